@@ -1,0 +1,1 @@
+"""The only code that touches AWS, memcached and the clock; each module keeps one port's promises."""

@@ -1,0 +1,149 @@
+"""EC2 in memory: states that last, tokens that repeat, capacity that ends."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gridwell.domain.errors import NoCapacity, ServiceDenied, WrongState
+from gridwell.domain.fleet import Instance, InstanceState
+
+if TYPE_CHECKING:
+    from gridwell.domain.ports import Clock
+
+_BILLED = (InstanceState.PENDING, InstanceState.RUNNING)
+
+
+@dataclass(slots=True)
+class _Machine:
+    id: str
+    slot: int
+    token: str
+    release: str
+    launched: float
+    state: InstanceState
+    until: float  #: when a passing state ends
+    reason: str = ""
+
+
+class MemoryEc2:
+    """Keeps the promises of `gridwell.domain.ports.Ec2`.
+
+    Args:
+        clock: whose time states are measured in.
+        boot_seconds: how long an instance is pending.
+        stop_seconds: how long it is stopping, or shutting down.
+        capacity: how many may be pending or running together.
+        release: what a launch runs; None: there is no image.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        boot_seconds: float = 25.0,
+        stop_seconds: float = 30.0,
+        capacity: int = 1000,
+        release: str | None = "release-1",
+    ) -> None:
+        self._clock = clock
+        self.boot_seconds = boot_seconds
+        self.stop_seconds = stop_seconds
+        self.capacity = capacity
+        self.current_release = release
+        self._machines: dict[str, _Machine] = {}
+        self._numbers = itertools.count(1)
+
+    def instances(self) -> tuple[Instance, ...]:
+        """See `gridwell.domain.ports.Ec2`."""
+        self._settle()
+        return tuple(
+            Instance(
+                id=machine.id,
+                state=machine.state,
+                launched=machine.launched,
+                slot=machine.slot,
+                token=machine.token,
+                release=machine.release,
+                arn=f"arn:aws:ec2:us-east-1:123456789012:instance/{machine.id}",
+                reason=machine.reason,
+            )
+            for machine in self._machines.values()
+        )
+
+    def release(self) -> str | None:
+        """See `gridwell.domain.ports.Ec2`."""
+        return self.current_release
+
+    def launch(self, slot: int, token: str) -> str:
+        """See `gridwell.domain.ports.Ec2`."""
+        self._settle()
+        for machine in self._machines.values():
+            if machine.token == token:
+                return machine.id
+        if self.current_release is None:
+            raise ServiceDenied("there is no image to launch; bake one first")
+        self._check_capacity()
+        machine = _Machine(
+            id=f"i-{next(self._numbers):017x}",
+            slot=slot,
+            token=token,
+            release=self.current_release,
+            launched=self._clock.now(),
+            state=InstanceState.PENDING,
+            until=self._clock.now() + self.boot_seconds,
+        )
+        self._machines[machine.id] = machine
+        return machine.id
+
+    def start(self, instance: str) -> None:
+        """See `gridwell.domain.ports.Ec2`."""
+        machine = self._machine(instance)
+        if machine.state in _BILLED:
+            return
+        if machine.state is not InstanceState.STOPPED:
+            raise WrongState(f"{instance} is {machine.state} and cannot be started")
+        self._check_capacity()
+        machine.state = InstanceState.PENDING
+        machine.launched = self._clock.now()
+        machine.until = self._clock.now() + self.boot_seconds
+
+    def terminate(self, instance: str) -> None:
+        """See `gridwell.domain.ports.Ec2`."""
+        machine = self._machine(instance)
+        if machine.state not in (InstanceState.SHUTTING_DOWN, InstanceState.TERMINATED):
+            machine.state = InstanceState.SHUTTING_DOWN
+            machine.until = self._clock.now() + self.stop_seconds
+
+    def power_off(self, instance: str) -> None:
+        """What the instance does itself when its worker found the queue idle."""
+        machine = self._machine(instance)
+        if machine.state in _BILLED:
+            machine.state = InstanceState.STOPPING
+            machine.until = self._clock.now() + self.stop_seconds
+            machine.reason = "Client.InstanceInitiatedShutdown"
+
+    def _machine(self, instance: str) -> _Machine:
+        self._settle()
+        if instance not in self._machines:
+            raise WrongState(f"there is no instance {instance}")
+        return self._machines[instance]
+
+    def _check_capacity(self) -> None:
+        billed = sum(machine.state in _BILLED for machine in self._machines.values())
+        if billed >= self.capacity:
+            raise NoCapacity(f"no capacity for more than {self.capacity} instances")
+
+    def _settle(self) -> None:
+        """Let passing states end whose time has come."""
+        for machine in self._machines.values():
+            if self._clock.now() >= machine.until:
+                machine.state = _AFTER.get(machine.state, machine.state)
+
+
+_AFTER = {
+    InstanceState.PENDING: InstanceState.RUNNING,
+    InstanceState.STOPPING: InstanceState.STOPPED,
+    InstanceState.SHUTTING_DOWN: InstanceState.TERMINATED,
+}

@@ -1,0 +1,200 @@
+"""The ledger in memory: both of its ports, every write one atomic step."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gridwell.domain.errors import Fault, InvalidJob
+from gridwell.domain.fleet import Control, FleetView, Heartbeat, Slot
+from gridwell.domain.job import KEPT_SECONDS, Job, JobError, JobState
+from gridwell.domain.minimum import Minimum, lesser
+from gridwell.domain.ports import Page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class MemoryLedger:
+    """Keeps the promises of `JobLedger` and `FleetLedger` in `gridwell.domain.ports`."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, Job] = {}
+        self._beats: dict[str, Heartbeat] = {}
+        self._slots: dict[int, Slot] = {}
+        self._control = Control()
+        self._view: str | None = None
+        self._lock = threading.Lock()
+
+    # --- jobs
+
+    def create(self, job: Job, *, replaces: Job | None = None) -> bool:
+        """See `gridwell.domain.ports.JobLedger`."""
+        with self._lock:
+            stored = self._jobs.get(job.id)
+            if stored is None or (
+                replaces is not None
+                and stored.attempt == replaces.attempt
+                and stored.renewable(job.created)
+            ):
+                self._jobs[job.id] = job
+                return True
+            return stored.attempt == job.attempt
+
+    def read(self, job: str) -> Job | None:
+        """See `gridwell.domain.ports.JobLedger`."""
+        return self._jobs.get(job)
+
+    def read_many(self, jobs: Iterable[str]) -> dict[str, Job]:
+        """See `gridwell.domain.ports.JobLedger`."""
+        return {job: self._jobs[job] for job in jobs if job in self._jobs}
+
+    def mark_sent(self, job: str, attempt: str, *, sent_at: float, resend_at: float) -> None:
+        """See `gridwell.domain.ports.JobLedger`."""
+        with self._lock:
+            stored = self._jobs.get(job)
+            if stored is not None and stored.attempt == attempt and stored.sent_at is None:
+                self._jobs[job] = replace(stored, sent_at=sent_at, resend_at=resend_at)
+
+    def merge(
+        self,
+        job: str,
+        attempt: str,
+        chunks: frozenset[int],
+        best: Minimum | None,
+        *,
+        worker: str,
+        now: float,
+    ) -> Job | None:
+        """See `gridwell.domain.ports.JobLedger`."""
+        with self._lock:
+            stored = self._unfinished(job, attempt)
+            if stored is None:
+                return None
+            least = lesser(stored.best, best)
+            self._jobs[job] = merged = replace(
+                stored,
+                state=JobState.RUNNING,
+                done=stored.done | chunks,
+                best=least,
+                best_by=stored.best_by if least == stored.best else worker,
+                workers=stored.workers | {worker},
+                moved=now,
+            )
+            return merged
+
+    def finish(self, job: str, attempt: str, result: Minimum, *, now: float) -> bool:
+        """See `gridwell.domain.ports.JobLedger`."""
+        with self._lock:
+            stored = self._jobs.get(job)
+            if stored is None or stored.attempt != attempt:
+                return False
+            if stored.state is JobState.RUNNING and stored.complete:
+                self._jobs[job] = replace(
+                    stored,
+                    state=JobState.DONE,
+                    result=result,
+                    finished=now,
+                    expires=now + KEPT_SECONDS,
+                )
+                return True
+            return stored.state is JobState.DONE and stored.result == result
+
+    def fail(
+        self,
+        job: str,
+        attempt: str,
+        error: JobError,
+        *,
+        now: float,
+        unless_done: int | None = None,
+        past_deadline: bool = False,
+    ) -> bool:
+        """See `gridwell.domain.ports.JobLedger`."""
+        with self._lock:
+            stored = self._unfinished(job, attempt)
+            if (
+                stored is None
+                or unless_done in stored.done
+                or (past_deadline and stored.deadline >= now)
+            ):
+                return False
+            self._jobs[job] = replace(
+                stored,
+                state=JobState.FAILED,
+                error=error,
+                finished=now,
+                expires=now + KEPT_SECONDS,
+            )
+            return True
+
+    def claim_resend(self, job: str, attempt: str, *, seen: float | None, later: float) -> bool:
+        """See `gridwell.domain.ports.JobLedger`."""
+        with self._lock:
+            stored = self._unfinished(job, attempt)
+            if stored is None or stored.resend_at != seen:
+                return False
+            self._jobs[job] = replace(stored, resend_at=later, resends=stored.resends + 1)
+            return True
+
+    def unfinished(self) -> list[str]:
+        """See `gridwell.domain.ports.JobLedger`."""
+        return [job.id for job in list(self._jobs.values()) if not job.state.terminal]
+
+    def recent(self, client: str, *, limit: int, cursor: str | None = None) -> Page:
+        """See `gridwell.domain.ports.JobLedger`."""
+        try:
+            first = int(cursor or "0")
+        except ValueError as error:
+            detail = f"{cursor!r} is not the cursor of a page; leave it out to start again"
+            raise InvalidJob(Fault("/cursor", detail)) from error
+        own = [job for job in self._jobs.values() if job.client == client]
+        own.sort(key=lambda job: (job.created, job.id), reverse=True)
+        after = first + limit
+        return Page(tuple(own[first:after]), str(after) if after < len(own) else None)
+
+    def _unfinished(self, job: str, attempt: str) -> Job | None:
+        stored = self._jobs.get(job)
+        if stored is None or stored.attempt != attempt or stored.state.terminal:
+            return None
+        return stored
+
+    # --- the fleet
+
+    def beat(self, heartbeat: Heartbeat) -> None:
+        """See `gridwell.domain.ports.FleetLedger`."""
+        self._beats[heartbeat.worker] = heartbeat
+
+    def heartbeats(self, workers: Iterable[str]) -> dict[str, Heartbeat]:
+        """See `gridwell.domain.ports.FleetLedger`."""
+        return {worker: self._beats[worker] for worker in workers if worker in self._beats}
+
+    def slots(self) -> tuple[Slot, ...]:
+        """See `gridwell.domain.ports.FleetLedger`."""
+        return tuple(self._slots[number] for number in sorted(self._slots))
+
+    def write_slot(self, slot: Slot, *, seen: Slot) -> bool:
+        """See `gridwell.domain.ports.FleetLedger`."""
+        with self._lock:
+            stored = self._slots.get(slot.number, Slot(number=slot.number))
+            if stored.epoch != seen.epoch:
+                return False
+            self._slots[slot.number] = slot
+            return True
+
+    def control(self) -> Control:
+        """See `gridwell.domain.ports.FleetLedger`."""
+        return self._control
+
+    def write_control(self, control: Control) -> None:
+        """See `gridwell.domain.ports.FleetLedger`."""
+        self._control = control
+
+    def view(self) -> FleetView | None:
+        """See `gridwell.domain.ports.FleetLedger`."""
+        return None if self._view is None else FleetView.decode(self._view)
+
+    def write_view(self, view: FleetView) -> None:
+        """See `gridwell.domain.ports.FleetLedger`."""
+        self._view = view.encode()

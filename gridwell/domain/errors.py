@@ -1,0 +1,62 @@
+"""Errors the tiers raise and catch, named for what the catcher should do.
+
+* GridwellError
+  x InvalidJob          the client asked for something we cannot compute    (HTTP 422)
+  x InvalidMessage      a queue or a store gave us bytes we cannot read     (dead letter)
+  x ServiceError        AWS or memcached did not answer as it should
+    + ServiceBusy       throttled or briefly away; the same call may succeed  (retry)
+      - NoCapacity      EC2 has no machine for us now; try another, or later
+    + ServiceDenied     credentials, permissions or a missing resource       (stop, tell)
+    + WrongState        the resource is not in a state that allows the call  (look again)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class GridwellError(Exception):
+    """Anything that Gridwell itself raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with an input: where it is, and what to do about it."""
+
+    pointer: str  #: JSON pointer (RFC 6901) into the request's body
+    detail: str  #: names the thing, the value and the remedy
+
+
+class InvalidJob(GridwellError):  # noqa: N818 - named for what it is, like KeyError's kin in EC2
+    """The client asked for something we cannot compute.
+
+    All faults of an input are reported together, so that one round trip is enough to mend it.
+    """
+
+    def __init__(self, *faults: Fault) -> None:
+        self.faults = faults
+        super().__init__("; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults))
+
+
+class InvalidMessage(GridwellError):  # noqa: N818 - see InvalidJob
+    """A queue or a store gave us bytes that we cannot read."""
+
+
+class ServiceError(GridwellError):
+    """AWS or memcached did not answer as it should."""
+
+
+class ServiceBusy(ServiceError):  # noqa: N818 - see InvalidJob
+    """Throttled or briefly away: the same call may succeed later."""
+
+
+class NoCapacity(ServiceBusy):
+    """EC2 has no machine for us at the moment: try another candidate, or later."""
+
+
+class ServiceDenied(ServiceError):  # noqa: N818 - see InvalidJob
+    """Credentials, permissions or a missing resource: retrying cannot help."""
+
+
+class WrongState(ServiceError):  # noqa: N818 - see InvalidJob
+    """The resource is not in a state that allows the call: look again before the next try."""

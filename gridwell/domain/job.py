@@ -1,0 +1,119 @@
+"""A job: one client's request for a problem, its states, and what the ledger keeps of it."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from gridwell.domain.grid import Grid
+    from gridwell.domain.minimum import Minimum
+    from gridwell.domain.split import Plan
+
+NO_CANDIDATE_POINT: Final = "no_candidate_point"
+NO_CANDIDATE_DETAIL: Final = (
+    "every point of the grid lies on an atom or nearer to one than min_distance, so no point "
+    "qualifies; move the grid, lower min_distance or give a softening"
+)
+DEADLINE_EXCEEDED: Final = "deadline_exceeded"
+CHUNK_FAILED: Final = "chunk_failed"
+INTEGRITY: Final = "integrity"
+LOST_MESSAGES: Final = "lost_messages"
+
+PUBLIC_CLIENT: Final = "public"  #: who everybody is while there are no API keys
+DEADLINE_SECONDS: Final = 3600.0  #: from acceptance to a job that is given up
+KEPT_SECONDS: Final = 7 * 86_400.0  #: how long a finished job can be read
+
+
+class JobState(enum.StrEnum):
+    """The states of a job; see the table of transitions in `docs/protocol.md`."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether an attempt in this state never changes again."""
+        return self not in UNFINISHED
+
+
+UNFINISHED: Final = frozenset({JobState.QUEUED, JobState.RUNNING})
+
+
+@dataclass(frozen=True, slots=True)
+class JobError:
+    """Why a job failed: a stable code and a sentence for people."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One client's request for a problem, as the ledger holds it.  Times in seconds since 1970."""
+
+    id: str
+    client: str
+    problem: str  #: the problem's sha
+    grid: Grid
+    atom_count: int
+    seed: int | None = None  #: the request's own way to write atoms, for people to read
+    min_distance: float = 0.0
+    softening: float = 0.0
+    state: JobState
+    attempt: str  #: 16 hex digits, drawn for each run: late messages of an older run never match
+    run: int = 1
+    plan: Plan
+    created: float
+    deadline: float
+    done: frozenset[int] = frozenset()  #: chunks whose result is merged
+    best: Minimum | None = None
+    best_by: str | None = None  #: the worker that found it
+    workers: frozenset[str] = frozenset()  #: who computed chunks of this attempt
+    sent_at: float | None = None  #: when all chunk messages were sent
+    resend_at: float | None = None  #: not before this may missing chunks be sent again
+    resends: int = 0
+    moved: float | None = None  #: when a result was last merged
+    result: Minimum | None = None
+    error: JobError | None = None
+    finished: float | None = None
+    expires: float | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every chunk's result is merged."""
+        return len(self.done) == self.plan.chunks
+
+    @property
+    def missing(self) -> list[int]:
+        """Chunks whose result is not merged, rising."""
+        return [chunk for chunk in range(self.plan.chunks) if chunk not in self.done]
+
+    @property
+    def points_done(self) -> int:
+        """Grid points whose chunk is merged."""
+        return sum(self.plan.box(chunk).points for chunk in self.done)
+
+    def renewable(self, now: float) -> bool:
+        """Whether a new request for this job starts a new attempt.
+
+        Failures of the problem itself stay: trying again cannot help.
+        """
+        if self.expires is not None and self.expires < now:
+            return True
+        if self.state is JobState.FAILED:
+            return self.error is None or self.error.code != NO_CANDIDATE_POINT
+        return self.state is JobState.CANCELLED
+
+
+def job_id(client: str, problem_sha: str) -> str:
+    """The id of `client`'s job for a problem: 32 hex digits.
+
+    A hash and not a number, so that a retry, a second tab and an impatient client join one job.
+    """
+    return hashlib.sha256(f"{client}\n{problem_sha}".encode()).hexdigest()[:32]

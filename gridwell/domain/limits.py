@@ -1,0 +1,25 @@
+"""The limits of what can be asked, in one place.
+
+They keep every distance, term and sum finite in float64, every message small, and every cost
+known before it is incurred.  The API's description and each error's text quote these numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+MAX_COORDINATE: Final = 1e9  #: of an atom or of the grid's origin, in the caller's length unit
+MIN_SPACING: Final = 1e-9
+MAX_SPACING: Final = 1e9
+MIN_ENERGY: Final = 1e-30  #: of an absolute energy that is not zero
+MAX_ENERGY: Final = 1e30
+MAX_DISTANCE: Final = 1e9  #: of ``min_distance`` and ``softening``
+MAX_POINTS: Final = 2**31
+MAX_AXIS: Final = 65_536  #: points along one axis
+MAX_ATOMS: Final = 1_000_000
+MAX_SEED: Final = 2**53 - 1  #: the largest integer that every JSON reader keeps exactly
+MAX_BODY_BYTES: Final = 64 * 1024 * 1024
+
+MAX_CHUNKS: Final = 256  #: of one job: 19 instances then differ by a few per cent at the end
+MESSAGE_BYTES: Final = 8 * 1024  #: what both queues accept; a chunk message stays below 1 KiB
+CHECKED_PAIRS: Final = 10_000_000  #: up to this many, "no point left" is told at the door

@@ -1,0 +1,288 @@
+"""What the tiers ask of the outside, and what each call promises.
+
+Adapters in `gridwell.adapters` keep these promises with AWS and memcached; the doubles in
+`gridwell.adapters.memory` keep them in memory; one suite of tests holds both to them.
+
+Any call may raise `ServiceBusy` (the same call may succeed later; whether this one took effect is
+unknown) or `ServiceDenied` (it will not), except where a promise says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from gridwell.domain.fleet import Control, Depth, FleetView, Heartbeat, Instance, Slot
+    from gridwell.domain.job import Job, JobError
+    from gridwell.domain.minimum import Minimum
+
+
+class Clock(Protocol):
+    """Time, so that tests and simulators can own it."""
+
+    def now(self) -> float:
+        """Seconds since 1970 by the wall clock: for what is stored or compared between machines."""
+
+    def monotonic(self) -> float:
+        """Seconds since an unknown moment that never run backwards: for durations."""
+
+    def sleep(self, seconds: float) -> None:
+        """Return after `seconds`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message that was received: leased to us until it is deleted or visible again."""
+
+    body: str
+    receipt: str  #: the handle of this receive; it ages with the lease
+    receives: int = 1  #: how often the message has been received, approximately
+
+
+class Queue(Protocol):
+    """A standard SQS queue: at least once, in no order."""
+
+    def send(self, bodies: Sequence[str], *, group: str = "") -> list[int]:
+        """Send messages, in as few calls as can be.
+
+        Args:
+            bodies: the texts, any number of them.
+            group: the tenant, for fair queueing; it orders nothing.
+
+        Returns:
+            The positions in `bodies` that the queue refused; they alone may be sent again.
+        """
+
+    def receive(self, *, at_most: int, wait: float) -> list[Received]:
+        """Lease up to `at_most` (1 to 10) messages, waiting up to `wait` seconds for the first.
+
+        An empty answer of a long poll (wait > 0) asked all servers, that of a short one did not.
+        A message may be received more than once, even while it is leased.
+        """
+
+    def delete(self, receipts: Sequence[str]) -> None:
+        """Delete messages.  One that is gone already, or whose receipt aged, is no error.
+
+        A deleted message may, rarely, still be received again.
+        """
+
+    def extend(self, receipts: Sequence[str], seconds: float) -> None:
+        """Let leases end `seconds` from now; 0 gives the messages back.
+
+        A receipt that no longer holds a lease is passed over.
+        """
+
+    def depth(self) -> Depth:
+        """How many messages are visible and in flight: approximate, up to a minute old."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some jobs of a list, and where the next ones begin."""
+
+    jobs: tuple[Job, ...]
+    cursor: str | None  #: give it to get the next page; None: there is none
+
+
+class JobLedger(Protocol):
+    """The truth about jobs.  Every write is one atomic, conditional step; every read is current.
+
+    A write whose reply was lost may be repeated: it recognises itself by the attempt.
+    """
+
+    def create(self, job: Job, *, replaces: Job | None = None) -> bool:
+        """Store a job with its fresh attempt.
+
+        Args:
+            job: the job, queued (or done, where the answer was known).
+            replaces: the renewable job that was read before, if there was one.
+
+        Returns:
+            Whether the stored job is now of this attempt.  False: somebody else was first.
+        """
+
+    def read(self, job: str) -> Job | None:
+        """The job, or None if there is none; it may be past its `expires`."""
+
+    def read_many(self, jobs: Iterable[str]) -> dict[str, Job]:
+        """The jobs that exist, by id: in one call for each hundred."""
+
+    def mark_sent(self, job: str, attempt: str, *, sent_at: float, resend_at: float) -> None:
+        """Record that all chunk messages were sent; the first such record stays."""
+
+    def merge(
+        self,
+        job: str,
+        attempt: str,
+        chunks: frozenset[int],
+        best: Minimum | None,
+        *,
+        worker: str,
+        now: float,
+    ) -> Job | None:
+        """Add finished chunks, and their least minimum, to a running attempt.
+
+        Set union and minimum: duplicates, any order and any number of callers give the same state.
+
+        Args:
+            job: the job.
+            attempt: the attempt that the results belong to.
+            chunks: at least one chunk number.
+            best: the least of their minima; None if no point of theirs qualifies.
+            worker: who computed them.
+            now: the time to record as `moved`.
+
+        Returns:
+            The job after the merge; None if there is no unfinished job of this attempt.
+        """
+
+    def finish(self, job: str, attempt: str, result: Minimum, *, now: float) -> bool:
+        """Close a running attempt as done, if every chunk is merged.
+
+        Returns:
+            Whether this call or an earlier one closed it with this result.
+        """
+
+    def fail(
+        self,
+        job: str,
+        attempt: str,
+        error: JobError,
+        *,
+        now: float,
+        unless_done: int | None = None,
+        past_deadline: bool = False,
+    ) -> bool:
+        """Close an unfinished attempt as failed.
+
+        Args:
+            job: the job.
+            attempt: the attempt to fail.
+            error: why.
+            now: the time to record as `finished`.
+            unless_done: leave the job alone if this chunk is merged after all.
+            past_deadline: leave it alone unless its deadline lies before `now`.
+
+        Returns:
+            Whether this call closed it.
+        """
+
+    def claim_resend(self, job: str, attempt: str, *, seen: float | None, later: float) -> bool:
+        """Win the right to send missing chunks again, once per `resend_at`.
+
+        Args:
+            job: the job.
+            attempt: the attempt.
+            seen: the `resend_at` that was read.
+            later: the next one.
+        """
+
+    def unfinished(self) -> list[str]:
+        """Ids of unfinished jobs, from an index that may lag: read each before acting on it."""
+
+    def recent(self, client: str, *, limit: int, cursor: str | None = None) -> Page:
+        """A client's jobs, the newest first, from an index that may lag.
+
+        Raises:
+            InvalidJob: if the cursor is not one of ours.
+        """
+
+
+class FleetLedger(Protocol):
+    """What the ledger keeps of the fleet."""
+
+    def beat(self, heartbeat: Heartbeat) -> None:
+        """Store a worker's sign of life over its last one."""
+
+    def heartbeats(self, workers: Iterable[str]) -> dict[str, Heartbeat]:
+        """The last heartbeats of workers that ever sent one, by worker."""
+
+    def slots(self) -> tuple[Slot, ...]:
+        """All slots that were ever used, by number."""
+
+    def write_slot(self, slot: Slot, *, seen: Slot) -> bool:
+        """Replace a slot if nobody has launched in it since it was read.
+
+        Args:
+            slot: what it shall be.
+            seen: what was read (a slot never used has epoch 0).
+
+        Returns:
+            Whether it was written; False: the stored epoch is no longer the one seen.
+        """
+
+    def control(self) -> Control:
+        """The operator's switch."""
+
+    def write_control(self, control: Control) -> None:
+        """Set the operator's switch."""
+
+    def view(self) -> FleetView | None:
+        """The fleet as last written, or None before the first time."""
+
+    def write_view(self, view: FleetView) -> None:
+        """Replace the view."""
+
+
+class ObjectStore(Protocol):
+    """S3: whole objects by key; reads see every earlier write."""
+
+    def put_new(self, key: str, data: bytes, *, content_type: str) -> bool:
+        """Store an object that is never changed again.
+
+        Returns:
+            False if the key is taken: the object was there before, or an earlier try stored it.
+        """
+
+    def get(self, key: str) -> bytes | None:
+        """The object's bytes, or None if there is none."""
+
+
+class Cache(Protocol):
+    """memcached: quick, and forgetful at any moment.
+
+    No call raises for a cache that is away: reads miss, writes are forgotten.
+    """
+
+    def get_many(self, keys: Sequence[str]) -> Mapping[str, bytes]:
+        """The values that are there, by key."""
+
+    def set(self, key: str, value: bytes, *, seconds: int) -> None:
+        """Keep a value for up to `seconds`."""
+
+    def delete(self, key: str) -> None:
+        """Forget a value."""
+
+
+class Ec2(Protocol):
+    """The instances that carry our fleet's tag."""
+
+    def instances(self) -> tuple[Instance, ...]:
+        """All of them, the terminated ones that EC2 still shows too; it may lag."""
+
+    def release(self) -> str | None:
+        """The release that a launch would run, or None while there is no image to launch."""
+
+    def launch(self, slot: int, token: str) -> str:
+        """Launch one instance; the same token gives the same instance.
+
+        Returns:
+            Its id.
+
+        Raises:
+            NoCapacity: if EC2 has none for us now.
+        """
+
+    def start(self, instance: str) -> None:
+        """Start a stopped instance; one that is pending or running already stays so.
+
+        Raises:
+            NoCapacity: if EC2 has no room for it now.
+            WrongState: if it is stopping, or gone.
+        """
+
+    def terminate(self, instance: str) -> None:
+        """Terminate an instance for good."""

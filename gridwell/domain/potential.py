@@ -1,0 +1,152 @@
+"""The potential of a grid point, and the one way in which it is computed: the canonical value.
+
+For grid point p and atoms at r_i with energies e_i the potential is V(p) = sum of e_i / |p - r_i|.
+The canonical value of a point is made so that it depends on no order, chunking, kernel or machine:
+
+* p_k = origin_k + spacing_k * index_k, dx = p_x - x_i, r2 = (dx*dx + dy*dy) + dz*dz and
+  r = sqrt(r2), each operation rounded once to float64 (IEEE 754); squares are products, as
+  libm's pow differs from them in one value of a thousand, and nothing is fused;
+* each term is e / max(r, softening);
+* the value is the correctly rounded sum of the terms (`math.fsum`), with -0.0 as 0.0.
+
+A point qualifies when for no atom r2 < min_distance * min_distance and, without softening, for no
+atom r2 = 0.  Kernels only *filter*: they hand the few points that could still be the least to
+`least`, which decides.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from gridwell.domain.minimum import Minimum
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gridwell.domain.atoms import Atoms
+    from gridwell.domain.grid import Grid
+
+FORMULA_VERSION: Final = 1  #: part of a problem's identity: another formula is another problem
+
+_BLOCK = 1 << 20  #: pairs looked at together: 8 MiB a temporary array
+
+
+def potential(
+    grid: Grid, atoms: Atoms, index: int, *, min_distance: float = 0.0, softening: float = 0.0
+) -> float | None:
+    """The canonical potential of one grid point, or None if the point does not qualify.
+
+    Args:
+        grid: the grid.
+        atoms: the atoms.
+        index: the point's linear index.
+        min_distance: points nearer than this to any atom do not qualify.
+        softening: distances below this count as this, so that no term is infinite.
+    """
+    terms = _terms(
+        np.array([grid.point(index)]), atoms, min_distance=min_distance, softening=softening
+    )
+    return None if terms is None else _sum(terms[0])
+
+
+def least(
+    grid: Grid,
+    atoms: Atoms,
+    candidates: NDArray[np.int64],
+    *,
+    min_distance: float = 0.0,
+    softening: float = 0.0,
+) -> Minimum | None:
+    """The least canonical potential among candidate points, or None if none qualifies.
+
+    Summing exactly is slow, so each candidate is first summed in numpy with a proved bound on the
+    rounding error, and only those whose lower bound does not exceed the best value are summed
+    exactly, in the order of their lower bounds.
+
+    Source: for n terms summed in any order in precision u the error is at most
+    (n - 1) u sum|t| + O(u^2) (Higham, Accuracy and Stability of Numerical Algorithms, section 4.2);
+    twice (n + 8) u covers the higher orders and the rounding of the bound itself.
+
+    Args:
+        grid: the grid.
+        atoms: the atoms.
+        candidates: linear indices, int64 of shape (M,), in any order.
+        min_distance: see `potential`.
+        softening: see `potential`.
+    """
+    slack = 2.0 * (atoms.count + 8) * 2.0**-53
+    rows = max(1, _BLOCK // atoms.count)
+    kept: list[NDArray[np.int64]] = []
+    lowers: list[NDArray[np.float64]] = []
+    for start in range(0, len(candidates), rows):
+        block = np.asarray(candidates[start : start + rows], dtype=np.int64)
+        points = _points(grid, block)
+        good = _qualifies(points, atoms, min_distance=min_distance, softening=softening)
+        block, points = block[good], points[good]
+        if not len(block):
+            continue
+        terms = _quotients(points, atoms, softening=softening)
+        kept.append(block)
+        lowers.append(terms.sum(axis=1) - slack * np.abs(terms).sum(axis=1))
+    if not kept:
+        return None
+    indices, lower = np.concatenate(kept), np.concatenate(lowers)
+    best: Minimum | None = None
+    for k in np.lexsort((indices, lower)):
+        if best is not None and lower[k] > best.value:
+            break
+        index = int(indices[k])
+        value = _sum(_quotients(np.array([grid.point(index)]), atoms, softening=softening)[0])
+        found = Minimum(value, index)
+        best = found if best is None else min(best, found)
+    return best
+
+
+def _points(grid: Grid, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+    steps = np.unravel_index(indices, grid.shape)
+    return np.column_stack([grid.origin[k] + grid.spacing[k] * steps[k] for k in range(3)])
+
+
+def _squares(points: NDArray[np.float64], atoms: Atoms) -> NDArray[np.float64]:
+    """r2 of every point (rows) and atom (columns)."""
+    d = points[:, 0:1] - atoms.positions[:, 0]
+    total = d * d
+    d = points[:, 1:2] - atoms.positions[:, 1]
+    total += d * d
+    d = points[:, 2:3] - atoms.positions[:, 2]
+    total += d * d
+    return total
+
+
+def _qualifies(
+    points: NDArray[np.float64], atoms: Atoms, *, min_distance: float, softening: float
+) -> NDArray[np.bool_]:
+    nearest = _squares(points, atoms).min(axis=1)
+    good: NDArray[np.bool_] = nearest >= min_distance * min_distance
+    if softening == 0:
+        good &= nearest > 0
+    return good
+
+
+def _quotients(
+    points: NDArray[np.float64], atoms: Atoms, *, softening: float
+) -> NDArray[np.float64]:
+    distance = np.maximum(np.sqrt(_squares(points, atoms)), softening)
+    quotients: NDArray[np.float64] = atoms.energies / distance
+    return quotients
+
+
+def _terms(
+    points: NDArray[np.float64], atoms: Atoms, *, min_distance: float, softening: float
+) -> NDArray[np.float64] | None:
+    if not _qualifies(points, atoms, min_distance=min_distance, softening=softening).all():
+        return None
+    return _quotients(points, atoms, softening=softening)
+
+
+def _sum(terms: NDArray[np.float64]) -> float:
+    # fsum of a list is up to twice as fast as of an array.
+    return math.fsum(terms.tolist()) + 0.0

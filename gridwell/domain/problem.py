@@ -1,0 +1,120 @@
+"""A problem: a grid, atoms and the options that change the answer.  It is known by its sha."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gridwell.domain import limits
+from gridwell.domain.atoms import Atoms
+from gridwell.domain.canonical import canonical_json, sha_of
+from gridwell.domain.errors import Fault, InvalidJob, InvalidMessage
+from gridwell.domain.grid import Grid
+from gridwell.domain.potential import FORMULA_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """What is asked: find the least potential of these atoms on this grid.
+
+    Attributes:
+        grid: the points.
+        atoms: the atoms.
+        min_distance: points nearer than this to any atom do not qualify.
+        softening: distances below this count as this.
+        incumbent: linear index of a point that is likely to be low, a hint for kernels: not part
+            of the identity, and never able to change the answer.
+        sha: the problem's identity, in hex.
+
+    Raises:
+        InvalidJob: if an option lies outside the limits.
+    """
+
+    grid: Grid
+    atoms: Atoms
+    min_distance: float = 0.0
+    softening: float = 0.0
+    incumbent: int | None = None
+    sha: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        if faults := tuple(option_faults(self.min_distance, self.softening)):
+            raise InvalidJob(*faults)
+        object.__setattr__(self, "sha", sha_of({**self._options(), "atoms": self.atoms.sha()}))
+
+    @property
+    def pairs(self) -> int:
+        """Points times atoms: the work of summing everything."""
+        return self.grid.points * self.atoms.count
+
+    def encode(self) -> bytes:
+        """The problem as one .npz file: options as JSON text, atoms as raw float64, no pickle.
+
+        Equal problems with equal hints give equal bytes.
+        """
+        header = canonical_json({**self._options(), "incumbent": self.incumbent}).encode()
+        file = io.BytesIO()
+        np.savez(file, header=np.frombuffer(header, np.uint8), atoms=self.atoms.rows())
+        return file.getvalue()
+
+    @classmethod
+    def decode(cls, data: bytes, *, sha: str) -> Problem:
+        """The problem that `encode` gave.
+
+        Args:
+            data: the file's bytes.
+            sha: the name under which it was stored.
+
+        Raises:
+            InvalidMessage: if the bytes are not such a file, or not that of problem `sha`.
+        """
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as file:
+                header = json.loads(file["header"].tobytes())
+                atoms = Atoms.from_rows(file["atoms"])
+            if header["formula"] != FORMULA_VERSION:
+                raise InvalidMessage(
+                    f"problem {sha} is of formula {header['formula']}, this code computes "
+                    f"{FORMULA_VERSION}: a newer release is needed"
+                )
+            origin, spacing, shape = header["origin"], header["spacing"], header["shape"]
+            problem = cls(
+                Grid(tuple(origin), tuple(spacing), tuple(shape)),
+                atoms,
+                header["min_distance"],
+                header["softening"],
+                header["incumbent"],
+            )
+        except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile, InvalidJob) as error:
+            raise InvalidMessage(f"the file of problem {sha} cannot be read: {error}") from error
+        if problem.sha != sha:
+            raise InvalidMessage(f"the file of problem {sha} holds problem {problem.sha}")
+        return problem
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "formula": FORMULA_VERSION,
+            "origin": [float(value) for value in self.grid.origin],
+            "spacing": [float(value) for value in self.grid.spacing],
+            "shape": list(self.grid.shape),
+            "min_distance": float(self.min_distance),
+            "softening": float(self.softening),
+        }
+
+
+def option_faults(min_distance: float, softening: float) -> Iterator[Fault]:
+    """What is wrong with a problem's options."""
+    for name, value in (("min_distance", min_distance), ("softening", softening)):
+        if not 0 <= value <= limits.MAX_DISTANCE:
+            yield Fault(
+                f"/{name}",
+                f"{value!r} is not a distance between 0 and {limits.MAX_DISTANCE:g}",
+            )

@@ -1,0 +1,1 @@
+"""The web tier: takes jobs over HTTP, cuts and queues them, merges results, answers."""
