@@ -1,0 +1,41 @@
+# One list of commands; CI runs the same ones.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+PORT ?= 8080
+MAX_INSTANCES ?= 4
+PYTHON := .venv/bin/python
+GRIDWELL := $(PYTHON) -m gridwell
+
+.PHONY: help run up down test check lock clean
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: .venv/ready ## start everything, submit the demo job, stay until Ctrl-C (ONCE=1: end after the answer)
+	@exec $(GRIDWELL) local up --demo --port $(PORT) --max-instances $(MAX_INSTANCES) $(if $(ONCE),--once)
+
+up: .venv/ready ## start everything in the background
+	@exec $(GRIDWELL) local up --detach --port $(PORT) --max-instances $(MAX_INSTANCES)
+
+down: .venv/ready ## end what `make up` started
+	@exec $(GRIDWELL) local down
+
+test: .venv/ready ## run every test; says what was skipped and why
+	@exec $(PYTHON) -m pytest
+
+check: .venv/ready ## format, lint, types, import rules, known vulnerabilities
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	$(PYTHON) scripts/audit.py
+
+lock: .venv/ready ## pin every dependency of pyproject.toml anew, in requirements.txt
+	@exec scripts/lock.sh
+
+clean: ## remove the environment and the local region
+	rm -rf .venv .gridwell
+
+.venv/ready: requirements.txt scripts/setup.sh pyproject.toml
+	@scripts/setup.sh

@@ -1,0 +1,16 @@
+#!/bin/sh
+# Pins every dependency that pyproject.toml names, and theirs, in requirements.txt.
+set -eu
+cd "$(dirname "$0")/.."
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+.venv/bin/python -m venv "$scratch/venv"
+"$scratch/venv/bin/python" -m pip install --quiet uv
+"$scratch/venv/bin/uv" pip compile pyproject.toml --extra test --extra check --universal \
+    --python-version 3.11 --no-emit-index-url --quiet --no-header --output-file "$scratch/pins"
+{
+    printf '%s\n' \
+        '# Every package that running locally, testing and checking need, pinned (make lock).' \
+        '# The image installs the part that the wheel itself asks for, held to the same pins.'
+    cat "$scratch/pins"
+} >requirements.txt

@@ -1,0 +1,58 @@
+#!/bin/sh
+# Makes everything that running and testing on one machine need: the virtual environment with the
+# pinned packages, and the few programs that come from the system's package manager.
+set -eu
+cd "$(dirname "$0")/.."
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+python=
+for candidate in python3 python3.13 python3.12 python3.11; do
+    if command -v "$candidate" >/dev/null 2>&1 &&
+        "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+        python=$candidate
+        break
+    fi
+done
+if [ -z "$python" ]; then
+    say "Python 3.11 or newer is needed and was not found on PATH; install it and try again"
+    exit 1
+fi
+
+# What is missing, as Debian and Ubuntu name it.
+missing=
+command -v memcached >/dev/null 2>&1 || missing="$missing memcached"
+command -v curl >/dev/null 2>&1 || missing="$missing curl"
+command -v setsid >/dev/null 2>&1 || missing="$missing util-linux"
+"$python" -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3-venv"
+if [ -n "$missing" ]; then
+    # shellcheck disable=SC2086 # a list of package names
+    set -- $missing
+    if ! command -v apt-get >/dev/null 2>&1; then
+        say "these programs are missing:$missing; install them with your package manager, then try again"
+        exit 1
+    fi
+    if [ "$(id -u)" = 0 ]; then
+        root=
+    elif sudo -n true 2>/dev/null; then
+        root=sudo
+    else
+        say "these packages are missing:$missing; type this, then try again:"
+        say "    sudo apt-get update && sudo apt-get install -y $*"
+        exit 1
+    fi
+    say "installing$missing"
+    $root apt-get update -qq
+    # policy-rc.d is respected where there is one; the service that Debian starts is not used.
+    $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+fi
+
+if [ ! -x .venv/bin/python ]; then
+    say "creating the virtual environment .venv with $("$python" --version)"
+    "$python" -m venv .venv
+fi
+say "installing the pinned packages"
+.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+touch .venv/ready
+say "ready"
