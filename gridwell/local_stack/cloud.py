@@ -1,0 +1,191 @@
+"""The one cloud process: moto, its lifecycle and the EC2 host together.
+
+    python -P -m gridwell.local_stack.cloud --state DIR [--port P] [--max-running N]
+
+Prints one line of JSON when it is ready, `{"endpoint": "http://127.0.0.1:1234", …}`, and ends
+at SIGTERM, SIGINT or when whoever holds its standard input has gone (`--die-with-stdin`).  All
+instances end with it; images stay in DIR.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from gridwell.domain.errors import ServiceError
+
+logger = logging.getLogger(__name__)
+
+ACCOUNT = "123456789012"  #: moto's account
+BASE_IMAGE = "ami-00000000000000001"
+BASE_IMAGE_NAME = "gridwell-base"
+#: Read by moto when it is imported.
+MOTO_SETTINGS = {
+    "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
+    "MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION": "1",
+}
+
+
+def main() -> None:
+    """Serve until told to end."""
+    arguments = _arguments()
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    os.environ.update(MOTO_SETTINGS)
+    try:
+        cloud = Cloud(
+            state=arguments.state.resolve(),
+            port=arguments.port,
+            region=arguments.region,
+            max_running=arguments.max_running,
+            stop_seconds=arguments.stop_seconds,
+        )
+    except ServiceError as error:
+        sys.exit(str(error))
+    ending = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ending.set())
+    if arguments.die_with_stdin:
+        threading.Thread(target=_await_end_of_stdin, args=(ending,), daemon=True).start()
+    cloud.start()
+    sys.stdout.write(json.dumps(cloud.ready_line()) + "\n")
+    sys.stdout.flush()
+    ending.wait()
+    cloud.close()
+
+
+class Cloud:
+    """A region on 127.0.0.1.
+
+    One per process: moto's classes are patched, and what they hold is global.
+    """
+
+    def __init__(
+        self, *, state: Path, port: int, region: str, max_running: int, stop_seconds: float
+    ) -> None:
+        # Imported here: they import moto, which reads its settings on the way.
+        from gridwell.local_stack import (  # noqa: PLC0415
+            http_server,
+            image_patches,
+            images,
+            lifecycle,
+            lifecycle_patches,
+            moto_check,
+            moto_dynamodb,
+            moto_sqs,
+        )
+        from gridwell.local_stack.host import Host  # noqa: PLC0415
+
+        self._lock = _hold(state)
+        moto_sqs.install()
+        moto_dynamodb.install()
+        moto_check.self_check()
+        self._server: Any = http_server.make_server(port)
+        self.region = region
+        states = lifecycle.Lifecycle(account_id=ACCOUNT, region=region, max_running=max_running)
+        self.host = Host(
+            state=state, lifecycle=states, endpoint=self.endpoint, stop_seconds=stop_seconds
+        )
+        states.attach(self.host)
+        lifecycle_patches.install(states)
+        image_patches.install(self.host, states.lock)
+        records = self.host.images.records()
+        if BASE_IMAGE not in {record.image_id for record in records}:
+            base = images.ImageRecord(
+                image_id=BASE_IMAGE,
+                name=BASE_IMAGE_NAME,
+                description="An empty machine to bake images on",
+                created=datetime.now(UTC).isoformat(),
+            )
+            self.host.images.add(base, None)
+            records.append(base)
+        for record in records:
+            image_patches.register(record, account_id=ACCOUNT, region=region)
+        self.image_count = len(records)
+
+    @property
+    def endpoint(self) -> str:
+        """Where the API is."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def ready_line(self) -> dict[str, Any]:
+        """What a program that started us needs to know."""
+        return {
+            "endpoint": self.endpoint,
+            "region": self.region,
+            "account": ACCOUNT,
+            "base_image": BASE_IMAGE,
+            "pid": os.getpid(),
+        }
+
+    def start(self) -> None:
+        """Begin to serve, in threads."""
+        thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True)
+        thread.start()
+        logger.info(
+            "the region %s is up at %s with %d images",
+            self.region,
+            self.endpoint,
+            self.image_count,
+            extra={"action": "cloud.up", "endpoint": self.endpoint},
+        )
+
+    def close(self) -> None:
+        """Stop serving and end every instance."""
+        self._server.shutdown()
+        self.host.close()
+        self._server.server_close()
+        self._lock.close()
+
+
+def _hold(state: Path) -> BinaryIO:
+    """Lock the state folder for as long as the returned file is open.
+
+    Raises:
+        ServiceError: another cloud process lives there, whose instances we would delete.
+    """
+    state.mkdir(parents=True, exist_ok=True)
+    lock = (state / "cloud.lock").open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise ServiceError(
+            f"another region runs in {state}: end it first, or name another --state"
+        ) from error
+    return lock
+
+
+def _await_end_of_stdin(ending: threading.Event) -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    ending.set()
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m gridwell.local_stack.cloud")
+    parser.add_argument("--state", type=Path, required=True, help="folder of images and instances")
+    parser.add_argument("--port", type=int, default=0, help="0: a free one (default)")
+    parser.add_argument("--region", default=os.environ.get("AWS_DEFAULT_REGION", "us-east-1"))
+    parser.add_argument("--max-running", type=int, default=19, help="instances at the same time")
+    parser.add_argument(
+        "--stop-seconds", type=float, default=40.0, help="before a stopping machine's power is cut"
+    )
+    parser.add_argument(
+        "--die-with-stdin", action="store_true", help="end when standard input is closed"
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

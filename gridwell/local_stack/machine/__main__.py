@@ -1,0 +1,29 @@
+"""Runs the first process: `python -P -m gridwell.local_stack.machine FOLDER BOOTED_FD`.
+
+The host gives the machine its whole environment, and this process two things beside it: the
+module path that it was started with, and a pipe on which it says that it is up.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from gridwell.local_stack.machine.init import Init
+
+
+def main() -> None:
+    """Boot the machine whose folder is named, and end when it has powered off."""
+    folder, booted = Path(sys.argv[1]), int(sys.argv[2])
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    def say_booted() -> None:
+        os.write(booted, b"booted\n")
+        os.close(booted)
+
+    Init(folder, env, say_booted).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Asks the instance metadata service (IMDSv2) what this instance is.
+
+A few lines on a plain socket: an HTTP library would take longer to import than to ask.
+"""
+
+from __future__ import annotations
+
+import socket
+from urllib.parse import urlsplit
+
+TOKEN_SECONDS = 21600
+TIMEOUT_SECONDS = 5.0
+OK, NOT_FOUND = 200, 404
+
+
+class MetadataError(OSError):
+    """The metadata service gave no usable answer."""
+
+
+class Metadata:
+    """A session with the metadata service.
+
+    Args:
+        endpoint: its address, as `http://127.0.0.1:1234`.
+    """
+
+    def __init__(self, endpoint: str) -> None:
+        parts = urlsplit(endpoint)
+        self._address = (parts.hostname or "", parts.port or 80)
+        header = f"X-aws-ec2-metadata-token-ttl-seconds: {TOKEN_SECONDS}"
+        status, token = self._ask("PUT", "/latest/api/token", header)
+        if status != OK:
+            raise MetadataError(f"metadata service at {endpoint} gave no token: HTTP {status}")
+        self._token = token.decode()
+
+    def get(self, path: str) -> bytes | None:
+        """What is at `/latest/<path>`, or None when there is nothing."""
+        header = f"X-aws-ec2-metadata-token: {self._token}"
+        status, body = self._ask("GET", f"/latest/{path}", header)
+        if status not in (OK, NOT_FOUND):
+            raise MetadataError(f"metadata service: HTTP {status} for /latest/{path}")
+        return body if status == OK else None
+
+    def _ask(self, method: str, path: str, header: str) -> tuple[int, bytes]:
+        request = f"{method} {path} HTTP/1.0\r\nHost: {self._address[0]}\r\n{header}\r\n\r\n"
+        with socket.create_connection(self._address, TIMEOUT_SECONDS) as connection:
+            connection.sendall(request.encode())
+            reply = b"".join(iter(lambda: connection.recv(65536), b""))
+        head, _, body = reply.partition(b"\r\n\r\n")
+        return int(head.split(maxsplit=2)[1]), body

@@ -1,0 +1,79 @@
+"""The programs of a local region: how each is called, and what it may know."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Where the packages lie: a program that we start finds them, wherever it is started.
+ROOT = Path(__file__).resolve().parents[2]
+
+#: Of our own environment, what a program needs to run at all.
+_KEPT = ("HOME", "LANG", "PATH", "TMPDIR", "TERM", "NO_COLOR")
+
+
+#: How this machine reaches its package index: the instances' network, so to speak.
+_NETWORK = (
+    "CURL_CA_BUNDLE",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+)
+_NETWORK_PREFIX = "PIP_"
+
+
+def network() -> dict[str, str]:
+    """The variables of our environment that say how packages are reached."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in _NETWORK or name.startswith(_NETWORK_PREFIX)
+    }
+
+
+def python(module: str, *arguments: str) -> list[str]:
+    """The command that runs one of our packages, with the interpreter that runs us."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def environment(
+    *, endpoint: str | None = None, region: str = "us-east-1", settings: Mapping[str, str]
+) -> dict[str, str]:
+    """The whole environment of a program: built, so that none can reach a real account.
+
+    A forgotten variable, a profile in a configuration file or the metadata service of a machine
+    that happens to be an EC2 instance must not give it real keys.
+
+    Args:
+        endpoint: of the local region; None for the region itself, which calls nobody.
+        region: its name.
+        settings: the program's own.
+    """
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    aws = {
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_DEFAULT_REGION": region,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    if endpoint is not None:
+        aws["AWS_ENDPOINT_URL"] = endpoint
+    return (
+        kept
+        | network()
+        | aws
+        | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"}
+        | dict(settings)
+    )

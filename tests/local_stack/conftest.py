@@ -1,0 +1,163 @@
+"""A region in a process of its own, with hand-made images, for the tests of the local stack."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from gridwell.local_stack.images import ImageRecord, ImageStore
+from gridwell.local_stack.machine.stand_ins import main as stand_in
+from tests.local_stack.units import IMAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+
+
+@cache
+def client(endpoint: str, service: str) -> Any:
+    return boto3.client(  # type: ignore[call-overload]
+        service,
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",  # noqa: S106 - moto takes any
+        config=Config(retries={"total_max_attempts": 1}, max_pool_connections=20),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """A running cloud process and a client for each of its services."""
+
+    process: subprocess.Popen[bytes]
+    state: Path
+    endpoint: str
+    base_image: str
+
+    def client(self, service: str) -> Any:
+        return client(self.endpoint, service)
+
+    @property
+    def ec2(self) -> Any:
+        return self.client("ec2")
+
+    def launch(self, image: str | None = None, **more: Any) -> str:
+        request: dict[str, Any] = {"MinCount": 1, "MaxCount": 1, "InstanceType": "t3.micro"}
+        request |= {"ImageId": IMAGES[image].image_id if image else self.base_image} | more
+        reply = self.ec2.run_instances(**request)
+        return str(reply["Instances"][0]["InstanceId"])
+
+    def describe(self, instance: str) -> Any:
+        reply = self.ec2.describe_instances(InstanceIds=[instance])
+        return reply["Reservations"][0]["Instances"][0]
+
+    def await_state(self, instance: str, *states: str, seconds: float = 15) -> Any:
+        deadline = time.monotonic() + seconds
+        while (seen := self.describe(instance))["State"]["Name"] not in states:
+            assert time.monotonic() < deadline, (seen["State"], self.console(instance))
+            time.sleep(0.01)
+        return seen
+
+    def console(self, instance: str) -> str:
+        return str(self.ec2.get_console_output(InstanceId=instance)["Output"])
+
+    def await_console(self, instance: str, words: str, *, times: int = 1) -> str:
+        deadline = time.monotonic() + 15
+        while (text := self.console(instance)).count(words) < times:
+            assert time.monotonic() < deadline, text
+            time.sleep(0.01)
+        return text
+
+    def folder(self, instance: str) -> Path:
+        return self.state / "instances" / instance
+
+    def pid(self, instance: str) -> int:
+        return int((self.folder(instance) / "pid").read_text())
+
+
+@contextmanager
+def running_region(state: Path, *options: str, **env: str) -> Iterator[Region]:
+    command = [sys.executable, "-P", "-m", "gridwell.local_stack.cloud", "--state", str(state)]
+    with (state / "cloud.log").open("ab") as log:
+        process = subprocess.Popen(
+            [*command, *options],
+            env={**os.environ, "PYTHONPATH": str(ROOT), "AWS_DEFAULT_REGION": "us-east-1", **env},
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, (state / "cloud.log").read_text()
+        ready = json.loads(line)
+        yield Region(
+            process=process,
+            state=state,
+            endpoint=ready["endpoint"],
+            base_image=ready["base_image"],
+        )
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def make_images(state: Path) -> None:
+    """Write the images of `units.py` the way a bake leaves them."""
+    store = ImageStore(state / "images")
+    for name, image in IMAGES.items():
+        disk = state / "made" / name
+        folder = disk / "etc/systemd/system"
+        folder.mkdir(parents=True)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("GRIDWELL_HOME", str(disk))
+            patch.setattr("gridwell.local_stack.machine.stand_ins.ask", lambda _: "")
+            for unit, text in image.units.items():
+                (folder / unit).write_text(text)
+                assert stand_in(["systemctl", "enable", unit]) == 0
+        for path, text in image.files.items():
+            (disk / path).parent.mkdir(parents=True, exist_ok=True)
+            (disk / path).write_text(text)
+        record = ImageRecord(image_id=image.image_id, name=name, created="2026-01-01T00:00:00")
+        store.add(record, disk)
+
+
+@pytest.fixture(scope="session")
+def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
+    state = tmp_path_factory.mktemp("region")
+    make_images(state)
+    with running_region(state, "--max-running", "12", "--stop-seconds", "8") as region:
+        yield region
+
+
+@pytest.fixture
+def launched(region: Region) -> Iterator[Any]:
+    """Launches instances and terminates them after the test."""
+    instances: list[str] = []
+
+    def launch(image: str | None = None, **more: Any) -> str:
+        instances.append(region.launch(image, **more))
+        return instances[-1]
+
+    yield launch
+    if instances:
+        region.ec2.terminate_instances(InstanceIds=instances)
+        for instance in instances:
+            region.await_state(instance, "terminated")

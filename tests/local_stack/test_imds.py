@@ -1,0 +1,116 @@
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from gridwell.local_stack.imds import MetadataServer
+from gridwell.local_stack.instance_facts import InstanceFacts
+from gridwell.local_stack.machine.metadata import Metadata
+
+FACTS = InstanceFacts(
+    instance_id="i-0123456789abcdef0",
+    image_id="ami-1",
+    instance_type="t3.micro",
+    architecture="x86_64",
+    private_ip="10.0.0.7",
+    region="eu-west-1",
+    availability_zone="eu-west-1a",
+    account_id="123456789012",
+    user_data=b"#!/bin/sh\n\xff",
+    tags={"gridwell:slot": "07"},
+    tags_in_metadata=True,
+    role="worker",
+    profile_arn="arn:aws:iam::123456789012:instance-profile/worker",
+)
+TTL = "X-aws-ec2-metadata-token-ttl-seconds"
+
+
+class Source:
+    facts: InstanceFacts | None = FACTS
+
+
+@pytest.fixture
+def source() -> Source:
+    return Source()
+
+
+@pytest.fixture
+def endpoint(source: Source) -> Iterator[str]:
+    server = MetadataServer(lambda: source.facts)
+    yield server.endpoint
+    server.close()
+
+
+def ask(method: str, url: str, **headers: Any) -> requests.Response:
+    return requests.request(method, url, headers=headers, timeout=5)
+
+
+def test_nothing_is_answered_without_a_token(endpoint: str) -> None:
+    assert ask("GET", f"{endpoint}/latest/meta-data/instance-id").status_code == 401
+
+
+def test_a_made_up_token_is_refused(endpoint: str) -> None:
+    url = f"{endpoint}/latest/meta-data/instance-id"
+
+    assert ask("GET", url, **{"X-aws-ec2-metadata-token": "x"}).status_code == 401
+
+
+@pytest.mark.parametrize("headers", [{}, {TTL: "0"}, {TTL: "21601"}, {TTL: "soon"}])
+def test_a_token_needs_a_lifetime(endpoint: str, headers: dict[str, str]) -> None:
+    assert ask("PUT", f"{endpoint}/latest/api/token", **headers).status_code == 400
+
+
+def test_a_forwarded_request_gets_no_token(endpoint: str) -> None:
+    headers = {TTL: "60", "X-Forwarded-For": "203.0.113.7"}
+
+    assert ask("PUT", f"{endpoint}/latest/api/token", **headers).status_code == 403
+
+
+def test_a_machine_learns_what_it_is(endpoint: str) -> None:
+    metadata = Metadata(endpoint)
+
+    document = json.loads(metadata.get("dynamic/instance-identity/document") or b"")
+    assert metadata.get("meta-data/instance-id") == b"i-0123456789abcdef0"
+    assert metadata.get("meta-data/ami-id") == b"ami-1"
+    assert metadata.get("meta-data/instance-type") == b"t3.micro"
+    assert metadata.get("meta-data/local-ipv4") == b"10.0.0.7"
+    assert metadata.get("meta-data/placement/region") == b"eu-west-1"
+    assert metadata.get("meta-data/placement/availability-zone") == b"eu-west-1a"
+    assert metadata.get("meta-data/tags/instance/gridwell:slot") == b"07"
+    assert metadata.get("user-data") == b"#!/bin/sh\n\xff"
+    assert document["accountId"] == "123456789012"
+    assert document["region"] == "eu-west-1"
+    assert document["instanceId"] == "i-0123456789abcdef0"
+    assert document["imageId"] == "ami-1"
+    assert document["architecture"] == "x86_64"
+
+
+def test_the_role_has_credentials(endpoint: str) -> None:
+    metadata = Metadata(endpoint)
+
+    assert metadata.get("meta-data/iam/security-credentials/") == b"worker"
+    keys = json.loads(metadata.get("meta-data/iam/security-credentials/worker") or b"")
+    assert keys["Code"] == "Success"
+    assert keys["Expiration"] > keys["LastUpdated"]
+
+
+def test_what_the_options_hide_is_not_there(endpoint: str, source: Source) -> None:
+    source.facts = InstanceFacts(
+        instance_id="i-1",
+        image_id="ami-1",
+        instance_type="t3.micro",
+        architecture="x86_64",
+        private_ip="10.0.0.7",
+        region="eu-west-1",
+        availability_zone="eu-west-1a",
+        account_id="123456789012",
+        tags={"gridwell:slot": "07"},
+    )
+    metadata = Metadata(endpoint)
+
+    assert metadata.get("meta-data/tags/instance/gridwell:slot") is None
+    assert metadata.get("meta-data/iam/security-credentials/") is None
+    assert metadata.get("user-data") is None
+    assert metadata.get("meta-data/instance-id") == b"i-1"
