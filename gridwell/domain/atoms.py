@@ -101,6 +101,7 @@ def random_atoms(
         seed: 0 to `limits.MAX_SEED`.
         grid: the box goes from its first to its last point.
         energy_range: the least energy, and the bound above all of them; equal ones fix it.
+            An energy of an absolute value below `limits.MIN_ENERGY` becomes 0.
 
     Raises:
         InvalidJob: if an argument lies outside the limits.

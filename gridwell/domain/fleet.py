@@ -110,6 +110,7 @@ class FleetView:
     cap: int
     paused: bool = False
     decisions: tuple[Decision, ...] = ()  #: the latest first
+    arrived_at: float | None = None  #: when chunks were last seen to arrive in the queue
 
     def encode(self) -> str:
         """The view as JSON text."""
@@ -126,4 +127,5 @@ class FleetView:
             cap=fields["cap"],
             paused=fields["paused"],
             decisions=tuple(Decision(**item) for item in fields["decisions"]),
+            arrived_at=fields.get("arrived_at"),
         )

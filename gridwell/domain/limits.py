@@ -14,6 +14,7 @@ MAX_SPACING: Final = 1e9
 MIN_ENERGY: Final = 1e-30  #: of an absolute energy that is not zero
 MAX_ENERGY: Final = 1e30
 MAX_DISTANCE: Final = 1e9  #: of ``min_distance`` and ``softening``
+MIN_SOFTENING: Final = 1e-30  #: of a softening that is not zero: no term may be infinite
 MAX_POINTS: Final = 2**31
 MAX_AXIS: Final = 65_536  #: points along one axis
 MAX_ATOMS: Final = 1_000_000

@@ -35,7 +35,8 @@ class _Message:
             fields = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise InvalidMessage(f"{text[:100]!r} is not JSON") from error
-        if not isinstance(fields, dict) or fields.pop("version", None) != VERSION:
+        # As text, because 1.0 and True equal 1 too.
+        if not isinstance(fields, dict) or repr(fields.pop("version", None)) != repr(VERSION):
             raise InvalidMessage(f"{text[:100]!r} is not a message of version {VERSION}")
         known = {field.name for field in dataclasses.fields(cls)}
         if fields.keys() != known:

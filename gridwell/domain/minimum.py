@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 
 from gridwell.domain.errors import InvalidMessage
 
 _HEX_DIGITS = 16
+_KEY = re.compile(r"[0-9a-f]{32}")
 _SIGN = 1 << 63
 _ALL = (1 << 64) - 1
 
@@ -40,12 +42,12 @@ class Minimum:
         Raises:
             InvalidMessage: if the text is not such a key, or its value is not a finite number.
         """
-        try:
-            bits, index = int(key[:_HEX_DIGITS], 16), int(key[_HEX_DIGITS:], 16)
-            bits ^= _SIGN if bits & _SIGN else _ALL
-            (value,) = struct.unpack(">d", struct.pack(">Q", bits))
-        except (ValueError, struct.error) as error:
-            raise InvalidMessage(f"{key!r} is not the key of a minimum") from error
+        # The pattern first: int() would also read signs, and a negative index is outside any grid.
+        if not _KEY.fullmatch(key):
+            raise InvalidMessage(f"{key!r} is not the key of a minimum")
+        bits, index = int(key[:_HEX_DIGITS], 16), int(key[_HEX_DIGITS:], 16)
+        bits ^= _SIGN if bits & _SIGN else _ALL
+        (value,) = struct.unpack(">d", struct.pack(">Q", bits))
         minimum = cls(value, index)
         if minimum.value - minimum.value != 0 or minimum.key() != key:
             raise InvalidMessage(f"{key!r} is not the key of a minimum with a finite value")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +45,12 @@ class Problem:
     sha: str = field(init=False)
 
     def __post_init__(self) -> None:
-        if faults := tuple(option_faults(self.min_distance, self.softening)):
+        faults = [*option_faults(self.min_distance, self.softening)]
+        hint = self.incumbent
+        if hint is not None and not (isinstance(hint, int) and 0 <= hint < self.grid.points):
+            # A kernel would take such a point's value for one of the grid's.
+            faults.append(Fault("/incumbent", f"{hint!r} is not a point of the grid"))
+        if faults:
             raise InvalidJob(*faults)
         object.__setattr__(self, "sha", sha_of({**self._options(), "atoms": self.atoms.sha()}))
 
@@ -80,11 +84,7 @@ class Problem:
             with np.load(io.BytesIO(data), allow_pickle=False) as file:
                 header = json.loads(file["header"].tobytes())
                 atoms = Atoms.from_rows(file["atoms"])
-            if header["formula"] != FORMULA_VERSION:
-                raise InvalidMessage(
-                    f"problem {sha} is of formula {header['formula']}, this code computes "
-                    f"{FORMULA_VERSION}: a newer release is needed"
-                )
+            _check_formula(header["formula"], sha)
             origin, spacing, shape = header["origin"], header["spacing"], header["shape"]
             problem = cls(
                 Grid(tuple(origin), tuple(spacing), tuple(shape)),
@@ -93,7 +93,10 @@ class Problem:
                 header["softening"],
                 header["incumbent"],
             )
-        except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile, InvalidJob) as error:
+        except InvalidMessage:
+            raise
+        except Exception as error:
+            # zipfile and numpy promise no set of errors, and damaged bytes raise many kinds.
             raise InvalidMessage(f"the file of problem {sha} cannot be read: {error}") from error
         if problem.sha != sha:
             raise InvalidMessage(f"the file of problem {sha} holds problem {problem.sha}")
@@ -110,6 +113,14 @@ class Problem:
         }
 
 
+def _check_formula(formula: Any, sha: str) -> None:
+    if formula != FORMULA_VERSION:
+        raise InvalidMessage(
+            f"problem {sha} is of formula {formula!r}, this code computes {FORMULA_VERSION}: "
+            "a newer release is needed"
+        )
+
+
 def option_faults(min_distance: float, softening: float) -> Iterator[Fault]:
     """What is wrong with a problem's options."""
     for name, value in (("min_distance", min_distance), ("softening", softening)):
@@ -118,3 +129,7 @@ def option_faults(min_distance: float, softening: float) -> Iterator[Fault]:
                 f"/{name}",
                 f"{value!r} is not a distance between 0 and {limits.MAX_DISTANCE:g}",
             )
+    if 0 < softening < limits.MIN_SOFTENING:
+        yield Fault(
+            "/softening", f"{softening!r} is neither 0 nor at least {limits.MIN_SOFTENING:g}"
+        )

@@ -66,11 +66,12 @@ class Plan:
             InvalidMessage: if these are not three rising rows of cut indices from 0.
         """
         try:
-            x, y, z = (tuple(int(cut) for cut in cuts) for cuts in value)
+            x, y, z = (tuple(cuts) for cuts in value)
         except (TypeError, ValueError) as error:
             raise InvalidMessage(f"{value!r} is not a plan of three rows of cuts") from error
         for cuts in (x, y, z):
-            rising = all(a < b for a, b in itertools.pairwise(cuts))
+            whole = all(type(cut) is int for cut in cuts)
+            rising = whole and all(a < b for a, b in itertools.pairwise(cuts))
             if len(cuts) < len(("from", "to")) or cuts[0] != 0 or not rising:
                 raise InvalidMessage(f"{cuts} does not rise from 0")
         return cls((x, y, z))

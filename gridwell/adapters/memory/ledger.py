@@ -113,6 +113,13 @@ class MemoryLedger:
     ) -> bool:
         """See `gridwell.domain.ports.JobLedger`."""
         with self._lock:
+            known = self._jobs.get(job)
+            if known is not None and (known.attempt, known.error, known.finished) == (
+                attempt,
+                error,
+                now,
+            ):
+                return True  # tried again after a lost reply
             stored = self._unfinished(job, attempt)
             if (
                 stored is None
@@ -144,11 +151,10 @@ class MemoryLedger:
 
     def recent(self, client: str, *, limit: int, cursor: str | None = None) -> Page:
         """See `gridwell.domain.ports.JobLedger`."""
-        try:
-            first = int(cursor or "0")
-        except ValueError as error:
+        if not (cursor or "0").isdecimal():
             detail = f"{cursor!r} is not the cursor of a page; leave it out to start again"
-            raise InvalidJob(Fault("/cursor", detail)) from error
+            raise InvalidJob(Fault("/cursor", detail))
+        first = int(cursor or "0")
         own = [job for job in self._jobs.values() if job.client == client]
         own.sort(key=lambda job: (job.created, job.id), reverse=True)
         after = first + limit
@@ -179,7 +185,7 @@ class MemoryLedger:
         with self._lock:
             stored = self._slots.get(slot.number, Slot(number=slot.number))
             if stored.epoch != seen.epoch:
-                return False
+                return stored == slot  # tried again after a lost reply, or too late
             self._slots[slot.number] = slot
             return True
 

@@ -22,7 +22,10 @@ class MemoryStore:
         """See `gridwell.domain.ports.ObjectStore`."""
         del content_type  # nobody reads it back through the port
         with self._lock:
-            return self.objects.setdefault(key, data) is data
+            if key in self.objects:
+                return False
+            self.objects[key] = data
+            return True
 
     def get(self, key: str) -> bytes | None:
         """See `gridwell.domain.ports.ObjectStore`."""

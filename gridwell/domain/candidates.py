@@ -1,0 +1,82 @@
+"""Whether a problem has a point that qualifies, where that is cheap to know.
+
+Told at the door, "no point qualifies" costs the client one round trip instead of a failed job.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from gridwell.domain import limits
+from gridwell.domain.potential import least
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gridwell.domain.problem import Problem
+
+_BLOCK: Final = 1 << 16  #: pairs looked at before asking whether a point was found
+
+
+def has_no_candidate(problem: Problem) -> bool:
+    """Whether it is certain that no point of the grid qualifies.
+
+    False also says "not known": the pairs of a large problem with a `min_distance` are left to the
+    workers, which look at all of them anyway.
+    """
+    if problem.min_distance == 0:
+        return problem.softening == 0 and _atoms_cover_grid(problem)
+    return problem.pairs <= limits.CHECKED_PAIRS and _none_qualifies(problem)
+
+
+def _none_qualifies(problem: Problem) -> bool:
+    """Look at the points block by block, up to the first that qualifies: mostly the first one."""
+    points = problem.grid.points
+    rows = max(1, _BLOCK // problem.atoms.count)
+    return all(
+        least(
+            problem.grid,
+            problem.atoms,
+            np.arange(start, min(start + rows, points), dtype=np.int64),
+            min_distance=problem.min_distance,
+            softening=problem.softening,
+        )
+        is None
+        for start in range(0, points, rows)
+    )
+
+
+def _atoms_cover_grid(problem: Problem) -> bool:
+    """Whether every point lies on an atom, without looking at pairs.
+
+    Far from zero several indices of a fine grid round to one coordinate, so places are counted
+    and not indices.  An atom covers one place at most: distinct coordinates of an axis are too far
+    apart for the squares of two differences to vanish both.
+    """
+    axes = [np.unique(problem.grid.axis(k)) for k in range(3)]
+    shape = tuple(len(axis) for axis in axes)
+    places = math.prod(shape)
+    if places > problem.atoms.count:
+        return False
+    nearest = [_nearest(axis, problem.atoms.positions[:, k]) for k, axis in enumerate(axes)]
+    squares = np.zeros(problem.atoms.count)
+    for k, axis in enumerate(axes):
+        d = axis[nearest[k]] - problem.atoms.positions[:, k]
+        squares += d * d
+    on_point = squares == 0
+    covered = np.zeros(places, dtype=np.bool_)
+    covered[np.ravel_multi_index(tuple(steps[on_point] for steps in nearest), shape)] = True
+    return bool(covered.all())
+
+
+def _nearest(axis: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.intp]:
+    """The position in a rising axis of the coordinate nearest to each value."""
+    above = np.clip(np.searchsorted(axis, values), 0, len(axis) - 1)
+    below = np.maximum(above - 1, 0)
+    nearer: NDArray[np.intp] = np.where(
+        np.abs(values - axis[below]) < np.abs(axis[above] - values), below, above
+    )
+    return nearer

@@ -1,0 +1,66 @@
+"""Builders of data: whole problems and jobs, of which a test names only what it is about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gridwell.domain.atoms import Atoms, random_atoms
+from gridwell.domain.grid import Grid
+from gridwell.domain.job import DEADLINE_SECONDS, PUBLIC_CLIENT, Job, JobState, job_id
+from gridwell.domain.messages import ResultMessage
+from gridwell.domain.problem import Problem
+from gridwell.domain.split import split
+
+if TYPE_CHECKING:
+    from gridwell.domain.minimum import Minimum
+
+NOW = 1_700_000_000.0  #: where `ManualClock` begins
+ATTEMPT = "a" * 16
+OTHER_ATTEMPT = "b" * 16
+
+
+def a_problem(n: int = 4, *, atoms: int = 5, seed: int = 1, **options: Any) -> Problem:
+    """A cube of n x n x n points with signed random atoms."""
+    grid = Grid.cube(n)
+    return Problem(grid, random_atoms(atoms, seed=seed, grid=grid), **options)
+
+
+def atoms_at(*rows: tuple[float, float, float, float]) -> Atoms:
+    """Atoms from rows of x, y, z and energy."""
+    return Atoms.from_rows(rows)
+
+
+def a_job(problem: Problem | None = None, *, chunks: int = 4, **changes: Any) -> Job:
+    """A job as submit stores it: queued, its messages not yet known to be sent."""
+    problem = a_problem() if problem is None else problem
+    client = changes.get("client", PUBLIC_CLIENT)
+    job = Job(
+        id=job_id(client, problem.sha),
+        client=client,
+        problem=problem.sha,
+        grid=problem.grid,
+        atom_count=problem.atoms.count,
+        min_distance=problem.min_distance,
+        softening=problem.softening,
+        state=JobState.QUEUED,
+        attempt=ATTEMPT,
+        plan=split(problem.grid.shape, chunks),
+        created=NOW,
+        deadline=NOW + DEADLINE_SECONDS,
+    )
+    return replace(job, **changes)
+
+
+def a_result(job: Job, chunk: int, best: Minimum | None, /, **changes: Any) -> ResultMessage:
+    """The message of a worker that has computed a chunk."""
+    message = ResultMessage(
+        job=job.id,
+        attempt=job.attempt,
+        chunk=chunk,
+        plan=job.plan.sha,
+        best=None if best is None else best.key(),
+        worker="worker-1",
+        seconds=0.1,
+    )
+    return replace(message, **changes)

@@ -1,0 +1,194 @@
+"""Messages are read as they were written, or refused."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gridwell.domain.errors import InvalidMessage
+from gridwell.domain.limits import MESSAGE_BYTES
+from gridwell.domain.messages import MINIMUM_KIND, VERSION, ChunkMessage, ResultMessage
+from gridwell.domain.minimum import Minimum
+from tests.domain.strategies import minima
+
+CHUNK = ChunkMessage(
+    kind=MINIMUM_KIND, job="0" * 32, attempt="1" * 16, chunk=3, plan="2" * 64, problem="3" * 64
+)
+RESULT = ResultMessage(
+    job="0" * 32,
+    attempt="1" * 16,
+    chunk=3,
+    plan="2" * 64,
+    best=Minimum(-1.5, 7).key(),
+    worker="arn:aws:ec2:us-east-1:1:instance/i-0",
+    seconds=0.25,
+)
+
+
+def hexes(length: int) -> st.SearchStrategy[str]:
+    return st.text(alphabet="0123456789abcdef", min_size=length, max_size=length)
+
+
+chunk_messages = st.builds(
+    ChunkMessage,
+    kind=st.sampled_from(["minimum", "map", "sleep"]),
+    job=hexes(32),
+    attempt=hexes(16),
+    chunk=st.integers(0, 10_000),
+    plan=hexes(64),
+    problem=hexes(64),
+)
+result_messages = st.builds(
+    ResultMessage,
+    job=hexes(32),
+    attempt=hexes(16),
+    chunk=st.integers(0, 10_000),
+    plan=hexes(64),
+    best=st.none() | minima.map(Minimum.key),
+    worker=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=256),
+    seconds=st.floats(0, 1e9) | st.integers(0, 1000),
+)
+
+
+def changed(message: ChunkMessage | ResultMessage, **changes: Any) -> str:
+    return json.dumps({**json.loads(message.encode()), **changes})
+
+
+@given(chunk_messages)
+def test_a_chunk_message_survives_the_queue(message: ChunkMessage) -> None:
+    assert ChunkMessage.decode(message.encode()) == message
+    assert len(message.encode().encode()) < 1024
+
+
+@given(result_messages)
+def test_a_result_survives_the_queue(message: ResultMessage) -> None:
+    assert ResultMessage.decode(message.encode()) == message
+    assert len(message.encode().encode()) < MESSAGE_BYTES
+
+
+def test_a_result_gives_its_minimum() -> None:
+    assert RESULT.minimum == Minimum(-1.5, 7)
+    assert ResultMessage.decode(changed(RESULT, best=None)).minimum is None
+
+
+def test_the_text_is_json_with_a_version() -> None:
+    assert json.loads(CHUNK.encode()) == {
+        "version": VERSION,
+        "kind": "minimum",
+        "job": "0" * 32,
+        "attempt": "1" * 16,
+        "chunk": 3,
+        "plan": "2" * 64,
+        "problem": "3" * 64,
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "null", "[]", "5", '"text"', "{}", "{", "[" * 100_000, '{"version": 1}', "\x00", "é"],
+)
+def test_what_is_not_a_message_is_refused(text: str) -> None:
+    for kind in (ChunkMessage, ResultMessage):
+        with pytest.raises(InvalidMessage):
+            kind.decode(text)
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None, 1.0, True, [1]])
+def test_another_version_is_refused(version: Any) -> None:
+    with pytest.raises(InvalidMessage, match="is not a message of version 1"):
+        ChunkMessage.decode(changed(CHUNK, version=version))
+
+
+@pytest.mark.parametrize("message", [CHUNK, RESULT])
+def test_a_missing_or_unknown_field_is_refused_by_name(
+    message: ChunkMessage | ResultMessage,
+) -> None:
+    fields = json.loads(message.encode())
+    for name in fields.keys() - {"version"}:
+        less = {key: value for key, value in fields.items() if key != name}
+        with pytest.raises(InvalidMessage, match=f"'{name}'"):
+            type(message).decode(json.dumps(less))
+    with pytest.raises(InvalidMessage, match=r"fields \['more'\] are missing or unknown"):
+        type(message).decode(changed(message, more=1))
+
+
+def test_one_kind_of_message_is_not_read_as_the_other() -> None:
+    with pytest.raises(InvalidMessage):
+        ResultMessage.decode(CHUNK.encode())
+    with pytest.raises(InvalidMessage):
+        ChunkMessage.decode(RESULT.encode())
+
+
+BAD_HEX = ["", "0", "g" * 32, "A" * 64, "0" * 31, "0" * 65, "0" * 63 + "\n", None, 0, ["0" * 32]]
+BAD_COUNTS = [-1, 1.0, "1", None, True, [1], math.nan]
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        *((name, bad) for name in ("job", "attempt", "plan", "problem") for bad in BAD_HEX),
+        *(("chunk", bad) for bad in BAD_COUNTS),
+        *(("kind", bad) for bad in ["", "Minimum", "a b", "x" * 33, "../x", "a\n", None, 1]),
+    ],
+)
+def test_a_chunk_messages_faulty_field_is_refused_by_name(name: str, bad: Any) -> None:
+    with pytest.raises(InvalidMessage, match=f"^{name} "):
+        ChunkMessage.decode(changed(CHUNK, **{name: bad}))
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        *((name, bad) for name in ("job", "attempt", "plan") for bad in BAD_HEX),
+        *(("chunk", bad) for bad in BAD_COUNTS),
+        *(("best", bad) for bad in [1.5, True, [], {}]),
+        *(("worker", bad) for bad in ["", "two words", "a\n", "é", "x" * 257, None, 5]),
+        *(("seconds", bad) for bad in [-1, math.nan, math.inf, -math.inf, "1", None, True]),
+    ],
+)
+def test_a_results_faulty_field_is_refused_by_name(name: str, bad: Any) -> None:
+    with pytest.raises(InvalidMessage, match=f"^{name} "):
+        ResultMessage.decode(changed(RESULT, **{name: bad}))
+
+
+@pytest.mark.parametrize("key", ["", "f" * 32, "8" * 31, "8000000000000000-000000000000001"])
+def test_a_result_whose_best_is_no_minimum_is_refused(key: str) -> None:
+    with pytest.raises(InvalidMessage, match="is not the key of a minimum"):
+        ResultMessage.decode(changed(RESULT, best=key))
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=70),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@given(st.sampled_from([CHUNK, RESULT]), st.data())
+def test_a_mutation_is_refused_or_read_as_it_stands(
+    message: ChunkMessage | ResultMessage, data: st.DataObject
+) -> None:
+    name = data.draw(st.sampled_from(sorted(json.loads(message.encode()))))
+    text = changed(message, **{name: data.draw(json_values)})
+
+    try:
+        read = type(message).decode(text)
+    except InvalidMessage:
+        return
+    assert json.loads(read.encode()) == json.loads(text)
+
+
+@given(st.sampled_from([CHUNK, RESULT]), st.data())
+def test_a_text_cut_short_is_refused(
+    message: ChunkMessage | ResultMessage, data: st.DataObject
+) -> None:
+    text = message.encode()
+    length = data.draw(st.integers(0, len(text) - 1))
+
+    with pytest.raises(InvalidMessage):
+        type(message).decode(text[:length])

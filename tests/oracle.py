@@ -1,0 +1,48 @@
+"""The formula once more, written without numpy and without looking at the product's code."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING
+
+from gridwell.domain.minimum import Minimum
+
+if TYPE_CHECKING:
+    from gridwell.domain.grid import Box, Grid
+    from gridwell.domain.problem import Problem
+
+
+def true_value(problem: Problem, triple: tuple[int, int, int]) -> float | None:
+    """The canonical potential of one point; None if it does not qualify."""
+    grid = problem.grid
+    px, py, pz = (grid.origin[k] + grid.spacing[k] * triple[k] for k in range(3))
+    terms = []
+    for ax, ay, az, energy in problem.atoms.rows().tolist():
+        dx, dy, dz = px - ax, py - ay, pz - az
+        r2 = dx * dx + dy * dy + dz * dz
+        if r2 < problem.min_distance * problem.min_distance:
+            return None
+        distance = max(math.sqrt(r2), problem.softening)
+        if distance == 0:
+            return None
+        terms.append(energy / distance)
+    return math.fsum(terms) + 0.0
+
+
+def true_minimum(problem: Problem, box: Box | None = None) -> Minimum | None:
+    """The least value of a box's points (the whole grid's without one), by trying each."""
+    box = problem.grid.box if box is None else box
+    best: tuple[float, int] | None = None
+    for triple in itertools.product(*map(range, box.low, box.high)):
+        value = true_value(problem, (triple[0], triple[1], triple[2]))
+        if value is not None:
+            found = (value, linear_index(problem.grid, triple))
+            best = found if best is None else min(best, found)
+    return None if best is None else Minimum(*best)
+
+
+def linear_index(grid: Grid, triple: tuple[int, ...]) -> int:
+    """A point's number in C order."""
+    _, ny, nz = grid.shape
+    return triple[0] * ny * nz + triple[1] * nz + triple[2]

@@ -1,0 +1,230 @@
+"""One job through submit, workers and collector, in one process on memory doubles."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gridwell.domain.job import NO_CANDIDATE_POINT, Job, JobState
+from gridwell.domain.messages import ChunkMessage, ResultMessage
+from gridwell.domain.objects import problem_object, record_object
+from gridwell.domain.potential import least
+from gridwell.domain.problem import Problem
+from tests.builders import a_problem
+from tests.oracle import true_minimum
+from tests.web_tier.world import World
+from web_tier.service import NoCandidatePoint, Service
+
+if TYPE_CHECKING:
+    from gridwell.domain.grid import Box, Grid
+    from gridwell.domain.ports import Received
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def service(world: World) -> Service:
+    numbers = itertools.count(1)
+    return Service(
+        ledger=world.ledger,
+        store=world.store,
+        cache=world.cache,
+        chunks=world.chunks,
+        clock=world.clock,
+        draw_attempt=lambda: f"{next(numbers):016x}",
+    )
+
+
+def indices(grid: Grid, box: Box) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Linear indices of a box's points."""
+    triples = itertools.product(*map(range, box.low, box.high))
+    return np.array([grid.linear(*triple) for triple in triples], dtype=np.int64)
+
+
+def work(world: World, received: Received) -> None:
+    """The smallest worker that keeps the protocol: result sent, then chunk deleted."""
+    message = ChunkMessage.decode(received.body)
+    job = world.ledger.read(message.job)
+    data = world.store.get(problem_object(message.problem))
+    assert job is not None
+    assert data is not None
+    problem = Problem.decode(data, sha=message.problem)
+    best = least(
+        problem.grid,
+        problem.atoms,
+        indices(problem.grid, job.plan.box(message.chunk)),
+        min_distance=problem.min_distance,
+        softening=problem.softening,
+    )
+    result = ResultMessage(
+        job=message.job,
+        attempt=message.attempt,
+        chunk=message.chunk,
+        plan=message.plan,
+        best=None if best is None else best.key(),
+        worker="worker-1",
+        seconds=0.0,
+    )
+    world.results.send([result.encode()])
+    world.chunks.delete([received.receipt])
+
+
+def work_all(world: World, *, shuffle: int = 0) -> int:
+    """Compute every chunk in the queue, and say how many there were."""
+    count = 0
+    while batch := world.chunks.receive(at_most=10, wait=0):
+        random.Random(shuffle).shuffle(batch)
+        for received in batch:
+            work(world, received)
+        count += len(batch)
+    return count
+
+
+def collect_all(world: World) -> None:
+    collector = world.collector()
+    while collector.step().received:
+        pass
+
+
+def assert_true(world: World, job: Job | None, problem: Problem) -> None:
+    assert job is not None
+    assert (job.state, job.result) == (JobState.DONE, true_minimum(problem))
+    assert world.left(world.chunks) == world.left(world.results) == 0
+
+
+def test_a_job_is_submitted_computed_collected_and_read(world: World) -> None:
+    problem = a_problem(32, atoms=3)  # the smallest cube that is cut
+    tier = service(world)
+
+    job = tier.submit(problem)
+    assert job.state is JobState.QUEUED
+    assert work_all(world) == job.plan.chunks == 8
+    collect_all(world)
+
+    assert_true(world, tier.read(job.id), problem)
+    record = json.loads(world.store.objects[record_object(job.id, job.attempt)])
+    best = true_minimum(problem)
+    assert best is not None
+    assert record["Result"]["minimum"] == best.value
+
+
+@given(
+    st.integers(2, 6),
+    st.integers(1, 20),
+    st.integers(0, 2**31),
+    st.sampled_from([0.0, 0.8, 4.0]),
+    st.sampled_from([0.0, 0.5]),
+)
+@settings(max_examples=25, deadline=None)
+def test_any_answer_is_that_of_brute_force(
+    n: int, atoms: int, seed: int, min_distance: float, softening: float
+) -> None:
+    world = World()
+    problem = a_problem(n, atoms=atoms, seed=seed, min_distance=min_distance, softening=softening)
+    best = true_minimum(problem)
+    tier = service(world)
+    if best is None:
+        with pytest.raises(NoCandidatePoint, match="no point qualifies"):
+            tier.submit(problem)
+        return
+
+    job = tier.submit(problem)
+    work_all(world)
+    collect_all(world)
+
+    assert_true(world, tier.read(job.id), problem)
+
+
+def test_asking_again_is_joining_and_then_the_answer(world: World) -> None:
+    problem = a_problem(6, atoms=9)
+    tier = service(world)
+
+    first, second = tier.submit(problem), tier.submit(problem)
+    assert work_all(world) == 1
+    collect_all(world)
+    third = tier.submit(problem)
+
+    assert first.attempt == second.attempt == third.attempt
+    assert_true(world, third, problem)
+
+
+def test_another_client_gets_the_same_answer_without_computing(world: World) -> None:
+    problem = a_problem(6, atoms=9)
+    tier = service(world)
+    tier.submit(problem, client="one")
+    work_all(world)
+    collect_all(world)
+
+    other = tier.submit(problem, client="two")
+
+    assert_true(world, other, problem)
+
+
+def test_a_submitter_that_dies_before_sending_is_stood_in_for(world: World) -> None:
+    problem = a_problem(5, atoms=4)
+    tier = service(world)
+    job = world.submit(problem)  # stored, and not a message sent
+    assert tier.submit(problem).attempt == job.attempt  # an impatient client joins
+    world.clock.advance(20)
+
+    world.reconciler().step()
+    assert work_all(world) == job.plan.chunks
+    collect_all(world)
+
+    assert_true(world, tier.read(job.id), problem)
+
+
+def test_everything_delivered_twice_and_out_of_order_is_the_same_answer(world: World) -> None:
+    problem = a_problem(32, atoms=2, seed=3)
+    tier = service(world)
+    job = tier.submit(problem)
+    held = world.chunks.receive(at_most=10, wait=0)
+    world.clock.advance(61)  # the leases run out: all chunks come again
+
+    assert work_all(world, shuffle=1) == 8
+    for received in reversed(held):
+        work(world, received)
+    collect_all(world)
+
+    assert_true(world, tier.read(job.id), problem)
+
+
+def test_a_forgetful_cache_changes_no_answer(world: World) -> None:
+    problem = a_problem(6, atoms=9, seed=2)
+    tier = service(world)
+    job = tier.submit(problem)
+    world.cache.clear()
+    work_all(world)
+    collect_all(world)
+    world.cache.clear()
+
+    assert_true(world, tier.read(job.id), problem)
+    world.cache.clear()
+    assert_true(world, tier.submit(problem), problem)
+
+
+def test_a_job_without_a_point_says_so_in_the_same_words_at_the_door_and_later(
+    world: World,
+) -> None:
+    problem = a_problem(4, min_distance=100.0)
+    with pytest.raises(NoCandidatePoint, match="no point qualifies") as refused:
+        service(world).submit(problem)
+    job = world.submit(problem, chunks=2)  # as if it had been too large to check
+    world.clock.advance(20)
+    world.reconciler().step()
+    work_all(world)
+    collect_all(world)
+
+    error = world.job(job).error
+    assert error is not None
+    assert error.code == NO_CANDIDATE_POINT
+    assert error.detail in str(refused.value)

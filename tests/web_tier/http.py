@@ -1,0 +1,100 @@
+"""The web application on memory doubles, and a client that speaks to it without a socket."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tests.web_tier.world import Fused, World
+from web_tier.app import create_app
+from web_tier.parts import Parts
+from web_tier.service import Service
+from web_tier.watcher import Watcher
+
+if TYPE_CHECKING:
+    from apiflask import APIFlask
+    from flask.testing import FlaskClient
+    from werkzeug.test import TestResponse
+
+    from gridwell.domain.job import Job
+    from tests.web_tier.world import Fuse
+
+SMALL: dict[str, Any] = {"grid_size": 4, "atom_count": 5, "seed": 1}
+
+
+def a_service(world: World, fuse: Fuse | None = None) -> Service:
+    """A service whose calls, but those of the cache, may go through a fuse."""
+
+    def port(double: Any) -> Any:
+        return double if fuse is None else Fused(double, fuse)
+
+    return Service(
+        ledger=port(world.ledger),
+        store=port(world.store),
+        cache=world.cache,
+        chunks=port(world.chunks),
+        clock=world.clock,
+        draw_attempt=lambda: secrets.token_hex(8),
+    )
+
+
+@dataclass(slots=True)
+class Site:
+    """A web process."""
+
+    world: World = field(default_factory=World)
+    fuse: Fuse | None = None
+    capacity: int = 4
+    watcher: Watcher = field(init=False)
+    app: APIFlask = field(init=False)
+    client: FlaskClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        world = self.world
+        self.watcher = Watcher(
+            cache=world.cache, ledger=world.ledger, clock=world.clock, capacity=self.capacity
+        )
+        service = a_service(world, self.fuse)
+        parts = Parts(service=service, watcher=self.watcher, fleet=world.ledger, clock=world.clock)
+        self.app = create_app(parts)
+        self.client = self.app.test_client()
+
+    def post(self, body: Any, **headers: str) -> TestResponse:
+        """Submit: a value goes as JSON, bytes and text as they are."""
+        data = body if isinstance(body, bytes | str) else json.dumps(body)
+        return self.client.post(
+            "/v1/jobs",
+            data=data,
+            content_type="application/json",
+            headers={name.replace("_", "-"): value for name, value in headers.items()},
+        )
+
+    def stored(self, response: TestResponse) -> Job:
+        """The job that a response shows, as the ledger has it."""
+        assert response.json is not None
+        job = self.world.ledger.read(response.json["id"])
+        assert job is not None
+        return job
+
+    def finish(self, job: Job) -> None:
+        """Let workers compute all of a job, and the collector end it."""
+        problem = a_service(self.world).problem(job)
+        assert problem is not None
+        self.world.answer(job, problem)
+        collector = self.world.collector()
+        while collector.step().received:
+            pass
+        assert self.world.job(job).state.terminal
+
+    def done(self, body: dict[str, Any] | None = None) -> Job:
+        """A job that was submitted and computed."""
+        job = self.stored(self.post(SMALL if body is None else body))
+        self.finish(job)
+        return self.world.job(job)
+
+
+def application() -> APIFlask:
+    """A site for a real web server to serve, in a process of its own."""
+    return Site().app

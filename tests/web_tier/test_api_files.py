@@ -1,0 +1,180 @@
+"""Atoms and records to download, the description of the interface, and the page."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from openapi_spec_validator import validate
+
+from gridwell.domain import limits
+from gridwell.domain.atoms import Atoms, random_atoms
+from gridwell.domain.grid import Grid
+from gridwell.domain.objects import problem_object, record_object
+from tests.web_tier.http import SMALL, Site
+from web_tier.api.models import JobRequest
+
+TRUE = random_atoms(5, seed=1, grid=Grid.cube(4))
+
+
+def parsed(accept: str, data: bytes) -> Atoms:
+    if "json" in accept or accept in ("", "*/*"):
+        return Atoms.from_rows(json.loads(data)["atoms"])
+    if "csv" in accept:
+        return Atoms.from_rows(np.loadtxt(io.BytesIO(data), delimiter=",", skiprows=1, ndmin=2))
+    return Atoms.from_rows(np.load(io.BytesIO(data), allow_pickle=False))
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("", "application/json"),
+        ("*/*", "application/json"),
+        ("application/json", "application/json"),
+        ("text/csv", "text/csv"),
+        ("application/x-npy", "application/x-npy"),
+        ("application/octet-stream", "application/octet-stream"),
+        ("text/html, text/csv;q=0.5, application/json;q=0.1", "text/csv"),
+    ],
+)
+def test_atoms_come_in_the_form_asked_for_and_keep_every_bit(
+    accept: str, content_type: str
+) -> None:
+    site = Site()
+    job = site.stored(site.post(SMALL))
+
+    response = site.client.get(
+        f"/v1/jobs/{job.id}/atoms", headers={"Accept": accept} if accept else {}
+    )
+
+    assert response.status_code == 200
+    assert response.mimetype == content_type
+    assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert response.headers["Vary"] == "Accept"
+    assert job.problem in response.headers["ETag"]
+    assert parsed(content_type, response.data).sha() == TRUE.sha()
+
+
+def test_atoms_that_the_client_has_are_not_sent_again() -> None:
+    site = Site()
+    job = site.stored(site.post(SMALL))
+    path = f"/v1/jobs/{job.id}/atoms"
+    etag = site.client.get(path).headers["ETag"]
+
+    for header in (etag, f'"other", {etag}', f"W/{etag}", "*"):
+        again = site.client.get(path, headers={"If-None-Match": header})
+        assert (again.status_code, again.data) == (304, b"")
+        assert again.headers["ETag"] == etag
+    csv = site.client.get(path, headers={"If-None-Match": etag, "Accept": "text/csv"})
+    assert csv.status_code == 200
+
+
+def test_atoms_in_no_known_form_are_not_acceptable() -> None:
+    site = Site()
+    job = site.stored(site.post(SMALL))
+
+    response = site.client.get(f"/v1/jobs/{job.id}/atoms", headers={"Accept": "image/png"})
+
+    assert response.status_code == 406
+    assert response.content_type == "application/problem+json"
+    assert "text/csv" in response.text
+
+
+def test_the_record_is_the_one_in_the_store() -> None:
+    site = Site()
+    job = site.done()
+
+    response = site.client.get(f"/v1/jobs/{job.id}/record")
+
+    assert response.content_type == "application/json"
+    assert response.data == site.world.store.get(record_object(job.id, job.attempt))
+    assert json.loads(response.data)["Atom count"] == 5
+
+
+def test_an_unfinished_job_has_no_record_yet() -> None:
+    site = Site()
+    job = site.stored(site.post(SMALL))
+
+    response = site.client.get(f"/v1/jobs/{job.id}/record")
+
+    assert response.status_code == 409
+    assert response.json is not None
+    assert response.json["code"] == "not_done"
+
+
+def test_objects_that_have_expired_are_gone() -> None:
+    site = Site()
+    job = site.done()
+    site.world.store.objects.pop(problem_object(job.problem))
+    site.world.store.objects.pop(record_object(job.id, job.attempt))
+
+    assert site.client.get(f"/v1/jobs/{job.id}/atoms").status_code == 410
+    assert site.client.get(f"/v1/jobs/{job.id}/record").status_code == 410
+
+
+def description() -> dict[str, Any]:
+    body = Site().client.get("/openapi.json").json
+    assert isinstance(body, dict)
+    return body
+
+
+def test_the_description_is_valid_openapi_3_1() -> None:
+    spec = description()
+
+    validate(spec)
+    assert spec["openapi"] == "3.1.0"
+
+
+def test_the_description_names_every_route_that_is_no_page() -> None:
+    site = Site()
+    pages = {"/", "/openapi.json", "/static/<path:filename>"}
+    routes = {rule.rule for rule in site.app.url_map.iter_rules()} - pages
+
+    assert set(description()["paths"]) == {re.sub(r"<(\w+)>", r"{\1}", rule) for rule in routes}
+
+
+def test_the_description_shows_the_fields_and_their_limits() -> None:
+    spec = description()
+    request = spec["components"]["schemas"]["JobRequest"]
+
+    assert set(request["properties"]) == set(JobRequest.model_fields)
+    assert request["additionalProperties"] is False
+    assert request["properties"]["atoms"]["maxItems"] == limits.MAX_ATOMS
+    assert request["properties"]["seed"]["maximum"] == limits.MAX_SEED
+    shown = spec["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]
+    for example in shown["examples"].values():
+        assert Site().post(example["value"]).status_code == 202
+
+
+def test_the_page_stands_alone_and_each_field_has_a_label_and_a_place_for_its_error() -> None:
+    site = Site()
+    page = site.client.get("/")
+
+    assert page.status_code == 200
+    assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+    assert "://" not in page.text
+    for name in ("grid_size", "atom_count", "seed"):
+        assert f'<label for="{name}">' in page.text
+        assert f'id="{name}-error"' in page.text
+    assert '<progress id="progress"' in page.text
+    for path in re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text):
+        assert fetched(site, path)
+
+
+def fetched(site: Site, path: str) -> str:
+    with site.client.get(path) as response:
+        assert response.status_code == 200
+        return response.get_data(as_text=True)
+
+
+def test_the_pages_script_uses_only_elements_that_the_page_has() -> None:
+    site = Site()
+    page, script = fetched(site, "/"), fetched(site, "/static/home.js")
+
+    wanted = set(re.findall(r'(?:\bat|showError)\("([\w-]+)"', script))
+    assert len(wanted) > 10
+    assert wanted <= set(re.findall(r'id="([\w-]+)"', page))

@@ -1,0 +1,160 @@
+"""The collector's process on memory doubles, whose calls can be made to fail one by one."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gridwell.adapters.memory import (
+    ManualClock,
+    MemoryCache,
+    MemoryLedger,
+    MemoryQueue,
+    MemoryStore,
+)
+from gridwell.domain.errors import ServiceBusy
+from gridwell.domain.messages import ChunkMessage
+from gridwell.domain.objects import problem_object
+from tests.builders import a_job, a_problem, a_result
+from tests.oracle import true_minimum
+from web_tier.collector import Collector
+from web_tier.finisher import Finisher
+from web_tier.reconciler import Reconciler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from gridwell.domain.job import Job
+    from gridwell.domain.problem import Problem
+
+
+class Died(BaseException):
+    """The process is gone in the middle of a step; nothing may catch this."""
+
+
+@dataclass(slots=True)
+class Fuse:
+    """Counts the calls of all ports together, and breaks one of them."""
+
+    breaks_at: int | None = None
+    error: type[BaseException] = ServiceBusy
+    after: bool = False  #: the call takes effect and only its reply is lost
+    on_call: Callable[[], None] | None = None  #: done before each call
+    calls: int = field(default=0, init=False)
+
+    @property
+    def broke(self) -> bool:
+        """Whether the breaking call was reached."""
+        return self.breaks_at is not None and self.calls > self.breaks_at
+
+
+class Fused:
+    """A port all of whose methods go through a fuse."""
+
+    def __init__(self, port: Any, fuse: Fuse) -> None:
+        self._port = port
+        self._fuse = fuse
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._port, name)
+
+        def call(*args: Any, **options: Any) -> Any:
+            fuse, number = self._fuse, self._fuse.calls
+            fuse.calls += 1
+            if fuse.on_call is not None:
+                fuse.on_call()
+            if number != fuse.breaks_at:
+                return method(*args, **options)
+            if fuse.after:
+                method(*args, **options)
+            raise fuse.error(f"{name} broke")
+
+        return call
+
+
+class World:
+    """Queues, ledger, store, cache and clock, and the programs that use them."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.ledger = MemoryLedger()
+        self.store = MemoryStore()
+        self.cache = MemoryCache(self.clock)
+        self.chunks = MemoryQueue(self.clock)
+        self.dead_chunks = MemoryQueue(self.clock)
+        self.dead_results = MemoryQueue(self.clock)
+        self.results = MemoryQueue(self.clock, dead=self.dead_results)
+
+    def submit(self, problem: Problem | None = None, *, chunks: int = 4, **changes: Any) -> Job:
+        """Store a problem and its job, as submit does."""
+        problem = a_problem() if problem is None else problem
+        key = problem_object(problem.sha)
+        self.store.put_new(key, problem.encode(), content_type="application/octet-stream")
+        job = a_job(problem, chunks=chunks, **changes)
+        assert self.ledger.create(job)
+        return job
+
+    def answer(
+        self, job: Job, problem: Problem, chunks: Iterable[int] | None = None, **changes: Any
+    ) -> None:
+        """Send the true results of chunks (all without a list), as workers do."""
+        for chunk in range(job.plan.chunks) if chunks is None else chunks:
+            best = true_minimum(problem, job.plan.box(chunk))
+            self.results.send([a_result(job, chunk, best, **changes).encode()])
+
+    def finisher(self, fuse: Fuse | None = None) -> Finisher:
+        """A finisher, whose calls go through a fuse if there is one."""
+        return Finisher(
+            ledger=_fused(self.ledger, fuse),
+            store=_fused(self.store, fuse),
+            cache=self.cache,
+            clock=self.clock,
+        )
+
+    def collector(self, fuse: Fuse | None = None) -> Collector:
+        """A collector that has just started."""
+        return Collector(
+            results=_fused(self.results, fuse),
+            ledger=_fused(self.ledger, fuse),
+            finisher=self.finisher(fuse),
+            cache=self.cache,
+            clock=self.clock,
+            poll_seconds=0,
+        )
+
+    def reconciler(self, fuse: Fuse | None = None) -> Reconciler:
+        """A reconciler that has just started."""
+        return Reconciler(
+            ledger=_fused(self.ledger, fuse),
+            chunks=_fused(self.chunks, fuse),
+            dead_chunks=_fused(self.dead_chunks, fuse),
+            finisher=self.finisher(fuse),
+            clock=self.clock,
+        )
+
+    def job(self, job: Job) -> Job:
+        """The job as the ledger now has it."""
+        stored = self.ledger.read(job.id)
+        assert stored is not None
+        return stored
+
+    def queued_chunks(self) -> list[int]:
+        """Chunk numbers of the messages in the chunk queue, rising; it is empty afterwards."""
+        found: list[int] = []
+        for _ in itertools.count():
+            batch = self.chunks.receive(at_most=10, wait=0)
+            if not batch:
+                return sorted(found)
+            found += [ChunkMessage.decode(received.body).chunk for received in batch]
+            self.chunks.delete([received.receipt for received in batch])
+        raise AssertionError
+
+    def left(self, queue: MemoryQueue) -> int:
+        """How many messages a queue holds, leased or not."""
+        depth = queue.depth()
+        return depth.visible + depth.in_flight
+
+
+def _fused(port: Any, fuse: Fuse | None) -> Any:
+    return port if fuse is None else Fused(port, fuse)

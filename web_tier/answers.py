@@ -1,0 +1,173 @@
+"""What the cache and the object store hold of finished and running jobs, and under which keys.
+
+Two keys a job, so that no late writer can put "running" over "done": `final:` is written only
+after the ledger says so, `progress:` is a hint that anybody may write.  Every value says whose it
+is, and a value that does not is a miss.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from gridwell.domain.canonical import canonical_json
+from gridwell.domain.errors import GridwellError
+from gridwell.domain.grid import Grid
+from gridwell.domain.job import Job, JobError, JobState
+from gridwell.domain.minimum import Minimum
+from gridwell.domain.split import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_T = TypeVar("_T")
+_VERSION: Final = 1
+FINAL_SECONDS: Final = 3600
+PROGRESS_SECONDS: Final = 10
+
+#: What a value of another version, of somebody else, or cut short may raise while it is read.
+_UNREADABLE = (GridwellError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far an attempt has come."""
+
+    attempt: str
+    points_done: int
+    done: frozenset[int]  #: chunks merged
+
+
+def final_key(job: str) -> str:
+    """The cache key of a finished job."""
+    return f"final:{job}"
+
+
+def progress_key(job: str) -> str:
+    """The cache key of a running job's progress."""
+    return f"progress:{job}"
+
+
+def answer_key(problem: str) -> str:
+    """The cache key of the answer to a problem."""
+    return f"answer:{problem}"
+
+
+def encode_final(job: Job) -> bytes:
+    """A finished job, with all that a reader is shown of it."""
+    fields = {
+        "version": _VERSION,
+        "id": job.id,
+        "client": job.client,
+        "problem": job.problem,
+        "origin": job.grid.origin,
+        "spacing": job.grid.spacing,
+        "shape": job.grid.shape,
+        "atom_count": job.atom_count,
+        "seed": job.seed,
+        "min_distance": job.min_distance,
+        "softening": job.softening,
+        "state": job.state.value,
+        "attempt": job.attempt,
+        "run": job.run,
+        "plan": job.plan.encode(),
+        "created": job.created,
+        "deadline": job.deadline,
+        "done": sorted(job.done),
+        "workers": sorted(job.workers),
+        "result": None if job.result is None else job.result.key(),
+        "error": None if job.error is None else [job.error.code, job.error.detail],
+        "finished": job.finished,
+        "expires": job.expires,
+    }
+    return canonical_json(fields).encode()
+
+
+def decode_final(data: bytes, job: str) -> Job | None:
+    """The finished job that `encode_final` gave, or None if the value is not that of `job`."""
+
+    def read(fields: dict[str, Any]) -> Job | None:
+        if fields["id"] != job:
+            return None
+        state = JobState(fields["state"])
+        return (
+            None
+            if not state.terminal
+            else Job(
+                id=job,
+                client=fields["client"],
+                problem=fields["problem"],
+                grid=Grid(
+                    tuple(fields["origin"]), tuple(fields["spacing"]), tuple(fields["shape"])
+                ),
+                atom_count=fields["atom_count"],
+                seed=fields["seed"],
+                min_distance=fields["min_distance"],
+                softening=fields["softening"],
+                state=state,
+                attempt=fields["attempt"],
+                run=fields["run"],
+                plan=Plan.decode(fields["plan"]),
+                created=fields["created"],
+                deadline=fields["deadline"],
+                done=frozenset(fields["done"]),
+                workers=frozenset(fields["workers"]),
+                result=None if fields["result"] is None else Minimum.from_key(fields["result"]),
+                error=None if fields["error"] is None else JobError(*fields["error"]),
+                finished=fields["finished"],
+                expires=fields["expires"],
+            )
+        )
+
+    return _decode(data, read)
+
+
+def encode_progress(job: Job) -> bytes:
+    """How far a job's attempt has come."""
+    fields = {
+        "version": _VERSION,
+        "id": job.id,
+        "attempt": job.attempt,
+        "points_done": job.points_done,
+        "done": sorted(job.done),
+    }
+    return canonical_json(fields).encode()
+
+
+def decode_progress(data: bytes, job: str) -> Progress | None:
+    """The progress that `encode_progress` gave, or None if the value is not that of `job`."""
+
+    def read(fields: dict[str, Any]) -> Progress | None:
+        if fields["id"] != job:
+            return None
+        return Progress(
+            attempt=str(fields["attempt"]),
+            points_done=int(fields["points_done"]),
+            done=frozenset(fields["done"]),
+        )
+
+    return _decode(data, read)
+
+
+def encode_answer(problem: str, minimum: Minimum) -> bytes:
+    """The answer to a problem: a pure function of it, so any client's job may use it."""
+    fields = {"version": _VERSION, "problem": problem, "minimum": minimum.key()}
+    return canonical_json(fields).encode()
+
+
+def decode_answer(data: bytes, problem: str) -> Minimum | None:
+    """The answer that `encode_answer` gave, or None if the value is not that of `problem`."""
+
+    def read(fields: dict[str, Any]) -> Minimum | None:
+        return Minimum.from_key(fields["minimum"]) if fields["problem"] == problem else None
+
+    return _decode(data, read)
+
+
+def _decode(data: bytes, read: Callable[[dict[str, Any]], _T | None]) -> _T | None:
+    try:
+        fields = json.loads(data)
+        return read(fields) if fields["version"] == _VERSION else None
+    except _UNREADABLE:
+        return None

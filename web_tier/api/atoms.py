@@ -1,0 +1,114 @@
+"""Atoms out of a request's JSON, and into the forms in which they are handed out.
+
+A million atoms are four million floats: numpy takes them in one go after a check of their types,
+and only a list that fails it is searched value by value for what to tell the client.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from gridwell.domain.atoms import Atoms
+from gridwell.domain.errors import Fault, InvalidJob
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_COLUMNS: Final = 4
+_NUMBERS: Final = frozenset({int, float})  #: bool is a type of its own here, and not among them
+_REPORTED: Final = 20
+_SHOWN: Final = 60  #: characters of a faulty value
+_ROWS: Final = 10_000  #: atoms per piece of a response
+
+
+def read_atoms(value: Any) -> Atoms:
+    """Atoms from the JSON value `[[x, y, z, energy], …]`.
+
+    Raises:
+        InvalidJob: with a pointer to each faulty value, up to a few.
+    """
+    if not isinstance(value, list):
+        raise InvalidJob(Fault("/atoms", f"{shown(value)} is not a list of [x, y, z, energy] rows"))
+    if not value:
+        raise InvalidJob(Fault("/atoms", "there are no atoms; give at least one"))
+    if not _is_table(value):
+        raise InvalidJob(*_some(_faults(value)))
+    numbers = itertools.chain.from_iterable(value)
+    try:
+        table = np.fromiter(numbers, dtype=np.float64, count=_COLUMNS * len(value))
+    except OverflowError as error:
+        raise InvalidJob(*_some(_overflows(value))) from error
+    return Atoms.from_rows(table.reshape(-1, _COLUMNS))
+
+
+def json_atoms(atoms: Atoms) -> Iterator[bytes]:
+    """The atoms as `{"atoms": [[x, y, z, energy], …]}`, in pieces."""
+    yield b'{"atoms":['
+    for start in range(0, atoms.count, _ROWS):
+        rows = atoms.rows()[start : start + _ROWS].tolist()
+        yield (b"," if start else b"") + json.dumps(rows, separators=(",", ":"))[1:-1].encode()
+    yield b"]}\n"
+
+
+def csv_atoms(atoms: Atoms) -> Iterator[bytes]:
+    """The atoms as CSV with a header, in pieces; numbers keep every bit."""
+    yield b"x,y,z,energy\r\n"
+    for start in range(0, atoms.count, _ROWS):
+        rows = atoms.rows()[start : start + _ROWS].tolist()
+        yield "".join(f"{x!r},{y!r},{z!r},{e!r}\r\n" for x, y, z, e in rows).encode()
+
+
+def npy_atoms(atoms: Atoms) -> Iterator[bytes]:
+    """The atoms as a .npy file: float64 of shape (N, 4)."""
+    file = io.BytesIO()
+    np.save(file, atoms.rows(), allow_pickle=False)
+    yield file.getvalue()
+
+
+def shown(value: Any) -> str:
+    """A faulty JSON value as an error names it, cut short."""
+    try:
+        text = json.dumps(value)
+    except ValueError:  # an integer of thousands of digits
+        text = "a number of thousands of digits"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _is_table(rows: list[Any]) -> bool:
+    return (
+        set(map(type, rows)) == {list}
+        and set(map(len, rows)) == {_COLUMNS}
+        and set(map(type, itertools.chain.from_iterable(rows))) <= _NUMBERS
+    )
+
+
+def _faults(rows: list[Any]) -> Iterator[Fault]:
+    for i, row in enumerate(rows):
+        if not isinstance(row, list) or len(row) != _COLUMNS:
+            yield Fault(f"/atoms/{i}", f"{shown(row)} is not [x, y, z, energy]")
+            continue
+        for k, value in enumerate(row):
+            if type(value) not in _NUMBERS:
+                yield Fault(f"/atoms/{i}/{k}", f"{shown(value)} is not a number")
+
+
+def _overflows(rows: list[list[float]]) -> Iterator[Fault]:
+    for i, row in enumerate(rows):
+        for k, value in enumerate(row):
+            try:
+                float(value)
+            except OverflowError:
+                yield Fault(f"/atoms/{i}/{k}", f"{shown(value)} is too large for a float64")
+
+
+def _some(faults: Iterator[Fault]) -> list[Fault]:
+    """The first faults, and a word that there are more."""
+    first = list(itertools.islice(faults, _REPORTED))
+    if next(faults, None) is not None:
+        first.append(Fault("/atoms", f"more values are faulty; the first {_REPORTED} are listed"))
+    return first

@@ -1,0 +1,173 @@
+"""What /openapi.json says of each route, made from the models that the routes use."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic.json_schema import models_json_schema
+
+from gridwell.domain import limits
+from web_tier.api.models import (
+    AtomsShown,
+    FleetShown,
+    Health,
+    JobPage,
+    JobRequest,
+    JobShown,
+    ProblemDetails,
+)
+from web_tier.api.negotiation import MAX_WAIT_SECONDS
+
+_MODELS: Final = (
+    JobRequest,
+    JobShown,
+    JobPage,
+    AtomsShown,
+    FleetShown,
+    Health,
+    ProblemDetails,
+)
+_EXAMPLES: Final[dict[str, Any]] = {
+    "drawn atoms": {
+        "value": {"grid_size": 16, "atom_count": 500, "seed": 7, "energy_range": [-1, 1]}
+    },
+    "your own atoms": {
+        "value": {
+            "grid": {"origin": [0, 0, 0], "spacing": [0.5, 0.5, 0.5], "shape": [21, 21, 41]},
+            "atoms": [[1.2, 3.4, 5.6, -1.0], [2.1, 4.3, 6.5, 0.5]],
+            "min_distance": 1.0,
+        }
+    },
+}
+
+
+def _json(model: type, description: str) -> dict[str, Any]:
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _problem(description: str) -> dict[str, Any]:
+    schema = {"$ref": f"#/components/schemas/{ProblemDetails.__name__}"}
+    return {"description": description, "content": {"application/problem+json": {"schema": schema}}}
+
+
+_NO_JOB: Final = _problem("There is no such job, or it has expired.")
+_BUSY: Final = _problem("Try again after the seconds of Retry-After: no request is lost by it.")
+
+SUBMIT: Final[dict[str, Any]] = {
+    "summary": "Submit a job",
+    "tags": ["Jobs"],
+    "description": "The same problem again is the same job, so a request may be repeated freely.",
+    "responses": {
+        200: _json(JobShown, "The job has ended: the answer was known, or came while waiting."),
+        202: _json(JobShown, "The job is accepted; ask for it at the address in Location."),
+        400: _problem("The body is not JSON."),
+        413: _problem(f"The body is larger than {limits.MAX_BODY_BYTES} bytes."),
+        415: _problem("The body is not of type application/json."),
+        422: _problem("Faults of the request, each with a JSON pointer."),
+        503: _BUSY,
+    },
+}
+LIST: Final[dict[str, Any]] = {
+    "summary": "List recent jobs",
+    "tags": ["Jobs"],
+    "responses": {
+        200: _json(JobPage, "A page of jobs, the newest first."),
+        422: _problem("The limit or the cursor cannot be used."),
+        503: _BUSY,
+    },
+}
+READ: Final[dict[str, Any]] = {
+    "summary": "Read a job",
+    "tags": ["Jobs"],
+    "responses": {200: _json(JobShown, "The job."), 404: _NO_JOB, 503: _BUSY},
+}
+ATOMS: Final[dict[str, Any]] = {
+    "summary": "Read a job's atoms",
+    "tags": ["Jobs"],
+    "description": "They never change, so they may be cached for ever.",
+    "responses": {
+        200: {
+            "description": "The atoms.",
+            "content": {
+                "application/json": {"schema": {"$ref": "#/components/schemas/AtomsShown"}},
+                "text/csv": {"schema": {"type": "string"}},
+                "application/x-npy": {"schema": {"type": "string", "format": "binary"}},
+                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+            },
+        },
+        304: {"description": "They are the ones of If-None-Match."},
+        404: _NO_JOB,
+        406: _problem("Atoms do not come in a form that Accept allows."),
+        410: _problem("They are no longer kept."),
+        503: _BUSY,
+    },
+}
+RECORD: Final[dict[str, Any]] = {
+    "summary": "Read a done job's record",
+    "tags": ["Jobs"],
+    "description": "Grid, atoms and result, by which anybody can check the answer.",
+    "responses": {
+        200: {
+            "description": "The record.",
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        },
+        404: _NO_JOB,
+        409: _problem("The job is not done."),
+        410: _problem("It is no longer kept."),
+        503: _BUSY,
+    },
+}
+FLEET: Final[dict[str, Any]] = {
+    "summary": "Look at the fleet",
+    "tags": ["Fleet"],
+    "responses": {200: _json(FleetShown, "The fleet."), 503: _BUSY},
+}
+HEALTH: Final[dict[str, Any]] = {
+    "summary": "Ask whether this process answers",
+    "tags": ["Fleet"],
+    "responses": {200: _json(Health, "It does.")},
+}
+
+_PREFER: Final[dict[str, Any]] = {
+    "name": "Prefer",
+    "in": "header",
+    "schema": {"type": "string", "pattern": "wait=[0-9]+"},
+    "description": "wait=N waits up to N seconds for the job's end, at most "
+    f"{MAX_WAIT_SECONDS} (RFC 7240)",
+}
+_PAGING: Final[list[dict[str, Any]]] = [
+    {
+        "name": "limit",
+        "in": "query",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
+    },
+    {"name": "cursor", "in": "query", "schema": {"type": "string"}},
+]
+
+
+def complete(spec: dict[str, Any]) -> dict[str, Any]:
+    """Add to a generated description what the framework cannot see.
+
+    We read bodies ourselves, to tell all their faults with pointers, so it knows of no models.
+    """
+    _, schemas = models_json_schema(
+        [(model, "validation" if model is JobRequest else "serialization") for model in _MODELS],
+        ref_template="#/components/schemas/{model}",
+    )
+    spec.setdefault("components", {})["schemas"] = schemas["$defs"]
+    paths = spec["paths"]
+    submit = paths["/v1/jobs"]["post"]
+    submit["requestBody"] = {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"$ref": "#/components/schemas/JobRequest"},
+                "examples": _EXAMPLES,
+            }
+        },
+    }
+    submit.setdefault("parameters", []).append(_PREFER)
+    paths["/v1/jobs/{job_id}"]["get"].setdefault("parameters", []).append(_PREFER)
+    paths["/v1/jobs"]["get"].setdefault("parameters", []).extend(_PAGING)
+    return spec

@@ -1,0 +1,109 @@
+"""Submitting, listing and reading jobs: thin, each asks the service and shows what it said."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from apiflask import APIBlueprint
+from flask import Response, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from gridwell.domain import limits
+from gridwell.domain.errors import Fault, InvalidJob
+from web_tier.api import docs
+from web_tier.api.models import JobPage
+from web_tier.api.negotiation import wait_seconds
+from web_tier.api.reading import read_job
+from web_tier.api.responses import find_job, json_response, no_such_job
+from web_tier.api.showing import show_job
+from web_tier.parts import here
+from web_tier.problems import problem_response
+from web_tier.watcher import await_end
+
+if TYPE_CHECKING:
+    from gridwell.domain.job import Job
+
+_PAGE: Final = 20
+_MAX_PAGE: Final = 100
+_POLL_SECONDS: Final = "1"
+
+routes = APIBlueprint("jobs", __name__)
+
+
+@routes.post("/v1/jobs")
+@routes.doc(**docs.SUBMIT)
+def submit() -> Response:
+    """Join, renew or make a job; wait for its end if the client wishes so."""
+    if request.mimetype != "application/json":
+        return problem_response(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"the body is {request.mimetype or 'of no stated type'}; "
+            "send JSON with Content-Type: application/json",
+            code="unsupported_media_type",
+        )
+    job, headers = _awaited(_submitted())
+    headers["Location"] = f"/v1/jobs/{job.id}"
+    if job.state.terminal:
+        return json_response(show_job(job), HTTPStatus.OK, headers)
+    headers["Retry-After"] = _POLL_SECONDS
+    return json_response(show_job(job), HTTPStatus.ACCEPTED, headers)
+
+
+@routes.get("/v1/jobs")
+@routes.doc(**docs.LIST)
+def recent() -> Response:
+    """A page of jobs."""
+    page = here().service.recent(limit=_limit(), cursor=request.args.get("cursor") or None)
+    return json_response(JobPage(jobs=[show_job(job) for job in page.jobs], cursor=page.cursor))
+
+
+@routes.get("/v1/jobs/<job_id>")
+@routes.doc(**docs.READ)
+def read(job_id: str) -> Response:
+    """A job; wait for its end if the client wishes so."""
+    found = find_job(job_id)
+    if found is None:
+        return no_such_job(job_id)
+    job, headers = _awaited(found)
+    if not job.state.terminal:
+        headers["Retry-After"] = _POLL_SECONDS
+    return json_response(show_job(job), HTTPStatus.OK, headers)
+
+
+def _submitted() -> Job:
+    """The job that the body asks for: a large problem must not outlive this call."""
+    parts = here()
+    with parts.large_bodies.admitted(request.content_length):
+        problem, seed = read_job(_body())
+        return parts.service.submit(problem, seed=seed)
+
+
+def _body() -> bytes:
+    if (request.content_length or 0) > limits.MAX_BODY_BYTES:
+        raise RequestEntityTooLarge  # before a byte of it is read
+    body = request.get_data(cache=False)
+    if len(body) > limits.MAX_BODY_BYTES:
+        raise RequestEntityTooLarge
+    return body
+
+
+def _awaited(job: Job) -> tuple[Job, dict[str, str]]:
+    """The job after the wait that the client asked for, and the headers that tell of it."""
+    seconds = wait_seconds(request)
+    if seconds is None:
+        return job, {}
+    parts = here()
+    job, granted = await_end(
+        job, seconds, watcher=parts.watcher, clock=parts.clock, read=parts.service.read
+    )
+    return job, {"Preference-Applied": f"wait={seconds}"} if granted else {}
+
+
+def _limit() -> int:
+    text = request.args.get("limit", str(_PAGE))
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= _MAX_PAGE:
+        detail = f"{text[:20]!r} is not a number of jobs between 1 and {_MAX_PAGE}"
+        raise InvalidJob(Fault("/limit", detail))
+    return int(text)

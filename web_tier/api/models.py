@@ -1,0 +1,258 @@
+"""What the interface reads and writes, as pydantic models: the OpenAPI page is made of them.
+
+The limits stand here for readers only.  They are checked by the domain, whose errors name the
+value and the remedy, so a limit is stated once and enforced once.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gridwell.domain import limits
+
+_COORDINATE: Final = {"minimum": -limits.MAX_COORDINATE, "maximum": limits.MAX_COORDINATE}
+_ENERGY: Final = {"minimum": -limits.MAX_ENERGY, "maximum": limits.MAX_ENERGY}
+_DISTANCE: Final = {"minimum": 0, "maximum": limits.MAX_DISTANCE}
+_THREE: Final = Field(min_length=3, max_length=3)
+_TWO: Final = Field(min_length=2, max_length=2)
+_ATOMS_SCHEMA: Final[dict[str, Any]] = {
+    "type": "array",
+    "minItems": 1,
+    "maxItems": limits.MAX_ATOMS,
+    "items": {
+        "type": "array",
+        "prefixItems": [
+            *({"type": "number", "title": axis, **_COORDINATE} for axis in "xyz"),
+            {"type": "number", "title": "energy", **_ENERGY},
+        ],
+        "minItems": 4,
+        "maxItems": 4,
+    },
+}
+
+
+class _Input(BaseModel):
+    # JSON has no tuples, so triples are lists of a fixed length.
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class GridRequest(_Input):
+    """A grid whose point (ix, iy, iz) lies at origin + spacing * (ix, iy, iz)."""
+
+    origin: Annotated[list[Annotated[float, Field(json_schema_extra={**_COORDINATE})]], _THREE] = (
+        Field(description="the centre of the first point")
+    )
+    spacing: Annotated[
+        list[
+            Annotated[
+                float,
+                Field(
+                    json_schema_extra={
+                        "minimum": limits.MIN_SPACING,
+                        "maximum": limits.MAX_SPACING,
+                    }
+                ),
+            ]
+        ],
+        _THREE,
+    ] = Field(description="the distance between neighbours along each axis")
+    shape: Annotated[
+        list[Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": limits.MAX_AXIS})]],
+        _THREE,
+    ] = Field(description=f"points along each axis; at most {limits.MAX_POINTS} in all")
+
+
+class JobRequest(_Input):
+    """A problem: `grid_size` or `grid`, and `atom_count` (with `seed`) or `atoms`.
+
+    Null is the same as leaving a field out: writers of JSON differ in that.
+    """
+
+    grid_size: int | None = Field(
+        None,
+        description="n is short for n x n x n points at the integer coordinates 0..n-1",
+        json_schema_extra={"minimum": 1, "maximum": int(limits.MAX_POINTS ** (1 / 3))},
+    )
+    grid: GridRequest | None = Field(None, description="any other regular grid")
+    atom_count: int | None = Field(
+        None,
+        description="how many atoms to draw, uniformly in the grid's box",
+        json_schema_extra={"minimum": 1, "maximum": limits.MAX_ATOMS},
+    )
+    seed: int | None = Field(
+        None,
+        description="the same seed draws the same atoms for ever; 0 if it is left out",
+        json_schema_extra={"minimum": 0, "maximum": limits.MAX_SEED},
+    )
+    energy_range: (
+        Annotated[
+            list[Annotated[float, Field(json_schema_extra={**_ENERGY})]],
+            _TWO,
+        ]
+        | None
+    ) = Field(None, description="energies are drawn from [low, high); [-1, 1] if it is left out")
+    # Any: a million atoms are checked by numpy in a tenth of the time; see `reading`.
+    atoms: Any = Field(
+        None,
+        description="your own atoms, as [x, y, z, energy]; an energy is 0, or of an absolute "
+        f"value from {limits.MIN_ENERGY:g} to {limits.MAX_ENERGY:g}",
+        json_schema_extra={**_ATOMS_SCHEMA, "type": ["array", "null"]},
+    )
+    min_distance: float = Field(
+        0.0,
+        description="points nearer than this to any atom do not qualify",
+        json_schema_extra={**_DISTANCE},
+    )
+    softening: float = Field(
+        0.0,
+        description="distances below this count as this",
+        json_schema_extra={**_DISTANCE},
+    )
+
+
+class FaultShown(BaseModel):
+    """One thing wrong with a request."""
+
+    pointer: str = Field(description="JSON pointer into the body, or the query parameter's name")
+    detail: str
+
+
+class ProblemDetails(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str = Field(description="stable, for programs")
+    errors: list[FaultShown] = Field(default_factory=list)
+
+
+class GridShown(BaseModel):
+    """The grid of a job."""
+
+    origin: tuple[float, float, float]
+    spacing: tuple[float, float, float]
+    shape: tuple[int, int, int]
+
+
+class ProgressShown(BaseModel):
+    """How far a job has come, in grid points."""
+
+    points_done: int
+    points_total: int
+
+
+class ChunksShown(BaseModel):
+    """How far a job has come, in chunks."""
+
+    done: int
+    total: int
+
+
+class ResultShown(BaseModel):
+    """The least potential and where it is."""
+
+    minimum: float
+    index: tuple[int, int, int]
+    point: tuple[float, float, float]
+
+
+class ErrorShown(BaseModel):
+    """Why a job failed."""
+
+    code: str
+    detail: str
+
+
+class LinksShown(BaseModel):
+    """Where the rest of a job is."""
+
+    self: str
+    atoms: str
+    record: str
+    page: str
+
+
+class JobShown(BaseModel):
+    """A job."""
+
+    id: str
+    state: str = Field(json_schema_extra={"enum": ["queued", "running", "done", "failed"]})
+    grid: GridShown
+    atom_count: int
+    seed: int | None = Field(description="null for your own atoms")
+    min_distance: float
+    softening: float
+    progress: ProgressShown
+    chunks: ChunksShown
+    workers: list[str] = Field(description="who computed chunks of it")
+    problem: str = Field(description="the sha256 that is the problem's identity")
+    attempt: str
+    run: int
+    result: ResultShown | None
+    error: ErrorShown | None
+    created: str = Field(json_schema_extra={"format": "date-time"})
+    finished: str | None = Field(json_schema_extra={"format": "date-time"})
+    links: LinksShown
+
+
+class JobPage(BaseModel):
+    """Some jobs, the newest first."""
+
+    jobs: list[JobShown]
+    cursor: str | None = Field(description="give it to get the next page; null: there is none")
+
+
+class QueueShown(BaseModel):
+    """The chunk queue's approximate counts; null before the autoscaler first looked."""
+
+    visible: int | None
+    in_flight: int | None
+
+
+class InstanceShown(BaseModel):
+    """An instance of the fleet."""
+
+    id: str
+    state: str
+    slot: int | None
+    since: str | None
+    busy: int | None
+    chunks: int | None
+
+
+class DecisionShown(BaseModel):
+    """Something the autoscaler did, and why."""
+
+    at: str
+    reason: str
+    start: int
+    launch: int
+    terminate: int
+
+
+class FleetShown(BaseModel):
+    """The fleet, as the autoscaler last wrote it."""
+
+    at: str | None = Field(description="when it did; null: it has not yet")
+    instances: list[InstanceShown]
+    queue: QueueShown
+    cap: int | None
+    paused: bool
+    decisions: list[DecisionShown] = Field(description="the latest first")
+
+
+class Health(BaseModel):
+    """This process answers; it says nothing of what it stands on."""
+
+    status: str
+    version: str
+
+
+class AtomsShown(BaseModel):
+    """The atoms of a job, in the form in which they can be posted again."""
+
+    atoms: Any = Field(json_schema_extra=_ATOMS_SCHEMA)

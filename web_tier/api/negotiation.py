@@ -1,0 +1,86 @@
+"""The headers by which client and server agree: Prefer, Accept, ETag, and a body's size."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import BoundedSemaphore
+from typing import TYPE_CHECKING, Final
+
+from gridwell.domain.errors import ServiceBusy
+from web_tier.api.atoms import csv_atoms, json_atoms, npy_atoms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from flask import Request
+
+    from gridwell.domain.atoms import Atoms
+
+MAX_WAIT_SECONDS: Final = 30
+_WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])', re.IGNORECASE)
+
+_LARGE_BODY: Final = 1 << 20
+_LARGE_AT_ONCE: Final = 4
+
+
+def wait_seconds(request: Request) -> int | None:
+    """The seconds of `Prefer: wait=N` (RFC 7240), capped; None if nobody asked to wait.
+
+    A preference that cannot be read is ignored, as that standard wants it.
+    """
+    found = _WAIT.search(",".join(request.headers.getlist("Prefer")))
+    return None if found is None else min(int(found[1]), MAX_WAIT_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One of the forms in which atoms are handed out."""
+
+    suffix: str  #: tells this form's ETag from those of the others
+    content_type: str
+    write: Callable[[Atoms], Iterator[bytes]]
+
+
+FORMS: Final = {
+    "application/json": Form("json", "application/json", json_atoms),
+    "text/csv": Form("csv", "text/csv; charset=utf-8; header=present", csv_atoms),
+    "application/x-npy": Form("npy", "application/x-npy", npy_atoms),
+    "application/octet-stream": Form("npy", "application/octet-stream", npy_atoms),
+}
+
+
+def chosen_form(request: Request) -> Form | None:
+    """The form of atoms that the client likes best: JSON if it does not say, None if none."""
+    if not request.headers.get("Accept"):
+        return FORMS["application/json"]
+    best = request.accept_mimetypes.best_match(FORMS)
+    return None if best is None else FORMS[best]
+
+
+class LargeBodies:
+    """Lets only a few large bodies be read together: each may take half a gigabyte for a second."""
+
+    def __init__(self) -> None:
+        self._places = BoundedSemaphore(_LARGE_AT_ONCE)
+
+    @contextmanager
+    def admitted(self, length: int | None) -> Iterator[None]:
+        """Hold a place while a body is read and judged.
+
+        Args:
+            length: bytes of the body; None: it comes in pieces, and nobody knows.
+
+        Raises:
+            ServiceBusy: if all places are taken.
+        """
+        if length is not None and length <= _LARGE_BODY:
+            yield
+            return
+        if not self._places.acquire(blocking=False):
+            raise ServiceBusy(f"{_LARGE_AT_ONCE} large requests are being read already")
+        try:
+            yield
+        finally:
+            self._places.release()

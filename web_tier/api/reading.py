@@ -1,0 +1,146 @@
+"""From a request's body to a problem, with all its faults told together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from gridwell.domain.atoms import Atoms, random_atoms
+from gridwell.domain.errors import Fault, GridwellError, InvalidJob
+from gridwell.domain.grid import Grid
+from gridwell.domain.problem import Problem, option_faults
+from web_tier.api.atoms import read_atoms, shown
+from web_tier.api.models import JobRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic_core import ErrorDetails
+
+_T = TypeVar("_T")
+_DRAWN_WITH: Final = ("seed", "energy_range")  #: fields that belong to `atom_count`
+_ENERGY_RANGE: Final = (-1.0, 1.0)
+#: What stands for a grid's faulty part while the other parts are checked.
+_HARMLESS: Final = {"origin": [0, 0, 0], "spacing": [1, 1, 1], "shape": [1, 1, 1]}
+
+
+class NotJson(GridwellError):  # noqa: N818 - named for what it is, as all of that tree
+    """The body is not JSON text."""
+
+
+def read_job(body: bytes) -> tuple[Problem, int | None]:
+    """The problem that a body asks about, and the seed of its atoms if they were drawn.
+
+    Raises:
+        NotJson: if the body is not JSON; NaN and Infinity are not, nor is nesting without end.
+        InvalidJob: with every fault that can be seen at once.
+    """
+    try:
+        fields = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise NotJson(f"the body is not JSON: {error}") from error
+    if not isinstance(fields, dict):
+        raise InvalidJob(Fault("", f"{shown(fields)} is not an object with a job's fields"))
+    fields = {name: value for name, value in fields.items() if value is not None}
+    faults: list[Fault] = []
+    request = _parsed(fields, faults)
+    faults += _choice_faults(fields)
+    faults += option_faults(request.min_distance, request.softening)
+    grid = _tried(lambda: _grid(request), faults)
+    seed = None
+    if request.atoms is not None:
+        atoms = _tried(lambda: read_atoms(request.atoms), faults)
+    else:
+        seed = request.seed or 0
+        atoms = _tried(lambda: _drawn(request, seed or 0, grid), faults)
+    if faults or grid is None or atoms is None:
+        raise InvalidJob(*dict.fromkeys(faults))  # each once, in the order found
+    return Problem(grid, atoms, request.min_distance, request.softening), seed
+
+
+def _parsed(fields: dict[str, Any], faults: list[Fault]) -> JobRequest:
+    """The request without its faulty parts, so that the others are checked all the same."""
+    try:
+        return JobRequest.model_validate(fields)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=False)
+    faults += [_fault(detail) for detail in details]
+    mended = dict(fields)
+    for detail in details:
+        field, *inner = detail["loc"]
+        if not inner or field != "grid":
+            mended.pop(str(field), None)
+            continue
+        grid, part = dict(mended["grid"]), str(inner[0])
+        grid.pop(part, None)
+        mended["grid"] = grid | {part: _HARMLESS[part]} if part in _HARMLESS else grid
+    return JobRequest.model_validate(mended)
+
+
+def _choice_faults(fields: dict[str, Any]) -> list[Fault]:
+    faults = []
+    for short, long in (("grid_size", "grid"), ("atom_count", "atoms")):
+        if short in fields and long in fields:
+            faults.append(Fault(f"/{long}", f"give either {short} or {long}, not both"))
+        elif short not in fields and long not in fields:
+            faults.append(Fault(f"/{short}", f"give {short} or {long}; both are missing"))
+    if "atoms" in fields:
+        faults += [
+            Fault(f"/{name}", f"{name} belongs to atom_count; leave it out where atoms are given")
+            for name in _DRAWN_WITH
+            if name in fields
+        ]
+    return faults
+
+
+def _grid(request: JobRequest) -> Grid | None:
+    if request.grid is not None:
+        x, y, z = request.grid.origin
+        dx, dy, dz = request.grid.spacing
+        nx, ny, nz = request.grid.shape
+        return Grid((x, y, z), (dx, dy, dz), (nx, ny, nz))
+    if request.grid_size is None:
+        return None
+    try:
+        return Grid.cube(request.grid_size)
+    except InvalidJob as error:
+        # The client sent one number, so that is what the faults are about.
+        raise InvalidJob(*(Fault("/grid_size", fault.detail) for fault in error.faults)) from error
+
+
+def _drawn(request: JobRequest, seed: int, grid: Grid | None) -> Atoms | None:
+    if request.atom_count is None:
+        return None
+    low, high = request.energy_range or _ENERGY_RANGE
+    # Without a grid there will be no job, but the other faults are still worth telling.
+    return random_atoms(
+        request.atom_count, seed=seed, grid=grid or Grid.cube(1), energy_range=(low, high)
+    )
+
+
+def _tried(make: Callable[[], _T | None], faults: list[Fault]) -> _T | None:
+    try:
+        return make()
+    except InvalidJob as error:
+        faults += error.faults
+        return None
+
+
+def _fault(detail: ErrorDetails) -> Fault:
+    pointer = "".join(f"/{_escaped(part)}" for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        known = ", ".join(JobRequest.model_fields)
+        text = f"there is no such field; a job has {known}"
+        if len(detail["loc"]) > 1:
+            text = "there is no such field; a grid has origin, spacing, shape"
+        return Fault(pointer, text)
+    if detail["type"] == "missing":
+        return Fault(pointer, "this field is missing")
+    return Fault(pointer, f"{shown(detail['input'])}: {detail['msg']}")
+
+
+def _escaped(part: object) -> str:
+    """A part of a JSON pointer (RFC 6901)."""
+    return str(part).replace("~", "~0").replace("/", "~1")

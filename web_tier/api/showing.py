@@ -1,0 +1,97 @@
+"""Jobs and the fleet as the interface shows them."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from web_tier.api.models import (
+    ChunksShown,
+    DecisionShown,
+    ErrorShown,
+    FleetShown,
+    GridShown,
+    InstanceShown,
+    JobShown,
+    LinksShown,
+    ProgressShown,
+    QueueShown,
+    ResultShown,
+)
+
+if TYPE_CHECKING:
+    from gridwell.domain.fleet import FleetView
+    from gridwell.domain.job import Job
+
+
+def show_job(job: Job) -> JobShown:
+    """A job; numbers keep every bit."""
+    grid, result = job.grid, job.result
+    path = f"/v1/jobs/{job.id}"
+    return JobShown(
+        id=job.id,
+        state=job.state.value,
+        grid=GridShown(origin=grid.origin, spacing=grid.spacing, shape=grid.shape),
+        atom_count=job.atom_count,
+        seed=job.seed,
+        min_distance=job.min_distance,
+        softening=job.softening,
+        progress=ProgressShown(points_done=job.points_done, points_total=grid.points),
+        chunks=ChunksShown(done=len(job.done), total=job.plan.chunks),
+        workers=sorted(job.workers),
+        problem=job.problem,
+        attempt=job.attempt,
+        run=job.run,
+        result=None
+        if result is None
+        else ResultShown(
+            minimum=result.value, index=grid.triple(result.index), point=grid.point(result.index)
+        ),
+        error=None
+        if job.error is None
+        else ErrorShown(code=job.error.code, detail=job.error.detail),
+        created=_time(job.created),
+        finished=None if job.finished is None else _time(job.finished),
+        links=LinksShown(
+            self=path, atoms=f"{path}/atoms", record=f"{path}/record", page=f"/#{job.id}"
+        ),
+    )
+
+
+def show_fleet(view: FleetView | None) -> FleetShown:
+    """The fleet; before the autoscaler's first look an empty one of unknown size."""
+    if view is None:
+        return FleetShown(
+            at=None,
+            instances=[],
+            queue=QueueShown(visible=None, in_flight=None),
+            cap=None,
+            paused=False,
+            decisions=[],
+        )
+    return FleetShown(
+        at=_time(view.at),
+        instances=[
+            InstanceShown(
+                **{
+                    **dataclasses.asdict(instance),
+                    "since": None if instance.since is None else _time(instance.since),
+                }
+            )
+            for instance in view.instances
+        ],
+        queue=QueueShown(visible=view.queue.visible, in_flight=view.queue.in_flight),
+        cap=view.cap,
+        paused=view.paused,
+        decisions=[
+            DecisionShown(**{**dataclasses.asdict(decision), "at": _time(decision.at)})
+            for decision in view.decisions
+        ],
+    )
+
+
+def _time(seconds: float) -> str:
+    """Seconds since 1970 as ISO 8601 in UTC."""
+    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")

@@ -1,0 +1,98 @@
+"""The web tier's commands.  Only here are settings read and adapters chosen."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import sys
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import click
+from pydantic import ValidationError
+
+from web_tier.settings import Settings
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from web_tier.parts import Parts
+
+
+@click.group()
+def main() -> None:
+    """The web tier: takes jobs over HTTP, and collects what workers found."""
+
+
+@main.command()
+def serve() -> None:
+    """Serve HTTP by gunicorn: one process, many threads, until SIGTERM."""
+    settings = read_settings()
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--config",
+        str(files("web_tier") / "gunicorn.conf.py"),
+        "--bind",
+        f"{settings.host}:{settings.port}",
+        "--threads",
+        str(settings.threads),
+    ]
+    # Replaces this process, so that whoever started it holds gunicorn's own pid.
+    os.execv(sys.executable, command)  # noqa: S606 - no shell on purpose
+
+
+def application() -> Flask:
+    """The application as gunicorn's worker loads it."""
+    from web_tier.app import create_app  # noqa: PLC0415 - `serve` itself needs none of it
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it found each thing
+    return create_app(chosen_parts(read_settings()))
+
+
+def chosen_parts(settings: Settings) -> Parts:
+    """The parts of the application on AWS and memcached."""
+    from gridwell.adapters.aws import client  # noqa: PLC0415 - as above
+    from gridwell.adapters.clock import SystemClock  # noqa: PLC0415
+    from gridwell.adapters.ledger_fleet import DynamoFleetLedger  # noqa: PLC0415
+    from gridwell.adapters.ledger_jobs import DynamoJobLedger  # noqa: PLC0415
+    from gridwell.adapters.memcached import MemcachedCache  # noqa: PLC0415
+    from gridwell.adapters.s3 import S3Store  # noqa: PLC0415
+    from gridwell.adapters.sqs import SqsQueue  # noqa: PLC0415
+    from web_tier.parts import Parts  # noqa: PLC0415
+    from web_tier.service import Service  # noqa: PLC0415
+    from web_tier.watcher import Watcher  # noqa: PLC0415
+
+    clock = SystemClock()
+    cache = MemcachedCache(settings.memcached)
+    dynamodb = client("dynamodb")
+    ledger = DynamoJobLedger(dynamodb, settings.table)
+    service = Service(
+        ledger=ledger,
+        store=S3Store(client("s3"), settings.bucket),
+        cache=cache,
+        chunks=SqsQueue(client("sqs"), settings.queue("chunks")),
+        clock=clock,
+        draw_attempt=lambda: secrets.token_hex(8),
+    )
+    return Parts(
+        service=service,
+        watcher=Watcher(cache=cache, ledger=ledger, clock=clock, capacity=settings.waiting),
+        fleet=DynamoFleetLedger(dynamodb, settings.table, settings.fleet),
+        clock=clock,
+    )
+
+
+def read_settings() -> Settings:
+    """The settings; ends the program if they cannot be used, telling all that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        for fault in error.errors(include_url=False):
+            name = "GRIDWELL_" + "_".join(str(part) for part in fault["loc"]).upper()
+            given = "it is not set" if fault["type"] == "missing" else f"it is {fault['input']!r}"
+            click.echo(f"{name}: {fault['msg']}; {given}", err=True)
+        raise SystemExit(2) from error

@@ -1,0 +1,47 @@
+"""Sending a job's chunks to the workers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gridwell.domain import cost
+from gridwell.domain.messages import MINIMUM_KIND, ChunkMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gridwell.domain.job import Job
+    from gridwell.domain.ports import Queue
+
+_ROUNDS: Final = 3  #: tries of a message that the queue refuses
+LEAST_RESEND_SECONDS: Final = 120.0
+
+
+def send_chunks(queue: Queue, job: Job, chunks: Sequence[int]) -> bool:
+    """Queue chunk messages of a job's attempt; only refused ones are sent again.
+
+    Returns:
+        Whether the queue took all of them.  What it refused is left to the reconciler.
+    """
+    bodies = [
+        ChunkMessage(
+            kind=MINIMUM_KIND,
+            job=job.id,
+            attempt=job.attempt,
+            chunk=chunk,
+            plan=job.plan.sha,
+            problem=job.problem,
+        ).encode()
+        for chunk in chunks
+    ]
+    for _ in range(_ROUNDS):
+        bodies = [bodies[position] for position in queue.send(bodies, group=job.client)]
+        if not bodies:
+            return True
+    return False
+
+
+def resend_seconds(job: Job) -> float:
+    """How long after they were sent a job's chunk messages may first be taken for lost."""
+    drain = cost.seconds(job.grid.shape, job.atom_count)
+    return max(LEAST_RESEND_SECONDS, 3 * drain)

@@ -1,0 +1,137 @@
+"""Ending a job whose chunks are all merged.
+
+The order is: the record, the ledger, the answer, the cache.  Dying anywhere in between leaves a
+job that the next finisher ends the same way, with the same bits.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gridwell.domain.job import (
+    INTEGRITY,
+    NO_CANDIDATE_DETAIL,
+    NO_CANDIDATE_POINT,
+    Job,
+    JobError,
+)
+from gridwell.domain.minimum import Minimum
+from gridwell.domain.objects import answer_object, problem_object, record_object
+from gridwell.domain.potential import potential
+from gridwell.domain.problem import Problem
+from web_tier.answers import FINAL_SECONDS, answer_key, encode_answer, encode_final, final_key
+
+if TYPE_CHECKING:
+    from gridwell.domain.ports import Cache, Clock, JobLedger, ObjectStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finisher:
+    """Ends complete jobs."""
+
+    ledger: JobLedger
+    store: ObjectStore
+    cache: Cache
+    clock: Clock
+
+    def finish(self, job: Job) -> Job | None:
+        """End a job of which every chunk is merged.
+
+        The winner is computed once more, canonically: a wrong result can then not become an
+        answer, whoever sent it.
+
+        Returns:
+            The ended job; None if this attempt was ended otherwise meanwhile.
+        """
+        best = job.best
+        if best is None:
+            return self.fail(job, JobError(NO_CANDIDATE_POINT, NO_CANDIDATE_DETAIL))
+        problem = self._problem(job)
+        if problem is None:
+            detail = f"the stored problem {job.problem} is gone; submit the job again"
+            return self.fail(job, JobError(INTEGRITY, detail))
+        true = potential(
+            problem.grid,
+            problem.atoms,
+            best.index,
+            min_distance=problem.min_distance,
+            softening=problem.softening,
+        )
+        if true is None or Minimum(true, best.index) != best:
+            detail = (
+                f"worker {job.best_by} reported {best.value!r} at point {best.index}, "
+                f"whose potential is {true!r}; submit the job again and check that machine"
+            )
+            return self.fail(job, JobError(INTEGRITY, detail))
+        self.store.put_new(
+            record_object(job.id, job.attempt),
+            record(problem, best),
+            content_type="application/json",
+        )
+        if not self.ledger.finish(job.id, job.attempt, best, now=self.clock.now()):
+            return None
+        answer = encode_answer(job.problem, best)
+        self.store.put_new(answer_object(job.problem), answer, content_type="application/json")
+        self.cache.set(answer_key(job.problem), answer, seconds=FINAL_SECONDS)
+        return self._publish(job)
+
+    def fail(
+        self,
+        job: Job,
+        error: JobError,
+        *,
+        unless_done: int | None = None,
+        past_deadline: bool = False,
+    ) -> Job | None:
+        """Fail a job's attempt; the reason is checked again in the write.
+
+        Returns:
+            The failed job; None if the reason no longer held.
+        """
+        failed = self.ledger.fail(
+            job.id,
+            job.attempt,
+            error,
+            now=self.clock.now(),
+            unless_done=unless_done,
+            past_deadline=past_deadline,
+        )
+        return self._publish(job) if failed else None
+
+    def _problem(self, job: Job) -> Problem | None:
+        data = self.store.get(problem_object(job.problem))
+        return None if data is None else Problem.decode(data, sha=job.problem)
+
+    def _publish(self, job: Job) -> Job | None:
+        """Put what the ledger now says into the cache, where waiting clients look."""
+        ended = self.ledger.read(job.id)
+        if ended is None or ended.attempt != job.attempt or not ended.state.terminal:
+            return None
+        self.cache.set(final_key(job.id), encode_final(ended), seconds=FINAL_SECONDS)
+        return ended
+
+
+def record(problem: Problem, best: Minimum) -> bytes:
+    """The record of a finished job, by which anybody can check the answer.
+
+    The same bytes whoever writes it, and whenever.
+    """
+    grid = problem.grid
+    fields = {
+        "Grid size": list(grid.shape),
+        "Grid origin": list(grid.origin),
+        "Grid spacing": list(grid.spacing),
+        "Minimum distance": problem.min_distance,
+        "Softening": problem.softening,
+        "Atom count": problem.atoms.count,
+        "Atom values": problem.atoms.rows().tolist(),
+        "Problem": problem.sha,
+        "Result": {
+            "minimum": best.value,
+            "index": list(grid.triple(best.index)),
+            "point": list(grid.point(best.index)),
+        },
+    }
+    return json.dumps(fields, allow_nan=False).encode()

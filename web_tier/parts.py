@@ -1,0 +1,45 @@
+"""What the web application stands on, chosen by whoever starts it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, cast
+
+from flask import current_app
+
+from web_tier.api.negotiation import LargeBodies
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from gridwell.domain.ports import Clock, FleetLedger
+    from web_tier.service import Service
+    from web_tier.watcher import Watcher
+
+_KEY: Final = "gridwell"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The parts of one application."""
+
+    service: Service
+    watcher: Watcher
+    fleet: FleetLedger
+    clock: Clock
+    large_bodies: LargeBodies = field(default_factory=LargeBodies)
+
+
+def give(app: Flask, parts: Parts) -> None:
+    """Let the application's views find their parts."""
+    app.extensions[_KEY] = parts
+
+
+def parts_of(app: Flask) -> Parts:
+    """The parts that an application was given."""
+    return cast("Parts", app.extensions[_KEY])
+
+
+def here() -> Parts:
+    """The parts of the application that handles this request."""
+    return parts_of(current_app)

@@ -1,0 +1,149 @@
+"""Errors as `application/problem+json` (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from flask import Response
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from gridwell.domain import limits
+from gridwell.domain.errors import (
+    Fault,
+    GridwellError,
+    InvalidJob,
+    ServiceBusy,
+)
+from gridwell.domain.job import NO_CANDIDATE_POINT
+from web_tier.api.models import FaultShown, ProblemDetails
+from web_tier.api.reading import NotJson
+from web_tier.service import NoCandidatePoint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from flask import Flask
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS: Final = 2
+_DETAIL: Final = 400  #: characters: a number of thousands of digits helps nobody
+
+
+def problem_response(
+    status: int,
+    detail: str,
+    *,
+    code: str,
+    faults: Sequence[Fault] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A response that says what went wrong.
+
+    Args:
+        status: the HTTP status.
+        detail: the thing, the value and the remedy, for people.
+        code: a stable word, for programs.
+        faults: what is wrong with the request, part by part.
+        headers: more headers.
+    """
+    body = ProblemDetails(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=_short(detail),
+        code=code,
+        errors=[FaultShown(pointer=fault.pointer, detail=_short(fault.detail)) for fault in faults],
+    )
+    return Response(
+        body.model_dump_json(),
+        status,
+        {"Cache-Control": "no-store", **(headers or {})},
+        content_type="application/problem+json",
+    )
+
+
+def register(app: Flask) -> None:
+    """Let every error of `app` leave as problem details."""
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(RequestEntityTooLarge, _too_large)
+    app.register_error_handler(NotJson, _not_json)
+    app.register_error_handler(InvalidJob, _invalid)
+    app.register_error_handler(NoCandidatePoint, _no_candidate)
+    app.register_error_handler(ServiceBusy, _busy)
+    app.register_error_handler(GridwellError, _broken)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _DETAIL else f"{text[:_DETAIL]}…"
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+    code = error.name.lower().replace(" ", "_")
+    kept = {
+        name: value
+        for name, value in error.get_headers()
+        if name in ("Allow", "Location", "Retry-After")
+    }
+    return problem_response(
+        status, error.description or HTTPStatus(status).phrase, code=code, headers=kept
+    )
+
+
+def _too_large(_: RequestEntityTooLarge) -> Response:
+    return problem_response(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        f"the body is larger than {limits.MAX_BODY_BYTES} bytes; write shorter numbers, "
+        f"or fewer atoms than {limits.MAX_ATOMS}",
+        code="body_too_large",
+    )
+
+
+def _not_json(error: NotJson) -> Response:
+    return problem_response(HTTPStatus.BAD_REQUEST, str(error), code="not_json")
+
+
+def _invalid(error: InvalidJob) -> Response:
+    first = error.faults[0]
+    more = f" (and {len(error.faults) - 1} more faults)" if len(error.faults) > 1 else ""
+    return problem_response(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        f"{first.pointer or 'the body'}: {_short(first.detail)}{more}",
+        code="invalid_job",
+        faults=error.faults,
+    )
+
+
+def _no_candidate(error: NoCandidatePoint) -> Response:
+    return problem_response(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        error.faults[0].detail,
+        code=NO_CANDIDATE_POINT,
+        faults=error.faults,
+    )
+
+
+def _busy(error: ServiceBusy) -> Response:
+    logger.warning("asked to try again: %s", error, extra={"action": "http.busy"})
+    return problem_response(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        f"try again in {RETRY_SECONDS} seconds; the same request joins the same job ({error})",
+        code="busy",
+        headers={"Retry-After": str(RETRY_SECONDS)},
+    )
+
+
+def _broken(error: GridwellError) -> Response:
+    logger.error(
+        "a request failed for a reason that an operator must mend: %s",
+        error,
+        exc_info=error,
+        extra={"action": "http.broken"},
+    )
+    return problem_response(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "the service is not set up as it should be; its log says more",
+        code="internal_error",
+    )

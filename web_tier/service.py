@@ -1,0 +1,280 @@
+"""Submitting and reading jobs: what the HTTP side does, without HTTP.
+
+The order of `Service.submit` is what makes each crash harmless: the problem is stored before the
+job that names it, and from the ledger's entry on the job is accepted, whatever fails afterwards.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gridwell.domain import cost
+from gridwell.domain.candidates import has_no_candidate
+from gridwell.domain.errors import Fault, InvalidJob, ServiceBusy, ServiceError
+from gridwell.domain.incumbent import find_incumbent
+from gridwell.domain.job import (
+    DEADLINE_SECONDS,
+    KEPT_SECONDS,
+    NO_CANDIDATE_DETAIL,
+    PUBLIC_CLIENT,
+    Job,
+    JobState,
+    job_id,
+)
+from gridwell.domain.objects import answer_object, problem_object, record_object
+from gridwell.domain.ports import Page
+from gridwell.domain.potential import potential
+from gridwell.domain.problem import Problem
+from gridwell.domain.split import split
+from web_tier.answers import (
+    FINAL_SECONDS,
+    PROGRESS_SECONDS,
+    answer_key,
+    decode_answer,
+    decode_final,
+    encode_final,
+    encode_progress,
+    final_key,
+    progress_key,
+)
+from web_tier.dispatch import send_chunks
+from web_tier.finisher import record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gridwell.domain.minimum import Minimum
+    from gridwell.domain.ports import Cache, Clock, JobLedger, ObjectStore, Queue
+
+logger = logging.getLogger(__name__)
+
+LEAST_RESEND_SECONDS: Final = 120.0
+
+
+class NoCandidatePoint(InvalidJob):
+    """No point of the grid qualifies, and that was cheap to see."""
+
+    def __init__(self) -> None:
+        super().__init__(Fault("", NO_CANDIDATE_DETAIL))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """Jobs, as one client sees them."""
+
+    ledger: JobLedger
+    store: ObjectStore
+    cache: Cache
+    chunks: Queue
+    clock: Clock
+    draw_attempt: Callable[[], str]  #: 16 fresh random hex digits
+
+    def submit(
+        self, problem: Problem, *, client: str = PUBLIC_CLIENT, seed: int | None = None
+    ) -> Job:
+        """The job of this client for a problem: joined, renewed or made.
+
+        Args:
+            problem: what is asked.
+            client: who asks.
+            seed: the request's own way to write the atoms, kept for people to read.
+
+        Returns:
+            The job: done where the answer is known already, else queued or running, or failed
+            where trying again cannot help.
+
+        Raises:
+            NoCandidatePoint: if no point qualifies and that is cheap to know.
+            ServiceBusy: if it is unknown whether the job was accepted; asking again joins it.
+        """
+        now = self.clock.now()
+        job = job_id(client, problem.sha)
+        values = self.cache.get_many([final_key(job), answer_key(problem.sha)])
+        if (final := _lasting(values, job, now)) is not None:
+            return final
+        seen = self.ledger.read(job)
+        if seen is not None and not seen.renewable(now):
+            return self._remembered(seen)
+        if has_no_candidate(problem):
+            raise NoCandidatePoint
+        answer = self._known_answer(problem, values)
+        fresh = _fresh(problem, self.draw_attempt(), client, seed, seen, now)
+        self._store(problem)
+        if answer is not None:
+            fresh = _ended(fresh, answer, now)
+            self.store.put_new(
+                record_object(job, fresh.attempt),
+                record(problem, answer),
+                content_type="application/json",
+            )
+        if not self.ledger.create(fresh, replaces=seen):
+            return self._first(job, now)
+        # From here on the job is accepted: nothing below may fail the request.
+        if seen is not None:
+            self.cache.delete(final_key(job))
+        if answer is not None:
+            return self._remembered(fresh)
+        self._dispatch(fresh)
+        return fresh
+
+    def read(self, job: str, *, client: str = PUBLIC_CLIENT) -> Job | None:
+        """A job of this client, or None if there is none (any more).
+
+        Raises:
+            ServiceBusy: if neither cache nor ledger can tell.
+        """
+        now = self.clock.now()
+        found = _lasting(self.cache.get_many([final_key(job)]), job, now)
+        if found is None:
+            found = self.ledger.read(job)
+            if found is None or _expired(found, now):
+                return None
+            self._remembered(found)
+        return found if found.client == client else None
+
+    def recent(self, *, limit: int, cursor: str | None = None, client: str = PUBLIC_CLIENT) -> Page:
+        """This client's jobs, the newest first; expired ones are left out.
+
+        Raises:
+            InvalidJob: if the cursor is not one of ours.
+        """
+        now = self.clock.now()
+        page = self.ledger.recent(client, limit=limit, cursor=cursor)
+        return Page(tuple(job for job in page.jobs if not _expired(job, now)), page.cursor)
+
+    def problem(self, job: Job) -> Problem | None:
+        """The problem of a job, or None if its object has expired."""
+        data = self.store.get(problem_object(job.problem))
+        return None if data is None else Problem.decode(data, sha=job.problem)
+
+    def record(self, job: Job) -> bytes | None:
+        """The record of a done job as JSON text, or None if its object has expired."""
+        return self.store.get(record_object(job.id, job.attempt))
+
+    def _remembered(self, job: Job) -> Job:
+        """The same job; if it has ended the cache knows it from now on."""
+        if job.state.terminal:
+            self.cache.set(final_key(job.id), encode_final(job), seconds=FINAL_SECONDS)
+        return job
+
+    def _known_answer(self, problem: Problem, values: Mapping[str, bytes]) -> Minimum | None:
+        """The answer that somebody's equal problem got, if it is still kept."""
+        data = values.get(answer_key(problem.sha))
+        if data is None:
+            try:
+                data = self.store.get(answer_object(problem.sha))
+            except ServiceBusy as error:
+                # Computing it once more costs time; refusing the job would cost the client.
+                logger.warning(
+                    "known answers cannot be read, so the problem is computed: %s",
+                    error,
+                    extra={"action": "answer.unread", "problem": problem.sha},
+                )
+        answer = None if data is None else decode_answer(data, problem.sha)
+        if answer is None or not _true(answer, problem):
+            return None
+        return answer
+
+    def _store(self, problem: Problem) -> None:
+        hinted = dataclasses.replace(problem, incumbent=find_incumbent(problem))
+        self.store.put_new(
+            problem_object(problem.sha), hinted.encode(), content_type="application/octet-stream"
+        )
+
+    def _first(self, job: str, now: float) -> Job:
+        """The job of whoever was first."""
+        stored = self.ledger.read(job)
+        if stored is None or stored.renewable(now):
+            raise ServiceBusy(f"job {job} changed while it was being submitted; submit it again")
+        return self._remembered(stored)
+
+    def _dispatch(self, job: Job) -> None:
+        """Send the chunks; what does not succeed is left to the reconciler."""
+        try:
+            if send_chunks(self.chunks, job, range(job.plan.chunks)):
+                sent_at = self.clock.now()
+                drain = cost.seconds(job.grid.shape, job.atom_count)
+                self.ledger.mark_sent(
+                    job.id,
+                    job.attempt,
+                    sent_at=sent_at,
+                    resend_at=sent_at + max(LEAST_RESEND_SECONDS, 3 * drain),
+                )
+            else:
+                logger.warning(
+                    "job %s: the queue refused chunks; the reconciler will send them",
+                    job.id,
+                    extra={"action": "job.unsent", "job": job.id},
+                )
+        except ServiceError as error:
+            logger.warning(
+                "job %s is accepted, but not all is sent; the reconciler will look after it: %s",
+                job.id,
+                error,
+                extra={"action": "job.unsent", "job": job.id},
+            )
+        self.cache.set(progress_key(job.id), encode_progress(job), seconds=PROGRESS_SECONDS)
+
+
+def _lasting(values: Mapping[str, bytes], job: str, now: float) -> Job | None:
+    """The ended job that the cache holds, if no new attempt can have followed it.
+
+    A late finisher may put an ended attempt back after a new one began, so an end that a new
+    request would renew is looked up in the ledger.
+    """
+    data = values.get(final_key(job))
+    final = None if data is None else decode_final(data, job)
+    return None if final is None or final.renewable(now) else final
+
+
+def _expired(job: Job, now: float) -> bool:
+    return job.expires is not None and job.expires < now
+
+
+def _true(answer: Minimum, problem: Problem) -> bool:
+    """Whether an answer's point has this very potential: a cache is no place to trust blindly."""
+    return 0 <= answer.index < problem.grid.points and answer.value == potential(
+        problem.grid,
+        problem.atoms,
+        answer.index,
+        min_distance=problem.min_distance,
+        softening=problem.softening,
+    )
+
+
+def _fresh(
+    problem: Problem, attempt: str, client: str, seed: int | None, seen: Job | None, now: float
+) -> Job:
+    shape = problem.grid.shape
+    return Job(
+        id=job_id(client, problem.sha),
+        client=client,
+        problem=problem.sha,
+        grid=problem.grid,
+        atom_count=problem.atoms.count,
+        seed=seed,
+        min_distance=problem.min_distance,
+        softening=problem.softening,
+        state=JobState.QUEUED,
+        attempt=attempt,
+        run=1 if seen is None else seen.run + 1,
+        plan=split(shape, cost.chunk_count(shape, problem.atoms.count)),
+        created=now,
+        deadline=now + DEADLINE_SECONDS,
+    )
+
+
+def _ended(job: Job, answer: Minimum, now: float) -> Job:
+    """The job as done from the start."""
+    return dataclasses.replace(
+        job,
+        state=JobState.DONE,
+        done=frozenset(range(job.plan.chunks)),
+        best=answer,
+        result=answer,
+        finished=now,
+        expires=now + KEPT_SECONDS,
+    )

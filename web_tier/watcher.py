@@ -1,0 +1,147 @@
+"""The watcher: one thread per process that wakes all waiting requests.
+
+However many requests wait, memcached is asked once a tick and the ledger once a second.  Without
+memcached the service is slower and never wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Final, Protocol
+
+from gridwell.domain.errors import ServiceError
+from web_tier.watch import Ticket, Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gridwell.domain.job import Job
+    from gridwell.domain.ports import Cache, Clock, JobLedger
+
+logger = logging.getLogger(__name__)
+
+TICK_SECONDS: Final = 0.025
+
+
+class Watcher:
+    """Lets requests wait for their jobs.
+
+    Args:
+        cache: where ends show first.
+        ledger: where they show for certain.
+        clock: measures how long ago the ledger was read.
+        capacity: how many requests may wait together, so that threads are left for the others.
+    """
+
+    def __init__(self, *, cache: Cache, ledger: JobLedger, clock: Clock, capacity: int) -> None:
+        self._cache = cache
+        self._ledger = ledger
+        self._clock = clock
+        self._capacity = capacity
+        self._watch = Watch()
+        self._changed = threading.Condition()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def wait(self, job: Job, seconds: float) -> bool:
+        """Return when the job's attempt has, or may have, ended, or `seconds` have passed.
+
+        A wake-up carries no data: read the job afterwards.
+
+        Returns:
+            False, at once, if there is no room to wait or the process is about to end.
+        """
+        ticket = Ticket(job=job.id, attempt=job.attempt, read_at=self._clock.monotonic())
+        with self._changed:
+            if self._closed.is_set() or len(self._watch) >= self._capacity:
+                return False
+            self._watch.add(ticket)
+            self._ensure_thread()
+            self._changed.notify()
+        try:
+            ticket.event.wait(seconds)
+        finally:
+            with self._changed:
+                self._watch.remove(ticket)
+        return True
+
+    def close(self) -> None:
+        """Wake everybody, let nobody wait any more, and end the thread."""
+        self._closed.set()
+        with self._changed:
+            self._watch.wake_all()
+            self._changed.notify()
+
+    def step(self) -> None:
+        """One tick: ask the cache, and now and then the ledger; never while holding the lock."""
+        with self._changed:
+            keys = self._watch.keys()
+        values = self._cache.get_many(keys) if keys else {}
+        now = self._clock.monotonic()
+        with self._changed:
+            self._watch.look(values)
+            asked = self._watch.due(now)
+        if not asked:
+            return
+        try:
+            found = self._ledger.read_many(asked)
+        except ServiceError as error:
+            logger.warning(
+                "%d awaited jobs cannot be read, trying again in a second: %s",
+                len(asked),
+                error,
+                extra={"action": "watch.unread"},
+            )
+            return
+        with self._changed:
+            self._watch.learn(asked, found, now)
+
+    def _ensure_thread(self) -> None:
+        """Start the thread with the first wait: one started before a fork would not be there."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while not self._closed.wait(TICK_SECONDS):
+            with self._changed:
+                while not len(self._watch) and not self._closed.is_set():
+                    self._changed.wait()
+            self.step()
+
+
+class Waits(Protocol):
+    """What `await_end` needs of a watcher."""
+
+    def wait(self, job: Job, seconds: float) -> bool:
+        """See `Watcher.wait`."""
+
+
+def await_end(
+    job: Job, seconds: float, *, watcher: Waits, clock: Clock, read: Callable[[str], Job | None]
+) -> tuple[Job, bool]:
+    """Wait until a job has ended, for up to `seconds`.
+
+    Args:
+        job: as last read.
+        seconds: how long.
+        watcher: lets us wait.
+        clock: measures it.
+        read: reads the job by its id.
+
+    Returns:
+        The job as last read, and whether the wish to wait was granted: it ended, or the time is up.
+    """
+    deadline = clock.monotonic() + seconds
+    while not job.state.terminal:
+        left = deadline - clock.monotonic()
+        if left <= 0:
+            break
+        if not watcher.wait(job, left):
+            return job, False
+        latest = read(job.id)
+        if latest is None:  # it expired under our eyes: show what was seen last
+            break
+        job = latest
+    return job, True
