@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import secrets
+import signal
 import sys
+import threading
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -44,12 +47,57 @@ def serve() -> None:
     os.execv(sys.executable, command)  # noqa: S606 - no shell on purpose
 
 
+@main.command()
+def collect() -> None:
+    """Merge what workers found into the ledger, and look after jobs left behind, until SIGTERM."""
+    from gridwell.adapters.aws import client  # noqa: PLC0415 - `serve` needs none of it
+    from gridwell.adapters.clock import SystemClock  # noqa: PLC0415
+    from gridwell.adapters.ledger_jobs import DynamoJobLedger  # noqa: PLC0415
+    from gridwell.adapters.memcached import MemcachedCache  # noqa: PLC0415
+    from gridwell.adapters.s3 import S3Store  # noqa: PLC0415
+    from gridwell.adapters.sqs import SqsQueue  # noqa: PLC0415
+    from web_tier.collect import run  # noqa: PLC0415
+    from web_tier.collector import Collector  # noqa: PLC0415
+    from web_tier.finisher import Finisher  # noqa: PLC0415
+    from web_tier.reconciler import Reconciler  # noqa: PLC0415
+
+    settings = read_settings()
+    _log_to_stderr()
+    clock, sqs = SystemClock(), client("sqs")
+    cache = MemcachedCache(settings.memcached)
+    ledger = DynamoJobLedger(client("dynamodb"), settings.table)
+    store = S3Store(client("s3"), settings.bucket)
+    finisher = Finisher(ledger=ledger, store=store, cache=cache, clock=clock)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    run(
+        Collector(
+            results=SqsQueue(sqs, settings.queue("results")),
+            ledger=ledger,
+            finisher=finisher,
+            cache=cache,
+            clock=clock,
+            poll_seconds=settings.poll_seconds,
+        ),
+        Reconciler(
+            ledger=ledger,
+            chunks=SqsQueue(sqs, settings.queue("chunks")),
+            dead_chunks=SqsQueue(sqs, settings.queue("dead_chunks")),
+            finisher=finisher,
+            clock=clock,
+        ),
+        clock=clock,
+        stopping=stopping.is_set,
+        jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311 - spreads load, guards nothing
+    )
+
+
 def application() -> Flask:
     """The application as gunicorn's worker loads it."""
     from web_tier.app import create_app  # noqa: PLC0415 - `serve` itself needs none of it
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it found each thing
+    _log_to_stderr()
     return create_app(chosen_parts(read_settings()))
 
 
@@ -96,3 +144,8 @@ def read_settings() -> Settings:
             given = "it is not set" if fault["type"] == "missing" else f"it is {fault['input']!r}"
             click.echo(f"{name}: {fault['msg']}; {given}", err=True)
         raise SystemExit(2) from error
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it found each thing

@@ -16,19 +16,14 @@ from gridwell.domain.candidates import has_no_candidate
 from gridwell.domain.errors import Fault, InvalidJob, ServiceBusy, ServiceError
 from gridwell.domain.incumbent import find_incumbent
 from gridwell.domain.job import (
-    DEADLINE_SECONDS,
-    KEPT_SECONDS,
     NO_CANDIDATE_DETAIL,
     PUBLIC_CLIENT,
     Job,
-    JobState,
     job_id,
 )
 from gridwell.domain.objects import answer_object, problem_object, record_object
 from gridwell.domain.ports import Page
-from gridwell.domain.potential import potential
 from gridwell.domain.problem import Problem
-from gridwell.domain.split import split
 from web_tier.answers import (
     FINAL_SECONDS,
     PROGRESS_SECONDS,
@@ -42,6 +37,7 @@ from web_tier.answers import (
 )
 from web_tier.dispatch import send_chunks
 from web_tier.finisher import record
+from web_tier.fresh import ended_job, fresh_job, is_true
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -101,10 +97,10 @@ class Service:
         if has_no_candidate(problem):
             raise NoCandidatePoint
         answer = self._known_answer(problem, values)
-        fresh = _fresh(problem, self.draw_attempt(), client, seed, seen, now)
+        fresh = fresh_job(problem, self.draw_attempt(), client, seed, seen, now)
         self._store(problem)
         if answer is not None:
-            fresh = _ended(fresh, answer, now)
+            fresh = ended_job(fresh, answer, now)
             self.store.put_new(
                 record_object(job, fresh.attempt),
                 record(problem, answer),
@@ -174,7 +170,7 @@ class Service:
                     extra={"action": "answer.unread", "problem": problem.sha},
                 )
         answer = None if data is None else decode_answer(data, problem.sha)
-        if answer is None or not _true(answer, problem):
+        if answer is None or not is_true(answer, problem):
             return None
         return answer
 
@@ -232,49 +228,3 @@ def _lasting(values: Mapping[str, bytes], job: str, now: float) -> Job | None:
 
 def _expired(job: Job, now: float) -> bool:
     return job.expires is not None and job.expires < now
-
-
-def _true(answer: Minimum, problem: Problem) -> bool:
-    """Whether an answer's point has this very potential: a cache is no place to trust blindly."""
-    return 0 <= answer.index < problem.grid.points and answer.value == potential(
-        problem.grid,
-        problem.atoms,
-        answer.index,
-        min_distance=problem.min_distance,
-        softening=problem.softening,
-    )
-
-
-def _fresh(
-    problem: Problem, attempt: str, client: str, seed: int | None, seen: Job | None, now: float
-) -> Job:
-    shape = problem.grid.shape
-    return Job(
-        id=job_id(client, problem.sha),
-        client=client,
-        problem=problem.sha,
-        grid=problem.grid,
-        atom_count=problem.atoms.count,
-        seed=seed,
-        min_distance=problem.min_distance,
-        softening=problem.softening,
-        state=JobState.QUEUED,
-        attempt=attempt,
-        run=1 if seen is None else seen.run + 1,
-        plan=split(shape, cost.chunk_count(shape, problem.atoms.count)),
-        created=now,
-        deadline=now + DEADLINE_SECONDS,
-    )
-
-
-def _ended(job: Job, answer: Minimum, now: float) -> Job:
-    """The job as done from the start."""
-    return dataclasses.replace(
-        job,
-        state=JobState.DONE,
-        done=frozenset(range(job.plan.chunks)),
-        best=answer,
-        result=answer,
-        finished=now,
-        expires=now + KEPT_SECONDS,
-    )

@@ -49,8 +49,9 @@ def read_atoms(value: Any) -> Atoms:
 def json_atoms(atoms: Atoms) -> Iterator[bytes]:
     """The atoms as `{"atoms": [[x, y, z, energy], …]}`, in pieces."""
     yield b'{"atoms":['
+    table = atoms.rows()
     for start in range(0, atoms.count, _ROWS):
-        rows = atoms.rows()[start : start + _ROWS].tolist()
+        rows = table[start : start + _ROWS].tolist()
         yield (b"," if start else b"") + json.dumps(rows, separators=(",", ":"))[1:-1].encode()
     yield b"]}\n"
 
@@ -58,8 +59,9 @@ def json_atoms(atoms: Atoms) -> Iterator[bytes]:
 def csv_atoms(atoms: Atoms) -> Iterator[bytes]:
     """The atoms as CSV with a header, in pieces; numbers keep every bit."""
     yield b"x,y,z,energy\r\n"
+    table = atoms.rows()
     for start in range(0, atoms.count, _ROWS):
-        rows = atoms.rows()[start : start + _ROWS].tolist()
+        rows = table[start : start + _ROWS].tolist()
         yield "".join(f"{x!r},{y!r},{z!r},{e!r}\r\n" for x, y, z, e in rows).encode()
 
 
