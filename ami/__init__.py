@@ -1,0 +1,1 @@
+"""Baking the image that instances boot from."""

@@ -1,0 +1,5 @@
+"""`python -m ami`."""
+
+from ami.cli import main
+
+main()

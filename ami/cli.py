@@ -1,0 +1,72 @@
+"""`python -m ami`: bake the image that instances boot from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from pydantic import ValidationError
+
+from ami.bake import Bakery
+from ami.bundle import make_bundle
+from ami.settings import Settings
+from gridwell.adapters.aws import client, translated
+from gridwell.adapters.clock import SystemClock
+from gridwell.adapters.s3 import S3Store
+from gridwell.domain.errors import ServiceError
+
+_PROJECT = Path(__file__).resolve().parents[1]
+_DEBIAN = "/aws/service/debian/release/12/latest/amd64"
+
+
+@click.group()
+def main() -> None:
+    """Images of Gridwell's workers."""
+
+
+@main.command()
+@click.option("--base-image", help="What the builder starts from (GRIDWELL_BASE_IMAGE).")
+@click.option("--dry-run", is_flag=True, help="Say what would be baked; launch nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
+def bake(*, base_image: str | None, dry_run: bool, as_json: bool) -> None:
+    """Bake the image of this checkout, or find the one that is there."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        raise click.UsageError(f"the environment lacks settings: {error}") from error
+    try:
+        outcome = _bake(settings, base_image, dry_run=dry_run)
+    except ServiceError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(outcome))
+    else:
+        for name, value in outcome.items():
+            click.echo(f"{name}: {value}")
+
+
+def _bake(settings: Settings, base_image: str | None, *, dry_run: bool) -> dict[str, object]:
+    s3 = client("s3")
+    bakery = Bakery(
+        ec2=client("ec2"),
+        s3=s3,
+        store=S3Store(s3, settings.bucket),
+        bucket=settings.bucket,
+        fleet=settings.fleet,
+        base_image=base_image or settings.base_image or _newest_debian(),
+        instance_type=settings.builder_type,
+        clock=SystemClock(),
+        say=lambda sentence: click.echo(sentence, err=True),
+    )
+    bundle = make_bundle(_PROJECT)
+    if dry_run:
+        build = bundle.build(bakery.base_image)
+        return {"image": bakery.find(build), "build": build, "release": bundle.release}
+    return asdict(bakery.bake(bundle))
+
+
+def _newest_debian() -> str:
+    with translated(f"the parameter {_DEBIAN}"):
+        return str(client("ssm").get_parameter(Name=_DEBIAN)["Parameter"]["Value"])

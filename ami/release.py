@@ -1,0 +1,84 @@
+"""Puts the release that this instance shall run into place: verified, or fetched and verified.
+
+A program of its own, not part of the release: it runs before any of the release's code may.  It
+needs the standard library alone, and boto3 only if the image does not hold the wanted release.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+import zipfile
+from pathlib import Path, PurePosixPath
+
+
+def main() -> int:
+    """Verify, fetch if need be, unpack; the exit status says whether the worker may start."""
+    home = Path(os.environ.get("GRIDWELL_HOME", "/opt/gridwell"))
+    wanted = os.environ.get("GRIDWELL_RELEASE", "")
+    try:
+        wheel = home / "releases" / f"{wanted}.whl"
+        where = "in the image"
+        if not wheel.is_file() or sha_of(wheel.read_bytes()) != wanted:
+            where = f"fetched from bucket {os.environ.get('GRIDWELL_BUCKET')}"
+            fetch(wanted, wheel)
+        unpack(wheel, home / "run" / "release")
+    except ReleaseError as error:
+        say(f"release {wanted or '(none named)'}: {error}")
+        return 1
+    say(f"release {wanted[:12]} is verified, {where}")
+    return 0
+
+
+class ReleaseError(Exception):
+    """The wanted release is not to be had."""
+
+
+def say(sentence: str) -> None:
+    """Tell the console."""
+    sys.stderr.write(f"gridwell: {sentence}\n")
+
+
+def sha_of(data: bytes) -> str:
+    """The sha256 of some bytes, in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def fetch(wanted: str, wheel: Path) -> None:
+    """Get a release from the bucket and keep it, if its bytes are the wanted ones."""
+    bucket = os.environ.get("GRIDWELL_BUCKET")
+    if not wanted or not bucket:
+        raise ReleaseError("GRIDWELL_RELEASE and GRIDWELL_BUCKET must say what to run, and whence")
+    import boto3  # noqa: PLC0415 - slow to import, and not needed at most boots
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    try:
+        reply = boto3.client("s3").get_object(Bucket=bucket, Key=f"releases/{wanted}.whl")
+        data = reply["Body"].read()
+    except (BotoCoreError, ClientError) as error:
+        raise ReleaseError(f"it cannot be fetched from bucket {bucket}: {error}") from error
+    if (found := sha_of(data)) != wanted:
+        raise ReleaseError(f"bucket {bucket} holds other bytes under its name: sha256 {found}")
+    scratch = wheel.with_suffix(".new")
+    scratch.write_bytes(data)
+    scratch.replace(wheel)
+
+
+def unpack(wheel: Path, target: Path) -> None:
+    """Unpack a wheel of pure Python into a folder that then holds it and nothing else."""
+    scratch = target.with_name(f"{target.name}.new")
+    shutil.rmtree(scratch, ignore_errors=True)
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts:
+                raise ReleaseError(f"the wheel would write outside its folder: {name!r}")
+        archive.extractall(scratch)
+    shutil.rmtree(target, ignore_errors=True)
+    scratch.rename(target)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

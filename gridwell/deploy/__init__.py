@@ -1,0 +1,1 @@
+"""The stack that AWS, and the local region, are asked to create."""

@@ -1,0 +1,1 @@
+"""What instances are told at boot, and the one way to fill it in."""
