@@ -9,9 +9,8 @@ from __future__ import annotations
 import dataclasses
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from gridwell.domain import cost
 from gridwell.domain.candidates import has_no_candidate
 from gridwell.domain.errors import Fault, InvalidJob, ServiceBusy, ServiceError
 from gridwell.domain.incumbent import find_incumbent
@@ -35,7 +34,7 @@ from web_tier.answers import (
     final_key,
     progress_key,
 )
-from web_tier.dispatch import send_chunks
+from web_tier.dispatch import resend_seconds, send_chunks
 from web_tier.finisher import record
 from web_tier.fresh import ended_job, fresh_job, is_true
 
@@ -46,8 +45,6 @@ if TYPE_CHECKING:
     from gridwell.domain.ports import Cache, Clock, JobLedger, ObjectStore, Queue
 
 logger = logging.getLogger(__name__)
-
-LEAST_RESEND_SECONDS: Final = 120.0
 
 
 class NoCandidatePoint(InvalidJob):
@@ -192,12 +189,11 @@ class Service:
         try:
             if send_chunks(self.chunks, job, range(job.plan.chunks)):
                 sent_at = self.clock.now()
-                drain = cost.seconds(job.grid.shape, job.atom_count)
                 self.ledger.mark_sent(
                     job.id,
                     job.attempt,
                     sent_at=sent_at,
-                    resend_at=sent_at + max(LEAST_RESEND_SECONDS, 3 * drain),
+                    resend_at=sent_at + resend_seconds(job),
                 )
             else:
                 logger.warning(

@@ -113,19 +113,13 @@ class MemoryLedger:
     ) -> bool:
         """See `gridwell.domain.ports.JobLedger`."""
         with self._lock:
-            known = self._jobs.get(job)
-            if known is not None and (known.attempt, known.error, known.finished) == (
-                attempt,
-                error,
-                now,
-            ):
-                return True  # tried again after a lost reply
-            stored = self._unfinished(job, attempt)
-            if (
-                stored is None
-                or unless_done in stored.done
-                or (past_deadline and stored.deadline >= now)
-            ):
+            stored = self._jobs.get(job)
+            if stored is None or stored.attempt != attempt:
+                return False
+            if stored.state.terminal:
+                # Tried again after a lost reply, it finds its own words.
+                return (stored.error, stored.finished) == (error, now)
+            if unless_done in stored.done or (past_deadline and stored.deadline >= now):
                 return False
             self._jobs[job] = replace(
                 stored,

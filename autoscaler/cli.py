@@ -1,0 +1,169 @@
+"""The autoscaler's commands.  Only here are settings read and adapters chosen."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+from pydantic import ValidationError
+
+from autoscaler.census import take_census
+from autoscaler.daemon import Daemon
+from autoscaler.decide import decide
+from autoscaler.journal import Journal
+from autoscaler.model import Rule
+from autoscaler.observe import Ports, observe
+from autoscaler.settings import Settings
+from gridwell.domain.errors import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gridwell.domain.fleet import Control
+
+_Value = TypeVar("_Value")
+
+_RULE = click.option(
+    "--policy",
+    "rule",
+    type=click.Choice([rule.value for rule in Rule]),
+    default=Rule.DEFAULT.value,
+    show_default=True,
+    help="How many instances are wanted, and which stopped ones are given up.",
+)
+
+
+@click.group()
+def main() -> None:
+    """The autoscaler: grows the fleet from the depth of the queue, never past its cap.
+
+    Exit codes: 0 done, 1 AWS did not answer as it should, 2 wrong usage or settings.
+    """
+
+
+@main.command()
+@click.option("--dry-run", is_flag=True, help="Say what would be done and why; change nothing.")
+@click.option("--once", is_flag=True, help="One tick, then end.")
+@_RULE
+def run(*, dry_run: bool, once: bool, rule: str) -> None:
+    """Keep the fleet, until SIGTERM or Ctrl-C."""
+    settings = read_settings()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it found credentials
+    daemon = Daemon(
+        chosen_ports(settings),
+        settings.policy(Rule(rule)),
+        fleet=settings.fleet,
+        tick_seconds=settings.tick_seconds,
+        rehearse=click.echo if dry_run else None,
+    )
+    if once:
+        if daemon.tick() is None:
+            raise SystemExit(1)
+        return
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: daemon.stop())
+    daemon.run()
+
+
+@main.command()
+@_RULE
+def explain(rule: str) -> None:
+    """Print what is seen now, what would be done about it and why; change nothing."""
+    settings = read_settings()
+    policy = settings.policy(Rule(rule))
+    ports = chosen_ports(settings)
+    observation = observe(ports, _answered(Journal(ports.ledger).last))
+    for problem in observation.problems:
+        click.echo(f"could not be read: {problem}", err=True)
+    snapshot = observation.snapshot
+    plan = decide(snapshot, policy)
+    click.echo(plan.reason)
+    control = snapshot.control
+    click.echo(
+        f"policy {policy.rule}, cap {take_census(snapshot, policy).cap} of "
+        f"{policy.max_instances}, release {snapshot.release or 'none'}"
+        f"{', paused' if control.paused else ''}"
+    )
+    for chosen in plan.start:
+        click.echo(f"start {chosen.instance} in slot {chosen.slot:02d}")
+    for slot in plan.launch:
+        click.echo(f"launch in slot {slot:02d}")
+    for name in plan.terminate:
+        click.echo(f"terminate {name}")
+    if observation.problems:
+        raise SystemExit(1)
+
+
+@main.command()
+def pause() -> None:
+    """Start and launch nothing, from the next tick on; what is on works and goes home."""
+    _switch(lambda control: replace(control, paused=True))
+
+
+@main.command()
+def resume() -> None:
+    """Start and launch again."""
+    _switch(lambda control: replace(control, paused=False))
+
+
+@main.command()
+@click.argument("instances", metavar="N|off")
+def cap(instances: str) -> None:
+    """Let the fleet have no more than N instances; `off` leaves only the policy's cap."""
+    if instances == "off":
+        _switch(lambda control: replace(control, cap=None))
+    elif instances.isascii() and instances.isdigit():
+        _switch(lambda control: replace(control, cap=int(instances)))
+    else:
+        raise click.BadParameter(f"{instances!r} is no number of instances; give 0 or more, or off")
+
+
+def read_settings() -> Settings:
+    """The settings; ends the program if they cannot be used, telling all that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        for fault in error.errors(include_url=False):
+            name = "_".join(str(part) for part in fault["loc"]).upper()
+            click.echo(f"GRIDWELL_{name}: {fault['msg']} (got {fault['input']!r})", err=True)
+        raise SystemExit(2) from error
+
+
+def chosen_ports(settings: Settings) -> Ports:
+    """The ports on AWS."""
+    # boto3 costs half a second, which `--help` and a wrong setting should not.
+    from gridwell.adapters.aws import client  # noqa: PLC0415
+    from gridwell.adapters.clock import SystemClock  # noqa: PLC0415
+    from gridwell.adapters.ec2 import Ec2Fleet  # noqa: PLC0415
+    from gridwell.adapters.ledger_fleet import DynamoFleetLedger  # noqa: PLC0415
+    from gridwell.adapters.sqs import SqsQueue  # noqa: PLC0415
+
+    return _answered(
+        lambda: Ports(
+            ec2=Ec2Fleet(client("ec2"), settings.fleet, settings.template),
+            chunks=SqsQueue(client("sqs"), settings.queue),
+            ledger=DynamoFleetLedger(client("dynamodb"), settings.table, settings.fleet),
+            clock=SystemClock(),
+        )
+    )
+
+
+def _switch(turn: Callable[[Control], Control]) -> None:
+    ledger = chosen_ports(read_settings()).ledger
+    control = turn(_answered(ledger.control))
+    _answered(lambda: ledger.write_control(control))
+    limit = "the policy's cap" if control.cap is None else f"at most {control.cap} instances"
+    click.echo(f"{'paused' if control.paused else 'running'}, {limit}")
+
+
+def _answered(call: Callable[[], _Value]) -> _Value:
+    """What a call gives; an error of AWS ends the program with its words."""
+    try:
+        return call()
+    except ServiceError as error:
+        click.echo(f"{type(error).__name__}: {error}", err=True)
+        raise SystemExit(1) from error

@@ -1,0 +1,136 @@
+"""What the autoscaler sees, what it was told, and what it will do about it."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from gridwell.domain.fleet import Control, Depth, Instance, Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gridwell.domain.fleet import Heartbeat
+
+
+class Rule(enum.StrEnum):
+    """How many instances are wanted, and which stopped ones are given up."""
+
+    DEFAULT = "default"  #: see `autoscaler.demand`
+    CLASSIC = "classic"  #: see `autoscaler.classic`
+
+
+class Read(enum.StrEnum):
+    """The reads a snapshot is made of; one that failed is in `Snapshot.unknown`."""
+
+    INSTANCES = "instances"
+    RELEASE = "release"
+    DEPTH = "depth"
+    SLOTS = "slots"
+    CONTROL = "control"
+    HEARTBEATS = "heartbeats"
+
+
+_EMPTY: Final = Depth(visible=0, in_flight=0)
+_UNTOUCHED: Final = Control()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One look at the world.  Everything `decide` may know is in here, the time too."""
+
+    taken_at: float  #: seconds since 1970
+    depth: Depth = _EMPTY  #: of the queue of chunks
+    instances: tuple[Instance, ...] = ()  #: the terminated ones that EC2 still shows too
+    release: str | None = None  #: what a launch would run; None: there is no image to launch
+    slots: tuple[Slot, ...] = ()  #: what the ledger remembers, brought up to date by `remember`
+    control: Control = _UNTOUCHED
+    heartbeats: Mapping[str, Heartbeat] = field(default_factory=dict)  #: the last ones, by ARN
+    arrived_at: float | None = None  #: when chunks were last seen to arrive; None: never
+    unknown: frozenset[str] = frozenset()  #: reads that failed: never terminate on these
+
+
+_LEAST: Final = {
+    "max_instances": 1,
+    "chunks_per_instance": 1,
+    "boot_grace_seconds": 0,
+    "heartbeat_seconds": 0,
+    "intent_seconds": 0,
+    "lag_seconds": 0,
+    "stopped_max_age_seconds": 0,
+    "terminate_per_tick": 0,
+    "quiet_seconds": 0,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The operator's limits.
+
+    Raises:
+        ValueError: naming every value that is too small.
+    """
+
+    rule: Rule = Rule.DEFAULT
+    max_instances: int = 19  #: the cap on all that is not terminated, stopped ones too
+    chunks_per_instance: int = 4  #: more chunks than this, waiting or leased, want one more
+    boot_grace_seconds: float = 180.0  #: so long an instance counts without a sign of life
+    heartbeat_seconds: float = 30.0  #: six of a worker's beats
+    intent_seconds: float = 300.0  #: so long a launch counts whose instance is not seen
+    lag_seconds: float = 60.0  #: how late EC2 may show an instance
+    stopped_max_age_seconds: float = 24 * 3600.0  #: the default rule gives up older stopped ones
+    terminate_per_tick: int = 2  #: a mistake must not take the fleet at once
+    quiet_seconds: float = 120.0  #: the classic rule's T
+
+    def __post_init__(self) -> None:
+        small = [
+            f"{name} is {getattr(self, name)}, it must be at least {least}"
+            for name, least in _LEAST.items()
+            if getattr(self, name) < least
+        ]
+        if small:
+            raise ValueError("; ".join(small))
+
+    @property
+    def ask_seconds(self) -> float:
+        """For so long a launch of unknown fate is asked again with the same token.
+
+        An instance made by the last such call is shown before its intent ends.
+        """
+        return max(0.0, self.intent_seconds - self.lag_seconds)
+
+    @classmethod
+    def classic(cls, **limits: Any) -> Policy:
+        """The rule that this project started from, made safe by the same counting.
+
+        Args:
+            **limits: fields of the policy.
+        """
+        return cls(rule=Rule.CLASSIC, **limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """A stopped instance to start, and the slot that it takes."""
+
+    instance: str
+    slot: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetPlan:
+    """What to do about a snapshot, and why."""
+
+    reason: str  #: in words, with the arithmetic
+    want: int = 0  #: instances that should be at work
+    short: int = 0  #: how many of them are neither at work nor on their way
+    start: tuple[Start, ...] = ()
+    spare: tuple[Start, ...] = ()  #: tried in their order when one of `start` cannot start
+    launch: tuple[int, ...] = ()  #: slots
+    terminate: tuple[str, ...] = ()  #: ids of stopped instances
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not (self.start or self.launch or self.terminate)

@@ -1,0 +1,114 @@
+"""One look at the world through the ports: what could not be read is said, never guessed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from autoscaler.classic import arrived_at
+from autoscaler.intents import remember
+from autoscaler.model import Read, Snapshot
+from gridwell.domain.errors import GridwellError
+from gridwell.domain.fleet import Control, Depth, InstanceState, Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gridwell.domain.fleet import FleetView, Heartbeat
+    from gridwell.domain.ports import Clock, Ec2, FleetLedger, Queue
+
+_Value = TypeVar("_Value")
+_ON: Final = (InstanceState.PENDING, InstanceState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """All that the autoscaler touches."""
+
+    ec2: Ec2
+    chunks: Queue
+    ledger: FleetLedger
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """A slot of which the look at EC2 told something new."""
+
+    slot: Slot
+    seen: Slot  #: as the ledger has it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """A snapshot, and what comes with it."""
+
+    snapshot: Snapshot
+    learned: tuple[Learned, ...] = ()  #: for the ledger to remember
+    problems: tuple[str, ...] = ()  #: why the snapshot's `unknown` reads failed, in words
+
+
+class _Reader:
+    """Reads that may fail, each by itself."""
+
+    def __init__(self) -> None:
+        self.unknown: set[str] = set()
+        self.problems: list[str] = []
+
+    def read(self, name: Read, call: Callable[[], _Value]) -> _Value | None:
+        """What the call gives, or None and a note that it failed."""
+        try:
+            return call()
+        except GridwellError as error:
+            self.unknown.add(name)
+            self.problems.append(f"{name}: {type(error).__name__}: {error}")
+            return None
+
+
+def observe(ports: Ports, previous: FleetView | None) -> Observation:
+    """Look at everything once: one describe, two short queries, the depth, one batch of beats.
+
+    Args:
+        ports: where to look.
+        previous: the view last written, for what only a difference shows; None: there is none.
+    """
+    reader = _Reader()
+    instances = reader.read(Read.INSTANCES, ports.ec2.instances) or ()
+    release = reader.read(Read.RELEASE, ports.ec2.release)
+    depth = reader.read(Read.DEPTH, ports.chunks.depth)
+    slots = reader.read(Read.SLOTS, ports.ledger.slots) or ()
+    control = reader.read(Read.CONTROL, ports.ledger.control) or Control()
+    workers = [instance.arn for instance in instances if instance.state in _ON]
+    beats: Mapping[str, Heartbeat] = {}
+    if workers:
+        beats = reader.read(Read.HEARTBEATS, lambda: ports.ledger.heartbeats(workers)) or {}
+    now = ports.clock.now()
+    reliable = reader.unknown.isdisjoint((Read.INSTANCES, Read.SLOTS))
+    remembered = remember(slots, instances, now=now) if reliable else slots
+    snapshot = Snapshot(
+        taken_at=now,
+        depth=depth or Depth(visible=0, in_flight=0),
+        instances=instances,
+        release=release,
+        slots=remembered,
+        control=control,
+        heartbeats=beats,
+        arrived_at=arrived_at(
+            None if previous is None else previous.arrived_at,
+            None if previous is None else previous.queue,
+            depth,
+            now=now,
+        ),
+        unknown=frozenset(reader.unknown),
+    )
+    return Observation(
+        snapshot=snapshot,
+        learned=_learned(slots, remembered),
+        problems=tuple(reader.problems),
+    )
+
+
+def _learned(before: tuple[Slot, ...], after: tuple[Slot, ...]) -> tuple[Learned, ...]:
+    known = {slot.number: slot for slot in before}
+    pairs = ((slot, known.get(slot.number, Slot(number=slot.number))) for slot in after)
+    return tuple(Learned(slot=slot, seen=seen) for slot, seen in pairs if slot != seen)

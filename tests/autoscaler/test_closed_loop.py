@@ -1,0 +1,139 @@
+"""The real daemon against a region in virtual time: what holds whatever goes wrong."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autoscaler.decide import decide
+from autoscaler.model import Policy, Rule
+from autoscaler.observe import Ports, observe
+from gridwell.domain.fleet import Control, InstanceState
+from tests.autoscaler.world import Faults, Killed, World
+
+_BILLED = (InstanceState.PENDING, InstanceState.RUNNING)
+
+faults = st.builds(
+    Faults,
+    killed=st.sampled_from([0.0, 0.02, 0.1]),
+    lost_call=st.sampled_from([0.0, 0.1, 0.3]),
+    lost_reply=st.sampled_from([0.0, 0.1, 0.3]),
+    no_capacity=st.sampled_from([0.0, 0.2, 0.7]),
+    lag_seconds=st.sampled_from([0.0, 15.0, 59.0]),
+    hung=st.sampled_from([0.0, 0.2]),
+)
+policies = st.builds(
+    Policy,
+    rule=st.sampled_from(Rule),
+    max_instances=st.integers(1, 6),
+    chunks_per_instance=st.integers(1, 4),
+    boot_grace_seconds=st.sampled_from([30.0, 180.0]),
+    stopped_max_age_seconds=st.sampled_from([120.0, 86_400.0]),
+)
+
+
+def live_through(world: World, *, ticks: int, daemons: int = 1) -> None:
+    """Bursts of work, a new release and the operator's hand, with daemons that get killed."""
+    running = [world.daemon() for _ in range(daemons)]
+    for _ in range(ticks):
+        if world.rng.random() < 0.15:
+            world.send(world.rng.randint(1, 40))
+        if world.rng.random() < 0.03:
+            world.ec2.current_release = f"release-{world.rng.randint(1, 3)}"
+        if world.rng.random() < 0.05:
+            world.ledger.write_control(Control(paused=world.rng.random() < 0.5))
+        turn = world.rng.randrange(daemons)
+        try:
+            running[turn].tick()
+        except Killed:
+            running[turn] = world.daemon()
+        world.step(world.rng.choice([1.0, 10.0, 10.0, 45.0]))
+
+
+def settle(world: World, *, ticks: int) -> int:
+    """No more faults and no more work: ticks until the fleet has gone home."""
+    world.faults = Faults()
+    world.ledger.write_control(Control())
+    daemon = world.daemon()
+    for tick in range(ticks):
+        if world.home:
+            return tick
+        daemon.tick()
+        world.step(10.0)
+    raise AssertionError(f"work or instances are left: {world.queue.depth()}, {world.look()}")
+
+
+@settings(max_examples=120, deadline=None)
+@given(seed=st.integers(0, 2**32), policy=policies, faults=faults, daemons=st.integers(1, 2))
+def test_the_cap_holds_and_all_work_is_done_whatever_goes_wrong(
+    seed: int, policy: Policy, faults: Faults, daemons: int
+) -> None:
+    world = World(rng=random.Random(seed), policy=policy, faults=faults)
+
+    live_through(world, ticks=60, daemons=daemons)
+    settle(world, ticks=400)
+
+    assert world.most <= policy.max_instances
+    assert world.most_in_a_slot <= 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32), policy=policies)
+def test_plans_carried_out_come_to_rest(seed: int, policy: Policy) -> None:
+    world = World(rng=random.Random(seed), policy=policy)
+    live_through(world, ticks=20)
+    settle(world, ticks=400)
+    ports = Ports(ec2=world.ec2, chunks=world.queue, ledger=world.ledger, clock=world.clock)
+    daemon = world.daemon()
+
+    for _ in range(40):
+        daemon.tick()
+        world.clock.advance(30.0)
+
+    observed = observe(ports, world.ledger.view())
+    assert decide(observed.snapshot, policy).is_empty
+
+
+@pytest.mark.parametrize("policy", [Policy(), Policy.classic()], ids=["default", "classic"])
+def test_five_bursts_of_190_jobs_never_make_more_than_19_instances(policy: Policy) -> None:
+    world = World(rng=random.Random(1), policy=policy, longest_boot=60.0)
+    daemon = world.daemon()
+
+    for second in range(1500):
+        if second % 120 == 0 and second < 600:
+            world.send(38)
+        if second % 10 == 0:
+            daemon.tick()
+        world.step(1.0)
+
+    assert world.most <= 19
+    assert world.launches <= 19
+    settle(world, ticks=100)
+
+
+def test_lost_replies_of_launches_cost_no_second_instance() -> None:
+    world = World(rng=random.Random(2), policy=Policy(), faults=Faults(lag_seconds=59.0))
+    world.send(8)
+    daemon = world.daemon()
+
+    for _ in range(6):
+        world.faults.lost_reply = 0.4
+        daemon.tick()
+        world.clock.advance(5.0)
+
+    assert world.count(*_BILLED) == 2
+
+
+def test_the_loop_of_a_daemon_killed_at_every_tick_still_serves() -> None:
+    world = World(rng=random.Random(3), policy=Policy(max_instances=3))
+    world.send(30)
+
+    for _ in range(60):
+        world.daemon().tick()
+        world.step(10.0)
+
+    assert world.home
+    assert world.most == 3

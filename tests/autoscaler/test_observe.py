@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from autoscaler.act import learn
+from autoscaler.model import Read
+from autoscaler.observe import Ports, observe
+from gridwell.adapters.memory import ManualClock, MemoryEc2, MemoryLedger, MemoryQueue
+from gridwell.domain.errors import InvalidMessage, ServiceBusy, ServiceDenied
+from gridwell.domain.fleet import Control, Depth, FleetView, Heartbeat, Slot
+from tests.autoscaler.fleets import token
+
+_CALLS = [
+    ("ec2", "instances", Read.INSTANCES),
+    ("ec2", "release", Read.RELEASE),
+    ("chunks", "depth", Read.DEPTH),
+    ("ledger", "slots", Read.SLOTS),
+    ("ledger", "control", Read.CONTROL),
+    ("ledger", "heartbeats", Read.HEARTBEATS),
+]
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def ports(clock: ManualClock) -> Ports:
+    """A fleet of one booted instance that beats, a queue of two, a cap of three."""
+    ec2, ledger, queue = MemoryEc2(clock, boot_seconds=20), MemoryLedger(), MemoryQueue(clock)
+    slot = Slot(number=0, epoch=1, token=token(0), started_at=clock.now())
+    ledger.write_slot(slot, seen=Slot(number=0))
+    ec2.launch(0, token(0))
+    clock.advance(30)
+    (instance,) = ec2.instances()
+    ledger.beat(
+        Heartbeat(
+            worker=instance.arn,
+            at=clock.now(),
+            busy=1,
+            draining=False,
+            chunks=7,
+            seconds=3.0,
+            version="1",
+        )
+    )
+    ledger.write_control(Control(cap=3))
+    queue.send(["one", "two"])
+    queue.receive(at_most=1, wait=0)
+    return Ports(ec2=ec2, chunks=queue, ledger=ledger, clock=clock)
+
+
+def failing(ports: Ports, port: str, call: str, error: Exception) -> Ports:
+    """The ports with one call that fails."""
+
+    class Failing:
+        def __getattr__(self, name: str) -> Any:
+            return fail if name == call else getattr(getattr(ports, port), name)
+
+    def fail(*_: object) -> None:
+        raise error
+
+    return replace(ports, **{port: Failing()})
+
+
+def test_one_look_sees_everything(ports: Ports, clock: ManualClock) -> None:
+    observation = observe(ports, None)
+
+    seen = observation.snapshot
+    (instance,) = seen.instances
+    assert seen.taken_at == clock.now()
+    assert seen.depth == Depth(visible=1, in_flight=1)
+    assert seen.release == "release-1"
+    assert seen.control == Control(cap=3)
+    assert seen.heartbeats[instance.arn].chunks == 7
+    assert seen.unknown == frozenset()
+    assert observation.problems == ()
+
+
+def test_what_was_learned_is_remembered_by_the_ledger(ports: Ports) -> None:
+    observation = observe(ports, None)
+
+    learn(observation.learned, ports)
+
+    (slot,) = ports.ledger.slots()
+    assert slot.instance == ports.ec2.instances()[0].id
+    assert observation.snapshot.slots == (slot,)
+    assert observe(ports, None).learned == ()
+
+
+def test_what_was_learned_never_undoes_a_launch_that_came_between(ports: Ports) -> None:
+    observation = observe(ports, None)
+    (slot,) = ports.ledger.slots()
+    ports.ledger.write_slot(Slot(number=0, epoch=2, token=token(0, 2)), seen=slot)
+
+    learn(observation.learned, ports)
+
+    assert ports.ledger.slots()[0].epoch == 2
+
+
+@pytest.mark.parametrize(("port", "call", "read"), _CALLS)
+@pytest.mark.parametrize(
+    "error", [ServiceBusy("throttled"), ServiceDenied("no"), InvalidMessage("strange item")]
+)
+def test_a_failed_read_is_said_and_hides_no_other(
+    ports: Ports, port: str, call: str, read: Read, error: Exception
+) -> None:
+    observation = observe(failing(ports, port, call, error), None)
+
+    assert observation.snapshot.unknown == {read}
+    assert observation.problems == (f"{read}: {type(error).__name__}: {error}",)
+
+
+@pytest.mark.parametrize("call", [("ec2", "instances"), ("ledger", "slots")])
+def test_half_a_look_teaches_nothing(ports: Ports, call: tuple[str, str]) -> None:
+    assert observe(failing(ports, *call, ServiceBusy("throttled")), None).learned == ()
+
+
+def test_an_empty_fleet_has_no_heartbeats_to_ask_for(clock: ManualClock) -> None:
+    ports = Ports(
+        ec2=MemoryEc2(clock), chunks=MemoryQueue(clock), ledger=MemoryLedger(), clock=clock
+    )
+
+    seen = observe(failing(ports, "ledger", "heartbeats", ServiceBusy("no")), None).snapshot
+
+    assert seen.unknown == frozenset()
+
+
+def test_the_last_arrival_is_known_from_the_view_of_an_earlier_daemon(
+    ports: Ports, clock: ManualClock
+) -> None:
+    (message,) = ports.chunks.receive(at_most=1, wait=0)
+    ports.chunks.delete([message.receipt])
+    earlier = FleetView(
+        at=clock.now() - 5,
+        instances=(),
+        queue=Depth(visible=0, in_flight=1),
+        cap=3,
+        arrived_at=clock.now() - 100,
+    )
+
+    assert observe(ports, earlier).snapshot.arrived_at == clock.now() - 100
