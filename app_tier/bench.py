@@ -1,0 +1,125 @@
+"""What a worker works at: its ports, the chunks in hand, and how it lets go of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app_tier.hand import Hand, Held
+from app_tier.jobs import Jobs
+from app_tier.pause import Pause
+from app_tier.void import void_reason
+from gridwell.domain.errors import ServiceBusy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from app_tier.compute import Compute
+    from app_tier.step import Step
+    from gridwell.domain.ports import Clock, FleetLedger, JobLedger, ObjectStore, Queue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """What a worker is connected to."""
+
+    chunks: Queue  #: work
+    results: Queue
+    store: ObjectStore  #: where problems lie
+    jobs: JobLedger  #: only read: workers change no job
+    #: Heartbeats go here and not through the collector: a dead collector must not look like a
+    #: dead fleet.
+    fleet: FleetLedger
+    compute: Compute
+    clock: Clock
+    chance: Callable[[], float]  #: uniform in [0, 1), for jitter
+
+
+class Bench:
+    """State that the parts of a worker share."""
+
+    def __init__(self, ports: Ports) -> None:
+        self.ports = ports
+        self.hand = Hand()
+        self.jobs = Jobs(ports.jobs)
+        self.pause = Pause()
+        self._done_with: list[str] = []  #: receipts to be deleted
+
+    @property
+    def now(self) -> float:
+        """The time, by the monotonic clock."""
+        return self.ports.clock.monotonic()
+
+    @property
+    def paused(self) -> bool:
+        """Whether the services are to be left alone, as one did not answer."""
+        return self.pause.left(self.now) > 0
+
+    @property
+    def clear(self) -> bool:
+        """Whether nothing is in hand, and nothing waits to be deleted."""
+        return not len(self.hand) and not self._done_with
+
+    def done_with(self, held: Held) -> None:
+        """Let go of a chunk whose messages are to be deleted."""
+        self._let_go(held)
+        self._done_with += held.receipts
+
+    def delete(self, step: Step) -> None:
+        """Delete the messages of chunks that we are done with."""
+        if not self._done_with or self.paused:
+            return
+        try:
+            self.ports.chunks.delete(self._done_with)
+        except ServiceBusy as error:
+            self.busy(step, "deleting chunks", error)
+        else:
+            self._done_with = []
+
+    def give_back(self, step: Step, chunks: Sequence[Held], seconds: float) -> None:
+        """Let go of chunks, and let them be received again after some seconds."""
+        for held in chunks:
+            self._let_go(held)
+        self.release(step, receipts(chunks), seconds)
+
+    def release(self, step: Step, handles: list[str], seconds: float) -> None:
+        """Let messages be received again after some seconds."""
+        try:
+            self.ports.chunks.extend(handles, seconds)
+        except ServiceBusy as error:
+            # The lease ends by itself, only later.
+            step.note("busy", f"giving back {len(handles)} messages: {error}")
+
+    def learn(self, step: Step, chunks: Iterable[Held], **older_than: float) -> bool:
+        """Read the jobs of chunks; False if that failed, and nothing changed."""
+        try:
+            self.jobs.learn([held.message.job for held in chunks], self.now, **older_than)
+        except ServiceBusy as error:
+            self.busy(step, "reading jobs", error)
+            return False
+        return True
+
+    def drop_void(self, step: Step, held: Held) -> bool:
+        """Be done with a chunk that nobody wants, by its job as last read."""
+        job = self.jobs.get(held.message.job)
+        reason = void_reason(held.message, job, self.ports.clock.now())
+        if reason is None:
+            return False
+        step.note("chunk_void", f"{held.name} is not wanted: {reason}", serious=False)
+        self.done_with(held)
+        return True
+
+    def busy(self, step: Step, doing: str, error: ServiceBusy) -> None:
+        """Pause, as a service did not answer."""
+        self.pause.failed(self.now, self.ports.chance())
+        step.note("busy", f"{doing}: {error}; trying again soon")
+
+    def _let_go(self, held: Held) -> None:
+        self.hand.drop(held)
+        if held.submitted and held.outcome is None:
+            self.ports.compute.discard(held.ticket)
+
+
+def receipts(chunks: Iterable[Held]) -> list[str]:
+    """The receipts of all deliveries of chunks."""
+    return [receipt for held in chunks for receipt in held.receipts]

@@ -1,0 +1,135 @@
+"""From the queue into the compute port: only chunks that can be computed and are wanted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from app_tier.compute import ChunkTask
+from app_tier.handlers import HANDLERS
+from app_tier.lease import backoff
+from app_tier.problems import Problems
+from gridwell.domain.errors import InvalidMessage, ServiceBusy
+from gridwell.domain.messages import ChunkMessage
+
+if TYPE_CHECKING:
+    from app_tier.bench import Bench
+    from app_tier.hand import Held
+    from app_tier.step import Step
+    from gridwell.domain.ports import Received
+
+_SOON_SECONDS: Final = 0.25  #: before asking a queue again that had fewer messages than wanted
+_LATER_SECONDS: Final = 1.0  #: the same where it had none
+_RECEIVE_AT_MOST: Final = 10  #: SQS gives no more
+
+
+class Intake:
+    """Receives chunks and has them computed.
+
+    Args:
+        bench: what the worker works at.
+        places: how many chunks it holds at most.
+        poll_seconds: of a long poll.
+    """
+
+    def __init__(self, bench: Bench, *, places: int, poll_seconds: float) -> None:
+        self.empty_polls = 0  #: successful long polls without a message, in a row
+        self._bench = bench
+        self._problems = Problems(bench.ports.store)
+        self._places = places
+        self._poll_seconds = poll_seconds
+        self._short_poll_at = bench.now
+
+    def rest(self) -> float:
+        """Seconds until it is worth to receive more, infinite while there is no room."""
+        if len(self._bench.hand) >= self._places:
+            return float("inf")
+        return max(0.0, self._short_poll_at - self._bench.now)
+
+    def receive(self, step: Step) -> list[Received]:
+        """Messages for the free places: by a long poll if, and only if, nothing is in hand.
+
+        A long poll blocks results, leases and heartbeats, so it is for empty hands.  A poll that
+        fails is not an empty one.
+        """
+        bench = self._bench
+        holding = len(bench.hand) > 0
+        if bench.paused or (holding and self.rest() > 0):
+            return []
+        wait = 0.0 if holding else self._poll_seconds
+        wanted = min(self._places - len(bench.hand), _RECEIVE_AT_MOST)
+        try:
+            batch = bench.ports.chunks.receive(at_most=wanted, wait=wait)
+        except ServiceBusy as error:
+            bench.busy(step, "receiving chunks", error)
+            return []
+        bench.pause.succeeded()
+        if batch:
+            self.empty_polls = 0
+        elif wait > 0:
+            self.empty_polls += 1
+        if len(batch) < wanted:
+            self._short_poll_at = bench.now + (_SOON_SECONDS if batch else _LATER_SECONDS)
+        return batch
+
+    def take(self, step: Step, batch: list[Received]) -> None:
+        """Hold what was received; what this code cannot read or compute is given back.
+
+        Such a message is never deleted: a newer worker may understand it, and after some receives
+        it is among the dead letters, for people to see.
+        """
+        for received in batch:
+            try:
+                message = _computable(received.body)
+            except InvalidMessage as error:
+                step.note("message_refused", f"a message is given back: {error}")
+                self._bench.release(step, [received.receipt], backoff(received.receives))
+            else:
+                self._bench.hand.take(message, received, self._bench.now)
+
+    def admit(self, step: Step) -> None:
+        """Have new chunks computed, those that are wanted."""
+        bench = self._bench
+        new = [held for held in bench.hand if not held.submitted]
+        if not new or bench.paused or not bench.learn(step, new):
+            return
+        for held in new:
+            if bench.drop_void(step, held):
+                continue
+            try:
+                task = self._task(held)
+            except ServiceBusy as error:
+                bench.busy(step, "fetching a problem", error)
+                break
+            except InvalidMessage as error:
+                step.note("chunk_refused", f"{held.name} cannot be computed: {error}")
+                bench.give_back(step, [held], backoff(held.receives))
+            else:
+                bench.ports.compute.submit(task)
+                held.submitted = True
+        bench.delete(step)
+
+    def _task(self, held: Held) -> ChunkTask:
+        message = held.message
+        job = self._bench.jobs.get(message.job)
+        if job is None:  # such a chunk is void, and dropped before
+            raise InvalidMessage(f"there is no job {message.job}")
+        box = job.plan.box(message.chunk)
+        data = self._problems.get(message.problem)
+        if data is None:
+            raise InvalidMessage(f"problem {message.problem} is not in the store")
+        return ChunkTask(
+            ticket=held.ticket,
+            kind=message.kind,
+            problem=message.problem,
+            data=data,
+            box=box,
+            incumbent=self._bench.jobs.incumbent(message.job),
+        )
+
+
+def _computable(body: str) -> ChunkMessage:
+    message = ChunkMessage.decode(body)
+    if message.kind not in HANDLERS:
+        known = ", ".join(HANDLERS)
+        raise InvalidMessage(f"kind {message.kind!r} is none that this code knows: {known}")
+    return message

@@ -1,0 +1,86 @@
+"""Kernels: ways to find the least potential of a box.
+
+Every kernel is a filter.  It computes potentials however it likes, with a proved bound on its
+error, rules out what cannot be the least, and hands the rest to `gridwell.domain.potential.least`.
+So all of them give the same answer to the last bit, and a faster one needs no trust.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from app_tier.kernels.direct import direct_minimum
+from gridwell.domain.minimum import Minimum
+from gridwell.domain.potential import potential
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from app_tier.kernels.kernel import Kernel, Progress
+    from gridwell.domain.atoms import Atoms
+    from gridwell.domain.grid import Box, Grid
+
+KERNELS: Final[Mapping[str, Kernel]] = {"direct": direct_minimum}
+AUTO: Final = "auto"  #: the kernel that we expect to be fastest
+
+
+def find_minimum(
+    grid: Grid,
+    atoms: Atoms,
+    box: Box | None = None,
+    *,
+    min_distance: float = 0.0,
+    softening: float = 0.0,
+    kernel: str = AUTO,
+    incumbent: int | None = None,
+    progress: Progress | None = None,
+) -> Minimum | None:
+    """The least canonical potential of a box's points and the incumbent, or None if none qualifies.
+
+    Args:
+        grid: the grid.
+        atoms: the atoms.
+        box: the part of the grid to search; all of it without one.
+        min_distance: see `gridwell.domain.potential.potential`.
+        softening: see `gridwell.domain.potential.potential`.
+        kernel: "auto", or one of `KERNELS` by name.
+        incumbent: linear index of a point of the grid, in the box or not, that is likely to be
+            low: it lets the kernel rule out more.  It is evaluated here, so that a wrong hint costs
+            time and can never change an answer.
+        progress: called several times a second with the points done so far.  What it raises ends
+            the search.
+
+    Raises:
+        ValueError: if there is no such kernel, or the box or the incumbent is not of the grid.
+    """
+    if kernel != AUTO and kernel not in KERNELS:
+        known = ", ".join([AUTO, *KERNELS])
+        raise ValueError(f"there is no kernel {kernel!r}; choose one of {known}")
+    box = grid.box if box is None else box
+    _check_box(box, grid)
+    best: Minimum | None = None
+    if incumbent is not None:
+        if not 0 <= incumbent < grid.points:
+            raise ValueError(f"the incumbent {incumbent} is not one of {grid.points} grid points")
+        value = potential(grid, atoms, incumbent, min_distance=min_distance, softening=softening)
+        best = None if value is None else Minimum(value, incumbent)
+    search = KERNELS["direct" if kernel == AUTO else kernel]
+    return search(
+        grid,
+        atoms,
+        box,
+        min_distance=min_distance,
+        softening=softening,
+        best=best,
+        progress=_ignore if progress is None else progress,
+    )
+
+
+def _check_box(box: Box, grid: Grid) -> None:
+    for low, high, length in zip(box.low, box.high, grid.shape, strict=True):
+        if not 0 <= low < high <= length:
+            raise ValueError(f"the box {box.low} to {box.high} is not in a grid of {grid.shape}")
+
+
+def _ignore(_points: int) -> None:
+    """Do nothing with the progress."""

@@ -1,0 +1,119 @@
+"""The points that a filter could not rule out, and what is known of the least value."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from gridwell.domain.atoms import Atoms
+from gridwell.domain.minimum import Minimum, lesser
+from gridwell.domain.potential import least
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from gridwell.domain.grid import Grid
+
+_KEPT: Final = 4096  #: points kept before they are evaluated: near-ties must not fill the memory
+_PAIRS: Final = 1 << 22  #: pairs evaluated between two signs of life
+
+
+class Survivors:
+    """Points whose bounds do not rule them out, pruned as better upper bounds come.
+
+    Args:
+        grid: the grid.
+        atoms: the atoms.
+        acts: which of them act (`app_tier.kernels.cancel.acting`).
+        min_distance: as for `least`.
+        softening: as for `least`.
+        best: a canonical minimum known already.
+    """
+
+    def __init__(
+        self,
+        grid: Grid,
+        atoms: Atoms,
+        acts: NDArray[np.bool_],
+        *,
+        min_distance: float,
+        softening: float,
+        best: Minimum | None,
+    ) -> None:
+        self.best = best  #: the canonical minimum of `best` and all points evaluated so far
+        self._grid = grid
+        # Points here qualify already, so only atoms that change a value are needed any more.
+        self._atoms: Atoms | None = None
+        if acts.all():
+            self._atoms = atoms
+        elif acts.any():
+            self._atoms = Atoms(atoms.positions[acts], atoms.energies[acts])
+        self._min_distance = min_distance
+        self._softening = softening
+        self._upper = math.inf if best is None else best.value
+        self._indices = np.empty(0, dtype=np.int64)
+        self._lower = np.empty(0)
+
+    def add(
+        self,
+        indices: NDArray[np.int64],
+        lower: NDArray[np.float64],
+        upper: NDArray[np.float64],
+    ) -> Iterator[None]:
+        """Keep those of some points that could still be the least.
+
+        Args:
+            indices: linear indices of points that qualify, shape (M,).
+            lower: bounds below their canonical values.
+            upper: bounds above them.
+
+        Yields:
+            Whenever a batch was evaluated because too many were kept; drain it.
+        """
+        if not len(indices):
+            return
+        self._upper = min(self._upper, float(upper.min()))
+        good = lower <= self._upper
+        self._indices = np.concatenate([self._indices, indices[good]])
+        self._lower = np.concatenate([self._lower, lower[good]])
+        if len(self._indices) > _KEPT:
+            self._prune()
+        if len(self._indices) > _KEPT:
+            yield from self.settle()
+
+    def settle(self) -> Iterator[None]:
+        """Evaluate what is kept, the lowest bounds first, and keep nothing; drain it."""
+        order = np.lexsort((self._indices, self._lower))
+        self._indices, self._lower = self._indices[order], self._lower[order]
+        size = 1 if self._atoms is None else max(1, _PAIRS // self._atoms.count)
+        if self._atoms is None:
+            size = _KEPT
+        while len(self._indices):
+            self._prune()
+            batch = self._indices[:size]
+            self._indices, self._lower = self._indices[size:], self._lower[size:]
+            self.best = lesser(self.best, self._least(batch))
+            if self.best is not None:
+                self._upper = min(self._upper, self.best.value)
+            yield
+
+    def _prune(self) -> None:
+        good = self._lower <= self._upper
+        self._indices, self._lower = self._indices[good], self._lower[good]
+
+    def _least(self, batch: NDArray[np.int64]) -> Minimum | None:
+        if not len(batch):
+            return None
+        if self._atoms is None:
+            return Minimum(0.0, int(batch.min()))
+        return least(
+            self._grid,
+            self._atoms,
+            batch,
+            min_distance=self._min_distance,
+            softening=self._softening,
+        )

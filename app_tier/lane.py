@@ -1,0 +1,153 @@
+"""One compute process and its tasks: the one that it computes and the next."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import OrderedDict
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from ctypes import c_int64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from app_tier import child
+from app_tier.compute import Outcome
+from gridwell.domain.errors import GridwellError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from app_tier.compute import ChunkTask
+    from gridwell.domain.minimum import Minimum
+
+LOST: Final = "its compute process died"
+
+
+@dataclass(slots=True)
+class _Running:
+    task: ChunkTask
+    cell: int
+    future: Future[tuple[Minimum | None, float]]
+    wanted: bool = True
+
+
+class Lane:
+    """A compute process that is replaced when it dies.
+
+    Each core has an executor of its own, with one process, so that a process that dies takes no
+    more than its own tasks with it.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: dict[int, _Running] = {}  #: by ticket, in the order of submission
+        self._lost: list[Outcome] = []
+        self._open()
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks the process has, those that are being stopped included."""
+        return len(self._tasks)
+
+    @property
+    def futures(self) -> list[Future[tuple[Minimum | None, float]]]:
+        """What to wait for."""
+        return [running.future for running in self._tasks.values()]
+
+    def __contains__(self, ticket: int) -> bool:
+        return ticket in self._tasks
+
+    def submit(self, task: ChunkTask) -> None:
+        """Give the process a task; it must have fewer than `child.CELLS`."""
+        cell = min({*range(child.CELLS)} - {running.cell for running in self._tasks.values()})
+        base = cell * child.CELL_SIZE
+        self._counters[base + child.MOVES] = 0
+        self._counters[base + child.STOP] = 0
+        data = None if task.problem in self._known else task.data
+        child.remember(self._known, task.problem, None)
+        arguments = (cell, task.kind, task.problem, data, task.box, task.incumbent)
+        try:
+            future = self._executor.submit(child.run, *arguments)
+        except BrokenProcessPool:
+            # It died since anybody looked.
+            self._bury()
+            child.remember(self._known, task.problem, None)
+            future = self._executor.submit(child.run, *arguments[:3], task.data, *arguments[4:])
+        self._tasks[task.ticket] = _Running(task, cell, future)
+
+    def discard(self, ticket: int) -> None:
+        """Stop a task soon, and tell nothing of it."""
+        running = self._tasks[ticket]
+        running.wanted = False
+        self._counters[running.cell * child.CELL_SIZE + child.STOP] = 1
+
+    def progress(self) -> dict[int, int]:
+        """Counters of the tasks that have started and are wanted, by ticket."""
+        moves = {
+            ticket: self._counters[running.cell * child.CELL_SIZE + child.MOVES]
+            for ticket, running in self._tasks.items()
+            if running.wanted
+        }
+        return {ticket: count for ticket, count in moves.items() if count > 0}
+
+    def finished(self) -> list[Outcome]:
+        """Outcomes of ended tasks, each told once; a dead process is replaced."""
+        ended = [running for running in self._tasks.values() if running.future.done()]
+        errors = [running.future.exception() for running in ended]
+        if any(isinstance(error, BrokenProcessPool) for error in errors):
+            self._bury()
+            ended = []
+        for running in ended:
+            del self._tasks[running.task.ticket]
+        if any(isinstance(error, child.UnknownProblem) for error in errors):
+            self._known.clear()
+        lost, self._lost = self._lost, []
+        return lost + [self._outcome(running) for running in ended if running.wanted]
+
+    def kill(self) -> None:
+        """End the process at once, whatever it does; its tasks are told as lost."""
+        for process in self._processes():
+            process.kill()
+
+    def close(self) -> None:
+        """End the process and wait for its end."""
+        processes = self._processes()
+        for process in processes:
+            process.kill()
+        self._executor.shutdown(wait=True, cancel_futures=True)
+        for process in processes:
+            process.join()
+
+    def warm(self) -> Future[int]:
+        """Start the process, and have it import all that it needs."""
+        return self._executor.submit(child.ready)
+
+    def _outcome(self, running: _Running) -> Outcome:
+        ticket = running.task.ticket
+        error = running.future.exception() if running.future.done() else BrokenProcessPool()
+        if error is None:
+            best, seconds = running.future.result()
+            return Outcome(ticket=ticket, best=best, seconds=seconds)
+        if isinstance(error, BrokenProcessPool):
+            return Outcome(ticket=ticket, error=LOST)
+        words = str(error) if isinstance(error, GridwellError) else f"{error!r}"
+        return Outcome(ticket=ticket, error=words)
+
+    def _processes(self) -> list[multiprocessing.process.BaseProcess]:
+        # Private, and the only way: an executor ends politely or not at all until Python 3.14.
+        return list((self._executor._processes or {}).values())  # noqa: SLF001
+
+    def _open(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._counters = context.RawArray(c_int64, child.CELLS * child.CELL_SIZE)
+        self._known: OrderedDict[str, None] = OrderedDict()
+        self._executor = ProcessPoolExecutor(
+            1, mp_context=context, initializer=child.begin, initargs=(self._counters,)
+        )
+
+    def _bury(self) -> None:
+        """Replace a dead process; all that it had are lost, also what is yet to say so."""
+        self._lost += [self._outcome(running) for running in self._tasks.values() if running.wanted]
+        self._tasks.clear()
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._open()
+        self.warm()

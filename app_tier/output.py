@@ -1,0 +1,103 @@
+"""From the compute port to the queue of results, and the leases meanwhile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app_tier.bench import receipts
+from app_tier.lease import LEASE_SECONDS, Renewal, backoff
+from gridwell.domain.errors import ServiceBusy
+from gridwell.domain.messages import ResultMessage
+
+if TYPE_CHECKING:
+    from app_tier.bench import Bench
+    from app_tier.compute import Outcome
+    from app_tier.hand import Held
+    from app_tier.step import Step
+
+
+class Output:
+    """Sends results, and keeps the leases of chunks that move.
+
+    Args:
+        bench: what the worker works at.
+        worker: its id.
+    """
+
+    def __init__(self, bench: Bench, *, worker: str) -> None:
+        self.chunks = 0  #: computed since the start
+        self.seconds = 0.0  #: spent on them
+        self._bench = bench
+        self._worker = worker
+
+    def collect(self, step: Step) -> None:
+        """Take the outcomes that are there; a chunk that failed is given back."""
+        bench = self._bench
+        for outcome in bench.ports.compute.finished():
+            held = bench.hand.get(outcome.ticket)
+            if held is None:
+                continue
+            held.outcome = outcome
+            if outcome.error is not None:
+                step.note("chunk_failed", f"{held.name} failed: {outcome.error}")
+                bench.give_back(step, [held], backoff(held.receives))
+                continue
+            self.chunks += 1
+            self.seconds += outcome.seconds
+            bench.jobs.saw(held.message.job, outcome.best)
+
+    def send(self, step: Step) -> None:
+        """Send the results that wait, then delete their chunks."""
+        bench = self._bench
+        ready = [(held, held.outcome) for held in bench.hand if held.outcome is not None]
+        if ready and not bench.paused:
+            bodies = [self._result(held, outcome) for held, outcome in ready]
+            try:
+                refused = set(bench.ports.results.send(bodies))
+            except ServiceBusy as error:
+                bench.busy(step, "sending results", error)
+                return
+            if refused:
+                step.note("result_refused", f"{len(refused)} results are to be sent again")
+            # Send first, delete second: dying in between costs a duplicate result, which the
+            # ledger merges into nothing.  The other order would lose the chunk.
+            for position, (held, _) in enumerate(ready):
+                if position not in refused:
+                    bench.done_with(held)
+        bench.delete(step)
+
+    def renew(self, step: Step) -> None:
+        """Extend leases of chunks that moved; give up those that did not, or took too long."""
+        bench = self._bench
+        now, progress = bench.now, bench.ports.compute.progress()
+        due: list[tuple[Held, int | None]] = []
+        for held in bench.hand:
+            moves = None if held.outcome is not None else progress.get(held.ticket)
+            renewal = held.lease.renewal(now, moves)
+            if renewal is Renewal.EXTEND:
+                due.append((held, moves))
+            elif renewal is Renewal.GIVE_UP:
+                age = now - held.lease.since
+                step.note("chunk_given_up", f"{held.name} did not move or end in {age:.0f} s")
+                bench.give_back(step, [held], backoff(held.receives))
+        if not due:
+            return
+        try:
+            bench.ports.chunks.extend(receipts(held for held, _ in due), LEASE_SECONDS)
+        except ServiceBusy as error:
+            step.note("busy", f"extending {len(due)} leases: {error}")
+        else:
+            for held, moves in due:
+                held.lease = held.lease.extended(now, moves)
+
+    def _result(self, held: Held, outcome: Outcome) -> str:
+        message = held.message
+        return ResultMessage(
+            job=message.job,
+            attempt=message.attempt,
+            chunk=message.chunk,
+            plan=message.plan,
+            best=None if outcome.best is None else outcome.best.key(),
+            worker=self._worker,
+            seconds=outcome.seconds,
+        ).encode()

@@ -1,0 +1,159 @@
+"""The worker, a step at a time: no clock, queue or process of its own, only ports.
+
+One thread runs all of it, so "sent before deleted" and "nothing in hand" are facts about one list,
+and a simulator can take the same steps in virtual time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from app_tier.bench import Bench, Ports
+from app_tier.intake import Intake
+from app_tier.output import Output
+from app_tier.step import Exit, Step
+from gridwell.domain.errors import ServiceBusy
+from gridwell.domain.fleet import Heartbeat
+
+if TYPE_CHECKING:
+    from app_tier.hand import Held
+
+HEARTBEAT_SECONDS: Final = 5.0
+DRAIN_SECONDS: Final = 20.0  #: what computes at a stop may take; the unit kills after 30
+PLACES_PER_CORE: Final = 2  #: one chunk computes, the next is there when it ends
+_LOOK_SECONDS: Final = 1.0  #: the longest wait: leases, heartbeats and signals are looked at then
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Habits:
+    """How a worker behaves."""
+
+    worker: str  #: its id, opaque to it: on an instance the ARN
+    version: str
+    cores: int = 1
+    poll_seconds: float = 20.0  #: of a long poll
+    idle_polls: int = 3  #: empty long polls in a row that make it idle
+    minimum_uptime: float = 60.0  #: seconds before it may go for being idle
+
+
+class Worker:
+    """Takes chunks, has them computed, sends results.
+
+    Args:
+        ports: what it is connected to.
+        habits: how it behaves.
+    """
+
+    def __init__(self, ports: Ports, habits: Habits) -> None:
+        self._ports = ports
+        self._habits = habits
+        self._bench = Bench(ports)
+        self._intake = Intake(
+            self._bench,
+            places=PLACES_PER_CORE * habits.cores,
+            poll_seconds=habits.poll_seconds,
+        )
+        self._output = Output(self._bench, worker=habits.worker)
+        self._started = self._beat_at = self._bench.now
+        self._stop_at: float | None = None
+
+    def stop(self) -> None:
+        """Ask it to stop: it takes nothing more, and ends within `DRAIN_SECONDS`.
+
+        Safe in a signal handler.  A poll in flight is let to its end: whatever it returns would
+        otherwise be leased to nobody.
+        """
+        if self._stop_at is None:
+            self._stop_at = self._bench.now
+
+    def step(self) -> Step:
+        """Do what there is to do, then wait until there may be more, at most for one long poll.
+
+        Raises:
+            ServiceDenied: if a queue, the ledger or the store will never answer.
+        """
+        step = Step()
+        self._output.collect(step)
+        self._output.send(step)
+        self._output.renew(step)
+        if self._bench.now >= self._beat_at:
+            self._look_again(step)
+            self._beat(step, draining=self._stop_at is not None)
+        if self._stop_at is None:
+            self._take_more(step)
+        else:
+            self._drain(step, self._stop_at)
+        return step
+
+    def _take_more(self, step: Step) -> None:
+        batch = self._intake.receive(step)
+        if self._stop_at is not None and batch:  # told to stop while it polled
+            self._bench.release(step, [received.receipt for received in batch], 0)
+            return
+        self._intake.take(step, batch)
+        self._intake.admit(step)
+        if self._idle():
+            self._beat(step, draining=True)
+            step.exit = Exit.IDLE
+            polls = self._intake.empty_polls
+            step.note("idle", f"{polls} long polls in a row found no work", serious=False)
+        else:
+            self._wait()
+
+    def _idle(self) -> bool:
+        return (
+            self._intake.empty_polls >= self._habits.idle_polls
+            and self._bench.now - self._started >= self._habits.minimum_uptime
+            and self._bench.clear
+            and self._stop_at is None
+        )
+
+    def _wait(self) -> None:
+        seconds = self._bench.pause.left(self._bench.now)
+        if not seconds and len(self._bench.hand):
+            seconds = self._intake.rest()
+        if seconds:
+            self._ports.compute.wait(min(seconds, _LOOK_SECONDS))
+
+    def _look_again(self, step: Step) -> None:
+        """Read the jobs in hand, and drop chunks whose result nobody wants any more."""
+        jitter = 0.8 + 0.4 * self._ports.chance()
+        self._beat_at = self._bench.now + HEARTBEAT_SECONDS * jitter
+        if self._bench.learn(step, self._bench.hand, older_than=0.0):
+            for held in self._bench.hand:
+                self._bench.drop_void(step, held)
+            self._bench.delete(step)
+
+    def _beat(self, step: Step, *, draining: bool) -> None:
+        heartbeat = Heartbeat(
+            worker=self._habits.worker,
+            at=self._ports.clock.now(),
+            busy=len(self._bench.hand),
+            draining=draining,
+            chunks=self._output.chunks,
+            seconds=self._output.seconds,
+            version=self._habits.version,
+        )
+        try:
+            self._ports.fleet.beat(heartbeat)
+        except ServiceBusy as error:
+            step.note("busy", f"sending a heartbeat: {error}")
+
+    def _drain(self, step: Step, stop_at: float) -> None:
+        """Finish what computes, if that is soon; give everything else back."""
+        late = self._bench.now - stop_at >= DRAIN_SECONDS
+        started = self._ports.compute.progress()
+
+        def finishes(held: Held) -> bool:
+            return not late and (held.outcome is not None or held.ticket in started)
+
+        rest = [held for held in self._bench.hand if not finishes(held)]
+        if rest:
+            self._bench.give_back(step, rest, 0)
+        if len(self._bench.hand):
+            self._ports.compute.wait(_LOOK_SECONDS)
+            return
+        self._beat(step, draining=True)
+        step.exit = Exit.STOPPED
+        step.note("stopped", "told to stop, and nothing is in hand any more", serious=False)

@@ -1,0 +1,230 @@
+"""Compute with real processes, which die, hang and are told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app_tier.compute import ChunkTask, Outcome
+from app_tier.lane import LOST
+from app_tier.pool import ProcessPool
+from app_tier.smoke import smoke
+from gridwell.domain.job import JobError
+from gridwell.domain.messages import MINIMUM_KIND
+from gridwell.domain.split import split
+from tests.app_tier.world import World, actions
+from tests.builders import a_problem
+from tests.oracle import true_minimum
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gridwell.domain.grid import Box
+    from gridwell.domain.problem import Problem
+
+SECONDS = 20.0  #: a deadline, not a duration
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[ProcessPool]:
+    with ProcessPool(1, stuck_seconds=0.5) as pool:
+        pool.processes()
+        yield pool
+
+
+def a_task(ticket: int, problem: Problem | None = None, box: Box | None = None) -> ChunkTask:
+    problem = a_problem(5) if problem is None else problem
+    return ChunkTask(
+        ticket=ticket,
+        kind=MINIMUM_KIND,
+        problem=problem.sha,
+        data=problem.encode(),
+        box=problem.grid.box if box is None else box,
+        incumbent=None,
+    )
+
+
+def a_long_task(ticket: int) -> ChunkTask:
+    """Hours of computing."""
+    return a_task(ticket, a_problem(400, atoms=3000))
+
+
+def outcomes(pool: ProcessPool, count: int) -> dict[int, Outcome]:
+    """The next outcomes, by ticket."""
+    found: dict[int, Outcome] = {}
+    until(lambda: _gather(pool, found, count))
+    return found
+
+
+def _gather(pool: ProcessPool, found: dict[int, Outcome], count: int) -> bool:
+    pool.wait(0.05)
+    found.update({outcome.ticket: outcome for outcome in pool.finished()})
+    return len(found) >= count
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not true():
+        assert time.monotonic() < deadline, "not within the deadline"
+        time.sleep(0.005)
+
+
+def process_of(pool: ProcessPool) -> int:
+    (process,) = pool._lanes[0]._processes()
+    assert process.pid is not None
+    return process.pid
+
+
+def test_a_tasks_outcome_is_its_boxs_minimum_and_its_time(pool: ProcessPool) -> None:
+    problem = a_problem(6, atoms=20)
+    plan = split(problem.grid.shape, 4)
+    for chunk in range(4):
+        pool.submit(a_task(chunk, problem, plan.box(chunk)))
+
+    found = outcomes(pool, 4)
+
+    for chunk in range(4):
+        assert found[chunk].error is None
+        assert found[chunk].seconds > 0
+        assert found[chunk].best == true_minimum(problem, plan.box(chunk))
+
+
+def test_problems_may_come_in_any_order_and_be_forgotten_between(pool: ProcessPool) -> None:
+    problems = [a_problem(3, seed=seed) for seed in (1, 2, 3, 4, 1, 3, 2, 1)]
+    for ticket, problem in enumerate(problems):
+        pool.submit(a_task(ticket, problem))
+
+    found = outcomes(pool, len(problems))
+
+    assert [found[k].best for k in range(8)] == [true_minimum(problem) for problem in problems]
+
+
+def test_a_process_that_has_a_problem_is_not_given_it_again(pool: ProcessPool) -> None:
+    task = a_task(1, a_problem(4, seed=55))
+    pool.submit(task)
+    first = outcomes(pool, 1)[1]
+    pool.submit(replace(task, ticket=2, data=b"never read"))
+
+    assert outcomes(pool, 1)[2].best == first.best
+
+
+def test_a_stored_problem_that_is_damaged_fails_its_chunk_and_not_the_process(
+    pool: ProcessPool,
+) -> None:
+    good = a_task(2, a_problem(4, seed=77))
+    bad = ChunkTask(
+        ticket=1, kind=good.kind, problem="0" * 64, data=b"odd", box=good.box, incumbent=None
+    )
+    before = process_of(pool)
+    pool.submit(bad)
+    pool.submit(good)
+
+    found = outcomes(pool, 2)
+
+    assert "cannot be read" in (found[1].error or "")
+    assert found[2].error is None
+    assert process_of(pool) == before
+
+
+def test_a_process_that_dies_loses_its_tasks_and_the_pool_computes_on(pool: ProcessPool) -> None:
+    pool.submit(a_long_task(1))
+    pool.submit(a_task(2))
+    until(lambda: pool.progress().get(1, 0) > 0)
+
+    os.kill(process_of(pool), signal.SIGKILL)
+
+    assert {k: outcome.error for k, outcome in outcomes(pool, 2).items()} == {1: LOST, 2: LOST}
+    pool.submit(a_task(3))
+    assert outcomes(pool, 1)[3].best == true_minimum(a_problem(5))
+
+
+def test_a_death_met_at_the_next_submission_loses_the_older_tasks_and_not_the_new_one(
+    pool: ProcessPool,
+) -> None:
+    pool.submit(a_long_task(1))
+    until(lambda: pool.progress().get(1, 0) > 0)
+    os.kill(process_of(pool), signal.SIGKILL)
+    until(lambda: pool._lanes[0]._executor._broken is not False)
+
+    pool.submit(a_task(2))
+
+    found = outcomes(pool, 2)
+    assert (found[1].error, found[2].error) == (LOST, None)
+
+
+def test_a_process_that_died_with_nothing_to_do_is_replaced_unnoticed(pool: ProcessPool) -> None:
+    victim = process_of(pool)
+    os.kill(victim, signal.SIGKILL)
+    until(lambda: pool._lanes[0]._executor._broken is not False)
+
+    pool.submit(a_task(4))
+
+    assert outcomes(pool, 1)[4].error is None
+    assert process_of(pool) != victim
+
+
+def test_progress_rises_while_a_task_computes_and_a_discarded_one_stops(pool: ProcessPool) -> None:
+    pool.submit(a_long_task(1))
+    pool.submit(a_task(2))
+    until(lambda: pool.progress().get(1, 0) > 5)
+    assert list(pool.progress()) == [1]
+    process = process_of(pool)
+
+    pool.discard(1)
+
+    assert list(outcomes(pool, 1)) == [2]
+    assert process_of(pool) == process
+
+
+def test_a_discarded_task_that_does_not_stop_has_its_process_killed(pool: ProcessPool) -> None:
+    pool.submit(a_long_task(1))
+    until(lambda: pool.progress().get(1, 0) > 0)
+    stopped = process_of(pool)
+    os.kill(stopped, signal.SIGSTOP)
+
+    pool.discard(1)
+    pool.submit(a_task(2))
+
+    assert outcomes(pool, 1)[2].error == LOST
+    pool.submit(a_task(3))
+    assert outcomes(pool, 1)[3].error is None
+    assert process_of(pool) != stopped
+
+
+def test_tasks_beyond_the_processes_room_wait_and_can_be_discarded(pool: ProcessPool) -> None:
+    for ticket in (1, 2):
+        pool.submit(a_long_task(ticket))
+    pool.submit(a_task(3))
+    pool.submit(a_task(4))
+    for ticket in (3, 1, 2):
+        pool.discard(ticket)
+
+    assert list(outcomes(pool, 1)) == [4]
+
+
+def test_a_chunk_whose_process_was_killed_is_given_back_and_computed_again(
+    pool: ProcessPool,
+) -> None:
+    world = World(processes=pool)
+    job = world.submit(a_problem(400, atoms=3000), chunks=1)
+    world.step()
+    until(lambda: len(pool.progress()) > 0)
+
+    os.kill(process_of(pool), signal.SIGKILL)
+
+    until(lambda: "worker.chunk_failed" in actions(world.step()))
+    world.clock.advance(3)  # more than the first pause, less than the lease
+    until(lambda: world.step() is not None and len(pool.progress()) > 0)
+    world.ledger.fail(job.id, job.attempt, JobError("x", "y"), now=world.clock.now())
+    world.clock.advance(7)
+    world.step()
+    assert world.left() == (0, 0)
+
+
+def test_the_installation_computes() -> None:
+    assert "as every point gives" in smoke()
