@@ -1,0 +1,37 @@
+"""The one command `gridwell`."""
+
+import click
+
+import gridwell
+from gridwell.cli.lazy import LazyGroup, Part
+
+
+@click.group(
+    cls=LazyGroup,
+    parts=(
+        Part("submit", "gridwell.cli.submit:submit", "Submit a job."),
+        Part("result", "gridwell.cli.jobs:result", "Print what a job found, or how far it is."),
+        Part("watch", "gridwell.cli.jobs:watch", "Show a job's progress, then its answer."),
+        Part("jobs", "gridwell.cli.jobs:jobs", "List jobs, the newest first."),
+        Part("load", "gridwell.cli.programs:load", "Send many jobs and verify every answer."),
+        Part("local", "gridwell.local_stack.cli:local", "Run everything on this machine."),
+        Part("pause", "gridwell.cli.programs:pause", "Start and launch no more instances."),
+        Part("resume", "gridwell.cli.programs:resume", "Start and launch instances again."),
+        Part("cap", "gridwell.cli.programs:cap", "Let the fleet have at most N instances."),
+    ),
+)
+@click.version_option(gridwell.__version__, message="%(version)s")
+def main() -> None:
+    """Find the point of a 3-D grid where the summed effect of many atoms is least.
+
+    Data goes to stdout, all else to stderr.
+
+    \b
+    Exit statuses:
+      0    done
+      1    the job failed, or an answer is wrong
+      2    wrong usage: the request, or the id of the job
+      3    the service cannot be reached, or does not answer as it should
+      4    the job did not end in the time given; it goes on
+      130  interrupted
+    """  # noqa: D301 - \b tells click to keep the lines as they are

@@ -1,0 +1,30 @@
+"""Jobs on stdout."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from gridwell.client import JobFailed
+from gridwell.show import answer_lines, job_line
+
+if TYPE_CHECKING:
+    from gridwell.client import Client, Job
+
+
+def print_job(client: Client, job: Job, *, as_json: bool) -> None:
+    """Print a job: its answer if it is done, else how far it is.
+
+    Raises:
+        JobFailed: if it has ended otherwise; its JSON is printed before.
+    """
+    if as_json:
+        click.echo(json.dumps(job.status.fields))
+    elif job.status.done:
+        click.echo("\n".join(answer_lines(job.status, url=client.url)))
+    elif not job.status.ended:
+        click.echo(job_line(job.status))
+    if job.status.ended and not job.status.done:
+        raise JobFailed(job.status)

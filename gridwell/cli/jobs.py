@@ -1,0 +1,54 @@
+"""Commands about jobs that exist."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import click
+
+from gridwell.cli.answers import print_job
+from gridwell.cli.options import client_at, json_option, timeout_option, url_option
+from gridwell.client import JobFailed
+from gridwell.show import follow, job_line
+
+
+@click.command()
+@click.argument("job_id", metavar="JOB")
+@click.option("--wait", is_flag=True, help="Wait until the job has ended.")
+@timeout_option
+@json_option
+@url_option
+def result(*, job_id: str, wait: bool, timeout: float | None, as_json: bool, url: str) -> None:
+    """Print what a job found, or how far it is."""
+    with client_at(url) as client:
+        job = client.job(job_id)
+        if wait:
+            with contextlib.suppress(JobFailed):  # told below, after its JSON
+                job.wait(timeout)
+        print_job(client, job, as_json=as_json)
+
+
+@click.command()
+@click.argument("job_id", metavar="JOB")
+@timeout_option
+@json_option
+@url_option
+def watch(*, job_id: str, timeout: float | None, as_json: bool, url: str) -> None:
+    """Show a job's progress until it has ended, then its answer."""
+    with client_at(url) as client:
+        job = client.job(job_id)
+        with contextlib.suppress(JobFailed):  # as above
+            follow(client, job, timeout=timeout)
+        print_job(client, job, as_json=as_json)
+
+
+@click.command()
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@json_option
+@url_option
+def jobs(*, limit: int, as_json: bool, url: str) -> None:
+    """List jobs, the newest first; with --json one per line."""
+    with client_at(url) as client:
+        for job in client.jobs(limit):
+            click.echo(json.dumps(job.status.fields) if as_json else job_line(job.status))

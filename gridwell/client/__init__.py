@@ -1,0 +1,29 @@
+"""The library that users import: submit jobs, wait for them, read what they found.
+
+Example:
+    from gridwell import Client
+
+    with Client("http://127.0.0.1:8080") as client:
+        print(client.submit(grid_size=40, atom_count=200, seed=1).wait())
+"""
+
+from gridwell.client.client import Client
+from gridwell.client.errors import JobFailed, JobTimeout, NoSuchJob, Unreachable
+from gridwell.client.fleet import FleetStatus, InstanceStatus
+from gridwell.client.job import Job
+from gridwell.client.request import JobRequest
+from gridwell.client.status import JobStatus, Result
+
+__all__ = [
+    "Client",
+    "FleetStatus",
+    "InstanceStatus",
+    "Job",
+    "JobFailed",
+    "JobRequest",
+    "JobStatus",
+    "JobTimeout",
+    "NoSuchJob",
+    "Result",
+    "Unreachable",
+]

@@ -1,0 +1,102 @@
+"""The service, as a Python object."""
+
+from __future__ import annotations
+
+import itertools
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
+from urllib.parse import quote, urlencode
+
+from gridwell.client.fleet import FleetStatus
+from gridwell.client.job import LONGEST_WAIT_SECONDS, Job
+from gridwell.client.request import JobRequest, request_body
+from gridwell.client.status import JobStatus, decoded
+from gridwell.client.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_RETRIES: Final = 4
+_PAGE: Final = 100
+
+
+class Client:
+    """A Gridwell service.  May be used from several threads.
+
+    Any call may raise `ServiceError`, of which `Unreachable`, `ServiceBusy` and `ServiceDenied`
+    are kinds.
+
+    Args:
+        url: where it is, such as `http://127.0.0.1:8080`.
+        retries: further tries after a lost connection, or where the service asks for them.
+    """
+
+    def __init__(self, url: str, *, retries: int = _RETRIES) -> None:
+        self._transport = Transport(url, retries=retries)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def url(self) -> str:
+        """Where the service is."""
+        return self._transport.url
+
+    def submit(self, *, wait: int = 0, **request: Unpack[JobRequest]) -> Job:
+        """The job that computes a problem; an equal request joins the same job.
+
+        Args:
+            wait: seconds, at most 30, that the service may hold the request until the job ends.
+            **request: the fields of `JobRequest`.
+
+        Raises:
+            InvalidJob: with all that is wrong with the request.
+        """
+        seconds = min(wait, LONGEST_WAIT_SECONDS)
+        headers = {"Prefer": f"wait={seconds}"} if seconds > 0 else {}
+        fields = self._transport.json(
+            "POST", "/v1/jobs", headers=headers, body=request_body(request), wait=seconds
+        )
+        return Job(self._transport, JobStatus.decode(fields))
+
+    def job(self, job_id: str) -> Job:
+        """A job by its id.
+
+        Raises:
+            NoSuchJob: if there is none, or it has expired.
+        """
+        fields = self._transport.json("GET", f"/v1/jobs/{quote(job_id, safe='')}")
+        return Job(self._transport, JobStatus.decode(fields))
+
+    def jobs(self, limit: int | None = None) -> Iterator[Job]:
+        """Jobs, the newest first, read page by page as they are asked for.
+
+        Args:
+            limit: at most so many.
+        """
+        return itertools.islice(self._all_jobs(limit), limit)
+
+    def fleet(self) -> FleetStatus:
+        """The fleet as the autoscaler last wrote it."""
+        return FleetStatus.decode(self._transport.json("GET", "/v1/fleet"))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def _all_jobs(self, limit: int | None) -> Iterator[Job]:
+        query: dict[str, Any] = {"limit": max(1, min(limit or _PAGE, _PAGE))}
+        while True:
+            page = self._transport.json("GET", f"/v1/jobs?{urlencode(query)}")
+            jobs, query["cursor"] = decoded("a page of jobs", partial(_page, page))
+            for fields in jobs:
+                yield Job(self._transport, JobStatus.decode(fields))
+            if not query["cursor"]:
+                return
+
+
+def _page(fields: dict[str, Any]) -> tuple[list[Any], str | None]:
+    return list(fields["jobs"]), fields["cursor"]

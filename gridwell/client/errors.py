@@ -1,0 +1,50 @@
+"""Errors that only a client of the service can meet, beside those of `gridwell.domain.errors`.
+
+* GridwellError
+  x JobFailed           the service gave the job up, and says why
+  x JobTimeout          the job still runs; wait longer, or read it later
+  x NoSuchJob           no job of that id, or it has expired; submit it again
+  x InvalidMessage      the answer is not one of this interface: look at the URL
+  x ServiceError        the service could not do what it should
+    + ServiceBusy       it asks to try again later
+      - Unreachable     nothing answers at the URL
+    + ServiceDenied     it does not let us
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gridwell.domain.errors import GridwellError, ServiceBusy
+
+if TYPE_CHECKING:
+    from gridwell.client.status import JobStatus
+
+
+class JobFailed(GridwellError):  # noqa: N818 - see InvalidJob
+    """The service gave the job up."""
+
+    def __init__(self, status: JobStatus) -> None:
+        self.status = status
+        self.code = "unknown" if status.error is None else status.error.code
+        reason = "no reason given" if status.error is None else status.error.detail
+        super().__init__(f"job {status.id} is {status.state} ({self.code}): {reason}")
+
+
+class JobTimeout(GridwellError):  # noqa: N818 - see InvalidJob
+    """The job did not end within the time that the caller was ready to wait; it still runs."""
+
+    def __init__(self, status: JobStatus, seconds: float) -> None:
+        self.status = status
+        super().__init__(
+            f"job {status.id} is {status.state} after {seconds:g} s, {status.points_done} of "
+            f"{status.points_total} points done; it goes on, so wait longer or read it later"
+        )
+
+
+class NoSuchJob(GridwellError):  # noqa: N818 - see InvalidJob
+    """There is no job of that id, or what was asked of it is no longer kept."""
+
+
+class Unreachable(ServiceBusy):
+    """Nothing answers at the service's URL."""

@@ -1,0 +1,200 @@
+"""HTTP to the service: sessions, patience, and its errors as ours."""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+import weakref
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+import gridwell
+from gridwell.client.errors import NoSuchJob, Unreachable
+from gridwell.domain.errors import (
+    Fault,
+    GridwellError,
+    InvalidJob,
+    InvalidMessage,
+    ServiceBusy,
+    ServiceDenied,
+    ServiceError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CONNECT_SECONDS: Final = 5.0
+READ_SECONDS: Final = 60.0  #: beyond what the service was asked to wait
+_BACKOFF_SECONDS: Final = 0.2
+_LONGEST_PAUSE_SECONDS: Final = 30
+_SHOWN: Final = 200  #: characters of an answer that is not ours
+_ASKS_TO_RETRY: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+_FAULTY: Final = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
+_DENIED: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_ABSENT: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+
+
+class Transport:
+    """Calls the service from any number of threads: each has connections of its own.
+
+    Args:
+        url: of the service, without a path of the interface.
+        retries: further tries after a lost connection or an answer that asks for one (429, 503).
+            Every call may be repeated, a submission too: an equal one joins the same job.
+
+    Raises:
+        ValueError: if the URL is not one of HTTP.
+    """
+
+    def __init__(self, url: str, *, retries: int) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{url!r} is not the URL of a service; give http://host:port")
+        self.url = url.rstrip("/")
+        self._direct = _is_loopback(parts.hostname)
+        self._retries = retries
+        self._mine = threading.local()
+        self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+        wait: float = 0.0,
+    ) -> requests.Response:
+        """The answer to a request, if it is a good one.
+
+        Args:
+            method: of HTTP.
+            path: of the interface, with its query.
+            headers: of the request.
+            body: sent as JSON where it is not None.
+            wait: seconds that the service may hold the request.
+
+        Raises:
+            InvalidJob: with each fault that the service found in the request.
+            NoSuchJob: if what is asked for does not exist.
+            Unreachable: if nothing answers.
+            ServiceBusy: if it still asks to try again after all retries.
+            ServiceDenied: if it does not let us.
+            ServiceError: if it failed.
+        """
+        try:
+            response = self._session().request(
+                method,
+                self.url + path,
+                headers=dict(headers or {}),
+                json=body,
+                timeout=(CONNECT_SECONDS, READ_SECONDS + wait),
+            )
+        except requests.exceptions.InvalidJSONError as error:
+            detail = f"{error}; JSON has neither NaN nor Infinity"
+            raise InvalidJob(Fault("", detail)) from error
+        except requests.RequestException as error:
+            raise Unreachable(
+                f"no service answers at {self.url} ({type(error).__name__}); "
+                "is it up, and is that its URL?"
+            ) from error
+        if response.ok:
+            return response
+        raise _error(response)
+
+    def json(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+        wait: float = 0.0,
+    ) -> Any:
+        """The JSON value of the answer to a request; see `call`.
+
+        Raises:
+            InvalidMessage: if the answer is not JSON.
+        """
+        return parsed(self.call(method, path, headers=headers, body=body, wait=wait))
+
+    def close(self) -> None:
+        """Close every thread's connections."""
+        for session in list(self._sessions):
+            session.close()
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._mine, "session", None)
+        if session is None:
+            session = requests.Session()
+            # A proxy for the outside world cannot reach a service on this machine.
+            session.trust_env = not self._direct
+            session.headers["User-Agent"] = f"gridwell/{gridwell.__version__}"
+            retry = Retry(
+                total=self._retries,
+                allowed_methods=None,
+                status_forcelist=_ASKS_TO_RETRY,
+                backoff_factor=_BACKOFF_SECONDS,
+                retry_after_max=_LONGEST_PAUSE_SECONDS,
+                raise_on_status=False,
+            )
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, HTTPAdapter(max_retries=retry))
+            self._mine.session = session
+            self._sessions.add(session)
+        return session
+
+
+def parsed(response: requests.Response) -> Any:
+    """The JSON value of an answer.
+
+    Raises:
+        InvalidMessage: if it is not JSON.
+    """
+    try:
+        return response.json()
+    except ValueError as error:
+        raise InvalidMessage(
+            f"{response.url} answers {response.text[:_SHOWN]!r}, which is not JSON; check the URL"
+        ) from error
+
+
+def _error(response: requests.Response) -> GridwellError:
+    """The error that an answer tells of."""
+    try:
+        problem = response.json()
+    except ValueError:
+        problem = None
+    if not isinstance(problem, dict):
+        problem = {}
+    detail = str(problem.get("detail") or response.text[:_SHOWN] or response.reason)
+    status = response.status_code
+    if status in _FAULTY:
+        faults = [
+            Fault(str(fault.get("pointer", "")), str(fault.get("detail", "")))
+            for fault in problem.get("errors") or ()
+            if isinstance(fault, dict)
+        ]
+        return InvalidJob(*(faults or [Fault("", detail)]))
+    if status in _ABSENT:
+        return NoSuchJob(detail)
+    words = f"{response.url} answers {status}: {detail}"
+    if status in _ASKS_TO_RETRY:
+        return ServiceBusy(words)
+    return ServiceDenied(words) if status in _DENIED else ServiceError(words)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost"

@@ -1,0 +1,40 @@
+"""The demo job: submitted, followed, and its answer printed."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import click
+
+from gridwell.client import Client
+from gridwell.domain.errors import GridwellError
+from gridwell.show.answer import answer_lines
+from gridwell.show.failure import Exit, tell
+from gridwell.show.follow import follow
+
+_PATIENCE_SECONDS: Final = 600.0
+
+
+def run_demo(url: str, *, grid_size: int = 40, atom_count: int = 200, seed: int = 1) -> int:
+    """Submit the demo job, show its progress on stderr and its answer on stdout.
+
+    Args:
+        url: of the service.
+        grid_size: points along each axis.
+        atom_count: atoms to draw.
+        seed: of that drawing.
+
+    Returns:
+        The exit status; see `Exit`.
+    """
+    began = time.monotonic()
+    try:
+        with Client(url) as client:
+            job = client.submit(grid_size=grid_size, atom_count=atom_count, seed=seed)
+            follow(client, job, timeout=_PATIENCE_SECONDS)
+            lines = answer_lines(job.status, url=client.url, seconds=time.monotonic() - began)
+    except GridwellError as error:
+        return tell(error)
+    click.echo("\n".join(lines))
+    return Exit.DONE

@@ -1,0 +1,316 @@
+"""The client against the real web application on memory doubles, over real HTTP."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from werkzeug.wrappers import Response
+
+import gridwell
+from gridwell.client import Client, JobFailed, JobStatus, JobTimeout, NoSuchJob, Unreachable
+from gridwell.domain.errors import (
+    InvalidJob,
+    InvalidMessage,
+    ServiceBusy,
+    ServiceDenied,
+    ServiceError,
+)
+from gridwell.domain.fleet import Depth, FleetView, InstanceView
+from gridwell.domain.grid import Grid
+from gridwell.domain.job import CHUNK_FAILED, JobError
+from tests.builders import NOW
+from tests.client.served import Served, serving
+from tests.web_tier.http import Site
+
+if TYPE_CHECKING:
+    from gridwell.client.request import JobRequest
+
+SMALL: JobRequest = {"grid_size": 4, "atom_count": 5, "seed": 1}
+MISSING = "0123456789abcdef" * 2
+ROWS = [[0.1, 0.2, 0.3, -0.5], [1.5, 1.0, 2.0, 0.1 + 0.2]]
+
+
+def test_a_submitted_job_is_computed_and_keeps_every_bit(served: Served, client: Client) -> None:
+    job = client.submit(**SMALL)
+    served.finish(job.id)
+
+    result = job.wait(timeout=10)
+
+    stored = served.site.world.ledger.read(job.id)
+    assert stored is not None
+    assert stored.result is not None
+    assert result.minimum.hex() == stored.result.value.hex()
+    assert result.index == stored.grid.triple(stored.result.index)
+    assert result.point == stored.grid.point(stored.result.index)
+    assert (job.result, job.status.done, job.status.workers) == (result, True, ("worker-1",))
+
+
+def test_an_equal_request_joins_the_same_job(client: Client) -> None:
+    assert client.submit(**SMALL).id == client.submit(**SMALL).id
+
+
+def test_a_grid_and_an_array_of_atoms_arrive_as_they_are(client: Client) -> None:
+    grid = Grid((0.5, 0.0, -1.0), (0.25, 1.0, 2.0), (2, 3, 4))
+
+    job = client.submit(grid=grid, atoms=np.array(ROWS), softening=0.5)
+
+    status = job.status
+    assert (status.origin, status.spacing, status.shape) == (
+        grid.origin,
+        grid.spacing,
+        grid.shape,
+    )
+    assert (status.softening, status.atom_count, status.seed) == (0.5, 2, None)
+    assert job.atoms().tolist() == ROWS
+
+
+def test_a_wait_is_held_by_the_service(served: Served, client: Client) -> None:
+    job = client.submit(**SMALL)
+    held = threading.Event()
+
+    def finish_when_held(_: Served) -> None:
+        held.set()
+
+    def work() -> None:
+        held.wait(10)
+        served.finish(job.id)
+
+    served.before = finish_when_held
+    worker = threading.Thread(target=work)
+    worker.start()
+
+    job.wait(timeout=20)
+
+    worker.join()
+    assert served.requests[1:] == [("GET", f"/v1/jobs/{job.id}?", "wait=20")]
+
+
+def test_a_submission_can_wait_too(served: Served, client: Client) -> None:
+    served.done()
+
+    job = client.submit(wait=100, **SMALL)
+
+    assert job.status.done
+    assert served.requests == [("POST", "/v1/jobs?", "wait=30")]
+
+
+def test_progress_is_told_until_the_end(served: Served, client: Client) -> None:
+    job = client.submit(**SMALL)
+    seen: list[JobStatus] = []
+
+    def on_progress(status: JobStatus) -> None:
+        seen.append(status)
+        if len(seen) == 1:
+            served.finish(job.id)
+
+    job.wait(timeout=10, on_progress=on_progress)
+
+    assert [(status.state, status.points_done) for status in seen] == [("queued", 0), ("done", 64)]
+
+
+def test_a_job_that_does_not_end_in_time_is_told_from_a_failed_one() -> None:
+    # No room to wait, so the service turns us away at once.
+    with serving(Site(capacity=0)) as served, Client(served.url) as client:
+        job = client.submit(**SMALL)
+
+        with pytest.raises(JobTimeout, match="0 of 64 points"):
+            job.wait(timeout=0.05)
+        with pytest.raises(JobTimeout, match="is queued after"):
+            job.wait(timeout=0.05, on_progress=lambda _: None)
+
+
+def test_a_failed_job_says_why(served: Served, client: Client) -> None:
+    job = client.submit(**SMALL)
+    world = served.site.world
+    stored = world.ledger.read(job.id)
+    assert stored is not None
+    error = JobError(CHUNK_FAILED, "chunk 0 failed ten times")
+    world.finisher().fail(stored, error)
+
+    with pytest.raises(JobFailed, match="chunk 0 failed ten times") as caught:
+        job.wait(timeout=10)
+
+    assert (caught.value.code, caught.value.status.error) == (CHUNK_FAILED, error)
+    assert job.result is None
+
+
+def test_a_record_is_there_when_the_job_is_done(served: Served, client: Client) -> None:
+    stored = served.done()
+
+    record = client.job(stored.id).record()
+
+    assert stored.result is not None
+    assert record["Atom count"] == stored.atom_count
+
+
+def test_jobs_are_read_page_after_page(served: Served, client: Client) -> None:
+    for seed in range(102):
+        served.site.post({"grid_size": 2, "atom_count": 1, "seed": seed})
+
+    assert len({job.id for job in client.jobs()}) == 102
+    assert len(list(client.jobs(limit=3))) == 3
+    assert len(list(itertools.islice(client.jobs(), 5))) == 5
+
+
+def test_the_fleet_is_read(served: Served, client: Client) -> None:
+    before = client.fleet()
+    instances = (
+        InstanceView(id="i-1", state="running", slot=0, since=NOW, busy=1, chunks=7),
+        InstanceView(id="i-2", state="pending", slot=1, since=None),
+    )
+    queue = Depth(visible=2, in_flight=1)
+    served.site.world.ledger.write_view(
+        FleetView(at=NOW, instances=instances, queue=queue, cap=4, decisions=())
+    )
+
+    fleet = client.fleet()
+
+    assert (before.at, before.instances, before.running) == (None, (), 0)
+    assert (fleet.visible, fleet.in_flight, fleet.cap, fleet.running) == (2, 1, 4, 1)
+    assert [(one.id, one.state, one.busy) for one in fleet.instances] == [
+        ("i-1", "running", 1),
+        ("i-2", "pending", None),
+    ]
+    assert fleet.at is not None
+    assert fleet.at.timestamp() == NOW
+
+
+def test_all_faults_of_a_request_come_with_their_pointers(client: Client) -> None:
+    with pytest.raises(InvalidJob) as caught:
+        client.submit(grid_size=0, atom_count=5, softening=-1.0)
+
+    assert [fault.pointer for fault in caught.value.faults] == ["/softening", "/grid_size"]
+
+
+def test_what_json_cannot_hold_is_a_fault_of_the_request(served: Served, client: Client) -> None:
+    with pytest.raises(InvalidJob, match="NaN"):
+        client.submit(grid_size=2, atoms=[[0.0, 0.0, float("nan"), 1.0]])
+
+    assert not served.requests
+
+
+def test_a_job_that_nobody_knows_is_told_so(client: Client) -> None:
+    with pytest.raises(NoSuchJob, match=MISSING):
+        client.job(MISSING)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_request_to_try_again_is_followed(served: Served, client: Client, status: int) -> None:
+    served.troubles = [Response(status=status, headers={"Retry-After": "0"})] * 2
+
+    assert client.submit(**SMALL).status.state == "queued"
+
+    assert [method for method, *_ in served.requests] == ["POST"] * 3
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(503, ServiceBusy), (403, ServiceDenied), (401, ServiceDenied), (500, ServiceError)],
+)
+def test_a_service_that_goes_on_refusing_is_an_error_of_its_kind(
+    served: Served, client: Client, status: int, error: type[ServiceError]
+) -> None:
+    body = json.dumps({"detail": "the dog ate it"})
+    served.troubles = [Response(body, status, headers={"Retry-After": "0"})] * 3
+
+    with pytest.raises(error, match=f"answers {status}: the dog ate it") as caught:
+        client.fleet()
+
+    assert type(caught.value) is error
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("<h1>It works!</h1>", "not JSON"),
+        ("{}", "not a job.*KeyError.*'grid'"),
+        ("[]", "not a job"),
+        ("null", "not a job"),
+    ],
+)
+def test_an_answer_of_something_else_is_told_from_a_job(
+    served: Served, client: Client, body: str, words: str
+) -> None:
+    served.troubles = [Response(body)]
+
+    with pytest.raises(InvalidMessage, match=words):
+        client.job(MISSING)
+
+
+def test_fields_and_states_yet_to_come_do_no_harm(served: Served, client: Client) -> None:
+    job = served.site.post(dict(SMALL)).json
+    assert job is not None
+    changed = job | {"state": "cancelled", "mood": "sad", "grid": job["grid"] | {"periodic": 1}}
+    served.troubles = [Response(json.dumps(changed))]
+
+    later = client.job(job["id"])
+
+    assert (later.status.state, later.status.ended, later.status.done) == ("cancelled", True, False)
+    assert later.status.fields["mood"] == "sad"
+    with pytest.raises(JobFailed, match="is cancelled"):
+        later.wait()
+
+
+def test_nobody_at_the_url_is_told_with_the_url() -> None:
+    with serving() as served:
+        url = served.url
+
+    with Client(url, retries=0) as client, pytest.raises(Unreachable, match=url):
+        client.fleet()
+
+
+def test_a_proxy_for_the_world_is_not_asked_for_this_machine(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+    with Client(served.url, retries=0) as client:
+        assert client.fleet().at is None
+
+
+@pytest.mark.parametrize("url", ["", "127.0.0.1:8080", "ftp://host", "http://"])
+def test_a_url_that_is_none_is_refused_at_once(url: str) -> None:
+    with pytest.raises(ValueError, match="give http://host:port"):
+        Client(url)
+
+
+def test_each_thread_has_connections_of_its_own(served: Served, client: Client) -> None:
+    wrong: list[BaseException] = []
+
+    def look() -> None:
+        try:
+            for _ in range(5):
+                client.fleet()
+        except BaseException as error:  # noqa: BLE001 - told below
+            wrong.append(error)
+
+    threads = [threading.Thread(target=look) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert not wrong
+    assert len(served.requests) == 40
+
+
+def test_importing_gridwell_imports_no_http_client() -> None:
+    code = "import gridwell, sys; print('requests' in sys.modules, gridwell.Client.__name__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert done.stdout.split() == ["False", "Client"]
+
+
+def test_gridwell_has_no_other_names() -> None:
+    with pytest.raises(AttributeError, match="Clint"):
+        _ = gridwell.Clint

@@ -1,0 +1,293 @@
+"""The command `gridwell`: what goes to stdout, and each exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import gridwell
+from gridwell.cli import main
+from gridwell.domain.job import CHUNK_FAILED, JobError
+from gridwell.show import Exit
+from tests.client.served import Served, serving
+from tests.web_tier.http import SMALL, Site
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from click.testing import Result
+
+SUBMIT = ("submit", "--grid-size", "4", "--atom-count", "5", "--seed", "1")
+MISSING = "0123456789abcdef" * 2
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    with serving() as running:
+        yield running
+
+
+def run(served: Served, *arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments, env={"GRIDWELL_URL": served.url})
+
+
+def program(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`python -m gridwell` in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "gridwell", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=os.environ | environment,
+    )
+
+
+def submitted(served: Served) -> str:
+    shown = served.site.post(SMALL).json
+    assert shown is not None
+    return str(shown["id"])
+
+
+def fail(served: Served, job_id: str) -> None:
+    job = served.site.world.ledger.read(job_id)
+    assert job is not None
+    served.site.world.finisher().fail(job, JobError(CHUNK_FAILED, "it broke"))
+
+
+def test_submit_prints_the_id_of_the_job_and_nothing_else(served: Served) -> None:
+    done = run(served, *SUBMIT)
+
+    assert (done.exit_code, done.stdout, done.stderr) == (0, f"{submitted(served)}\n", "")
+
+
+def test_submit_can_wait_for_the_answer(served: Served) -> None:
+    served.done()
+
+    done = run(served, *SUBMIT, "--wait")
+
+    assert done.exit_code == 0
+    assert done.stdout.startswith("minimum   ")
+    assert "100 %" in done.stderr
+
+
+def test_json_is_the_services_own(served: Served) -> None:
+    job = served.done()
+
+    for arguments in ([*SUBMIT, "--json"], ["result", job.id, "--json"], ["jobs", "--json"]):
+        done = run(served, *arguments)
+        assert done.exit_code == 0
+        assert json.loads(done.stdout) == served.site.client.get(f"/v1/jobs/{job.id}").json
+
+
+def test_any_grid_and_own_atoms_can_be_submitted(served: Served, tmp_path: Path) -> None:
+    rows = [[0.1, 0.2, 0.3, -0.5], [1.5, 1.0, 2.0, 0.1 + 0.2]]
+    np.save(tmp_path / "atoms.npy", np.array(rows))
+    (tmp_path / "atoms.json").write_text(json.dumps({"atoms": rows}))
+    lines = ["x,y,z,energy", *(",".join(map(repr, row)) for row in rows)]
+    (tmp_path / "atoms.csv").write_text("\n".join(lines))
+    grid = ["--shape", "2", "3", "4", "--spacing", "0.5", "1", "1"]
+
+    ids = {
+        run(served, "submit", *grid, "--atoms", str(tmp_path / name)).stdout
+        for name in ("atoms.npy", "atoms.json", "atoms.csv")
+    }
+
+    assert len(ids) == 1
+    job = served.site.world.ledger.read(ids.pop().strip())
+    assert job is not None
+    assert (job.grid.shape, job.grid.spacing, job.atom_count) == ((2, 3, 4), (0.5, 1, 1), 2)
+
+
+@pytest.mark.parametrize("name", ["atoms.npy", "atoms.json", "atoms.csv", "atoms.txt"])
+def test_a_file_that_holds_no_atoms_is_wrong_usage(
+    served: Served, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_text("{,")
+
+    done = run(served, "submit", "--grid-size", "4", "--atoms", str(tmp_path / name))
+
+    assert done.exit_code == Exit.USAGE
+    assert name in done.stderr
+    assert not served.requests
+
+
+def test_a_grid_without_points_is_wrong_usage(served: Served) -> None:
+    done = run(served, "submit", "--origin", "0", "0", "0", "--atom-count", "1")
+
+    assert done.exit_code == Exit.USAGE
+    assert "need --shape" in done.stderr
+
+
+def test_a_request_that_the_service_refuses_is_wrong_usage(served: Served) -> None:
+    done = run(served, "submit", "--grid-size", "0", "--atom-count", "0")
+
+    assert (done.exit_code, done.stdout) == (Exit.USAGE, "")
+    assert "error: /grid_size: " in done.stderr
+    assert "error: /atom_count: " in done.stderr
+
+
+def test_a_job_can_be_read_before_and_after_its_end(served: Served) -> None:
+    job_id = submitted(served)
+    before = run(served, "result", job_id)
+    served.finish(job_id)
+    after = run(served, "result", job_id, "--wait")
+    watched = run(served, "watch", job_id)
+
+    assert before.exit_code == after.exit_code == watched.exit_code == 0
+    assert "queued" in before.stdout
+    assert after.stdout == watched.stdout
+    assert after.stdout.startswith("minimum   ")
+
+
+@pytest.mark.parametrize("command", [["result"], ["result", "--wait"], ["watch"]])
+def test_a_failed_job_ends_with_one(served: Served, command: list[str]) -> None:
+    job_id = submitted(served)
+    fail(served, job_id)
+
+    done = run(served, *command, job_id, "--json")
+
+    assert done.exit_code == Exit.FAILED
+    assert json.loads(done.stdout)["state"] == "failed"
+    assert "it broke" in done.stderr
+
+
+def test_a_job_that_nobody_knows_is_wrong_usage(served: Served) -> None:
+    done = run(served, "result", MISSING)
+
+    assert (done.exit_code, done.stdout) == (Exit.USAGE, "")
+    assert MISSING in done.stderr
+
+
+@pytest.mark.parametrize("command", [["result", "--wait"], ["watch"]])
+def test_a_job_that_does_not_end_in_time_ends_with_four(command: list[str]) -> None:
+    with serving(Site(capacity=0)) as served:
+        done = run(served, *command, submitted(served), "--timeout", "0.05")
+
+    assert done.exit_code == Exit.TIMEOUT
+    assert "is queued after 0.05 s" in done.stderr
+
+
+def test_jobs_are_listed_up_to_the_limit(served: Served) -> None:
+    for seed in range(3):
+        served.site.post(SMALL | {"seed": seed})
+
+    done = run(served, "jobs", "--limit", "2")
+
+    assert done.exit_code == 0
+    assert [line.split()[2] for line in done.stdout.splitlines()] == ["queued", "queued"]
+
+
+def test_nobody_at_the_url_ends_with_three() -> None:
+    with serving() as served:
+        pass
+
+    done = run(served, "jobs")
+
+    assert done.exit_code == Exit.UNREACHABLE
+    assert served.url in done.stderr
+
+
+def test_a_url_that_is_none_is_wrong_usage(served: Served) -> None:
+    done = run(served, "jobs", "--url", "localhost:8080")
+
+    assert done.exit_code == Exit.USAGE
+    assert "give http://host:port" in done.stderr
+
+
+def test_ctrl_c_ends_with_130() -> None:
+    # No room to wait, so the command asks again and again.
+    with serving(Site(capacity=0)) as served:
+        job_id = submitted(served)
+        asked = threading.Event()
+
+        def note(running: Served) -> None:
+            if len(running.requests) > 1:
+                asked.set()
+
+        served.before = note
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gridwell", "result", job_id, "--wait", "--url", served.url],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with process:
+            assert asked.wait(30)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=30)
+
+    assert (process.returncode, err) == (Exit.INTERRUPTED, "interrupted\n")
+
+
+def test_help_names_each_command_and_exit_status_and_imports_none_of_them() -> None:
+    code = (
+        "import sys; from gridwell.cli import main\n"
+        "main(['--help'], standalone_mode=False)\n"
+        "print(sorted({'requests', 'rich', 'boto3', 'gridwell.local_stack'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    listed = done.stdout.split("Commands:")[1].split()
+    for word in ("submit", "result", "watch", "jobs", "load", "local", "pause", "resume", "cap"):
+        assert word in listed
+    assert "130  interrupted" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    "command", ["submit", "result", "watch", "jobs", "local", "local up", "local down"]
+)
+def test_every_command_can_be_found(command: str) -> None:
+    done = CliRunner().invoke(main, [*command.split(), "--help"])
+
+    assert done.exit_code == 0
+    assert done.stdout.startswith("Usage: main")
+
+
+def test_the_version_is_the_packages() -> None:
+    assert program("--version").stdout == f"{gridwell.__version__}\n"
+
+
+def test_load_is_the_workload_generator_with_its_arguments_and_status() -> None:
+    helped = program("load", "--help")
+    refused = program("load", "--no-such-option", "1")
+
+    assert helped.returncode == 0
+    assert "--concurrency" in helped.stdout
+    assert refused.returncode == Exit.USAGE
+    assert "--no-such-option" in refused.stderr
+
+
+@pytest.mark.parametrize("command", ["pause", "resume", "cap"])
+def test_the_switches_are_the_autoscalers(command: str) -> None:
+    helped = program(command, "--help")
+    refused = program(command, "--no-such-option")
+
+    assert helped.returncode == 0
+    assert f"{command} [OPTIONS]" in helped.stdout
+    assert refused.returncode == Exit.USAGE
+
+
+def test_a_missing_library_is_told_with_its_remedy() -> None:
+    code = (
+        "import sys; sys.modules['requests'] = None\n"  # as on an instance: it is not there
+        "from gridwell.cli import main; main(['jobs'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert done.returncode == 1
+    assert "needs requests; install it by `pip install 'gridwell[client]'`" in done.stderr
