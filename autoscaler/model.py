@@ -76,7 +76,7 @@ class Policy:
     max_instances: int = 19  #: the cap on all that is not terminated, stopped ones too
     chunks_per_instance: int = 4  #: more chunks than this, waiting or leased, want one more
     boot_grace_seconds: float = 180.0  #: so long an instance counts without a sign of life
-    heartbeat_seconds: float = 30.0  #: six of a worker's beats
+    heartbeat_seconds: float = 60.0  #: an idle worker beats between long polls, 20 s apart
     intent_seconds: float = 300.0  #: so long a launch counts whose instance is not seen
     lag_seconds: float = 60.0  #: how late EC2 may show an instance
     stopped_max_age_seconds: float = 24 * 3600.0  #: the default rule gives up older stopped ones

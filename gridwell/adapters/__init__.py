@@ -1,1 +1,1 @@
-"""The only code that touches AWS, memcached and the clock; each module keeps one port's promises."""
+"""The only code that touches AWS, memcached and the clock: a module keeps one port's promises."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.resources
 from typing import TYPE_CHECKING, Any, Final
 
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from gridwell.domain.errors import ServiceError
 
@@ -79,7 +79,7 @@ def create_or_update(
             client.create_stack(**request, OnFailure="DELETE")
             client.get_waiter("stack_create_complete").wait(StackName=fleet, WaiterConfig=waiting)
         (stack,) = client.describe_stacks(StackName=fleet)["Stacks"]
-    except (ClientError, WaiterError) as error:
+    except (BotoCoreError, ClientError) as error:
         raise ServiceError(f"stack {fleet} was not brought up to date: {error}") from error
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 

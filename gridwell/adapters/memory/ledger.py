@@ -145,7 +145,7 @@ class MemoryLedger:
 
     def recent(self, client: str, *, limit: int, cursor: str | None = None) -> Page:
         """See `gridwell.domain.ports.JobLedger`."""
-        if not (cursor or "0").isdecimal():
+        if cursor is not None and not cursor.isdecimal():
             detail = f"{cursor!r} is not the cursor of a page; leave it out to start again"
             raise InvalidJob(Fault("/cursor", detail))
         first = int(cursor or "0")

@@ -1,0 +1,184 @@
+"""How we talk to AWS: the client's patience, and its errors turned into ours.
+
+botocore itself tries a call again that was throttled, timed out or met a 5xx, with growing
+pauses; the adapters add no loops of their own around that, since retries of retries multiply.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+from botocore.parsers import ResponseParserError
+
+from gridwell.domain.errors import ServiceBusy, ServiceDenied, ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+CONNECT_SECONDS: Final = 3
+READ_SECONDS: Final = 30  #: longer than SQS's longest poll (20 s)
+TRIES: Final = 4  #: of one call, the first included
+CONNECTIONS: Final = 64  #: kept open per client; more threads than that open and close their own
+
+_TOO_MANY_REQUESTS = 429
+_SERVER_FAULT = 500
+_THROTTLED = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "KmsThrottled",
+        "LimitExceededException",
+        "OverLimit",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceUnavailable",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+        "TransactionConflictException",
+    }
+)
+_MISSING = frozenset(
+    {
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "NoSuchBucket",
+        "QueueDoesNotExist",
+        "ResourceNotFoundException",
+    }
+)
+_CREDENTIALS = frozenset(
+    {
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "RequestExpired",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+_FORBIDDEN = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AllAccessDisabled",
+        "KmsAccessDenied",
+        "OptInRequired",
+        "UnauthorizedOperation",
+    }
+)
+_UNUSABLE = (
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+
+
+def client(service: str) -> Any:
+    """A client of an AWS service that gives up on a silent network in seconds.
+
+    Region, credentials and endpoint come from where every AWS tool takes them: the environment,
+    the configuration files, the instance's metadata.  A client may be shared between threads.
+
+    Args:
+        service: as boto3 names it, like ``sqs``.
+
+    Raises:
+        ServiceDenied: if no region is configured.
+    """
+    config = Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": TRIES},
+        max_pool_connections=CONNECTIONS,
+        tcp_keepalive=True,
+    )
+    with translated(f"the AWS service {service}"):
+        return boto3.client(service, config=config)  # type: ignore[call-overload]
+
+
+@contextmanager
+def translated(
+    resource: str, codes: Mapping[str, type[ServiceError]] | None = None
+) -> Iterator[None]:
+    """Raise botocore's errors as ours.
+
+    Args:
+        resource: what the call is about, for the message: like ``the queue gridwell-chunks``.
+        codes: error codes that mean something of their own to this call.
+
+    Raises:
+        ServiceBusy: throttled, a timeout, a lost connection or a fault of the service.
+        ServiceDenied: credentials, permissions, a missing resource or a request refused for good.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise _of_reply(error, resource, codes or {}) from error
+    except ParamValidationError:
+        raise  # a mistake in our code, seen before anything was sent
+    except _UNUSABLE as error:
+        raise ServiceDenied(
+            f"{resource} cannot be asked: {error}; set AWS_DEFAULT_REGION and credentials, or run "
+            "on an instance with a role"
+        ) from error
+    # moto's plain 500 page is no error that the parser knows.
+    except (BotoCoreError, ResponseParserError) as error:
+        raise ServiceBusy(f"{resource} did not answer: {error}") from error
+
+
+def code_of(error: ClientError) -> str:
+    """AWS's name for an error."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _of_reply(
+    error: ClientError, resource: str, codes: Mapping[str, type[ServiceError]]
+) -> ServiceError:
+    code = code_of(error)
+    words = f"{resource}: {error}"
+    if code in codes:
+        return codes[code](words)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _THROTTLED or status == _TOO_MANY_REQUESTS or status >= _SERVER_FAULT:
+        return ServiceBusy(words)
+    return ServiceDenied(f"{words}; {_remedy(code)}")
+
+
+def _remedy(code: str) -> str:
+    if code in _MISSING or ".NotFound" in code:
+        return "create the stack, or correct the name, account and region"
+    if code in _CREDENTIALS:
+        return "renew the credentials and check the machine's clock"
+    if code in _FORBIDDEN:
+        return "allow the action in the role's policy"
+    return "the same request will be refused again"

@@ -1,0 +1,245 @@
+"""Jobs in DynamoDB: every write is one conditional expression.
+
+The expressions are those of `docs/protocol.md`; names stand as ``#name`` throughout, as `state`,
+`error` and `plan` are among DynamoDB's reserved words.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from gridwell.adapters import job_cursor
+from gridwell.adapters.dynamo_table import Table
+from gridwell.adapters.ledger_items import (
+    SHARDS,
+    chunk_set,
+    decode_job,
+    encode_job,
+    error_map,
+    job_key,
+    job_of_key,
+    number,
+    text,
+    text_set,
+)
+from gridwell.domain.job import KEPT_SECONDS, NO_CANDIDATE_POINT, UNFINISHED, JobState
+from gridwell.domain.ports import Page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from gridwell.domain.job import Job, JobError
+    from gridwell.domain.minimum import Minimum
+
+_ABSENT: Final = "attribute_not_exists(#pk)"
+#: `Job.renewable`, as a condition.
+_RENEWABLE: Final = (
+    "#attempt = :seen AND (#state = :cancelled OR #expires < :now OR (#state = :failed AND "
+    "(attribute_not_exists(#error) OR #error.#code <> :hopeless)))"
+)
+_LIVE: Final = "#state IN (:queued, :running) AND #attempt = :attempt"
+_MERGE: Final = "ADD #done :chunks, #workers :workers SET #state = :running, #moved = :now"
+_FINISH: Final = (
+    "SET #state = :done, #result = :result, #finished = :now, #expires = :expires "
+    "REMOVE #unfinished"
+)
+_FAIL: Final = (
+    "SET #state = :failed, #error = :error, #finished = :now, #expires = :expires "
+    "REMOVE #unfinished"
+)
+
+
+class DynamoJobLedger:
+    """Keeps the promises of `gridwell.domain.ports.JobLedger`.
+
+    Args:
+        client: of DynamoDB.
+        table: the ledger table's name.
+    """
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._table = Table(client, table)
+
+    def create(self, job: Job, *, replaces: Job | None = None) -> bool:
+        """See `gridwell.domain.ports.JobLedger`."""
+        condition, values = _ABSENT, {}
+        if replaces is not None:
+            condition = f"{_ABSENT} OR ({_RENEWABLE})"
+            values = {
+                "seen": text(replaces.attempt),
+                "cancelled": text(JobState.CANCELLED),
+                "failed": text(JobState.FAILED),
+                "hopeless": text(NO_CANDIDATE_POINT),
+                "now": number(job.created),
+            }
+        stored, against = self._table.put(encode_job(job), condition, values)
+        # A put whose reply was lost meets itself when it is tried again.
+        return stored or (against is not None and against["attempt"] == text(job.attempt))
+
+    def read(self, job: str) -> Job | None:
+        """See `gridwell.domain.ports.JobLedger`."""
+        item = self._table.get(job_key(job))
+        return None if item is None else decode_job(item)
+
+    def read_many(self, jobs: Iterable[str]) -> dict[str, Job]:
+        """See `gridwell.domain.ports.JobLedger`."""
+        items = self._table.get_many(job_key(job) for job in jobs)
+        return {job.id: job for job in map(decode_job, items)}
+
+    def mark_sent(self, job: str, attempt: str, *, sent_at: float, resend_at: float) -> None:
+        """See `gridwell.domain.ports.JobLedger`."""
+        self._table.update(
+            job_key(job),
+            "SET #sent_at = :sent_at, #resend_at = :resend_at",
+            "#attempt = :attempt AND attribute_not_exists(#sent_at)",
+            {
+                "attempt": text(attempt),
+                "sent_at": number(sent_at),
+                "resend_at": number(resend_at),
+            },
+        )
+
+    def merge(
+        self,
+        job: str,
+        attempt: str,
+        chunks: frozenset[int],
+        best: Minimum | None,
+        *,
+        worker: str,
+        now: float,
+    ) -> Job | None:
+        """See `gridwell.domain.ports.JobLedger`."""
+        key = job_key(job)
+        values = _live(attempt) | {
+            "chunks": chunk_set(chunks),
+            "workers": text_set(frozenset({worker})),
+            "now": number(now),
+        }
+        if best is not None:
+            merged, item = self._table.update(
+                key,
+                f"{_MERGE}, #best = :best, #best_by = :worker",
+                f"{_LIVE} AND (attribute_not_exists(#best) OR #best > :best)",
+                values | {"best": text(best.key()), "worker": text(worker)},
+            )
+            if merged and item is not None:
+                return decode_job(item)
+            if not _is_live(item, attempt):
+                return None
+        # Without a better minimum.  The stored one only ever falls, so that this cannot be late.
+        merged, item = self._table.update(key, _MERGE, _LIVE, values)
+        return decode_job(item) if merged and item is not None else None
+
+    def finish(self, job: str, attempt: str, result: Minimum, *, now: float) -> bool:
+        """See `gridwell.domain.ports.JobLedger`."""
+        closed, item = self._table.update(
+            job_key(job),
+            _FINISH,
+            "#state = :running AND #attempt = :attempt "
+            "AND attribute_exists(#done) AND size(#done) = #n",
+            {
+                "done": text(JobState.DONE),
+                "running": text(JobState.RUNNING),
+                "attempt": text(attempt),
+                "result": text(result.key()),
+                "now": number(now),
+                "expires": number(now + KEPT_SECONDS),
+            },
+        )
+        if closed or item is None:
+            return closed
+        return (item["state"], item["attempt"], item.get("result")) == (
+            text(JobState.DONE),
+            text(attempt),
+            text(result.key()),
+        )
+
+    def fail(
+        self,
+        job: str,
+        attempt: str,
+        error: JobError,
+        *,
+        now: float,
+        unless_done: int | None = None,
+        past_deadline: bool = False,
+    ) -> bool:
+        """See `gridwell.domain.ports.JobLedger`."""
+        values = _live(attempt) | {
+            "failed": text(JobState.FAILED),
+            "error": error_map(error),
+            "now": number(now),
+            "expires": number(now + KEPT_SECONDS),
+        }
+        condition = _LIVE
+        if unless_done is not None:
+            condition += " AND NOT contains(#done, :chunk)"
+            values["chunk"] = number(unless_done)
+        if past_deadline:
+            condition += " AND #deadline < :now"
+        closed, item = self._table.update(job_key(job), _FAIL, condition, values)
+        if closed or item is None:
+            return closed
+        # Tried again after a lost reply: this very call has closed it already.
+        ours = ("state", "failed"), ("attempt", "attempt"), ("error", "error"), ("finished", "now")
+        return all(item.get(name) == values[value] for name, value in ours)
+
+    def claim_resend(self, job: str, attempt: str, *, seen: float | None, later: float) -> bool:
+        """See `gridwell.domain.ports.JobLedger`."""
+        values = _live(attempt) | {"later": number(later), "one": number(1)}
+        condition = f"{_LIVE} AND attribute_not_exists(#resend_at)"
+        if seen is not None:
+            condition = f"{_LIVE} AND #resend_at = :seen"
+            values["seen"] = number(seen)
+        # Won and not told, after a lost reply, counts as lost: the next round sends.
+        won, _ = self._table.update(
+            job_key(job), "SET #resend_at = :later ADD #resends :one", condition, values
+        )
+        return won
+
+    def unfinished(self) -> list[str]:
+        """See `gridwell.domain.ports.JobLedger`."""
+        return [
+            job_of_key(item)
+            for shard in SHARDS
+            for item in self._table.query("unfinished", "unfinished", shard)
+        ]
+
+    def recent(self, client: str, *, limit: int, cursor: str | None = None) -> Page:
+        """See `gridwell.domain.ports.JobLedger`.
+
+        The index holds keys alone, or else each merge would be written twice.
+        """
+        options: dict[str, Any] = {"ScanIndexForward": False, "Limit": limit + 1}
+        if cursor is not None:
+            options["ExclusiveStartKey"] = job_cursor.decode(cursor, client)
+        keys: list[Any] = []
+        for key in self._table.query("by_client", "client", client, **options):
+            keys.append(key)
+            if len(keys) > limit:
+                break
+        page = [job_of_key(key) for key in keys[:limit]]
+        found = self.read_many(page)
+        return Page(
+            tuple(found[job] for job in page if job in found),
+            job_cursor.encode(keys[limit - 1]) if len(keys) > limit else None,
+        )
+
+
+def _live(attempt: str) -> dict[str, Any]:
+    """The values of `_LIVE`."""
+    return {
+        "queued": text(JobState.QUEUED),
+        "running": text(JobState.RUNNING),
+        "attempt": text(attempt),
+    }
+
+
+def _is_live(item: Any, attempt: str) -> bool:
+    """Whether an item fulfils `_LIVE`."""
+    return (
+        item is not None and item["attempt"] == text(attempt) and item["state"]["S"] in UNFINISHED
+    )
