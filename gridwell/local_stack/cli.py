@@ -1,0 +1,174 @@
+"""`gridwell local`: everything on one machine, without an AWS account."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gridwell.domain.errors import ServiceError
+from gridwell.local_stack.programs import python
+from gridwell.local_stack.state import StateFolder
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from gridwell.local_stack.up import LocalStack
+
+_LOOK_SECONDS = 0.2
+_INTERRUPTED = 130
+_DETACH_SECONDS = 300.0
+_DOWN_SECONDS = 90.0
+
+_state_option = click.option(
+    "--state",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".gridwell"),
+    envvar="GRIDWELL_STATE",
+    show_default=True,
+    help="Folder of the local region: images, instances, logs.",
+)
+
+
+@click.group("local")
+def local() -> None:
+    """Run everything on this machine: no account, nothing listens beyond 127.0.0.1."""
+
+
+@local.command()
+@_state_option
+@click.option("--port", default=8080, show_default=True, help="Of the web tier.")
+@click.option("--max-instances", default=4, show_default=True, help="The fleet's cap.")
+@click.option("--demo", is_flag=True, help="Submit the demo job and show its progress.")
+@click.option("--once", is_flag=True, help="With --demo: end after the answer.")
+@click.option(
+    "--detach", is_flag=True, help="Return when all is up; `gridwell local down` ends it."
+)
+def up(*, state: Path, port: int, max_instances: int, demo: bool, once: bool, detach: bool) -> None:
+    """Start the region, bake the image, start the tiers; stay until Ctrl-C."""
+    folder = StateFolder(state.resolve())
+    if once and not demo:
+        raise click.UsageError("--once goes with --demo")
+    if detach:
+        if demo:
+            raise click.UsageError("--detach does not go with --demo")
+        _detach(folder, port, max_instances)
+        return
+    try:
+        with folder.held():
+            status = _stay(folder, port=port, max_instances=max_instances, demo=demo, once=once)
+    except ServiceError as error:
+        raise click.ClickException(str(error)) from error
+    sys.exit(status)
+
+
+@local.command()
+@_state_option
+def down(*, state: Path) -> None:
+    """End the stack that runs in a folder; its images stay for the next time."""
+    try:
+        ended = StateFolder(state.resolve()).end_holder(seconds=_DOWN_SECONDS)
+    except ServiceError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo("ended" if ended else f"nothing runs in {state}", err=True)
+
+
+def _stay(folder: StateFolder, *, port: int, max_instances: int, demo: bool, once: bool) -> int:
+    """Everything up, until a signal or the end of a demo that runs once; then everything down."""
+    # Imported here: `down` and `--help` need neither boto3 nor the client.
+    from gridwell.local_stack.up import LocalStack  # noqa: PLC0415
+
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    began = time.monotonic()
+
+    def say(sentence: str) -> None:
+        click.echo(f"[{time.monotonic() - began:5.1f} s] {sentence}", err=True)
+
+    _interrupt_at(signal.SIGINT, signal.SIGTERM)
+    stack = LocalStack(state=folder, port=port, max_instances=max_instances, say=say)
+    try:
+        running = stack.up()
+        shown = _Demo(running.url) if demo else None
+        if not once:
+            say(f"open {running.url} in a browser; Ctrl-C ends everything")
+        return _serve(stack, shown, once=once)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # ending must come to its end
+        say("ending everything")
+        stack.down()
+
+
+def _serve(stack: LocalStack, shown: _Demo | None, *, once: bool) -> int:
+    """Look after the stack until a signal, which is how it is meant to end."""
+    try:
+        while not (once and shown is not None and shown.status is not None):
+            stack.look_after()
+            time.sleep(_LOOK_SECONDS)
+    except KeyboardInterrupt:
+        pass
+    return (shown.status or 0) if shown is not None else 0
+
+
+class _Demo:
+    """The demo in a thread of its own: the main thread must be free to start programs again."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.status: int | None = None
+        threading.Thread(target=self._show, daemon=True).start()
+
+    def _show(self) -> None:
+        from gridwell.show import run_demo  # noqa: PLC0415
+
+        status = 1
+        try:
+            status = run_demo(self._url)
+        finally:
+            self.status = status
+
+
+def _interrupt_at(*numbers: signal.Signals) -> None:
+    """Let signals end whatever the main thread waits for."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    for number in numbers:
+        signal.signal(number, interrupt)
+
+
+def _detach(folder: StateFolder, port: int, max_instances: int) -> None:
+    """Start `up` in a session of its own, and wait until it says that all is up."""
+    folder.logs.mkdir(parents=True, exist_ok=True)
+    log = folder.logs / "up.log"
+    command = python("gridwell", "local", "up", f"--state={folder.path}")
+    command += [f"--port={port}", f"--max-instances={max_instances}"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+        )
+    deadline = time.monotonic() + _DETACH_SECONDS
+    while (running := folder.running()) is None or folder.holder() != process.pid:
+        if process.poll() is not None:
+            raise click.ClickException(log.read_text(errors="replace").strip())
+        if time.monotonic() > deadline:
+            process.terminate()
+            raise click.ClickException(f"not up after {_DETACH_SECONDS:g} s; look at {log}")
+        time.sleep(_LOOK_SECONDS)
+    click.echo(f"up: {running.url} (end it with `gridwell local down`)", err=True)

@@ -1,0 +1,129 @@
+"""The folder of a local region: who holds it, and where what runs in it can be reached."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from gridwell.domain.errors import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_LOOK_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """What is up, for other commands to find."""
+
+    url: str  #: of the web tier
+    endpoint: str  #: of the region's API
+    memcached: str
+    max_instances: int
+
+
+@dataclass(frozen=True, slots=True)
+class StateFolder:
+    """A folder that at most one local stack holds at a time."""
+
+    path: Path
+
+    @property
+    def logs(self) -> Path:
+        """Where the programs' logs are."""
+        return self.path / "logs"
+
+    @property
+    def consoles(self) -> Path:
+        """Where the instances' console logs are."""
+        return self.path / "consoles"
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the folder; the kernel lets go of it however we end.
+
+        Raises:
+            ServiceError: another stack holds it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with self._lock_file.open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ServiceError(
+                    f"a local stack (process {self.holder()}) already runs in {self.path}: "
+                    "end it with `gridwell local down`, or name another folder with --state"
+                ) from error
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            self._running_file.unlink(missing_ok=True)
+            try:
+                yield
+            finally:
+                self._running_file.unlink(missing_ok=True)
+
+    def holder(self) -> int | None:
+        """The process that holds the folder, or None if nobody does."""
+        try:
+            with self._lock_file.open("r") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return int(lock.read() or "0") or None
+        except FileNotFoundError:
+            pass
+        return None
+
+    def announce(self, running: Running) -> None:
+        """Tell other commands that everything is up."""
+        scratch = self._running_file.with_suffix(".new")
+        scratch.write_text(json.dumps(asdict(running), indent=2) + "\n")
+        scratch.replace(self._running_file)
+
+    def running(self) -> Running | None:
+        """What is up, or None if nothing is, or not yet."""
+        if self.holder() is None:
+            return None
+        try:
+            return Running(**json.loads(self._running_file.read_text()))
+        except FileNotFoundError:
+            return None
+
+    def end_holder(self, *, seconds: float) -> bool:
+        """Tell the stack that holds the folder to end, and wait until it has.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            ServiceError: it did not end in time.
+        """
+        holder = self.holder()
+        if holder is None:
+            return False
+        os.kill(holder, signal.SIGTERM)
+        deadline = time.monotonic() + seconds
+        while self.holder() == holder:
+            if time.monotonic() > deadline:
+                raise ServiceError(
+                    f"process {holder} did not end within {seconds:g} s; look at {self.logs}"
+                )
+            time.sleep(_LOOK_SECONDS)
+        return True
+
+    @property
+    def _lock_file(self) -> Path:
+        return self.path / "lock"
+
+    @property
+    def _running_file(self) -> Path:
+        return self.path / "running.json"
