@@ -25,7 +25,8 @@ def main() -> int:
     for package in found:
         for vulnerability in package["vulns"]:
             fixed = ", ".join(vulnerability["fix_versions"]) or "no version yet"
-            print(f"{package['name']} {package['version']}: {vulnerability['id']}, fixed in {fixed}")
+            name = f"{package['name']} {package['version']}"
+            print(f"{name}: {vulnerability['id']}, fixed in {fixed}")
     print(
         f"audited {len(packages) - len(unknown)} packages, {len(found)} of them vulnerable; "
         f"{len(unknown)} could not be looked up"

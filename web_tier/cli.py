@@ -37,7 +37,7 @@ def serve() -> None:
         "-m",
         "gunicorn",
         "--config",
-        str(files("web_tier") / "gunicorn.conf.py"),
+        str(files("web_tier") / "gunicorn_conf.py"),
         "--bind",
         f"{settings.host}:{settings.port}",
         "--threads",

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from gridwell.domain import cost
-from gridwell.domain.job import DEADLINE_SECONDS, KEPT_SECONDS, Job, JobState, job_id
+from gridwell.domain.job import DEADLINE_SECONDS, Job, JobState, expiry, job_id
 from gridwell.domain.potential import potential
 from gridwell.domain.split import split
 
@@ -67,5 +67,5 @@ def ended_job(job: Job, answer: Minimum, now: float) -> Job:
         best=answer,
         result=answer,
         finished=now,
-        expires=now + KEPT_SECONDS,
+        expires=expiry(now),
     )

@@ -90,10 +90,14 @@ def request(mix: Mix, place: int) -> Request:
         mix: what it is drawn from.
         place: 0 for the run's first request.
     """
-    number = mix.offset + place
-    draw = _draws(mix.seed, number, _REPEAT)
-    if place and draw.random() < mix.repeat_fraction:
-        number = mix.offset + int(draw.random() * place)
+    source = place
+    # The place that a repeat draws may be a repeat itself: follow it to what was really posted.
+    while source:
+        draw = _draws(mix.seed, mix.offset + source, _REPEAT)
+        if draw.random() >= mix.repeat_fraction:
+            break
+        source = int(draw.random() * source)
+    number = mix.offset + source
     size, count, seed = _draws(mix.seed, number, _SHAPE).random(3).tolist()
     return Request(
         stream=mix.seed,

@@ -7,12 +7,14 @@ import json
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import urlsplit
 
 import numpy as np
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from gridwell.client.transport import is_loopback
 from gridwell.domain.errors import GridwellError, ServiceBusy, ServiceError
 
 if TYPE_CHECKING:
@@ -167,6 +169,7 @@ class Service:
                 raise_on_status=False,
             )
             session = self._mine.session = requests.Session()
+            session.trust_env = not is_loopback(urlsplit(self._url).hostname or "")
             for scheme in ("http://", "https://"):
                 session.mount(scheme, HTTPAdapter(max_retries=retry))
             with self._lock:

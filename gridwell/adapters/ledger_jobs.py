@@ -22,7 +22,7 @@ from gridwell.adapters.ledger_items import (
     text,
     text_set,
 )
-from gridwell.domain.job import KEPT_SECONDS, NO_CANDIDATE_POINT, UNFINISHED, JobState
+from gridwell.domain.job import NO_CANDIDATE_POINT, UNFINISHED, JobState, expiry
 from gridwell.domain.ports import Page
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class DynamoJobLedger:
                 "attempt": text(attempt),
                 "result": text(result.key()),
                 "now": number(now),
-                "expires": number(now + KEPT_SECONDS),
+                "expires": number(expiry(now)),
             },
         )
         if closed or item is None:
@@ -172,7 +172,7 @@ class DynamoJobLedger:
             "failed": text(JobState.FAILED),
             "error": error_map(error),
             "now": number(now),
-            "expires": number(now + KEPT_SECONDS),
+            "expires": number(expiry(now)),
         }
         condition = _LIVE
         if unless_done is not None:

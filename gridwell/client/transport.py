@@ -60,7 +60,7 @@ class Transport:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{url!r} is not the URL of a service; give http://host:port")
         self.url = url.rstrip("/")
-        self._direct = _is_loopback(parts.hostname)
+        self._direct = is_loopback(parts.hostname)
         self._retries = retries
         self._mine = threading.local()
         self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
@@ -193,7 +193,8 @@ def _error(response: requests.Response) -> GridwellError:
     return ServiceDenied(words) if status in _DENIED else ServiceError(words)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, which no proxy for the outside world can reach."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:  # a name

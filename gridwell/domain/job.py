@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +25,7 @@ LOST_MESSAGES: Final = "lost_messages"
 
 PUBLIC_CLIENT: Final = "public"  #: who everybody is while there are no API keys
 DEADLINE_SECONDS: Final = 3600.0  #: from acceptance to a job that is given up
-KEPT_SECONDS: Final = 7 * 86_400.0  #: how long a finished job can be read
+KEPT_SECONDS: Final = 7 * 86_400.0  #: how long a finished job can be read, at least
 
 
 class JobState(enum.StrEnum):
@@ -109,6 +110,11 @@ class Job:
         if self.state is JobState.FAILED:
             return self.error is None or self.error.code != NO_CANDIDATE_POINT
         return self.state is JobState.CANCELLED
+
+
+def expiry(finished: float) -> float:
+    """When a job that finished then may be forgotten: a whole second, as DynamoDB's TTL asks."""
+    return float(math.ceil(finished + KEPT_SECONDS))
 
 
 def job_id(client: str, problem_sha: str) -> str:

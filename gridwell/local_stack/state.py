@@ -9,13 +9,13 @@ import os
 import signal
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gridwell.domain.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _LOOK_SECONDS = 0.1
 
@@ -118,6 +118,9 @@ class StateFolder:
                     f"process {holder} did not end within {seconds:g} s; look at {self.logs}"
                 )
             time.sleep(_LOOK_SECONDS)
+        # It lets go of the folder with its last breath; whoever looks now shall not see it.
+        while _is_there(holder) and time.monotonic() < deadline:
+            time.sleep(_LOOK_SECONDS)
         return True
 
     @property
@@ -127,3 +130,12 @@ class StateFolder:
     @property
     def _running_file(self) -> Path:
         return self.path / "running.json"
+
+
+def _is_there(pid: int) -> bool:
+    """Whether a process runs; one that only waits to be noticed by its parent does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return not stat.rpartition(")")[2].startswith(" Z")

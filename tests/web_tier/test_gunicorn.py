@@ -32,7 +32,7 @@ class Server:
         self._log = log
         command = [
             sys.executable, "-m", "gunicorn",
-            "--config", str(files("web_tier") / "gunicorn.conf.py"),
+            "--config", str(files("web_tier") / "gunicorn_conf.py"),
             "--bind", "127.0.0.1:0", "--threads", "40",
             "tests.web_tier.http:application()",
         ]  # fmt: skip

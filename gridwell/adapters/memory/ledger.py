@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gridwell.domain.errors import Fault, InvalidJob
 from gridwell.domain.fleet import Control, FleetView, Heartbeat, Slot
-from gridwell.domain.job import KEPT_SECONDS, Job, JobError, JobState
+from gridwell.domain.job import Job, JobError, JobState, expiry
 from gridwell.domain.minimum import Minimum, lesser
 from gridwell.domain.ports import Page
 
@@ -96,7 +96,7 @@ class MemoryLedger:
                     state=JobState.DONE,
                     result=result,
                     finished=now,
-                    expires=now + KEPT_SECONDS,
+                    expires=expiry(now),
                 )
                 return True
             return stored.state is JobState.DONE and stored.result == result
@@ -126,7 +126,7 @@ class MemoryLedger:
                 state=JobState.FAILED,
                 error=error,
                 finished=now,
-                expires=now + KEPT_SECONDS,
+                expires=expiry(now),
             )
             return True
 

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gridwell.adapters.ledger_fleet import DynamoFleetLedger
+from gridwell.adapters.memory import MemoryLedger
+from gridwell.domain.errors import InvalidMessage, ServiceBusy
+from gridwell.domain.fleet import (
+    Control,
+    Decision,
+    Depth,
+    FleetView,
+    Heartbeat,
+    InstanceView,
+    Slot,
+)
+from tests.adapters.lossy import Lossy
+from tests.adapters.threads import at_once
+from tests.builders import NOW
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gridwell.domain.ports import FleetLedger
+    from tests.adapters.conftest import Aws
+
+ARN = "arn:aws:ec2:us-east-1:123456789012:instance/i-1"
+TOKEN, OTHER_TOKEN = "1" * 64, "2" * 64
+BEAT = Heartbeat(
+    worker=ARN, at=NOW + 0.1, busy=2, draining=False, chunks=41, seconds=12.7, version="0.1.0"
+)
+FULL_SLOT = Slot(
+    number=18,
+    epoch=1,
+    token=TOKEN,
+    instance="i-1",
+    started_at=NOW + 0.3,
+    stopped_since=NOW + 0.7,
+    failures=2,
+    not_before=NOW + 90.5,
+)
+_tables = itertools.count()
+
+
+@pytest.fixture
+def ledger(backend: str, request: pytest.FixtureRequest) -> Iterator[FleetLedger]:
+    """An empty ledger."""
+    if backend == "memory":
+        yield MemoryLedger()
+        return
+    aws: Aws = request.getfixturevalue("aws")
+    client, name = aws.clients["dynamodb"], aws.names["LedgerTable"]
+    yield DynamoFleetLedger(client, name, "adapters")
+    for item in client.scan(TableName=name, ProjectionExpression="pk")["Items"]:
+        if not item["pk"]["S"].startswith("job#"):
+            client.delete_item(TableName=name, Key=item)
+
+
+def test_a_worker_s_last_heartbeat_is_kept(ledger: FleetLedger) -> None:
+    later = replace(BEAT, at=NOW + 5, busy=0, draining=True, seconds=0.1 + 0.2)
+    ledger.beat(BEAT)
+    assert ledger.heartbeats([ARN]) == {ARN: BEAT}
+
+    ledger.beat(later)
+
+    assert ledger.heartbeats([ARN, "never seen", ARN]) == {ARN: later}
+    assert ledger.heartbeats([]) == {}
+
+
+def test_slots_that_were_never_used_are_absent(ledger: FleetLedger) -> None:
+    assert ledger.slots() == ()
+
+
+def test_slots_come_back_by_number(ledger: FleetLedger) -> None:
+    first = Slot(number=2, epoch=1, token=TOKEN)
+    assert ledger.write_slot(FULL_SLOT, seen=Slot(number=18))
+    assert ledger.write_slot(first, seen=Slot(number=2))
+
+    assert ledger.slots() == (first, FULL_SLOT)
+
+
+def test_a_slot_can_be_noted_before_any_launch(ledger: FleetLedger) -> None:
+    noted = Slot(number=0, stopped_since=NOW)
+    assert ledger.write_slot(noted, seen=Slot(number=0))
+    assert ledger.write_slot(replace(noted, failures=1), seen=noted)
+
+    assert ledger.slots() == (replace(noted, failures=1),)
+
+
+def test_a_slot_is_written_only_over_the_epoch_that_was_seen(ledger: FleetLedger) -> None:
+    empty = Slot(number=3)
+    launched = replace(empty, epoch=1, token=TOKEN)
+    ledger.write_slot(launched, seen=empty)
+
+    assert not ledger.write_slot(replace(empty, epoch=1, token=OTHER_TOKEN), seen=empty)
+    assert ledger.write_slot(launched, seen=empty)  # the same write after a lost reply
+    assert not ledger.write_slot(replace(launched, epoch=6), seen=replace(launched, epoch=5))
+    assert ledger.slots() == (launched,)
+    started = replace(launched, instance="i-1")
+    assert ledger.write_slot(started, seen=launched)
+    assert ledger.slots() == (started,)
+
+
+def test_a_slot_seen_in_use_but_gone_is_not_written(ledger: FleetLedger) -> None:
+    assert not ledger.write_slot(Slot(number=7, epoch=6), seen=Slot(number=7, epoch=5))
+    assert ledger.slots() == ()
+
+
+def test_of_racing_launches_in_one_slot_one_wins(ledger: FleetLedger) -> None:
+    empty = Slot(number=4)
+
+    won = at_once(
+        [
+            lambda t=t: ledger.write_slot(replace(empty, epoch=1, token=t), seen=empty)  # type: ignore[misc]
+            for t in "abcdefgh"
+        ]
+    )
+
+    (slot,) = ledger.slots()
+    assert slot.token is not None
+    assert [t for t, w in zip("abcdefgh", won, strict=True) if w] == [slot.token]
+
+
+@pytest.mark.parametrize(
+    "control", [Control(cap=0, paused=True), Control(cap=7), Control(paused=True), Control()]
+)
+def test_the_switch_is_read_as_it_was_set(ledger: FleetLedger, control: Control) -> None:
+    assert ledger.control() == Control()
+    ledger.write_control(Control(cap=3, paused=True))
+
+    ledger.write_control(control)
+
+    assert ledger.control() == control
+
+
+def test_the_view_is_the_last_one_written(ledger: FleetLedger) -> None:
+    view = FleetView(
+        at=NOW + 0.1,
+        instances=(InstanceView(id="i-1", state="running", slot=1, since=NOW, busy=2, chunks=9),),
+        queue=Depth(visible=3, in_flight=4),
+        cap=19,
+        paused=True,
+        decisions=(Decision(at=NOW, reason="3 chunks \N{RIGHTWARDS ARROW} 1 launch", launch=1),),
+        arrived_at=NOW - 0.5,
+    )
+    assert ledger.view() is None
+    ledger.write_view(replace(view, cap=1))
+
+    ledger.write_view(view)
+
+    assert ledger.view() == view
+
+
+# --- what DynamoDB alone shows
+
+
+def test_each_fleet_has_its_own_view(aws: Aws) -> None:
+    client, name = aws.clients["dynamodb"], aws.names["LedgerTable"]
+    view = FleetView(at=NOW, instances=(), queue=Depth(visible=0, in_flight=0), cap=1)
+    DynamoFleetLedger(client, name, f"one-{next(_tables)}").write_view(view)
+
+    assert DynamoFleetLedger(client, name, f"two-{next(_tables)}").view() is None
+
+
+def test_a_slot_s_write_whose_reply_was_lost_recognises_itself(aws: Aws) -> None:
+    client: Any = Lossy(aws.clients["dynamodb"], "put_item")
+    ledger = DynamoFleetLedger(client, aws.names["LedgerTable"], "adapters")
+    empty = Slot(number=99)
+    slot = replace(empty, epoch=1, token=TOKEN)
+    with pytest.raises(ServiceBusy):
+        ledger.write_slot(slot, seen=empty)
+
+    assert ledger.write_slot(slot, seen=empty)
+
+
+def test_a_slot_without_place_is_refused(aws: Aws) -> None:
+    ledger = DynamoFleetLedger(aws.clients["dynamodb"], aws.names["LedgerTable"], "adapters")
+
+    with pytest.raises(ValueError, match="slot 100 is not between 0 and 99"):
+        ledger.write_slot(Slot(number=100), seen=Slot(number=100))
+
+
+def test_a_heartbeat_goes_when_its_worker_has_long_gone(aws: Aws) -> None:
+    client, name = aws.clients["dynamodb"], aws.names["LedgerTable"]
+    DynamoFleetLedger(client, name, "adapters").beat(BEAT)
+
+    item = client.get_item(TableName=name, Key={"pk": {"S": f"worker#{ARN}"}})["Item"]
+    assert item["expires"] == {"N": str(int(NOW) + 7 * 86_400)}
+
+
+def test_an_item_written_by_hand_is_named(aws: Aws) -> None:
+    client, name = aws.clients["dynamodb"], aws.names["LedgerTable"]
+    client.put_item(TableName=name, Item={"pk": {"S": "fleet#hand"}, "view": {"S": "{}"}})
+
+    with pytest.raises(InvalidMessage, match="fleet#hand"):
+        DynamoFleetLedger(client, name, "hand").view()

@@ -1,0 +1,74 @@
+"""Which processes a program has brought into the world, and whether they are gone."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Processes, each by its id and start time: an id alone may come again."""
+
+    started: frozenset[tuple[int, str]]
+
+    def alive(self) -> list[str]:
+        """The command lines of those that still run."""
+        lines = []
+        for pid, start in self.started:
+            if _start_time(pid) == start:
+                command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+                lines.append(f"{pid}: {command.decode(errors='replace')}")
+        return lines
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A process and all that descends from it."""
+
+    root: int
+
+    def members(self) -> Members:
+        """Those that are there now."""
+        children: dict[int, list[int]] = {}
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdigit() and (fields := _stat(int(folder.name))):
+                children.setdefault(int(fields[1]), []).append(int(folder.name))
+        found: list[int] = []
+        waiting = [self.root]
+        while waiting:
+            pid = waiting.pop()
+            found.append(pid)
+            waiting += children.get(pid, [])
+        return Members(frozenset((pid, start) for pid in found if (start := _start_time(pid))))
+
+
+def await_true(condition: Callable[[], bool], seconds: float) -> None:
+    """Wait for what other processes will bring about.
+
+    Raises:
+        AssertionError: it did not come true in time.
+    """
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not true within {seconds:g} s: {condition}"
+        time.sleep(0.05)
+
+
+def _start_time(pid: int) -> str | None:
+    fields = _stat(pid)
+    # A zombie has ended; only its parent has not noticed yet.
+    return None if fields is None or fields[0] == "Z" else fields[19]
+
+
+def _stat(pid: int) -> list[str] | None:
+    """The fields of /proc/<pid>/stat after the name: the state, the parent, …"""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None

@@ -1,0 +1,192 @@
+"""The main job on real processes: instances boot, compute, answer, and go home."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import requests
+
+from gridwell.domain.atoms import Atoms
+from gridwell.domain.grid import Grid
+from gridwell.domain.problem import Problem
+from gridwell.local_stack.memcached import free_port
+from tests.end_to_end.conftest import CAP, ROOT, Stack, start_stack
+from tests.end_to_end.processes import Family, await_true
+from tests.oracle import true_minimum
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def ask(stack: Stack, body: dict[str, Any], *, wait: int = 30) -> dict[str, Any]:
+    """A job's JSON after it ended, or after as many waits as a slow machine needs."""
+    reply = requests.post(
+        f"{stack.url}/v1/jobs", json=body, headers={"Prefer": f"wait={wait}"}, timeout=60
+    )
+    reply.raise_for_status()
+    job: dict[str, Any] = reply.json()
+    for _ in range(3):
+        if job["state"] in ("done", "failed"):
+            break
+        job = requests.get(
+            f"{stack.url}/v1/jobs/{job['id']}", headers={"Prefer": "wait=30"}, timeout=60
+        ).json()
+    return job
+
+
+def test_a_job_wakes_an_instance_and_its_answer_is_exact_to_the_last_bit(stack: Stack) -> None:
+    stack.await_home()
+    rng = np.random.default_rng(5)
+    atoms = [[*rng.uniform(-2, 2, 3).tolist(), float(rng.uniform(-1, 1))] for _ in range(30)]
+    grid = Grid((-2.0, -2.0, -2.0), (0.5, 0.4, 0.7), (9, 11, 6))
+
+    job = ask(
+        stack,
+        {
+            "grid": {"origin": grid.origin, "spacing": grid.spacing, "shape": grid.shape},
+            "atoms": atoms,
+            "min_distance": 0.3,
+        },
+    )
+
+    expected = true_minimum(Problem(grid, Atoms.from_rows(atoms), 0.3))
+    assert expected is not None
+    assert job["state"] == "done"
+    assert job["result"]["minimum"] == expected.value
+    assert job["result"]["index"] == list(grid.triple(expected.index))
+    assert len(job["workers"]) == 1
+
+
+def test_the_same_problem_again_is_answered_in_under_50_ms(stack: Stack) -> None:
+    body = {"grid_size": 16, "atom_count": 1000, "seed": 3}
+    first = ask(stack, body)
+
+    with requests.Session() as session:
+        session.get(f"{stack.url}/healthz", timeout=10)  # the connection is made
+        times = []
+        for _ in range(5):
+            began = time.monotonic()
+            again = session.post(f"{stack.url}/v1/jobs", json=body, timeout=10)
+            times.append(time.monotonic() - began)
+
+    assert again.status_code == 200
+    assert again.json()["result"] == first["result"]
+    assert sorted(times)[2] < 0.05
+
+
+def test_a_large_job_is_shared_by_several_instances_and_its_bar_moves(stack: Stack) -> None:
+    job = requests.post(
+        f"{stack.url}/v1/jobs", json={"grid_size": 90, "atom_count": 6000, "seed": 1}, timeout=30
+    ).json()
+    seen = set()
+    while job["state"] not in ("done", "failed"):
+        job = requests.get(f"{stack.url}/v1/jobs/{job['id']}", timeout=30).json()
+        seen.add(job["progress"]["points_done"])
+        time.sleep(0.05)
+
+    assert job["state"] == "done"
+    assert job["progress"] == {"points_done": 90**3, "points_total": 90**3}
+    assert len(seen) > 2
+    assert len(job["workers"]) > 1
+
+
+def test_a_hundred_mixed_jobs_from_no_instance_at_all_are_all_verified(
+    stack: Stack, tmp_path: Path
+) -> None:
+    stack.await_home()
+    report = tmp_path / "report.json"
+
+    load = subprocess.run(
+        [
+            *(sys.executable, "-m", "gridwell", "load", f"--url={stack.url}"),
+            *("--requests=100", "--concurrency=32", "--grid-size=4,8,12,16"),
+            *("--atoms=20,50,100,500,1000", "--seed=1", f"--json={report}"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+
+    assert load.returncode == 0, load.stdout + load.stderr
+    told = json.loads(report.read_text())
+    assert told["verified"] == 100
+    assert told["largest_fleet"] <= CAP
+    stack.await_home()
+    assert sum(map(len, stack.fleet().values())) <= CAP
+
+
+def test_an_instance_that_loses_its_power_costs_time_and_no_answer(stack: Stack) -> None:
+    body = {"grid_size": 64, "atom_count": 4000, "seed": 9}
+    job = requests.post(f"{stack.url}/v1/jobs", json=body, timeout=30).json()
+    await_true(lambda: bool(stack.fleet().get("running")), 60)
+    victim = stack.fleet()["running"][0]
+    pid = int((stack.state.path / "instances" / victim / "pid").read_text())
+
+    subprocess.run(["kill", "-KILL", str(pid)], check=True)
+
+    def ended() -> bool:
+        nonlocal job
+        job = requests.get(
+            f"{stack.url}/v1/jobs/{job['id']}", headers={"Prefer": "wait=10"}, timeout=60
+        ).json()
+        return job["state"] in ("done", "failed")
+
+    await_true(ended, 150)
+    assert job["state"] == "done"
+    assert job["chunks"]["done"] == job["chunks"]["total"]
+
+
+def test_a_page_is_there_for_people(stack: Stack) -> None:
+    page = requests.get(stack.url, timeout=10)
+
+    assert page.status_code == 200
+    assert "<progress" in page.text
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_demo_runs_once_or_ends_at_a_signal_and_nothing_survives(
+    stack: Stack, tmp_path: Path, number: signal.Signals
+) -> None:
+    # The image is baked already: its folder is shared, so that this starts as a second run does.
+    images = tmp_path / "state" / "images"
+    images.parent.mkdir()
+    subprocess.run(["cp", "-al", stack.state.path / "images", images], check=True)
+    process = start_stack(tmp_path / "state", f"--port={free_port()}", "--demo")
+    try:
+        folder = tmp_path / "state"
+        await_true((folder / "running.json").exists, 60)
+        members = Family(process.pid).members()
+        process.send_signal(number)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        out, _ = process.communicate()
+    assert members.alive() == [], out
+
+
+def test_make_run_once_prints_the_answer_and_leaves_nothing(stack: Stack, tmp_path: Path) -> None:
+    images = tmp_path / "state" / "images"
+    images.parent.mkdir()
+    subprocess.run(["cp", "-al", stack.state.path / "images", images], check=True)
+    began = time.monotonic()
+    process = start_stack(tmp_path / "state", f"--port={free_port()}", "--demo", "--once")
+    family = Family(process.pid)
+    await_true((tmp_path / "state" / "running.json").exists, 60)
+    members = family.members()
+    out, _ = process.communicate(timeout=120)
+
+    assert process.returncode == 0, out
+    assert "minimum" in out
+    assert members.alive() == []
+    assert time.monotonic() - began < 30
