@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _URL_SECONDS: Final = 3600
 _REPORT_LINES: Final = 30
+_OFF: Final = ("stopped", "shutting-down", "terminated")
 
 
 class BakeError(ServiceError):
@@ -73,7 +74,8 @@ class Bakery:
     def bake(self, bundle: Bundle) -> Baked:
         """The image of a bundle: the one that is there, or a new one.
 
-        Whatever fails on the way, the builder is terminated and the bundle removed.
+        Whatever fails on the way, the builder is terminated, and the bundle and an unfinished
+        image are removed.
 
         Raises:
             BakeError: if the builder did not provision itself.
@@ -160,8 +162,8 @@ class Bakery:
                 TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
             )
         instance = str(reply["Instances"][0]["InstanceId"])
-        self.say(f"builder {instance} boots from {self.base_image}")
         try:
+            self.say(f"builder {instance} boots from {self.base_image}")
             yield instance
         finally:
             with translated(f"the builder {instance}"):
@@ -173,9 +175,9 @@ class Bakery:
         while (data := self.store.get(report)) is None:
             state = self._state(instance)
             # Once more after it stopped: its last act was to report.
-            if state == "stopped" and self.store.get(report) is None:
+            if state in _OFF and self.store.get(report) is None:
                 raise BakeError(
-                    f"builder {instance} stopped without a report{self._console(instance)}"
+                    f"builder {instance} is {state} without a report{self._console(instance)}"
                 )
             if self.clock.monotonic() > deadline:
                 raise BakeError(
@@ -191,9 +193,9 @@ class Bakery:
 
     def _await_stopped(self, instance: str) -> None:
         deadline = self.clock.monotonic() + self.patience_seconds
-        while self._state(instance) != "stopped":
-            if self.clock.monotonic() > deadline:
-                raise BakeError(f"builder {instance} did not power itself off")
+        while (state := self._state(instance)) != "stopped":
+            if state in _OFF or self.clock.monotonic() > deadline:
+                raise BakeError(f"builder {instance} did not power itself off: it is {state}")
             self.clock.sleep(self.poll_seconds)
 
     def _copy_disk(self, instance: str, bundle: Bundle, build: str) -> str:
@@ -219,13 +221,22 @@ class Bakery:
                     ],
                 )["ImageId"]
             )
+        try:
+            self._await_available(image, instance)
+        except BaseException:
+            # Its name would be taken for ever, and every later bake of this build refused.
+            with translated(f"the image {image}"):
+                self.ec2.deregister_image(ImageId=image, DeleteAssociatedSnapshots=True)
+            raise
+        self.say(f"image {image} is available")
+        return image
+
+    def _await_available(self, image: str, instance: str) -> None:
         deadline = self.clock.monotonic() + self.patience_seconds
         while (state := self._image_state(image)) != "available":
             if state == "failed" or self.clock.monotonic() > deadline:
                 raise BakeError(f"image {image} of builder {instance} is {state}")
             self.clock.sleep(self.poll_seconds)
-        self.say(f"image {image} is available")
-        return image
 
     def _state(self, instance: str) -> str:
         with translated(f"the builder {instance}"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -36,6 +38,8 @@ def bake(*, base_image: str | None, dry_run: bool, as_json: bool) -> None:
         settings = Settings()
     except ValidationError as error:
         raise click.UsageError(f"the environment lacks settings: {error}") from error
+    # A bake that is told to end still terminates its builder, as one that fails does.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         outcome = _bake(settings, base_image, dry_run=dry_run)
     except ServiceError as error:

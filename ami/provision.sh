@@ -12,8 +12,9 @@ say() { echo "provision: $*"; }
 
 say "packages of the system"
 export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq
-apt-get install -y -qq --no-install-recommends ca-certificates curl python3 python3-venv
+# The first boot's own updates may hold the lock for a while.
+apt-get -o DPkg::Lock::Timeout=300 update -qq
+apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends ca-certificates curl python3 python3-venv
 
 say "the user that units run as"
 id -u gridwell >/dev/null 2>&1 ||

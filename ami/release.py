@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import sys
 import zipfile
 from pathlib import Path, PurePosixPath
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def main() -> int:
@@ -19,17 +22,32 @@ def main() -> int:
     home = Path(os.environ.get("GRIDWELL_HOME", "/opt/gridwell"))
     wanted = os.environ.get("GRIDWELL_RELEASE", "")
     try:
-        wheel = home / "releases" / f"{wanted}.whl"
-        where = "in the image"
-        if not wheel.is_file() or sha_of(wheel.read_bytes()) != wanted:
-            where = f"fetched from bucket {os.environ.get('GRIDWELL_BUCKET')}"
-            fetch(wanted, wheel)
-        unpack(wheel, home / "run" / "release")
-    except ReleaseError as error:
+        where = install(wanted, home)
+    except (OSError, ReleaseError) as error:
         say(f"release {wanted or '(none named)'}: {error}")
         return 1
     say(f"release {wanted[:12]} is verified, {where}")
     return 0
+
+
+def install(wanted: str, home: Path) -> str:
+    """Unpack the wanted release into `run/release`.
+
+    Returns:
+        Where its wheel came from.
+
+    Raises:
+        ReleaseError: it could not be had, or is not what its sha256 says.
+    """
+    if not _SHA256.fullmatch(wanted):
+        raise ReleaseError("GRIDWELL_RELEASE must be a sha256, 64 hex digits")
+    wheel = home / "releases" / f"{wanted}.whl"
+    where = "in the image"
+    if not wheel.is_file() or sha_of(wheel.read_bytes()) != wanted:
+        where = f"fetched from bucket {os.environ.get('GRIDWELL_BUCKET')}"
+        fetch(wanted, wheel)
+    unpack(wheel, home / "run" / "release")
+    return where
 
 
 class ReleaseError(Exception):
@@ -49,8 +67,8 @@ def sha_of(data: bytes) -> str:
 def fetch(wanted: str, wheel: Path) -> None:
     """Get a release from the bucket and keep it, if its bytes are the wanted ones."""
     bucket = os.environ.get("GRIDWELL_BUCKET")
-    if not wanted or not bucket:
-        raise ReleaseError("GRIDWELL_RELEASE and GRIDWELL_BUCKET must say what to run, and whence")
+    if not bucket:
+        raise ReleaseError("the image does not hold it, and no GRIDWELL_BUCKET says whence")
     import boto3  # noqa: PLC0415 - slow to import, and not needed at most boots
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
@@ -61,6 +79,7 @@ def fetch(wanted: str, wheel: Path) -> None:
         raise ReleaseError(f"it cannot be fetched from bucket {bucket}: {error}") from error
     if (found := sha_of(data)) != wanted:
         raise ReleaseError(f"bucket {bucket} holds other bytes under its name: sha256 {found}")
+    wheel.parent.mkdir(parents=True, exist_ok=True)
     scratch = wheel.with_suffix(".new")
     scratch.write_bytes(data)
     scratch.replace(wheel)
@@ -70,12 +89,15 @@ def unpack(wheel: Path, target: Path) -> None:
     """Unpack a wheel of pure Python into a folder that then holds it and nothing else."""
     scratch = target.with_name(f"{target.name}.new")
     shutil.rmtree(scratch, ignore_errors=True)
-    with zipfile.ZipFile(wheel) as archive:
-        for name in archive.namelist():
-            path = PurePosixPath(name)
-            if path.is_absolute() or ".." in path.parts:
-                raise ReleaseError(f"the wheel would write outside its folder: {name!r}")
-        archive.extractall(scratch)
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            for name in archive.namelist():
+                path = PurePosixPath(name)
+                if path.is_absolute() or ".." in path.parts:
+                    raise ReleaseError(f"the wheel would write outside its folder: {name!r}")
+            archive.extractall(scratch)
+    except zipfile.BadZipFile as error:
+        raise ReleaseError(f"it is no wheel: {error}") from error
     shutil.rmtree(target, ignore_errors=True)
     scratch.rename(target)
 

@@ -1,0 +1,128 @@
+"""The units, as systemd reads them and as PROTOCOL words demand: each key is a promise."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gridwell.local_stack.machine.unit_file import INSTALL_FOLDER, parse_unit
+from tests.local_stack.conftest import ROOT
+
+RELEASE, WORKER = "gridwell-release.service", "gridwell-worker.service"
+UNITS = {name: (ROOT / "ami" / name).read_text() for name in (RELEASE, WORKER)}
+
+
+def keys_of(name: str) -> dict[str, str]:
+    """The last value of each key, as `[Section]Key`."""
+    section, found = "", {}
+    for line in UNITS[name].splitlines():
+        if line.startswith("["):
+            section = line
+        elif "=" in line and not line.startswith("#"):
+            key, _, value = line.partition("=")
+            found[section + key] = value
+    return found
+
+
+def verified(folder: Path, units: dict[str, str]) -> str:
+    """All that systemd has to say about units; empty if it understands everything.
+
+    Its exit status is 0 even for keys that it does not know.
+    """
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed: sudo apt-get install -y systemd")
+    (folder / "venv/bin").mkdir(parents=True)
+    python = folder / "venv/bin/python"
+    python.touch(mode=0o755)
+    for name, text in units.items():
+        (folder / name).write_text(text.replace(INSTALL_FOLDER, str(folder)))
+    run = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *(str(folder / name) for name in units)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return run.stdout + run.stderr
+
+
+def test_systemd_understands_every_line(tmp_path: Path) -> None:
+    assert verified(tmp_path, UNITS) == ""
+
+
+def test_a_misspelt_key_would_be_noticed(tmp_path: Path) -> None:
+    wrong = {WORKER: UNITS[WORKER].replace("WatchdogSec", "WachdogSec"), RELEASE: UNITS[RELEASE]}
+
+    assert "WachdogSec" in verified(tmp_path, wrong)
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_the_machine_on_a_laptop_understands_every_line_but_the_user(name: str) -> None:
+    unit = parse_unit(name, UNITS[name], Path("/home"))
+
+    assert [
+        warning for warning in unit.warnings if "User=gridwell is not modelled" not in warning
+    ] == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("[Unit]Requires", RELEASE),
+        ("[Unit]After", RELEASE),
+        ("[Unit]SuccessAction", "poweroff"),
+        ("[Unit]StartLimitIntervalSec", "300"),
+        ("[Unit]StartLimitBurst", "4"),
+        ("[Unit]StartLimitAction", "poweroff"),
+        ("[Service]Type", "notify"),
+        ("[Service]Restart", "on-failure"),
+        ("[Service]WatchdogSec", "120"),
+        ("[Service]TimeoutStopSec", "30"),
+        ("[Service]KillMode", "mixed"),
+        ("[Service]User", "gridwell"),
+        ("[Service]EnvironmentFile", "/opt/gridwell/run/env"),
+        ("[Service]ExecStart", "/opt/gridwell/venv/bin/python -P -m app_tier work"),
+        ("[Service]CapabilityBoundingSet", ""),
+        ("[Service]NoNewPrivileges", "yes"),
+        ("[Service]ProtectSystem", "strict"),
+        ("[Install]WantedBy", "multi-user.target"),
+    ],
+)
+def test_the_worker_unit_keeps_the_protocol(key: str, value: str) -> None:
+    assert keys_of(WORKER)[key] == value
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("[Unit]FailureAction", "poweroff"),
+        ("[Service]Type", "oneshot"),
+        ("[Service]RemainAfterExit", "yes"),
+        ("[Service]User", "gridwell"),
+        ("[Service]EnvironmentFile", "/opt/gridwell/run/env"),
+        ("[Service]ExecStart", "/opt/gridwell/venv/bin/python -P /opt/gridwell/bin/release.py"),
+        ("[Install]WantedBy", "multi-user.target"),
+    ],
+)
+def test_the_release_unit_keeps_the_protocol(key: str, value: str) -> None:
+    assert keys_of(RELEASE)[key] == value
+
+
+def test_the_release_waits_for_the_boothook_that_says_what_to_run() -> None:
+    assert "cloud-init.service" in keys_of(RELEASE)["[Unit]After"].split()
+
+
+def test_no_exit_but_0_ends_a_worker_well() -> None:
+    """75, told to stop, must restart after a stray TERM, so it must not count as success."""
+    for key in ("[Service]SuccessExitStatus", "[Service]RestartPreventExitStatus"):
+        assert key not in keys_of(WORKER)
+
+
+def test_a_broken_worker_reaches_the_start_limit_instead_of_restarting_for_ever() -> None:
+    unit = parse_unit(WORKER, UNITS[WORKER], Path("/home"))
+    seconds_to_fail = 10.0  #: generous: imports take half of one
+
+    cycle = unit.restart_seconds + seconds_to_fail
+    assert cycle * unit.start_limit_burst < unit.start_limit_seconds

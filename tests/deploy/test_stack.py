@@ -1,0 +1,341 @@
+"""The stack: what CloudFormation makes of it here, what moto leaves out, and who may do what."""
+
+from __future__ import annotations
+
+import fnmatch
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cfnlint.decode.cfn_yaml import loads  # type: ignore[import-untyped]  # ships no types
+
+from gridwell.adapters.stack import _SETTINGS, create_or_update, environment_of, template
+from gridwell.domain.errors import ServiceError
+from tests.local_stack.conftest import ROOT, Region, client, running_region
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FLEET = "stacked"
+RELEASE = "ab" * 32
+TEMPLATE: dict[str, Any] = loads(template())
+RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
+
+#: What moto makes, and a test below or elsewhere would miss.
+MADE = {
+    "AWS::DynamoDB::Table": {
+        *("AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema"),
+        *("PointInTimeRecoverySpecification", "SSESpecification", "TableName"),
+    },
+    "AWS::EC2::LaunchTemplate": {"LaunchTemplateData", "LaunchTemplateName"},
+    "AWS::EC2::SecurityGroup": {"GroupDescription"},
+    "AWS::IAM::InstanceProfile": {"Roles"},
+    "AWS::IAM::Role": {"AssumeRolePolicyDocument", "Policies"},
+    "AWS::S3::Bucket": {"BucketEncryption", "BucketName"},
+    "AWS::SQS::Queue": {
+        *("MaximumMessageSize", "MessageRetentionPeriod", "QueueName", "RedrivePolicy"),
+        *("SqsManagedSseEnabled", "VisibilityTimeout"),
+    },
+}
+#: What moto reads without a word and does not make: tried on AWS only.  A test below notices when
+#: a new moto makes one of them; a new line of the template must be put into one list or the other.
+SKIPPED = {
+    "AWS::DynamoDB::Table": {"TimeToLiveSpecification"},
+    "AWS::S3::Bucket": {
+        *("LifecycleConfiguration", "OwnershipControls", "PublicAccessBlockConfiguration"),
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
+    with running_region(tmp_path_factory.mktemp("deploy")) as region:
+        yield region
+
+
+def bring_up(region: Region, fleet: str = FLEET, **parameters: str) -> dict[str, str]:
+    return create_or_update(region.client("cloudformation"), fleet, parameters, poll_seconds=1)
+
+
+@pytest.fixture(scope="module")
+def outputs(region: Region) -> dict[str, str]:
+    return bring_up(region, WorkerImage=region.base_image, Release=RELEASE, WorkerUserData="eA==")
+
+
+def launch_templates(region: Region, fleet: str) -> list[dict[str, Any]]:
+    reply = region.ec2.describe_launch_templates(
+        Filters=[{"Name": "launch-template-name", "Values": [f"{fleet}-worker"]}]
+    )
+    found: list[dict[str, Any]] = reply["LaunchTemplates"]
+    return found
+
+
+def statements(role: str) -> list[dict[str, Any]]:
+    return [
+        statement
+        for policy in RESOURCES[role]["Properties"]["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+
+
+def listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list) else [value]
+
+
+def actions(role: str) -> set[str]:
+    return {action for statement in statements(role) for action in listed(statement["Action"])}
+
+
+ROLES = [name for name, resource in RESOURCES.items() if resource["Type"] == "AWS::IAM::Role"]
+
+
+def test_cfn_lint_finds_nothing() -> None:
+    file = ROOT / "gridwell/deploy/stack.yaml"
+    run = subprocess.run(
+        [Path(sys.executable).with_name("cfn-lint"), file],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (run.returncode, run.stdout + run.stderr) == (0, "")
+
+
+# What becomes of it.
+
+
+def test_a_stack_without_an_image_has_no_launch_template_until_one_is_baked(
+    region: Region,
+) -> None:
+    fleet = "young"
+
+    first = bring_up(region, fleet)
+    assert launch_templates(region, fleet) == []
+
+    second = bring_up(region, fleet, WorkerImage=region.base_image, Release=RELEASE)
+    assert len(launch_templates(region, fleet)) == 1
+    assert first == second
+
+
+def test_bringing_a_stack_up_again_changes_nothing(region: Region, outputs: dict[str, str]) -> None:
+    again = bring_up(region, WorkerImage=region.base_image, Release=RELEASE, WorkerUserData="eA==")
+
+    assert again == outputs
+
+
+def test_a_new_release_reaches_the_launch_template(region: Region) -> None:
+    fleet = "renewed"
+    for release in (RELEASE, "cd" * 32):
+        bring_up(region, fleet, WorkerImage=region.base_image, Release=release)
+
+    reply = region.ec2.describe_launch_template_versions(
+        LaunchTemplateName=f"{fleet}-worker", Versions=["$Latest"]
+    )
+    (version,) = reply["LaunchTemplateVersions"]
+    tags = version["LaunchTemplateData"]["TagSpecifications"][0]["Tags"]
+    assert {"Key": "gridwell:release", "Value": "cd" * 32} in tags
+
+
+def test_the_launch_template_makes_instances_that_need_tokens_and_stop_at_poweroff(
+    region: Region, outputs: dict[str, str]
+) -> None:
+    reply = region.ec2.describe_launch_template_versions(
+        LaunchTemplateName=outputs["LaunchTemplate"], Versions=["$Latest"]
+    )
+    data = reply["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+
+    assert data["ImageId"] == region.base_image
+    assert data["UserData"] == "eA=="
+    assert data["InstanceInitiatedShutdownBehavior"] == "stop"
+    assert data["MetadataOptions"]["HttpTokens"] == "required"
+    assert data["MetadataOptions"]["HttpPutResponseHopLimit"] == 1
+    (disk,) = data["BlockDeviceMappings"]
+    assert disk["Ebs"]["Encrypted"] is True
+    assert {kind["ResourceType"] for kind in data["TagSpecifications"]} == {"instance", "volume"}
+
+
+def test_the_outputs_tell_the_tiers_the_names_of_what_is_there(
+    region: Region, outputs: dict[str, str]
+) -> None:
+    settings = environment_of(outputs)
+
+    assert set(settings) == set(_SETTINGS.values())
+    assert settings["GRIDWELL_FLEET"] == FLEET
+    for name in ("CHUNKS", "RESULTS", "DEAD_CHUNKS", "DEAD_RESULTS"):
+        region.client("sqs").get_queue_url(QueueName=settings[f"GRIDWELL_{name}_QUEUE"])
+    region.client("dynamodb").describe_table(TableName=settings["GRIDWELL_LEDGER_TABLE"])
+    region.client("s3").head_bucket(Bucket=settings["GRIDWELL_BUCKET"])
+    assert (
+        launch_templates(region, FLEET)[0]["LaunchTemplateName"]
+        == (settings["GRIDWELL_LAUNCH_TEMPLATE"])
+    )
+
+
+def test_every_output_is_a_setting_and_every_setting_an_output() -> None:
+    assert set(TEMPLATE["Outputs"]) == set(_SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("queue", "dead"), [("chunks", "dead-chunks"), ("results", "dead-results")]
+)
+def test_a_message_that_ten_receivers_could_not_use_goes_to_the_dead(
+    region: Region, outputs: dict[str, str], queue: str, dead: str
+) -> None:
+    sqs = region.client("sqs")
+
+    def read(name: str) -> dict[str, str]:
+        url = sqs.get_queue_url(QueueName=f"{FLEET}-{name}")["QueueUrl"]
+        attributes: dict[str, str] = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])[
+            "Attributes"
+        ]
+        return attributes
+
+    live, grave = read(queue), read(dead)
+    assert f'"deadLetterTargetArn": "{grave["QueueArn"]}"' in live["RedrivePolicy"]
+    assert '"maxReceiveCount": 10' in live["RedrivePolicy"]
+    assert live["MaximumMessageSize"] == grave["MaximumMessageSize"] == "8192"
+    assert live["VisibilityTimeout"] == "60"
+    # A dead letter keeps its first date: it must not expire the day it dies.
+    assert int(grave["MessageRetentionPeriod"]) > int(live["MessageRetentionPeriod"])
+
+
+def test_the_ledger_has_its_two_indexes(region: Region, outputs: dict[str, str]) -> None:
+    table = region.client("dynamodb").describe_table(TableName=outputs["LedgerTable"])["Table"]
+    indexes = {index["IndexName"]: index for index in table["GlobalSecondaryIndexes"]}
+
+    assert table["KeySchema"] == [{"AttributeName": "pk", "KeyType": "HASH"}]
+    assert set(indexes) == {"unfinished", "by_client"}
+    assert [key["AttributeName"] for key in indexes["unfinished"]["KeySchema"]] == ["unfinished"]
+    assert [key["AttributeName"] for key in indexes["by_client"]["KeySchema"]] == [
+        "client",
+        "created",
+    ]
+
+
+def test_a_cloudformation_that_does_not_answer_is_told_in_words() -> None:
+    nobody = client("http://127.0.0.1:9", "cloudformation")
+
+    with pytest.raises(ServiceError, match="stack blue was not brought up to date"):
+        create_or_update(nobody, "blue", {})
+
+
+# What moto leaves out.
+
+
+def test_a_new_type_or_property_is_put_into_one_of_the_two_lists() -> None:
+    used: dict[str, set[str]] = {}
+    for resource in RESOURCES.values():
+        used.setdefault(resource["Type"], set()).update(resource["Properties"])
+
+    assert used == {
+        kind: MADE.get(kind, set()) | SKIPPED.get(kind, set()) for kind in MADE.keys() | SKIPPED
+    }
+
+
+def test_what_moto_is_said_to_skip_it_still_skips(region: Region, outputs: dict[str, str]) -> None:
+    s3, bucket = region.client("s3"), {"Bucket": outputs["Bucket"]}
+    table = {"TableName": outputs["LedgerTable"]}
+
+    def is_there(call: Any, **request: str) -> bool:
+        try:
+            call(**request)
+        except s3.exceptions.ClientError:
+            return False
+        return True
+
+    live = region.client("dynamodb").describe_time_to_live(**table)["TimeToLiveDescription"]
+    made = {
+        "LifecycleConfiguration": is_there(s3.get_bucket_lifecycle_configuration, **bucket),
+        "OwnershipControls": is_there(s3.get_bucket_ownership_controls, **bucket),
+        "PublicAccessBlockConfiguration": is_there(s3.get_public_access_block, **bucket),
+        "TimeToLiveSpecification": live["TimeToLiveStatus"] == "ENABLED",
+    }
+
+    assert made == dict.fromkeys(set[str]().union(*SKIPPED.values()), False)
+
+
+# Who may do what.
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_role_has_a_whole_service(role: str) -> None:
+    assert not [action for action in actions(role) if "*" in action]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_only_what_ec2_can_narrow_no_further_is_allowed_on_everything(role: str) -> None:
+    wide = [each for each in statements(role) if "*" in listed(each["Resource"])]
+
+    for statement in wide:
+        assert all(action.startswith("ec2:Describe") for action in listed(statement["Action"]))
+    lines = [line for line in template().splitlines() if 'Resource: "*"' in line]
+    assert all("#" in line for line in lines)
+
+
+def test_a_worker_has_no_power_over_machines_or_roles_and_writes_only_its_heartbeat() -> None:
+    assert actions("WorkerRole") == {
+        "sqs:GetQueueUrl",
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "sqs:ChangeMessageVisibility",
+        "sqs:SendMessage",
+        "dynamodb:GetItem",
+        "dynamodb:BatchGetItem",
+        "dynamodb:PutItem",
+        "s3:GetObject",
+        "s3:ListBucket",
+    }
+    (put,) = (one for one in statements("WorkerRole") if "dynamodb:PutItem" in one["Action"])
+    assert put["Condition"] == {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["worker#*"]},
+    }
+
+
+def test_nobody_but_the_autoscaler_touches_machines() -> None:
+    touching = {
+        role for role in ROLES if any(fnmatch.fnmatch(action, "ec2:*") for action in actions(role))
+    }
+
+    assert touching == {"AutoscalerRole"}
+
+
+@pytest.mark.parametrize(
+    "action", ["ec2:StartInstances", "ec2:StopInstances", "ec2:TerminateInstances"]
+)
+def test_the_autoscaler_touches_only_what_carries_its_fleets_tag(action: str) -> None:
+    (statement,) = (one for one in statements("AutoscalerRole") if action in one["Action"])
+
+    assert statement["Condition"]["StringEquals"] == {
+        "aws:ResourceTag/gridwell:fleet": {"Ref": "Fleet"}
+    }
+
+
+def test_every_statement_that_lets_instances_be_launched_demands_the_tag_and_tokens() -> None:
+    launching = [
+        statement
+        for statement in statements("AutoscalerRole")
+        if "ec2:RunInstances" in listed(statement["Action"])
+        and any(
+            resource == "*" or resource["Fn::Sub"].endswith(":instance/*")
+            for resource in listed(statement["Resource"])
+        )
+    ]
+
+    assert launching
+    for statement in launching:
+        equals = statement["Condition"]["StringEquals"]
+        assert equals["aws:RequestTag/gridwell:fleet"] == {"Ref": "Fleet"}
+        assert equals["ec2:MetadataHttpTokens"] == "required"
+        assert "ec2:LaunchTemplate" in statement["Condition"]["ArnLike"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_passes_on_no_role_but_the_workers_to_ec2(role: str) -> None:
+    for statement in statements(role):
+        if "iam:PassRole" in listed(statement["Action"]):
+            assert statement["Resource"] == {"Fn::GetAtt": ["WorkerRole", "Arn"]}
+            assert statement["Condition"]["StringEquals"] == {
+                "iam:PassedToService": "ec2.amazonaws.com"
+            }
