@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -79,6 +80,17 @@ def down(*, state: Path) -> None:
     except ServiceError as error:
         raise click.ClickException(str(error)) from error
     click.echo("ended" if ended else f"nothing runs in {state}", err=True)
+
+
+@local.command()
+@_state_option
+def env(*, state: Path) -> None:
+    """Print what lets other commands reach the stack: eval "$(gridwell local env)"."""
+    running = StateFolder(state.resolve()).running()
+    if running is None:
+        raise click.ClickException(f"nothing runs in {state}; start it with `gridwell local up`")
+    for name, value in sorted((running.environment | {"GRIDWELL_URL": running.url}).items()):
+        click.echo(f"export {name}={shlex.quote(value)}")
 
 
 def _stay(folder: StateFolder, *, port: int, max_instances: int, demo: bool, once: bool) -> int:

@@ -33,12 +33,17 @@ _NETWORK_PREFIX = "PIP_"
 
 
 def network() -> dict[str, str]:
-    """The variables of our environment that say how packages are reached."""
-    return {
+    """The variables of our environment that say how packages are reached.
+
+    A proxy for the outside world must not be asked for what listens on this machine.
+    """
+    ours = {
         name: value
         for name, value in os.environ.items()
         if name in _NETWORK or name.startswith(_NETWORK_PREFIX)
     }
+    direct = ",".join(filter(None, [ours.get("NO_PROXY", ours.get("no_proxy")), "127.0.0.1"]))
+    return ours | {"NO_PROXY": direct, "no_proxy": direct}
 
 
 def python(module: str, *arguments: str) -> list[str]:
@@ -46,21 +51,17 @@ def python(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
-def environment(
-    *, endpoint: str | None = None, region: str = "us-east-1", settings: Mapping[str, str]
-) -> dict[str, str]:
-    """The whole environment of a program: built, so that none can reach a real account.
+def aws_environment(*, endpoint: str | None, region: str) -> dict[str, str]:
+    """What makes AWS's own libraries talk to the local region, and to nobody else.
 
     A forgotten variable, a profile in a configuration file or the metadata service of a machine
-    that happens to be an EC2 instance must not give it real keys.
+    that happens to be an EC2 instance must not give a program real keys.
 
     Args:
         endpoint: of the local region; None for the region itself, which calls nobody.
         region: its name.
-        settings: the program's own.
     """
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    aws = {
+    variables = {
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_DEFAULT_REGION": region,
@@ -68,12 +69,24 @@ def environment(
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    if endpoint is not None:
-        aws["AWS_ENDPOINT_URL"] = endpoint
+    return variables if endpoint is None else variables | {"AWS_ENDPOINT_URL": endpoint}
+
+
+def environment(
+    *, endpoint: str | None = None, region: str = "us-east-1", settings: Mapping[str, str]
+) -> dict[str, str]:
+    """The whole environment of a program: built, so that none can reach a real account.
+
+    Args:
+        endpoint: see `aws_environment`.
+        region: see `aws_environment`.
+        settings: the program's own.
+    """
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     return (
         kept
         | network()
-        | aws
+        | aws_environment(endpoint=endpoint, region=region)
         | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"}
         | dict(settings)
     )

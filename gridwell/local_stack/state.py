@@ -28,6 +28,7 @@ class Running:
     endpoint: str  #: of the region's API
     memcached: str
     max_instances: int
+    environment: dict[str, str]  #: with which other commands reach this region and its stack
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from gridwell.adapters.stack import create_or_update, environment_of
 from gridwell.domain.errors import ServiceError
 from gridwell.local_stack.memcached import Memcached, start_memcached
 from gridwell.local_stack.processes import Child, start
-from gridwell.local_stack.programs import environment, python
+from gridwell.local_stack.programs import aws_environment, environment, python
 from gridwell.local_stack.state import Running, StateFolder
 from user_data.render import encoded, worker_user_data
 
@@ -93,6 +93,7 @@ class LocalStack:
             endpoint=endpoint,
             memcached=self._memcached.address,
             max_instances=self.max_instances,
+            environment=aws_environment(endpoint=endpoint, region=REGION) | settings,
         )
         self._await_web(running.url)
         self.state.announce(running)

@@ -22,8 +22,7 @@ class Members:
         lines = []
         for pid, start in self.started:
             if _start_time(pid) == start:
-                command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
-                lines.append(f"{pid}: {command.decode(errors='replace')}")
+                lines.append(f"{pid}: {_command(pid)}")
         return lines
 
 
@@ -33,8 +32,11 @@ class Family:
 
     root: int
 
-    def members(self) -> Members:
-        """Those that are there now."""
+    def named(self, module: str) -> list[int]:
+        """The ids of those that run `python -m <module>`."""
+        return [pid for pid in self._ids() if f"\0-m\0{module}\0" in _command(pid)]
+
+    def _ids(self) -> list[int]:
         children: dict[int, list[int]] = {}
         for folder in Path("/proc").iterdir():
             if folder.name.isdigit() and (fields := _stat(int(folder.name))):
@@ -45,6 +47,11 @@ class Family:
             pid = waiting.pop()
             found.append(pid)
             waiting += children.get(pid, [])
+        return found
+
+    def members(self) -> Members:
+        """Those that are there now."""
+        found = self._ids()
         return Members(frozenset((pid, start) for pid in found if (start := _start_time(pid))))
 
 
@@ -72,3 +79,11 @@ def _stat(pid: int) -> list[str] | None:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
+
+
+def _command(pid: int) -> str:
+    """A process's arguments, each ended by a NUL."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -41,6 +43,13 @@ def ask(stack: Stack, body: dict[str, Any], *, wait: int = 30) -> dict[str, Any]
             f"{stack.url}/v1/jobs/{job['id']}", headers={"Prefer": "wait=30"}, timeout=60
         ).json()
     return job
+
+
+def kill_autoscaler(stack: Stack) -> None:
+    """Kill it, and wait until another one runs in its place."""
+    (autoscaler,) = stack.family.named("autoscaler")
+    os.kill(autoscaler, signal.SIGKILL)
+    await_true(lambda: stack.family.named("autoscaler") not in ([], [autoscaler]), 30)
 
 
 def test_a_job_wakes_an_instance_and_its_answer_is_exact_to_the_last_bit(stack: Stack) -> None:
@@ -145,6 +154,47 @@ def test_an_instance_that_loses_its_power_costs_time_and_no_answer(stack: Stack)
     await_true(ended, 150)
     assert job["state"] == "done"
     assert job["chunks"]["done"] == job["chunks"]["total"]
+
+
+def test_a_cache_that_forgets_everything_in_mid_job_changes_no_answer(stack: Stack) -> None:
+    body = {"grid_size": 70, "atom_count": 3000, "seed": 11}
+    job = requests.post(f"{stack.url}/v1/jobs", json=body, timeout=30).json()
+    host, _, port = stack.running.memcached.partition(":")
+    flushes = 0
+    while job["state"] not in ("done", "failed"):
+        with socket.create_connection((host, int(port)), 5.0) as cache:
+            cache.sendall(b"flush_all\r\n")
+            assert cache.recv(64) == b"OK\r\n"
+        flushes += 1
+        job = requests.get(
+            f"{stack.url}/v1/jobs/{job['id']}", headers={"Prefer": "wait=1"}, timeout=30
+        ).json()
+
+    assert flushes > 1
+    assert job["state"] == "done"
+    assert job["progress"]["points_done"] == 70**3
+
+
+def test_an_autoscaler_that_is_killed_is_started_again_and_launches_nothing_twice(
+    stack: Stack,
+) -> None:
+    stack.await_home()
+    before = {instance for ids in stack.fleet().values() for instance in ids}
+    body = {"grid_size": 64, "atom_count": 3000, "seed": 12}
+    job = requests.post(f"{stack.url}/v1/jobs", json=body, timeout=30).json()
+    for _ in range(3):
+        kill_autoscaler(stack)
+    for _ in range(4):
+        job = requests.get(
+            f"{stack.url}/v1/jobs/{job['id']}", headers={"Prefer": "wait=30"}, timeout=60
+        ).json()
+        if job["state"] == "done":
+            break
+
+    assert job["state"] == "done"
+    stack.await_home()
+    after = {instance for ids in stack.fleet().values() for instance in ids}
+    assert len(before | after) <= CAP
 
 
 def test_a_page_is_there_for_people(stack: Stack) -> None:
