@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import itertools
 import json
-import random
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app_tier.bench import Ports
+from app_tier.worker import Habits, Worker
 from gridwell.domain.job import NO_CANDIDATE_POINT, Job, JobState
-from gridwell.domain.messages import ChunkMessage, ResultMessage
-from gridwell.domain.objects import problem_object, record_object
-from gridwell.domain.potential import least
-from gridwell.domain.problem import Problem
+from gridwell.domain.objects import record_object
+from tests.app_tier.world import ManualCompute
 from tests.builders import a_problem
 from tests.oracle import true_minimum
 from tests.web_tier.world import World
 from web_tier.service import NoCandidatePoint, Service
 
 if TYPE_CHECKING:
-    from gridwell.domain.grid import Box, Grid
-    from gridwell.domain.ports import Received
+    from gridwell.domain.problem import Problem
 
 
 @pytest.fixture
@@ -44,49 +41,26 @@ def service(world: World) -> Service:
     )
 
 
-def indices(grid: Grid, box: Box) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Linear indices of a box's points."""
-    triples = itertools.product(*map(range, box.low, box.high))
-    return np.array([grid.linear(*triple) for triple in triples], dtype=np.int64)
-
-
-def work(world: World, received: Received) -> None:
-    """The smallest worker that keeps the protocol: result sent, then chunk deleted."""
-    message = ChunkMessage.decode(received.body)
-    job = world.ledger.read(message.job)
-    data = world.store.get(problem_object(message.problem))
-    assert job is not None
-    assert data is not None
-    problem = Problem.decode(data, sha=message.problem)
-    best = least(
-        problem.grid,
-        problem.atoms,
-        indices(problem.grid, job.plan.box(message.chunk)),
-        min_distance=problem.min_distance,
-        softening=problem.softening,
+def work_all(world: World) -> int:
+    """Let a worker compute until it is idle, and say how many chunks it computed."""
+    compute = ManualCompute(world.clock)
+    compute.on_wait = compute.end
+    worker = Worker(
+        Ports(
+            chunks=world.chunks,
+            results=world.results,
+            store=world.store,
+            jobs=world.ledger,
+            fleet=world.ledger,
+            compute=compute,
+            clock=world.clock,
+            chance=lambda: 0.5,
+        ),
+        Habits(worker="worker-1", version="1", poll_seconds=1.0, minimum_uptime=0.0),
     )
-    result = ResultMessage(
-        job=message.job,
-        attempt=message.attempt,
-        chunk=message.chunk,
-        plan=message.plan,
-        best=None if best is None else best.key(),
-        worker="worker-1",
-        seconds=0.0,
-    )
-    world.results.send([result.encode()])
-    world.chunks.delete([received.receipt])
-
-
-def work_all(world: World, *, shuffle: int = 0) -> int:
-    """Compute every chunk in the queue, and say how many there were."""
-    count = 0
-    while batch := world.chunks.receive(at_most=10, wait=0):
-        random.Random(shuffle).shuffle(batch)
-        for received in batch:
-            work(world, received)
-        count += len(batch)
-    return count
+    while worker.step().exit is None:
+        pass
+    return world.ledger.heartbeats(["worker-1"])["worker-1"].chunks
 
 
 def collect_all(world: World) -> None:
@@ -190,9 +164,9 @@ def test_everything_delivered_twice_and_out_of_order_is_the_same_answer(world: W
     held = world.chunks.receive(at_most=10, wait=0)
     world.clock.advance(61)  # the leases run out: all chunks come again
 
-    assert work_all(world, shuffle=1) == 8
-    for received in reversed(held):
-        work(world, received)
+    assert work_all(world) == 8
+    world.chunks.send([received.body for received in reversed(held)])
+    assert work_all(world) == 8  # nothing is merged yet, so all of it is computed again
     collect_all(world)
 
     assert_true(world, tier.read(job.id), problem)

@@ -1,4 +1,3 @@
-
 """How gunicorn serves the web tier: `python -m web_tier serve` adds address and threads.
 
 One process with threads: waiting requests cost a thread's stack each, and every process would

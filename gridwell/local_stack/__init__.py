@@ -1,1 +1,4 @@
-"""A whole AWS region on one machine: moto made faithful, an EC2 host and memcached."""
+"""Everything on one machine: a region whose instances boot, memcached, and the tiers.
+
+`region` is AWS and `machine` is what runs in an instance; the modules here start and end it all.
+"""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gridwell.domain.errors import ServiceError
-from gridwell.local_stack.programs import python
+from gridwell.local_stack.programs import ROOT, python
 from gridwell.local_stack.state import StateFolder
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _detach(folder: StateFolder, port: int, max_instances: int) -> None:
             stdout=output,
             stderr=output,
             start_new_session=True,
-            env=os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
         )
     deadline = time.monotonic() + _DETACH_SECONDS
     while (running := folder.running()) is None or folder.holder() != process.pid:

@@ -137,7 +137,7 @@ class LocalStack:
         self._region = start(
             "region",
             python(
-                "gridwell.local_stack.cloud",
+                "gridwell.local_stack.region.cloud",
                 f"--state={self.state.path}",
                 f"--region={REGION}",
                 f"--max-running={self.max_instances + _BUILDER}",

@@ -95,7 +95,7 @@ class Workshop:
 
 @contextlib.contextmanager
 def confined_region(state: Path, prefix: tuple[str, ...]) -> Iterator[Region]:
-    command = [*prefix, *python("gridwell.local_stack.cloud", "--state", str(state))]
+    command = [*prefix, *python("gridwell.local_stack.region.cloud", "--state", str(state))]
     with (state / "cloud.log").open("ab") as log:
         process = subprocess.Popen(
             command, env=environment(settings={}), stdout=subprocess.PIPE, stderr=log

@@ -18,8 +18,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from gridwell.local_stack.images import ImageRecord, ImageStore
 from gridwell.local_stack.machine.stand_ins import main as stand_in
+from gridwell.local_stack.region.images import ImageRecord, ImageStore
 from tests.local_stack.units import IMAGES
 
 if TYPE_CHECKING:
@@ -92,7 +92,14 @@ class Region:
 
 @contextmanager
 def running_region(state: Path, *options: str, **env: str) -> Iterator[Region]:
-    command = [sys.executable, "-P", "-m", "gridwell.local_stack.cloud", "--state", str(state)]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "gridwell.local_stack.region.cloud",
+        "--state",
+        str(state),
+    ]
     with (state / "cloud.log").open("ab") as log:
         process = subprocess.Popen(
             [*command, *options],

@@ -102,7 +102,7 @@ def test_without_namespaces_nothing_survives_its_instance(tmp_path: Path) -> Non
 
 
 def test_the_cloud_process_ends_with_whoever_holds_its_standard_input(tmp_path: Path) -> None:
-    command = ["-P", "-m", "gridwell.local_stack.cloud", "--state", str(tmp_path)]
+    command = ["-P", "-m", "gridwell.local_stack.region.cloud", "--state", str(tmp_path)]
     with subprocess.Popen(
         [sys.executable, *command, "--die-with-stdin"],
         stdin=subprocess.PIPE,
@@ -121,7 +121,14 @@ def test_the_cloud_process_ends_with_whoever_holds_its_standard_input(tmp_path: 
 
 def test_a_second_region_in_the_same_folder_is_refused(region: Region) -> None:
     second = subprocess.run(
-        [sys.executable, "-P", "-m", "gridwell.local_stack.cloud", "--state", str(region.state)],
+        [
+            sys.executable,
+            "-P",
+            "-m",
+            "gridwell.local_stack.region.cloud",
+            "--state",
+            str(region.state),
+        ],
         check=False,
         capture_output=True,
         text=True,

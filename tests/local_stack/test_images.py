@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from gridwell.domain.errors import ServiceError
-from gridwell.local_stack.images import ImageRecord, ImageStore, copy_disk
+from gridwell.local_stack.region.images import ImageRecord, ImageStore, copy_disk
 from tests.local_stack.conftest import running_region
 
 RECORD = ImageRecord(image_id="ami-1", name="one", created="2026-01-01T00:00:00", tags={"a": "b"})

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import requests
 
-from gridwell.local_stack.imds import MetadataServer
-from gridwell.local_stack.instance_facts import InstanceFacts
 from gridwell.local_stack.machine.metadata import Metadata
+from gridwell.local_stack.region.imds import MetadataServer
+from gridwell.local_stack.region.instance_facts import InstanceFacts
 
 FACTS = InstanceFacts(
     instance_id="i-0123456789abcdef0",

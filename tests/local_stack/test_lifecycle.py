@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from gridwell.local_stack.lifecycle import Lifecycle, set_state
+from gridwell.local_stack.region.lifecycle import Lifecycle, set_state
 from tests.local_stack.conftest import Region
 from tests.local_stack.units import IMAGES
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from moto.sqs import models as _models
 
-from gridwell.local_stack import moto_check, moto_sqs
+from gridwell.local_stack.region import moto_check, moto_sqs
 
 models: Any = _models
 
 PROBE = """
-from gridwell.local_stack import moto_check
+from gridwell.local_stack.region import moto_check
 try:
     moto_check.self_check()
 except RuntimeError as error:
@@ -223,7 +223,7 @@ def test_a_purged_queue_takes_back_no_handle(sqs: Any) -> None:
 def test_used_up_handles_are_forgotten_in_the_end(
     sqs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gridwell.local_stack.sqs_queue.HANDLES_REMEMBERED", 3)
+    monkeypatch.setattr("gridwell.local_stack.region.sqs_queue.HANDLES_REMEMBERED", 3)
     for number in range(5):
         sqs.send_message("q", str(number))
     for lease in sqs.receive_message("q", 5, 0, 30):

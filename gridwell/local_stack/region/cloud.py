@@ -1,6 +1,6 @@
 """The one cloud process: moto, its lifecycle and the EC2 host together.
 
-    python -P -m gridwell.local_stack.cloud --state DIR [--port P] [--max-running N]
+    python -P -m gridwell.local_stack.region.cloud --state DIR [--port P] [--max-running N]
 
 Prints one line of JSON when it is ready, `{"endpoint": "http://127.0.0.1:1234", …}`, and ends
 at SIGTERM, SIGINT or when whoever holds its standard input has gone (`--die-with-stdin`).  All
@@ -74,7 +74,7 @@ class Cloud:
         self, *, state: Path, port: int, region: str, max_running: int, stop_seconds: float
     ) -> None:
         # Imported here: they import moto, which reads its settings on the way.
-        from gridwell.local_stack import (  # noqa: PLC0415
+        from gridwell.local_stack.region import (  # noqa: PLC0415
             http_server,
             image_patches,
             images,
@@ -84,7 +84,7 @@ class Cloud:
             moto_dynamodb,
             moto_sqs,
         )
-        from gridwell.local_stack.host import Host  # noqa: PLC0415
+        from gridwell.local_stack.region.host import Host  # noqa: PLC0415
 
         self._lock = _hold(state)
         moto_sqs.install()
@@ -173,7 +173,7 @@ def _await_end_of_stdin(ending: threading.Event) -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m gridwell.local_stack.cloud")
+    parser = argparse.ArgumentParser(prog="python -m gridwell.local_stack.region.cloud")
     parser.add_argument("--state", type=Path, required=True, help="folder of images and instances")
     parser.add_argument("--port", type=int, default=0, help="0: a free one (default)")
     parser.add_argument("--region", default=os.environ.get("AWS_DEFAULT_REGION", "us-east-1"))

@@ -14,17 +14,17 @@ import shutil
 import threading
 from typing import TYPE_CHECKING
 
-from gridwell.local_stack.box import Box, namespace
-from gridwell.local_stack.images import ImageRecord, ImageStore, copy_disk
-from gridwell.local_stack.imds import MetadataServer
 from gridwell.local_stack.machine import processes
-from gridwell.local_stack.machine_environment import machine_environment
+from gridwell.local_stack.region.box import Box, namespace
+from gridwell.local_stack.region.images import ImageRecord, ImageStore, copy_disk
+from gridwell.local_stack.region.imds import MetadataServer
+from gridwell.local_stack.region.machine_environment import machine_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from gridwell.local_stack.lifecycle import Lifecycle
+    from gridwell.local_stack.region.lifecycle import Lifecycle
 
 logger = logging.getLogger(__name__)
 

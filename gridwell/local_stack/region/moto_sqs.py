@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.sqs import models as _models
 
-from gridwell.local_stack import sqs_queue
+from gridwell.local_stack.region import sqs_queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable

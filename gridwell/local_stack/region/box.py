@@ -28,7 +28,7 @@ NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 #: Marks all processes of an instance, for machines without PID namespaces.
 MARK = "GRIDWELL_INSTANCE_FOLDER"
 SWEEP_SECONDS = 0.005
-PACKAGE_ROOT = Path(__file__).parents[2]
+PACKAGE_ROOT = Path(__file__).parents[3]
 
 
 @cache

@@ -19,7 +19,7 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.instances import StateReason
 from moto.iam.models import iam_backends
 
-from gridwell.local_stack.instance_facts import InstanceFacts
+from gridwell.local_stack.region.instance_facts import InstanceFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,8 +15,8 @@ from moto.ec2.models.amis import Ami
 from moto.ec2.models.amis import AmiBackend as _AmiBackend
 from moto.ec2.models.tags import TagBackend as _TagBackend
 
-from gridwell.local_stack.images import ImageRecord
-from gridwell.local_stack.lifecycle import client_error
+from gridwell.local_stack.region.images import ImageRecord
+from gridwell.local_stack.region.lifecycle import client_error
 
 if TYPE_CHECKING:
     import threading

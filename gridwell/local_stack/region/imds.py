@@ -14,7 +14,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from gridwell.local_stack.instance_facts import InstanceFacts
+from gridwell.local_stack.region.instance_facts import InstanceFacts
 
 #: Answers with the facts of now, or None when EC2 has forgotten the instance.
 FactsSource = Callable[[], InstanceFacts | None]

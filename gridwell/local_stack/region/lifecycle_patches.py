@@ -20,7 +20,7 @@ from moto.ec2.models.instances import InstanceBackend as _InstanceBackend
 from moto.ec2.responses.general import General as _General
 from moto.ec2.responses.instances import InstanceResponse as _InstanceResponse
 
-from gridwell.local_stack.lifecycle import (
+from gridwell.local_stack.region.lifecycle import (
     USER_SHUTDOWN,
     Lifecycle,
     client_error,
