@@ -91,7 +91,8 @@ class Box:
     def press_power_button(self) -> None:
         """Ask for an orderly shutdown."""
         if self._process.stdin is not None:
-            with contextlib.suppress(OSError):  # it is gone already, which is as good
+            # It is gone already, which is as good: its pipe is broken, or closed by who waited.
+            with contextlib.suppress(OSError, ValueError):
                 self._process.stdin.write(b"stop\n")
                 self._process.stdin.flush()
 

@@ -190,8 +190,15 @@ class _Machine:
                     self._id,
                     extra={"action": "instance.host_failed", "instance": self._id},
                 )
-                self._host.lifecycle.failed(self._id, f"the host failed: {error}")
+                gone = self._give_up(event, f"the host failed: {error}")
         self._remove()
+
+    def _give_up(self, event: str | Box, why: str) -> bool:
+        """Bring the instance to an end state all the same; whether it has gone for ever."""
+        self.cut_power()
+        self._host.lifecycle.failed(self._id, why)
+        self._host.lifecycle.halted(self._id)
+        return event in ("terminate", "close")
 
     def _serve(self, event: str | Box) -> bool:
         """Carry out one wish, or hear of one end; whether the instance has gone for ever."""
