@@ -157,5 +157,5 @@ def _random_faults(count: int, seed: int, energy_range: tuple[float, float]) -> 
                 f"/energy_range/{k}",
                 f"{bound!r} is not between -{limits.MAX_ENERGY:g} and {limits.MAX_ENERGY:g}",
             )
-    if not low <= high:
+    if low > high:
         yield Fault("/energy_range", f"[{low!r}, {high!r}] runs backwards; give the least first")

@@ -199,7 +199,6 @@ def test_all_faults_of_a_random_request_are_told_together() -> None:
         "/seed",
         "/energy_range/0",
         "/energy_range/1",
-        "/energy_range",
     ]
 
 

@@ -34,11 +34,13 @@ def read_job(body: bytes) -> tuple[Problem, int | None]:
     """The problem that a body asks about, and the seed of its atoms if they were drawn.
 
     Raises:
-        NotJson: if the body is not JSON; NaN and Infinity are not, nor is nesting without end.
+        NotJson: if the body is not JSON, or is nested without end.
         InvalidJob: with every fault that can be seen at once.
     """
     try:
-        fields = from_json(body, allow_inf_nan=False)
+        # NaN and Infinity are no JSON, but many programs write them: read, they are refused with
+        # a pointer to each.
+        fields = from_json(body, allow_inf_nan=True)
     except ValueError as error:
         raise NotJson(f"the body is not JSON: {error}") from error
     if not isinstance(fields, dict):
@@ -110,14 +112,12 @@ def _grid(request: JobRequest) -> Grid | None:
         raise InvalidJob(*(Fault("/grid_size", fault.detail) for fault in error.faults)) from error
 
 
-def _drawn(request: JobRequest, seed: int, grid: Grid | None) -> Atoms | None:
-    if request.atom_count is None:
-        return None
+def _drawn(request: JobRequest, seed: int, grid: Grid | None) -> Atoms:
     low, high = request.energy_range or _ENERGY_RANGE
-    # Without a grid there will be no job, but the other faults are still worth telling.
-    return random_atoms(
-        request.atom_count, seed=seed, grid=grid or Grid.cube(1), energy_range=(low, high)
-    )
+    # Without a grid or a count there will be no job (which is told already), but the other faults
+    # are still worth telling.
+    count = 1 if request.atom_count is None else request.atom_count
+    return random_atoms(count, seed=seed, grid=grid or Grid.cube(1), energy_range=(low, high))
 
 
 def _tried(make: Callable[[], _T | None], faults: list[Fault]) -> _T | None:
