@@ -9,13 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from pydantic import ValidationError
 
 from ami.bake import Bakery
 from ami.bundle import make_bundle
 from ami.settings import Settings
 from gridwell.adapters.aws import client, translated
 from gridwell.adapters.clock import SystemClock
+from gridwell.adapters.program import read_settings
 from gridwell.adapters.s3 import S3Store
 from gridwell.domain.errors import ServiceError
 
@@ -34,10 +34,7 @@ def main() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 def bake(*, base_image: str | None, dry_run: bool, as_json: bool) -> None:
     """Bake the image of this checkout, or find the one that is there."""
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        raise click.UsageError(f"the environment lacks settings: {error}") from error
+    settings = read_settings(Settings)
     # A bake that is told to end still terminates its builder, as one that fails does.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:

@@ -58,14 +58,15 @@ def work() -> None:
     from concurrent.futures.process import BrokenProcessPool  # noqa: PLC0415 - see above
 
     from app_tier.pool import ProcessPool  # noqa: PLC0415
+    from app_tier.settings import Settings  # noqa: PLC0415
+    from gridwell.adapters.program import log_to_stderr, read_settings  # noqa: PLC0415
 
-    settings = read_settings()
+    settings = read_settings(Settings)
     orders = _Orders()
     for name in (signal.SIGTERM, signal.SIGINT):
         # Early: to systemd death by SIGTERM is a clean end, and a clean end powers off.
         signal.signal(name, orders.stop)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it found credentials
+    log_to_stderr()
     with ProcessPool(settings.cores) as pool:
         from gridwell.domain.errors import ServiceDenied  # noqa: PLC0415
 
@@ -96,21 +97,6 @@ def check() -> None:
     except SmokeFailed as error:
         click.echo(f"smoke test failed: {error}", err=True)
         raise SystemExit(1) from error
-
-
-def read_settings() -> Settings:
-    """The settings; ends the program if they cannot be used, telling all that is wrong."""
-    from pydantic import ValidationError  # noqa: PLC0415 - see above
-
-    from app_tier.settings import Settings  # noqa: PLC0415
-
-    try:
-        return Settings()
-    except ValidationError as error:
-        for fault in error.errors(include_url=False):
-            name = "_".join(str(part) for part in fault["loc"]).upper()
-            click.echo(f"GRIDWELL_{name}: {fault['msg']} (got {fault['input']!r})", err=True)
-        raise SystemExit(2) from error
 
 
 def chosen_ports(settings: Settings, pool: ProcessPool) -> Ports:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import click
-from pydantic import ValidationError
 
 from autoscaler.census import take_census
 from autoscaler.daemon import Daemon
@@ -17,6 +15,7 @@ from autoscaler.journal import Journal
 from autoscaler.model import Rule
 from autoscaler.observe import Ports, observe
 from autoscaler.settings import Settings
+from gridwell.adapters.program import log_to_stderr, read_settings
 from gridwell.domain.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -50,9 +49,8 @@ def main() -> None:
 @_RULE
 def run(*, dry_run: bool, once: bool, rule: str) -> None:
     """Keep the fleet, until SIGTERM or Ctrl-C."""
-    settings = read_settings()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it found credentials
+    settings = read_settings(Settings)
+    log_to_stderr()
     daemon = Daemon(
         chosen_ports(settings),
         settings.policy(Rule(rule)),
@@ -73,7 +71,7 @@ def run(*, dry_run: bool, once: bool, rule: str) -> None:
 @_RULE
 def explain(rule: str) -> None:
     """Print what is seen now, what would be done about it and why; change nothing."""
-    settings = read_settings()
+    settings = read_settings(Settings)
     policy = settings.policy(Rule(rule))
     ports = chosen_ports(settings)
     observation = observe(ports, _answered(Journal(ports.ledger).last))
@@ -122,17 +120,6 @@ def cap(instances: str) -> None:
         raise click.BadParameter(f"{instances!r} is no number of instances; give 0 or more, or off")
 
 
-def read_settings() -> Settings:
-    """The settings; ends the program if they cannot be used, telling all that is wrong."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        for fault in error.errors(include_url=False):
-            name = "_".join(str(part) for part in fault["loc"]).upper()
-            click.echo(f"GRIDWELL_{name}: {fault['msg']} (got {fault['input']!r})", err=True)
-        raise SystemExit(2) from error
-
-
 def chosen_ports(settings: Settings) -> Ports:
     """The ports on AWS."""
     # boto3 costs half a second, which `--help` and a wrong setting should not.
@@ -153,7 +140,7 @@ def chosen_ports(settings: Settings) -> Ports:
 
 
 def _switch(turn: Callable[[Control], Control]) -> None:
-    ledger = chosen_ports(read_settings()).ledger
+    ledger = chosen_ports(read_settings(Settings)).ledger
     control = turn(_answered(ledger.control))
     _answered(lambda: ledger.write_control(control))
     limit = "the policy's cap" if control.cap is None else f"at most {control.cap} instances"

@@ -26,6 +26,11 @@ def a_problem(n: int = 4, *, atoms: int = 5, seed: int = 1, **options: Any) -> P
     return Problem(grid, random_atoms(atoms, seed=seed, grid=grid), **options)
 
 
+def a_long_problem(*, seed: int = 1) -> Problem:
+    """A problem of minutes: with more atoms than points there is nothing that a kernel can skip."""
+    return a_problem(60, atoms=250_000, seed=seed)
+
+
 def atoms_at(*rows: tuple[float, float, float, float]) -> Atoms:
     """Atoms from rows of x, y, z and energy."""
     return Atoms.from_rows(rows)

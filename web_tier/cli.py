@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import secrets
@@ -13,8 +12,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import click
-from pydantic import ValidationError
 
+from gridwell.adapters.program import log_to_stderr, read_settings
 from web_tier.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def main() -> None:
 @main.command()
 def serve() -> None:
     """Serve HTTP by gunicorn: one process, many threads, until SIGTERM."""
-    settings = read_settings()
+    settings = read_settings(Settings)
     command = [
         sys.executable,
         "-m",
@@ -61,8 +60,8 @@ def collect() -> None:
     from web_tier.finisher import Finisher  # noqa: PLC0415
     from web_tier.reconciler import Reconciler  # noqa: PLC0415
 
-    settings = read_settings()
-    _log_to_stderr()
+    settings = read_settings(Settings)
+    log_to_stderr()
     clock, sqs = SystemClock(), client("sqs")
     cache = MemcachedCache(settings.memcached)
     ledger = DynamoJobLedger(client("dynamodb"), settings.table)
@@ -97,8 +96,8 @@ def application() -> Flask:
     """The application as gunicorn's worker loads it."""
     from web_tier.app import create_app  # noqa: PLC0415 - `serve` itself needs none of it
 
-    _log_to_stderr()
-    return create_app(chosen_parts(read_settings()))
+    log_to_stderr()
+    return create_app(chosen_parts(read_settings(Settings)))
 
 
 def chosen_parts(settings: Settings) -> Parts:
@@ -132,20 +131,3 @@ def chosen_parts(settings: Settings) -> Parts:
         fleet=DynamoFleetLedger(dynamodb, settings.table, settings.fleet),
         clock=clock,
     )
-
-
-def read_settings() -> Settings:
-    """The settings; ends the program if they cannot be used, telling all that is wrong."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        for fault in error.errors(include_url=False):
-            name = "GRIDWELL_" + "_".join(str(part) for part in fault["loc"]).upper()
-            given = "it is not set" if fault["type"] == "missing" else f"it is {fault['input']!r}"
-            click.echo(f"{name}: {fault['msg']}; {given}", err=True)
-        raise SystemExit(2) from error
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it found each thing

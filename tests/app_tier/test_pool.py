@@ -18,7 +18,7 @@ from gridwell.domain.job import JobError
 from gridwell.domain.messages import MINIMUM_KIND
 from gridwell.domain.split import split
 from tests.app_tier.world import World, actions
-from tests.builders import a_problem
+from tests.builders import a_long_problem, a_problem
 from tests.oracle import true_minimum
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def a_task(ticket: int, problem: Problem | None = None, box: Box | None = None) 
 
 def a_long_task(ticket: int) -> ChunkTask:
     """Hours of computing."""
-    return a_task(ticket, a_problem(400, atoms=3000))
+    return a_task(ticket, a_long_problem())
 
 
 def outcomes(pool: ProcessPool, count: int) -> dict[int, Outcome]:
@@ -211,7 +211,7 @@ def test_a_chunk_whose_process_was_killed_is_given_back_and_computed_again(
     pool: ProcessPool,
 ) -> None:
     world = World(processes=pool)
-    job = world.submit(a_problem(400, atoms=3000), chunks=1)
+    job = world.submit(a_long_problem(), chunks=1)
     world.step()
     until(lambda: len(pool.progress()) > 0)
 

@@ -182,7 +182,7 @@ def test_a_worker_computes_what_there_is_and_exits_0_when_idle(
 
 
 def test_a_worker_told_to_stop_gives_back_at_once_what_has_not_started(place: Place) -> None:
-    place.submit(chunks=4, n=300, atoms=2000, seed=2)  # minutes of computing
+    place.submit(chunks=4, n=60, atoms=250_000, seed=2)  # minutes of computing
     process = place.start(GRIDWELL_POLL_SECONDS="20")
     try:
         until(lambda: place.chunks.depth().in_flight == 2)

@@ -1,0 +1,38 @@
+"""What every program does first: read its settings, set up its log."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from pydantic import ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_Settings = TypeVar("_Settings")
+PREFIX: Final = "GRIDWELL_"  #: of every environment variable that is ours
+_USAGE: Final = 2
+
+
+def read_settings(read: Callable[[], _Settings]) -> _Settings:
+    """The settings; ends the program if they cannot be used, telling all that is wrong at once.
+
+    Args:
+        read: makes them of the environment, like a class of pydantic-settings.
+    """
+    try:
+        return read()
+    except ValidationError as error:
+        for fault in error.errors(include_url=False):
+            name = PREFIX + "_".join(str(part) for part in fault["loc"]).upper()
+            given = "it is not set" if fault["type"] == "missing" else f"it is {fault['input']!r}"
+            sys.stderr.write(f"{name}: {fault['msg']}; {given}\n")
+        raise SystemExit(_USAGE) from error
+
+
+def log_to_stderr() -> None:
+    """Log what matters to an operator, a line a record."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it found each thing
