@@ -7,7 +7,7 @@ MAX_INSTANCES ?= 4
 PYTHON := .venv/bin/python
 GRIDWELL := $(PYTHON) -m gridwell
 
-.PHONY: help run up down test check lock clean
+.PHONY: help run up down test check exactness bench-kernels lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,13 @@ check: .venv/ready ## format, lint, types, import rules, known vulnerabilities
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	$(PYTHON) scripts/audit.py
+
+exactness: .venv/ready ## try every kernel on 5,000 random and adversarial cases (CASES=)
+	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m tests.kernels.exactness $(or $(CASES),5000)
+
+bench-kernels: .venv/ready ## measure the kernels: a table, benchmarks/kernels.csv and kernels.png
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m benchmarks.kernels
 
 lock: .venv/ready ## pin every dependency of pyproject.toml anew, in requirements.txt
 	@exec scripts/lock.sh

@@ -8,6 +8,13 @@ trap 'rm -rf "$scratch"' EXIT
 "$scratch/venv/bin/python" -m pip install --quiet uv
 "$scratch/venv/bin/uv" pip compile pyproject.toml --extra test --extra check --universal \
     --python-version 3.11 --no-emit-index-url --quiet --no-header --output-file "$scratch/pins"
+"$scratch/venv/bin/uv" pip compile pyproject.toml --extra bench --constraint "$scratch/pins" \
+    --universal --python-version 3.11 --no-emit-index-url --no-annotate --quiet --no-header \
+    --output-file "$scratch/bench"
+{
+    printf '%s\n' '# What the benchmarks need, the library's own part included, pinned (make lock).'
+    cat "$scratch/bench"
+} >benchmarks/requirements.txt
 {
     printf '%s\n' \
         '# Every package that running locally, testing and checking need, pinned (make lock).' \

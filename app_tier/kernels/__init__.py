@@ -9,7 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from app_tier.kernels.branch_and_bound import branch_and_bound_minimum
+from app_tier.kernels.choice import fastest
 from app_tier.kernels.direct import direct_minimum
+from app_tier.kernels.maps import potential_map
+from app_tier.kernels.single import single_minimum
 from gridwell.domain.minimum import Minimum
 from gridwell.domain.potential import potential
 
@@ -20,7 +24,13 @@ if TYPE_CHECKING:
     from gridwell.domain.atoms import Atoms
     from gridwell.domain.grid import Box, Grid
 
-KERNELS: Final[Mapping[str, Kernel]] = {"direct": direct_minimum}
+__all__ = ["AUTO", "KERNELS", "find_minimum", "potential_map"]
+
+KERNELS: Final[Mapping[str, Kernel]] = {
+    "direct": direct_minimum,
+    "single": single_minimum,
+    "branch_and_bound": branch_and_bound_minimum,
+}
 AUTO: Final = "auto"  #: the kernel that we expect to be fastest
 
 
@@ -64,7 +74,7 @@ def find_minimum(
             raise ValueError(f"the incumbent {incumbent} is not one of {grid.points} grid points")
         value = potential(grid, atoms, incumbent, min_distance=min_distance, softening=softening)
         best = None if value is None else Minimum(value, incumbent)
-    search = KERNELS["direct" if kernel == AUTO else kernel]
+    search = KERNELS[fastest(grid, atoms, box) if kernel == AUTO else kernel]
     return search(
         grid,
         atoms,

@@ -47,8 +47,11 @@ def test_chunks_are_of_two_seconds_unless_that_is_too_many(
         ((32, 32, 32), 1, 8),  # 32,768 points are shared
         ((40, 40, 40), 200, 8),
         ((100, 100, 100), 1000, 8),
-        ((100, 100, 100), 6000, 11),
-        ((400, 400, 400), 1_000_000, 256),
+        ((100, 100, 100), 6000, 8),  # searched
+        ((48, 48, 48), 115_000, 8),  # more atoms than points: summed
+        ((64, 64, 64), 300_000, 40),
+        ((400, 400, 400), 1_000_000, 9),
+        ((99, 99, 99), 1_000_000, 256),
     ],
 )
 def test_known_jobs(shape: tuple[int, int, int], atoms: int, chunks: int) -> None:

@@ -1,0 +1,40 @@
+"""`make exactness`: thousands of cases of every kernel against brute force.
+
+    python -m tests.kernels.exactness [how many] [the first]
+
+Prints each case that disagrees and ends with status 1 if any does.
+"""
+
+from __future__ import annotations
+
+# ruff: noqa: T201  # a command: what it prints is its result
+import math
+import sys
+from unittest import mock
+
+from app_tier.kernels import AUTO, KERNELS, branch_and_bound, find_minimum
+from tests.kernels.cases import KINDS, brute_force, case, differs, options_of
+
+
+def main(count: int = 5000, first: int = 0) -> int:
+    """Try cases and return how many disagree."""
+    wrong = 0
+    for number in range(first, first + count):
+        of = case(number)
+        true = brute_force(of)
+        for kernel in (AUTO, *KERNELS):
+            found = find_minimum(of.problem.grid, of.problem.atoms, kernel=kernel, **options_of(of))
+            if differs(found, true):
+                wrong += 1
+                kind = KINDS[number % len(KINDS)]
+                print(f"case {number} ({kind}), kernel {kernel}: {found} instead of {true}")
+        if (number - first + 1) % 500 == 0:
+            print(f"{number - first + 1} cases, {wrong} wrong", flush=True)
+    print(f"{count} cases with {len(KERNELS) + 1} choices of kernel: {wrong} wrong")
+    return wrong
+
+
+if __name__ == "__main__":
+    # No budget: the small cases would all be left to the direct kernel.
+    with mock.patch.object(branch_and_bound, "_SHARE", math.inf):
+        sys.exit(main(*map(int, sys.argv[1:])) > 0)
