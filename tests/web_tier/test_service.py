@@ -71,12 +71,12 @@ def test_the_stored_problem_is_the_one_asked_and_names_a_hint() -> None:
 
 
 def test_a_long_job_is_sent_again_only_after_three_times_its_expected_seconds() -> None:
-    world, problem = World(), a_problem(400, atoms=1000)
+    world, problem = World(), a_problem(60, atoms=250_000)
 
     job = world.job(a_service(world).submit(problem))
 
     assert job.sent_at is not None
-    drain = cost.seconds((400, 400, 400), 1000)
+    drain = cost.seconds((60, 60, 60), 250_000)
     assert job.resend_at == job.sent_at + 3 * drain > job.sent_at + 120
 
 
