@@ -121,6 +121,8 @@ class Bakery:
         """The bundle in the bucket, and the builder's script with signed addresses."""
         key, report = _keys(build)
         with translated(f"the bucket {self.bucket}"):
+            # A bake that was killed may have left one, which must not be taken for ours.
+            self.s3.delete_object(Bucket=self.bucket, Key=report)
             self.s3.put_object(Bucket=self.bucket, Key=key, Body=bundle.archive)
         try:
             yield fill(

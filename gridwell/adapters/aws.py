@@ -121,6 +121,8 @@ def client(service: str) -> Any:
         retries={"mode": "standard", "total_max_attempts": TRIES},
         max_pool_connections=CONNECTIONS,
         tcp_keepalive=True,
+        # Signed addresses must be of version 4, which boto3 does not take by itself everywhere.
+        signature_version="s3v4" if service == "s3" else None,
     )
     with translated(f"the AWS service {service}"):
         return boto3.client(service, config=config)  # type: ignore[call-overload]

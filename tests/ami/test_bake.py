@@ -127,6 +127,18 @@ def test_a_provisioning_that_fails_tells_its_last_words(
         workshop.bakery().bake(failing)
 
 
+def test_the_report_of_a_bake_that_was_killed_is_not_believed(
+    workshop: Workshop, bundle: Bundle, leaves_nothing: Any
+) -> None:
+    failing = provisioning(bundle, "echo this one fails; exit 4")
+    bakery = workshop.bakery()
+    left = f"builds/{failing.build(bakery.base_image)}/report"
+    workshop.region.client("s3").put_object(Bucket=workshop.bucket, Key=left, Body=b"0\nall well\n")
+
+    with pytest.raises(BakeError, match="this one fails"):
+        bakery.bake(failing)
+
+
 def test_a_bundle_that_was_tampered_with_is_not_run(
     workshop: Workshop, bundle: Bundle, leaves_nothing: None
 ) -> None:
