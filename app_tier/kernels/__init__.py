@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING, Final
 from app_tier.kernels.branch_and_bound import branch_and_bound_minimum
 from app_tier.kernels.choice import fastest
 from app_tier.kernels.direct import direct_minimum
+from app_tier.kernels.jit import COMPILES
 from app_tier.kernels.maps import potential_map
 from app_tier.kernels.single import single_minimum
 from gridwell.domain.minimum import Minimum
 from gridwell.domain.potential import potential
+
+if COMPILES:
+    from app_tier.kernels.jit_direct import jit_direct_minimum
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +34,7 @@ KERNELS: Final[Mapping[str, Kernel]] = {
     "direct": direct_minimum,
     "single": single_minimum,
     "branch_and_bound": branch_and_bound_minimum,
+    **({"jit_direct": jit_direct_minimum} if COMPILES else {}),
 }
 AUTO: Final = "auto"  #: the kernel that we expect to be fastest
 
@@ -74,7 +79,9 @@ def find_minimum(
             raise ValueError(f"the incumbent {incumbent} is not one of {grid.points} grid points")
         value = potential(grid, atoms, incumbent, min_distance=min_distance, softening=softening)
         best = None if value is None else Minimum(value, incumbent)
-    search = KERNELS[fastest(grid, atoms, box) if kernel == AUTO else kernel]
+    if kernel == AUTO:
+        kernel = fastest(grid, atoms, box, compiled=COMPILES)
+    search = KERNELS[kernel]
     return search(
         grid,
         atoms,

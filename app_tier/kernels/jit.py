@@ -1,0 +1,44 @@
+"""Numba, where it is installed (`pip install gridwell[fast]`): never required."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+_njit: Any
+try:
+    import numba
+except ImportError:  # not installed, or not made for this numpy: numpy's kernels do all it does
+    _njit = None
+else:
+    _njit = numba.njit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+COMPILES: Final = _njit is not None  #: whether `compiled` can be called
+
+#: Only "contract": operations may be fused, nothing may be reordered, and zeros, infinities and
+#: not-a-numbers stay what they are.  The other error model looks at each divisor, one by one.
+_OPTIONS: Final = {"fastmath": {"contract"}, "error_model": "numpy"}
+
+
+def compiled(function: F, *, inline: bool = False) -> F:
+    """The function as machine code, compiled at its first call and kept on disk for the next one.
+
+    Args:
+        function: of numbers and numpy arrays.
+        inline: to be compiled into its callers, for what is called in an inner loop.
+    """
+    made: F
+    if inline:
+        made = _njit(inline="always", **_OPTIONS)(function)
+        return made
+    try:
+        made = _njit(cache=True, **_OPTIONS)(function)
+    except RuntimeError:
+        # Neither the package's directory nor the user's can be written: each process compiles,
+        # which takes half a second.
+        made = _njit(**_OPTIONS)(function)
+    return made
