@@ -7,7 +7,7 @@ MAX_INSTANCES ?= 4
 PYTHON := .venv/bin/python
 GRIDWELL := $(PYTHON) -m gridwell
 
-.PHONY: help run up down test check exactness bench-kernels lock clean
+.PHONY: help run up down test check simulate exactness bench-kernels lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,9 @@ check: .venv/ready ## format, lint, types, import rules, known vulnerabilities
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	$(PYTHON) scripts/audit.py
+
+simulate: .venv/ready ## live through many seeds of faults in virtual time (SEEDS=300, or SEED=n TRACE=1)
+	@exec $(PYTHON) -m tests.simulation $(if $(SEED),--seed $(SEED) $(if $(TRACE),--trace),--seeds $(or $(SEEDS),300))
 
 exactness: .venv/ready ## try every kernel on 5,000 random and adversarial cases (CASES=)
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m tests.kernels.exactness $(or $(CASES),5000)

@@ -99,10 +99,14 @@ class Bench:
             return False
         return True
 
+    def void_reason(self, held: Held) -> str | None:
+        """Why nobody wants a chunk's result, by its job as last read; None: somebody does."""
+        job = self.jobs.get(held.message.job)
+        return void_reason(held.message, job, self.ports.clock.now())
+
     def drop_void(self, step: Step, held: Held) -> bool:
         """Be done with a chunk that nobody wants, by its job as last read."""
-        job = self.jobs.get(held.message.job)
-        reason = void_reason(held.message, job, self.ports.clock.now())
+        reason = self.void_reason(held)
         if reason is None:
             return False
         step.note("chunk_void", f"{held.name} is not wanted: {reason}", serious=False)

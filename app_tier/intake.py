@@ -92,6 +92,11 @@ class Intake:
         new = [held for held in bench.hand if not held.submitted]
         if not new or bench.paused or not bench.learn(step, new):
             return
+        # A job that is only remembered may have begun a new attempt since, whose chunks these are:
+        # what was read after a message came is what may call it void.
+        doubtful = [held for held in new if bench.void_reason(held) is not None]
+        if doubtful and not bench.learn(step, doubtful, older_than=0.0):
+            return
         for held in new:
             if bench.drop_void(step, held):
                 continue

@@ -1,0 +1,127 @@
+"""Computing in virtual time: known minima, after some seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from app_tier.compute import ChunkTask, Outcome
+from gridwell.domain.minimum import Minimum
+from tests.simulation.kernel import Died
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gridwell.domain.grid import Box
+    from tests.simulation.kernel import Process
+    from tests.simulation.known import Known
+
+_POISON_SECONDS: Final = 0.5
+
+
+@dataclass(slots=True)
+class _Running:
+    task: ChunkTask
+    began: float
+    ends: float  #: infinite: it hangs
+    poison: bool = False
+
+
+class SimulatedCompute:
+    """Keeps the promises of `app_tier.compute.Compute`.
+
+    Args:
+        process: the worker that it computes for.
+        known: what there is to find.
+        cores: how many tasks run at a time.
+        poison: the problem and box that kill whoever computes them.
+        lies: told the problem of each wrong result.
+    """
+
+    def __init__(
+        self,
+        process: Process,
+        known: Mapping[str, Known],
+        *,
+        cores: int,
+        poison: tuple[str, Box] | None,
+        lies: Callable[[str], None],
+    ) -> None:
+        self.rest = 0.0  #: seconds that the worker asked to wait
+        self._process = process
+        self._known = known
+        self._cores = cores
+        self._poison = poison
+        self._lies = lies
+        self._queue: list[ChunkTask] = []
+        self._running: dict[int, _Running] = {}
+        self._ended: list[Outcome] = []
+
+    def submit(self, task: ChunkTask) -> None:
+        """See `app_tier.compute.Compute`."""
+        self._queue.append(task)
+        self._advance()
+
+    def discard(self, ticket: int) -> None:
+        """See `app_tier.compute.Compute`."""
+        self._queue = [task for task in self._queue if task.ticket != ticket]
+        self._running.pop(ticket, None)
+        self._ended = [outcome for outcome in self._ended if outcome.ticket != ticket]
+        self._advance()
+
+    def progress(self) -> Mapping[int, int]:
+        """See `app_tier.compute.Compute`."""
+        now = self._process.sim.now
+        return {
+            ticket: 0 if running.ends == float("inf") else int(10 * (now - running.began))
+            for ticket, running in self._running.items()
+        }
+
+    def finished(self) -> list[Outcome]:
+        """See `app_tier.compute.Compute`."""
+        self._advance()
+        ended, self._ended = self._ended, []
+        return ended
+
+    def wait(self, seconds: float) -> None:
+        """See `app_tier.compute.Compute`; the worker's last act in a step, so it only notes it."""
+        now = self._process.sim.now
+        soonest = min((r.ends for r in self._running.values()), default=float("inf"))
+        self.rest = max(0.0, min(seconds, soonest - now))
+
+    def _advance(self) -> None:
+        sim = self._process.sim
+        while True:
+            for ticket, running in list(self._running.items()):
+                if running.ends <= sim.now:
+                    if running.poison:
+                        raise Died
+                    del self._running[ticket]
+                    self._ended.append(self._outcome(running))
+            if not self._queue or len(self._running) >= self._cores:
+                return
+            task = self._queue.pop(0)
+            self._running[task.ticket] = self._begin(task)
+
+    def _begin(self, task: ChunkTask) -> _Running:
+        sim = self._process.sim
+        if self._poison == (task.problem, task.box):
+            sim.faults.injected["poison chunk"] += 1
+            return _Running(task, sim.now, sim.now + _POISON_SECONDS, poison=True)
+        seconds = sim.rng.uniform(0.1, 8.0)
+        if sim.faults.strike("chunk hangs"):
+            seconds = float("inf")
+        elif sim.faults.strike("chunk is slow"):
+            seconds = sim.rng.uniform(30.0, 400.0)
+        return _Running(task, sim.now, sim.now + seconds)
+
+    def _outcome(self, running: _Running) -> Outcome:
+        faults, task = self._process.sim.faults, running.task
+        seconds = running.ends - running.began
+        if faults.strike("chunk fails"):
+            return Outcome(ticket=task.ticket, error="by chance")
+        best = self._known[task.problem].minima[task.box]
+        if best is not None and faults.strike("result lies"):
+            self._lies(task.problem)
+            best = Minimum(best.value - 1000.0, best.index)
+        return Outcome(ticket=task.ticket, best=best, seconds=seconds)

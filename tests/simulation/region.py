@@ -1,0 +1,176 @@
+"""EC2 in virtual time: slow states, late describes, no capacity; and its invariants."""
+
+from __future__ import annotations
+
+import bisect
+from typing import TYPE_CHECKING, Final
+
+from gridwell.adapters.memory import MemoryEc2
+from gridwell.domain.errors import NoCapacity
+from gridwell.domain.fleet import Instance, InstanceState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.simulation.kernel import Simulation
+
+ON: Final = (InstanceState.PENDING, InstanceState.RUNNING)
+LONGEST_BOOT: Final = 90.0
+LONGEST_STOP: Final = 90.0
+_DESCRIBE_LAG: Final = 50.0
+_HUNG_SECONDS: Final = 300.0  #: until a machine without a worker is switched off by its watchdog
+
+
+class SimulatedEc2:
+    """All instances of the fleet.
+
+    Args:
+        sim: time and chance.
+        cap: how many there may be.
+        boot: called when an instance's machine is up and its worker is to start.
+        kept_seconds: younger stopped instances must not be terminated.
+    """
+
+    def __init__(
+        self, sim: Simulation, *, cap: int, boot: Callable[[str], None], kept_seconds: float
+    ) -> None:
+        self.inner = MemoryEc2(sim.clock)
+        self.launches: dict[str, set[str]] = {}  #: instances, by token
+        self._sim = sim
+        self._cap = cap
+        self._boot = boot
+        self._kept = kept_seconds
+        self._stopped_at: dict[str, float] = {}
+        self._times: list[float] = []
+        self._shown: list[tuple[Instance, ...]] = []
+        self.look()
+
+    def now(self) -> tuple[Instance, ...]:
+        """The instances as they are."""
+        return self._shown[-1]
+
+    def state(self, name: str) -> InstanceState:
+        """One instance's true state."""
+        return next(i.state for i in self.now() if i.id == name)
+
+    def look(self) -> None:
+        """Note what changed, and check it."""
+        shown = self.inner.instances()
+        if self._shown and shown == self._shown[-1]:
+            return
+        self._times.append(self._sim.now)
+        self._shown.append(shown)
+        standing = [i for i in shown if i.state is not InstanceState.TERMINATED]
+        require = self._sim.require
+        require("I7 cap", len(standing) <= self._cap, f"{len(standing)} instances of {self._cap}")
+        slots = [i.slot for i in standing]
+        require(
+            "I7 one to a slot", len(set(slots)) == len(slots), f"slots {sorted(map(str, slots))}"
+        )
+        for instance in shown:
+            if instance.state is not InstanceState.STOPPED:
+                self._stopped_at.pop(instance.id, None)
+            else:
+                self._stopped_at.setdefault(instance.id, self._sim.now)
+
+    def instances(self) -> tuple[Instance, ...]:
+        """See `gridwell.domain.ports.Ec2`: of now, or of a moment before."""
+        self.look()
+        if not self._sim.faults.strike("describe late"):
+            return self.now()
+        then = self._sim.now - self._sim.rng.uniform(0.0, _DESCRIBE_LAG)
+        return self._shown[max(0, bisect.bisect_right(self._times, then) - 1)]
+
+    def release(self) -> str | None:
+        """See `gridwell.domain.ports.Ec2`."""
+        return self.inner.release()
+
+    def launch(self, slot: int, token: str) -> str:
+        """See `gridwell.domain.ports.Ec2`."""
+        if self._sim.faults.strike("no capacity"):
+            raise NoCapacity("no capacity by chance")
+        known = {instance.id for instance in self.now()}
+        self.inner.boot_seconds = self._sim.rng.uniform(5.0, LONGEST_BOOT)
+        name = self.inner.launch(slot, token)
+        made = self.launches.setdefault(token, set())
+        made.add(name)
+        self._sim.require("I7 one launch an epoch", len(made) == 1, f"token {token}: {made}")
+        if name not in known:
+            self._sim.note(f"{name} is launched in slot {slot}")
+            self._booting(name)
+        self.look()
+        return name
+
+    def start(self, instance: str) -> None:
+        """See `gridwell.domain.ports.Ec2`."""
+        if self._sim.faults.strike("no capacity"):
+            raise NoCapacity("no capacity by chance")
+        self.inner.boot_seconds = self._sim.rng.uniform(5.0, LONGEST_BOOT)
+        was = self.inner._machine(instance).state
+        self.inner.start(instance)
+        if was is InstanceState.STOPPED:
+            self._sim.note(f"{instance} is started")
+            self._booting(instance)
+        self.look()
+
+    def terminate(self, instance: str) -> None:
+        """See `gridwell.domain.ports.Ec2`."""
+        self.look()
+        found = next(i for i in self.now() if i.id == instance)
+        self._sim.require(
+            "I8 stopped before terminated",
+            found.state not in (*ON, InstanceState.STOPPING),
+            f"{instance} is {found.state} and terminated",
+        )
+        age = self._sim.now - self._stopped_at.get(instance, float("-inf"))
+        stale = found.release != self.release()
+        self._sim.require(
+            "I8 aged before terminated",
+            stale or age >= self._kept,
+            f"{instance} is terminated {age:.0f} s after it stopped",
+        )
+        self._sim.note(f"{instance} is terminated")
+        self._gone(instance)
+
+    def power_off(self, instance: str) -> None:
+        """What a machine does to itself, or a failure to it."""
+        if self.inner._machine(instance).state in ON:
+            self._sim.note(f"{instance} powers off")
+            self.inner.stop_seconds = self._sim.rng.uniform(1.0, LONGEST_STOP)
+            self.inner.power_off(instance)
+            self._settles(instance)
+
+    def lose(self, instance: str) -> None:
+        """EC2 takes an instance for good."""
+        self._sim.note(f"{instance} is lost")
+        self._gone(instance)
+
+    def _gone(self, instance: str) -> None:
+        self.inner.stop_seconds = self._sim.rng.uniform(1.0, LONGEST_STOP)
+        self.inner.terminate(instance)
+        self._settles(instance)
+
+    def _settles(self, instance: str) -> None:
+        self.look()
+        self._sim.at(self.inner._machine(instance).until + 1e-3, self.look)
+
+    def _booting(self, instance: str) -> None:
+        life = self.inner._machine(instance).launched
+
+        def up() -> None:
+            self.look()
+            machine = self.inner._machine(instance)
+            if machine.state is not InstanceState.RUNNING or machine.launched != life:
+                return
+            if self._sim.faults.strike("start falls back"):
+                self.power_off(instance)
+            elif self._sim.faults.strike("boot hangs"):
+                self._sim.after(_HUNG_SECONDS, lambda: self._off_if(instance, life))
+            else:
+                self._boot(instance)
+
+        self._sim.at(self.inner._machine(instance).until + 1e-3, up)
+
+    def _off_if(self, instance: str, life: float) -> None:
+        if self.inner._machine(instance).launched == life:
+            self.power_off(instance)
