@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from gridwell.adapters.clock import SystemClock
 from gridwell.adapters.s3 import S3Store
 from gridwell.adapters.stack import create_or_update, environment_of
 from gridwell.local_stack.programs import environment, python
-from tests.local_stack.conftest import ROOT, Region
+from tests.local_stack.conftest import ROOT, Region, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,27 +95,9 @@ class Workshop:
 @contextlib.contextmanager
 def confined_region(state: Path, prefix: tuple[str, ...]) -> Iterator[Region]:
     command = [*prefix, *python("gridwell.local_stack.region.cloud", "--state", str(state))]
-    with (state / "cloud.log").open("ab") as log:
-        process = subprocess.Popen(
-            command, env=environment(settings={}), stdout=subprocess.PIPE, stderr=log
-        )
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line, (state / "cloud.log").read_text()
-        ready = json.loads(line)
-        yield Region(
-            process=process,
-            state=state,
-            endpoint=ready["endpoint"],
-            base_image=ready["base_image"],
-        )
-    finally:
-        process.terminate()
-        status = process.wait(30)
-        if process.stdout is not None:
-            process.stdout.close()
-    assert status == 0
+    with serving(command, state=state, env=environment(settings={})) as region:
+        yield region
+    assert region.process.returncode == 0
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,11 +18,12 @@ import pytest
 from botocore.config import Config
 
 from gridwell.local_stack.machine.stand_ins import main as stand_in
+from gridwell.local_stack.programs import python
 from gridwell.local_stack.region.images import ImageRecord, ImageStore
 from tests.local_stack.units import IMAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).parents[2]
 
@@ -92,21 +92,17 @@ class Region:
 
 @contextmanager
 def running_region(state: Path, *options: str, **env: str) -> Iterator[Region]:
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "gridwell.local_stack.region.cloud",
-        "--state",
-        str(state),
-    ]
+    command = python("gridwell.local_stack.region.cloud", f"--state={state}")
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "AWS_DEFAULT_REGION": "us-east-1", **env}
+    with serving([*command, *options], state=state, env=env) as region:
+        yield region
+
+
+@contextmanager
+def serving(command: Sequence[str], *, state: Path, env: Mapping[str, str]) -> Iterator[Region]:
+    """A cloud process from its line that says it is ready to its orderly end."""
     with (state / "cloud.log").open("ab") as log:
-        process = subprocess.Popen(
-            [*command, *options],
-            env={**os.environ, "PYTHONPATH": str(ROOT), "AWS_DEFAULT_REGION": "us-east-1", **env},
-            stdout=subprocess.PIPE,
-            stderr=log,
-        )
+        process = subprocess.Popen(command, env=dict(env), stdout=subprocess.PIPE, stderr=log)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
