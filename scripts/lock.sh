@@ -12,7 +12,7 @@ trap 'rm -rf "$scratch"' EXIT
     --universal --python-version 3.11 --no-emit-index-url --no-annotate --quiet --no-header \
     --output-file "$scratch/bench"
 {
-    printf '%s\n' '# What the benchmarks need, the library's own part included, pinned (make lock).'
+    printf '%s\n' '# What the benchmarks need, this library included, pinned (make lock).'
     cat "$scratch/bench"
 } >benchmarks/requirements.txt
 {
