@@ -51,8 +51,7 @@ class Atoms:
                     "are not (N, 3) and (N,) with at least one atom",
                 )
             )
-        if count > limits.MAX_ATOMS:
-            raise InvalidJob(Fault("/atoms", f"{count} atoms are more than {limits.MAX_ATOMS}"))
+        check_count(count)
         if faults := tuple(_faults(positions, energies)):
             raise InvalidJob(*faults)
         positions.flags.writeable = False
@@ -85,6 +84,16 @@ class Atoms:
     def sha(self) -> str:
         """The sha256 of `rows`, in hex: equal atoms in equal order, and nothing else."""
         return hashlib.sha256(self.rows().tobytes()).hexdigest()
+
+
+def check_count(count: int) -> None:
+    """Refuse more atoms than a problem may have.
+
+    Raises:
+        InvalidJob: if there are more.
+    """
+    if count > limits.MAX_ATOMS:
+        raise InvalidJob(Fault("/atoms", f"{count} atoms are more than {limits.MAX_ATOMS}"))
 
 
 def random_atoms(

@@ -1,4 +1,4 @@
-"""Molecules from files: just enough of PQR, PDBQT and AutoGrid's formats for the tests."""
+"""Molecules from files, and just enough of AutoGrid's formats for the tests."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from gridwell.domain.atoms import Atoms
 from gridwell.domain.grid import Grid
+from gridwell.formats import read_atoms
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from gridwell.domain.atoms import Atoms
 
 COULOMB: Final = 332.0 * 0.1406  #: AutoGrid's kcal A / (mol e^2), times its weight of the term
 SOFTENING: Final = 0.5  #: AutoGrid takes smaller distances as this, in A
@@ -24,20 +26,9 @@ _RECORDS = ("ATOM", "HETATM")
 _HEADER_LINES = 6
 
 
-def read_pqr(path: Path) -> Atoms:
-    """The atoms of a PQR file.
-
-    Its fields are split by blanks and vary in number, as the chain may be missing; but a line
-    always ends with x, y, z, charge and radius.
-    """
-    rows = [line.split()[-5:-1] for line in _records(path)]
-    return Atoms.from_rows([[float(field) for field in row] for row in rows])
-
-
-def read_pdbqt(path: Path) -> Atoms:
-    """The atoms of a PDBQT file, whose fields have fixed columns and may touch each other."""
-    columns = (slice(30, 38), slice(38, 46), slice(46, 54), slice(70, 76))
-    return Atoms.from_rows([[float(line[column]) for column in columns] for line in _records(path)])
+def read(path: Path) -> Atoms:
+    """The atoms of a file."""
+    return read_atoms(path.read_bytes(), path.name).atoms
 
 
 def write_pdbqt(path: Path, atoms: Atoms) -> None:

@@ -22,8 +22,7 @@ from tests.kernels.molecules import (
     SOFTENING,
     Map,
     autogrid,
-    read_pdbqt,
-    read_pqr,
+    read,
     write_pdbqt,
 )
 
@@ -59,7 +58,7 @@ needs_autogrid_test = pytest.mark.skipif(
     [(ACETATE, 8, -1.0), (FASCICULIN, 906, 4.053), (BARSTAR, 1403, -5.0)],
 )
 def test_a_pqr_file_is_read_to_the_last_atom(file: str, count: int, charge: float) -> None:
-    atoms = read_pqr(APBS / file)
+    atoms = read(APBS / file)
 
     assert atoms.count == count
     assert atoms.energies.sum() == pytest.approx(charge, abs=1e-9)
@@ -93,7 +92,7 @@ def test_a_molecule_has_the_minimum_that_another_program_found(
 
     least = find_minimum(
         grid,
-        read_pqr(APBS / file),
+        read(APBS / file),
         softening=softening,
         min_distance=min_distance,
         kernel=kernel,
@@ -107,10 +106,10 @@ def test_a_molecule_has_the_minimum_that_another_program_found(
 @needs_autogrid
 @needs_apbs
 def test_autogrid_computes_the_same_map_of_fasciculin(tmp_path: Path) -> None:
-    atoms = read_pqr(APBS / FASCICULIN)
+    atoms = read(APBS / FASCICULIN)
     receptor = tmp_path / "receptor.pdbqt"
     write_pdbqt(receptor, atoms)
-    assert (read_pdbqt(receptor).rows() == atoms.rows()).all(), "three decimals are all it has"
+    assert (read(receptor).rows() == atoms.rows()).all(), "three decimals are all it has"
 
     computed = autogrid(receptor, centre=(1.0, 2.0, 27.0), cells=(50, 36, 44))
 
@@ -122,7 +121,7 @@ def test_autogrid_computes_the_same_map_of_fasciculin(tmp_path: Path) -> None:
 def test_autogrid_computes_the_same_map_of_its_own_example(tmp_path: Path) -> None:
     receptor = tmp_path / HIV_PROTEASE.name
     receptor.write_bytes(HIV_PROTEASE.read_bytes())
-    atoms = read_pdbqt(receptor)
+    atoms = read(receptor)
     assert atoms.count == 1842
 
     computed = autogrid(receptor, centre=(2.0, -1.0, 3.0), cells=(40, 40, 44))

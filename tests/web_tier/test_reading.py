@@ -15,7 +15,8 @@ from gridwell.domain import limits
 from gridwell.domain.atoms import random_atoms
 from gridwell.domain.errors import InvalidJob
 from gridwell.domain.grid import Grid
-from web_tier.api.atoms import csv_atoms, json_atoms, npy_atoms, read_atoms
+from gridwell.formats import csv_atoms, json_atoms, npy_atoms
+from gridwell.formats.json_rows import atoms_in
 from web_tier.api.reading import NotJson, read_job
 
 if TYPE_CHECKING:
@@ -227,13 +228,13 @@ def test_a_million_atoms_are_read_within_seconds() -> None:
     )
 )
 def test_atoms_come_back_bit_by_bit_in_each_form(rows: list[tuple[float, ...]]) -> None:
-    atoms = read_atoms([list(row) for row in rows])
+    atoms = atoms_in([list(row) for row in rows])
 
-    again = read_atoms(json.loads(b"".join(json_atoms(atoms)))["atoms"])
+    again = atoms_in(json.loads(b"".join(json_atoms(atoms)))["atoms"])
     lines = b"".join(csv_atoms(atoms)).decode().split("\r\n")
     assert again.sha() == atoms.sha()
     assert lines[0] == "x,y,z,energy"
-    assert read_atoms([[float(v) for v in line.split(",")] for line in lines[1:-1]]).sha() == (
+    assert atoms_in([[float(v) for v in line.split(",")] for line in lines[1:-1]]).sha() == (
         atoms.sha()
     )
     assert b"".join(npy_atoms(atoms)).startswith(b"\x93NUMPY")
@@ -242,7 +243,7 @@ def test_atoms_come_back_bit_by_bit_in_each_form(rows: list[tuple[float, ...]]) 
 def test_more_atoms_than_one_piece_are_written_without_a_seam() -> None:
     atoms = random_atoms(25_000, seed=1, grid=Grid.cube(10))
 
-    assert read_atoms(json.loads(b"".join(json_atoms(atoms)))["atoms"]).sha() == atoms.sha()
+    assert atoms_in(json.loads(b"".join(json_atoms(atoms)))["atoms"]).sha() == atoms.sha()
     assert len(b"".join(csv_atoms(atoms)).splitlines()) == 25_001
 
 

@@ -9,7 +9,7 @@ from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Final
 
 from gridwell.domain.errors import ServiceBusy
-from web_tier.api.atoms import csv_atoms, json_atoms, npy_atoms
+from gridwell.formats import csv_atoms, json_atoms, npy_atoms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,7 +11,7 @@ from gridwell.domain.atoms import Atoms, random_atoms
 from gridwell.domain.errors import Fault, GridwellError, InvalidJob
 from gridwell.domain.grid import Grid
 from gridwell.domain.problem import Problem, option_faults
-from web_tier.api.atoms import read_atoms, shown
+from gridwell.formats.json_rows import atoms_in, shown
 from web_tier.api.models import JobRequest
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def read_job(body: bytes) -> tuple[Problem, int | None]:
     grid = _tried(lambda: _grid(request), faults)
     seed = None
     if request.atoms is not None:
-        atoms = _tried(lambda: read_atoms(request.atoms), faults)
+        atoms = _tried(lambda: atoms_in(request.atoms), faults)
     else:
         seed = request.seed or 0
         atoms = _tried(lambda: _drawn(request, seed or 0, grid), faults)

@@ -1,4 +1,4 @@
-"""Atoms out of a request's JSON, and into the forms in which they are handed out.
+"""Atoms in a JSON value: a request's, or a file's.
 
 A million atoms are four million floats: numpy takes them in one go after a check of their types,
 and only a list that fails it is searched value by value for what to tell the client.
@@ -6,7 +6,6 @@ and only a list that fails it is searched value by value for what to tell the cl
 
 from __future__ import annotations
 
-import io
 import itertools
 import json
 from typing import TYPE_CHECKING, Any, Final
@@ -23,10 +22,9 @@ _COLUMNS: Final = 4
 _NUMBERS: Final = frozenset({int, float})  #: bool is a type of its own here, and not among them
 _REPORTED: Final = 20
 _SHOWN: Final = 60  #: characters of a faulty value
-_ROWS: Final = 10_000  #: atoms per piece of a response
 
 
-def read_atoms(value: Any) -> Atoms:
+def atoms_in(value: Any) -> Atoms:
     """Atoms from the JSON value `[[x, y, z, energy], …]`.
 
     Raises:
@@ -44,32 +42,6 @@ def read_atoms(value: Any) -> Atoms:
     except OverflowError as error:
         raise InvalidJob(*_some(_overflows(value))) from error
     return Atoms.from_rows(table.reshape(-1, _COLUMNS))
-
-
-def json_atoms(atoms: Atoms) -> Iterator[bytes]:
-    """The atoms as `{"atoms": [[x, y, z, energy], …]}`, in pieces."""
-    yield b'{"atoms":['
-    table = atoms.rows()
-    for start in range(0, atoms.count, _ROWS):
-        rows = table[start : start + _ROWS].tolist()
-        yield (b"," if start else b"") + json.dumps(rows, separators=(",", ":"))[1:-1].encode()
-    yield b"]}\n"
-
-
-def csv_atoms(atoms: Atoms) -> Iterator[bytes]:
-    """The atoms as CSV with a header, in pieces; numbers keep every bit."""
-    yield b"x,y,z,energy\r\n"
-    table = atoms.rows()
-    for start in range(0, atoms.count, _ROWS):
-        rows = table[start : start + _ROWS].tolist()
-        yield "".join(f"{x!r},{y!r},{z!r},{e!r}\r\n" for x, y, z, e in rows).encode()
-
-
-def npy_atoms(atoms: Atoms) -> Iterator[bytes]:
-    """The atoms as a .npy file: float64 of shape (N, 4)."""
-    file = io.BytesIO()
-    np.save(file, atoms.rows(), allow_pickle=False)
-    yield file.getvalue()
 
 
 def shown(value: Any) -> str:

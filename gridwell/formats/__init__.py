@@ -1,0 +1,34 @@
+"""The file formats of the field: bytes to atoms, atoms and maps to bytes.  Pure: no files here.
+
+What each format holds, keeps and cannot say is described in docs/formats.md.
+"""
+
+from gridwell.formats.cube import cube
+from gridwell.formats.detect import Format
+from gridwell.formats.dx import dx
+from gridwell.formats.fit import fit
+from gridwell.formats.ions import Ion, ions_pdb
+from gridwell.formats.npz import npz
+from gridwell.formats.points import points_csv
+from gridwell.formats.read_atoms import AtomsFile, read_atoms
+from gridwell.formats.slabs import WrongCount
+from gridwell.formats.write_atoms import csv_atoms, json_atoms, npy_atoms, pqr_atoms, xyz_atoms
+
+__all__ = [
+    "AtomsFile",
+    "Format",
+    "Ion",
+    "WrongCount",
+    "csv_atoms",
+    "cube",
+    "dx",
+    "fit",
+    "ions_pdb",
+    "json_atoms",
+    "npy_atoms",
+    "npz",
+    "points_csv",
+    "pqr_atoms",
+    "read_atoms",
+    "xyz_atoms",
+]

@@ -1,0 +1,43 @@
+"""JSON files: rows of x, y, z and energy, or an object that has them under `atoms`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from gridwell.domain.errors import InvalidJob
+from gridwell.formats.json_rows import atoms_in, shown
+from gridwell.formats.rows import line_fault
+from gridwell.formats.text import file_fault
+
+if TYPE_CHECKING:
+    from gridwell.domain.atoms import Atoms
+    from gridwell.formats.text import Text
+
+
+def read_json(text: Text) -> Atoms:
+    """The atoms of a JSON file.
+
+    Raises:
+        InvalidJob: with a pointer to each faulty value, up to a few.
+    """
+    value = _parsed(text)
+    if isinstance(value, dict):
+        if "atoms" not in value:
+            raise file_fault(f"the object {shown(value)} has no field atoms; a file's atoms are it")
+        value = value["atoms"]
+    return atoms_in(value)
+
+
+def _parsed(text: Text) -> Any:
+    try:
+        # NaN and Infinity are no JSON, but many programs write them: read, they are refused with
+        # a pointer to each.
+        return json.loads("\n".join(text.lines))
+    except json.JSONDecodeError as error:
+        detail = f"this is not JSON, from column {error.colno} on: {error.msg}"
+        raise InvalidJob(line_fault(error.lineno, detail)) from error
+    except RecursionError as error:
+        raise file_fault("the JSON is nested without end; give [[x, y, z, energy], ...]") from error
+    except ValueError as error:
+        raise file_fault("the JSON holds a number of thousands of digits") from error

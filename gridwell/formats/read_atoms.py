@@ -1,0 +1,126 @@
+"""Atoms out of a file of any format that is read."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gridwell.domain.atoms import Atoms
+from gridwell.domain.errors import Fault, InvalidJob
+from gridwell.formats.detect import (
+    CHARGELESS,
+    Format,
+    chargeless,
+    guessed,
+    named,
+    shown_by,
+    suffix_of,
+)
+from gridwell.formats.json_file import read_json
+from gridwell.formats.mol2 import read_mol2
+from gridwell.formats.npy import MAGIC, read_npy
+from gridwell.formats.numbers import shown
+from gridwell.formats.pdbqt import read_pdbqt
+from gridwell.formats.pqr import read_pqr
+from gridwell.formats.tables import read_table
+from gridwell.formats.text import file_fault, read_text
+from gridwell.formats.titles import shortened
+from gridwell.formats.xyz import read_xyz
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gridwell.formats.rows import Rows
+    from gridwell.formats.text import Text
+
+_READERS: Final[dict[Format, Callable[[Text], Rows]]] = {
+    Format.CSV: read_table,
+    Format.MOL2: read_mol2,
+    Format.PDBQT: read_pdbqt,
+    Format.PQR: read_pqr,
+    Format.XYZ: read_xyz,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtomsFile:
+    """The atoms of a file, and what else was read."""
+
+    atoms: Atoms
+    format: Format
+    title: str = ""  #: what the file says of itself
+    skipped: int = 0  #: lines that are neither blank, nor an atom, nor the header
+    notes: tuple[str, ...] = ()  #: what the one who sent the file should know
+
+    @property
+    def charge(self) -> float:
+        """The sum of the charges, rounded once."""
+        return math.fsum(self.atoms.energies.tolist())
+
+
+def read_atoms(data: bytes, name: str = "") -> AtomsFile:
+    """The atoms in a file's bytes.
+
+    The content says which format it is, where it does so beyond doubt; then the name; a text
+    with neither is read as a table, or as XYZ if it begins like it.
+
+    Time and memory are proportional to the bytes, so the caller limits those.
+
+    Args:
+        data: all of the file.
+        name: of the file, with or without folders; its errors are told with it.
+
+    Raises:
+        InvalidJob: with what is wrong with each line, up to the first few.
+    """
+    name = name.replace("\\", "/").rsplit("/", maxsplit=1)[-1]
+    try:
+        return _read(data, name)
+    except InvalidJob as error:
+        if not name:
+            raise
+        quoted = name if name.isascii() and name.isprintable() else shown(name)
+        raise InvalidJob(
+            *(Fault(fault.pointer, f"{quoted}: {fault.detail}") for fault in error.faults)
+        ) from error
+
+
+def _read(data: bytes, name: str) -> AtomsFile:
+    if data.startswith(MAGIC):
+        return AtomsFile(atoms=read_npy(data), format=Format.NPY)
+    text = read_text(data)
+    by_name, by_content = named(name), shown_by(text, name)
+    if by_content is None:
+        if suffix_of(name) in CHARGELESS:
+            raise chargeless(CHARGELESS[suffix_of(name)])
+        if by_name is Format.NPY:
+            raise file_fault("the file is named .npy, but does not begin like numpy's files do")
+        found = by_name or guessed(text)
+    else:
+        found = by_content
+    notes = text.notes
+    if by_name is not None and by_name is not found:
+        notes = (*notes, f"its name says {by_name.value}, its content {found.value}: read as that")
+    if found is Format.JSON:
+        return AtomsFile(atoms=read_json(text), format=found, notes=notes)
+    rows = _READERS[found](text)
+    try:
+        atoms = Atoms.from_rows(rows.table)
+    except InvalidJob as error:
+        raise InvalidJob(*(_by_line(fault, rows) for fault in error.faults)) from error
+    return AtomsFile(
+        atoms=atoms,
+        format=found,
+        title=shortened(rows.title),
+        skipped=rows.skipped,
+        notes=(*notes, *(note for note in rows.notes if note not in notes)),
+    )
+
+
+def _by_line(fault: Fault, rows: Rows) -> Fault:
+    """A fault of an atom, told with its line."""
+    _, _, *place = fault.pointer.split("/")  # "/atoms/7/3", or "/atoms" for all of them
+    if not place:
+        return fault
+    return Fault(fault.pointer, f"line {rows.numbers[int(place[0])]}: {fault.detail}")
