@@ -16,7 +16,9 @@ from click.testing import CliRunner
 
 import gridwell
 from gridwell.cli import main
+from gridwell.domain.atoms import Atoms
 from gridwell.domain.job import CHUNK_FAILED, JobError
+from gridwell.formats import fit
 from gridwell.show import Exit
 from tests.client.served import Served, serving
 from tests.web_tier.http import SMALL, Site
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from click.testing import Result
+
+    from gridwell.domain.job import Job
 
 SUBMIT = ("submit", "--grid-size", "4", "--atom-count", "5", "--seed", "1")
 MISSING = "0123456789abcdef" * 2
@@ -107,6 +111,76 @@ def test_any_grid_and_own_atoms_can_be_submitted(served: Served, tmp_path: Path)
     job = served.site.world.ledger.read(ids.pop().strip())
     assert job is not None
     assert (job.grid.shape, job.grid.spacing, job.atom_count) == ((2, 3, 4), (0.5, 1, 1), 2)
+
+
+PQR = """\
+REMARK   1 two atoms
+ATOM      1  N   ALA A   1       0.100   0.200   0.300 -0.5000 1.8240
+ATOM      2  CA  ALA A   1       1.500   1.000   2.000  0.2500 1.9080
+"""
+
+
+def test_a_grid_can_be_fitted_around_the_atoms_of_a_file(served: Served, tmp_path: Path) -> None:
+    (tmp_path / "two.pqr").write_text(PQR)
+    fitted = ["--atoms", str(tmp_path / "two.pqr"), "--fit-spacing", "0.5", "--fit-margin", "2"]
+
+    done = run(served, "submit", *fitted)
+
+    assert done.exit_code == 0
+    assert done.stderr == "two.pqr: PQR, 2 atoms of charge -0.25, 1 other lines\n"
+    job = served.site.world.ledger.read(done.stdout.strip())
+    assert job is not None
+    assert job.grid == fit(job_atoms(served, job), spacing=0.5, margin=2.0)
+
+
+def job_atoms(served: Served, job: Job) -> Atoms:
+    shown = served.site.client.get(f"/v1/jobs/{job.id}/atoms").json
+    assert shown is not None
+    return Atoms.from_rows(shown["atoms"])
+
+
+def test_what_a_file_of_atoms_holds_beside_them_is_told(served: Served, tmp_path: Path) -> None:
+    model = f"MODEL 1\n{PQR}ENDMDL\n"
+    (tmp_path / "two.pqr").write_text(model + model)
+
+    done = run(served, "submit", "--grid-size", "4", "--atoms", str(tmp_path / "two.pqr"))
+
+    assert done.exit_code == 0
+    assert "note: the file holds several models: the first was read" in done.stderr
+
+
+def test_every_faulty_line_of_a_file_of_atoms_is_told(served: Served, tmp_path: Path) -> None:
+    (tmp_path / "two.pqr").write_text(PQR.replace("0.100", "O.100").replace("0.2500", "   nan"))
+
+    done = run(served, "submit", "--grid-size", "4", "--atoms", str(tmp_path / "two.pqr"))
+
+    assert done.exit_code == Exit.USAGE
+    assert "two.pqr: line 2: x is 'O.100', which is not a decimal number" in done.stderr
+    assert "two.pqr: line 3: charge is 'nan', which is not a finite float64" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--grid-size", "4", "--fit-spacing", "1"], "--fit-spacing needs --atoms"),
+        (["--grid-size", "4", "--atoms", "FILE", "--fit-spacing", "1"], "no other grid"),
+        (["--shape", "2", "2", "2", "--atoms", "FILE", "--fit-spacing", "1"], "no other grid"),
+        (["--grid-size", "4", "--atoms", "FILE", "--fit-margin", "1"], "--fit-margin belongs to"),
+        (["--atoms", "FILE", "--fit-spacing", "1e-9"], "would do, or a smaller margin"),
+    ],
+)
+def test_a_grid_that_cannot_be_fitted_is_wrong_usage(
+    served: Served, tmp_path: Path, options: list[str], words: str
+) -> None:
+    (tmp_path / "two.pqr").write_text(PQR)
+
+    done = run(
+        served, "submit", *(str(tmp_path / "two.pqr") if o == "FILE" else o for o in options)
+    )
+
+    assert done.exit_code == Exit.USAGE
+    assert words in done.stderr
+    assert not served.requests
 
 
 @pytest.mark.parametrize("name", ["atoms.npy", "atoms.json", "atoms.csv", "atoms.txt"])

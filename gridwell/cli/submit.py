@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
-import numpy as np
 
 from gridwell.cli.answers import print_job
 from gridwell.cli.options import client_at, json_option, timeout_option, url_option
 from gridwell.client import JobFailed
+from gridwell.formats import fit, read_atoms
 from gridwell.show import follow
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
     from gridwell.client import JobRequest
+    from gridwell.domain.atoms import Atoms
 
 _THREE = (float, float, float)
+_MARGIN = 5.0  #: in angstrom, as molecules are: room for an ion and its first shell of water
 
 
 @click.command()
@@ -35,8 +35,10 @@ _THREE = (float, float, float)
     "--atoms",
     "file",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Your own: rows of x, y, z, energy as .npy, .json or .csv.",
+    help="Your own: CSV, JSON, MOL2, NPY, PDBQT, PQR or XYZ with charges.",
 )
+@click.option("--fit-spacing", type=float, metavar="H", help="A grid around --atoms, H apart.")
+@click.option("--fit-margin", type=float, metavar="M", help=f"Around them.  [{_MARGIN:g}]")
 @click.option("--min-distance", type=float, help="Leave out points nearer to an atom.")
 @click.option("--softening", type=float, help="Distances below this count as this.")
 @click.option("--wait", is_flag=True, help="Show the progress, then the answer.")
@@ -60,35 +62,37 @@ def _request(asked: dict[str, Any]) -> JobRequest:
     """The request that the options ask for; the service judges it."""
     given = {name: value for name, value in asked.items() if value is not None}
     grid = {name: given.pop(name) for name in ("origin", "spacing", "shape") if name in given}
-    file = given.pop("file", None)
+    file, spacing = given.pop("file", None), given.pop("fit_spacing", None)
+    margin = given.pop("fit_margin", None)
     request = cast("JobRequest", given)
     if grid:
         if "shape" not in grid:
             raise click.UsageError("--origin and --spacing need --shape: the points of the grid")
         request["grid"] = {"origin": (0.0, 0.0, 0.0), "spacing": (1.0, 1.0, 1.0)} | grid
-    if file is not None:
-        request["atoms"] = _read_atoms(file)
+    atoms = None if file is None else _read(file)
+    if atoms is not None:
+        request["atoms"] = atoms
+    if spacing is not None:
+        if atoms is None or grid or "grid_size" in request:
+            raise click.UsageError("--fit-spacing needs --atoms, and no other grid beside it")
+        request["grid"] = fit(atoms, spacing=spacing, margin=_MARGIN if margin is None else margin)
+    elif margin is not None:
+        raise click.UsageError("--fit-margin belongs to --fit-spacing")
     return request
 
 
-def _read_atoms(file: Path) -> ArrayLike:
+def _read(file: Path) -> Atoms:
+    """The atoms of a file; what was read of it is told on stderr."""
     try:
-        match file.suffix.lower():
-            case ".npy":
-                table: ArrayLike = np.load(file, allow_pickle=False)
-            case ".json":
-                value = json.loads(file.read_text())
-                table = value["atoms"] if isinstance(value, dict) else value
-            case ".csv":
-                lines = file.read_text().splitlines()
-                headed = bool(lines) and lines[0].lstrip().lower().startswith("x")
-                table = np.loadtxt(lines[headed:], delimiter=",", ndmin=2)
-            case _:
-                raise click.BadParameter(
-                    f"{file} is neither .npy, .json nor .csv", param_hint="'--atoms'"
-                )
-    except (OSError, ValueError, KeyError) as error:
-        raise click.BadParameter(
-            f"{file} cannot be read as rows of x, y, z, energy: {error}", param_hint="'--atoms'"
-        ) from error
-    return table
+        data = file.read_bytes()
+    except OSError as error:
+        raise click.BadParameter(f"{file}: {error.strerror}", param_hint="'--atoms'") from error
+    found = read_atoms(data, file.name)
+    click.echo(
+        f"{file.name}: {found.format.value}, {found.atoms.count} atoms of charge "
+        f"{found.charge:.6g}, {found.skipped} other lines",
+        err=True,
+    )
+    for note in found.notes:
+        click.echo(f"note: {note}", err=True)
+    return found.atoms

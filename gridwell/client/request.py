@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
+from gridwell.domain.atoms import Atoms
 from gridwell.domain.grid import Grid
+from gridwell.formats import read_atoms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +26,7 @@ class JobRequest(TypedDict, total=False):
     atom_count: int | None  #: how many atoms to draw, uniformly in the grid's box
     seed: int | None  #: of that drawing
     energy_range: Sequence[float] | None  #: of that drawing: [low, high)
-    atoms: ArrayLike | None  #: your own, of shape (N, 4): x, y, z and energy
+    atoms: ArrayLike | Atoms | Path | None  #: your own: x, y, z, energy of each; or a file of them
     min_distance: float  #: points nearer than this to any atom do not qualify
     softening: float  #: distances below this count as this
 
@@ -31,11 +34,23 @@ class JobRequest(TypedDict, total=False):
 def request_body(request: JobRequest) -> dict[str, Any]:
     """The JSON body of a request; numbers keep every bit.
 
-    Nothing is checked here: the service does it, and names all faults at once.
+    Nothing is checked here but files, which are read: the service does it, and names all faults at
+    once.
+
+    Raises:
+        InvalidJob: with what is wrong with each line of a file of atoms.
+        OSError: if that file cannot be read.
     """
     body: dict[str, Any] = {name: value for name, value in request.items() if value is not None}
     if isinstance(grid := body.get("grid"), Grid):
         body["grid"] = dataclasses.asdict(grid)
     if "atoms" in body:
-        body["atoms"] = np.asarray(body["atoms"]).tolist()
+        body["atoms"] = np.asarray(_table(body["atoms"])).tolist()
     return body
+
+
+def _table(atoms: ArrayLike | Atoms | Path) -> ArrayLike:
+    """Rows of x, y, z and energy."""
+    if isinstance(atoms, Path):
+        atoms = read_atoms(atoms.read_bytes(), atoms.name).atoms
+    return atoms.rows() if isinstance(atoms, Atoms) else atoms

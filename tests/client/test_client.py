@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response
 
 import gridwell
 from gridwell.client import Client, JobFailed, JobStatus, JobTimeout, NoSuchJob, Unreachable
+from gridwell.domain.atoms import Atoms
 from gridwell.domain.errors import (
     InvalidJob,
     InvalidMessage,
@@ -25,11 +26,14 @@ from gridwell.domain.errors import (
 from gridwell.domain.fleet import Depth, FleetView, InstanceView
 from gridwell.domain.grid import Grid
 from gridwell.domain.job import CHUNK_FAILED, JobError
+from gridwell.formats import xyz_atoms
 from tests.builders import NOW
 from tests.client.served import Served, serving
 from tests.web_tier.http import Site
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gridwell.client.request import JobRequest
 
 SMALL: JobRequest = {"grid_size": 4, "atom_count": 5, "seed": 1}
@@ -69,6 +73,25 @@ def test_a_grid_and_an_array_of_atoms_arrive_as_they_are(client: Client) -> None
     )
     assert (status.softening, status.atom_count, status.seed) == (0.5, 2, None)
     assert job.atoms().tolist() == ROWS
+
+
+def test_atoms_may_be_those_of_a_file(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "atoms.xyz").write_bytes(b"".join(xyz_atoms(Atoms.from_rows(ROWS))))
+
+    from_file = client.submit(grid_size=3, atoms=tmp_path / "atoms.xyz")
+
+    assert from_file.atoms().tolist() == ROWS
+    assert from_file.id == client.submit(grid_size=3, atoms=Atoms.from_rows(ROWS)).id
+
+
+def test_a_faulty_file_of_atoms_is_refused_by_its_line_and_not_sent(
+    served: Served, client: Client, tmp_path: Path
+) -> None:
+    (tmp_path / "atoms.xyz").write_text("1\n\nO 0 0 zero 1\n")
+
+    with pytest.raises(InvalidJob, match=r"atoms.xyz: line 3: z is 'zero'"):
+        client.submit(grid_size=3, atoms=tmp_path / "atoms.xyz")
+    assert not served.requests
 
 
 def test_a_wait_is_held_by_the_service(served: Served, client: Client) -> None:
