@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gridwell.domain.errors import Fault, InvalidJob
+from gridwell.formats.pdb_columns import columns, misfit
 from gridwell.formats.titles import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _MOST: Final = 9_999  #: the residue's number has four columns
-_LEAST, _LARGEST = -999.999, 9999.999  #: what eight columns with three decimals can hold
 _LARGEST_CHARGE: Final = 9  #: the charge has one digit and a sign
 _ELEMENT: Final = re.compile(r"[A-Z]{1,2}")
 
@@ -48,10 +48,9 @@ def ions_pdb(ions: Sequence[Ion], *, title: Sequence[str] = ()) -> Iterator[byte
         raise InvalidJob(*faults)
     yield "".join(f"REMARK   1 {one_line(line, 69)}\n" for line in title).encode()
     for number, ion in enumerate(ions, start=1):
-        x, y, z = ion.position
         yield (
             f"HETATM{number:5d} {ion.residue:>2}   {ion.residue:>3} A{number:4d}    "
-            f"{x:8.3f}{y:8.3f}{z:8.3f}  1.00  0.00          {ion.residue:>2}{_sign(ion.charge)}\n"
+            f"{columns(ion.position)}  1.00  0.00          {ion.residue:>2}{_sign(ion.charge)}\n"
         ).encode()
     yield b"END\n"
 
@@ -69,10 +68,5 @@ def _faults(ions: Sequence[Ion]) -> Iterator[Fault]:
             yield Fault(f"/ions/{k}/element", f"{ion.element!a} is no symbol of an element")
         if abs(ion.charge) > _LARGEST_CHARGE:
             yield Fault(f"/ions/{k}/charge", f"{ion.charge} is not between -9 and 9")
-        for axis, value in zip("xyz", ion.position, strict=True):
-            if not _LEAST <= round(value, 3) <= _LARGEST:
-                yield Fault(
-                    f"/ions/{k}/position",
-                    f"{axis} = {value!r} does not fit into PDB's eight columns, which hold "
-                    f"{_LEAST} to {_LARGEST}; shift the molecule, or take CSV",
-                )
+        if fault := misfit(ion.position):
+            yield Fault(f"/ions/{k}/position", fault)

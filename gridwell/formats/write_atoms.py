@@ -1,13 +1,17 @@
-"""Atoms as the bytes of a file, in pieces.  Every number keeps every bit."""
+"""Atoms as the bytes of a file, in pieces.  Numbers keep every bit, but for places in PQR."""
 
 from __future__ import annotations
 
 import io
 import json
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from gridwell.domain.errors import Fault, InvalidJob
+from gridwell.formats.pdb_columns import columns, misfit
+from gridwell.formats.rows import REPORTED
 from gridwell.formats.titles import one_line
 
 if TYPE_CHECKING:
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
     from gridwell.domain.atoms import Atoms
 
 _ROWS: Final = 10_000  #: atoms per piece
+_SERIALS: Final = 100_000  #: an atom's number has five columns; nobody should rely on it
 
 
 def json_atoms(atoms: Atoms) -> Iterator[bytes]:
@@ -54,15 +59,26 @@ def xyz_atoms(atoms: Atoms, title: str = "") -> Iterator[bytes]:
 
 
 def pqr_atoms(atoms: Atoms, title: str = "") -> Iterator[bytes]:
-    """The atoms as PQR, its fields parted by blanks as APBS reads them, each radius 0.
+    """The atoms as PQR, all in one residue UNK, each radius 0: a problem knows no more.
 
-    A program which needs radii must be given them: a problem has none.
+    Coordinates stand in PDB's columns, as viewers look for them there, and keep three decimals;
+    charges keep every bit.
+
+    Raises:
+        InvalidJob: if a place does not fit into the columns.
     """
+    faults = (
+        Fault(f"/atoms/{row}", fault)
+        for row, position in enumerate(map(tuple, atoms.positions.tolist()))
+        if (fault := misfit(position))
+    )
+    if first := list(islice(faults, REPORTED)):
+        raise InvalidJob(*first)
     if title:
-        yield f"REMARK   1 {one_line(title)}\n".encode()
+        yield f"REMARK   1 {one_line(title, 69)}\n".encode()
     for start, rows in _pieces(atoms):
         yield "".join(
-            f"HETATM {number} X UNK 1 {x!r} {y!r} {z!r} {e!r} 0.0\n"
+            f"HETATM{number % _SERIALS:5d}  X   UNK A   1    {columns((x, y, z))} {e!r} 0.0\n"
             for number, (x, y, z, e) in enumerate(rows, start=start + 1)
         ).encode()
     yield b"END\n"

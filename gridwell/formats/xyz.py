@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _HEAD: Final = 2  #: lines before the first atom
 _PLAIN: Final = (1, 2, 3, 4)  #: the columns of x, y, z and charge
+_WITH_VECTOR: Final = 7  #: fields of a plain line with a vector and no charge, as Jmol has it
 _DIGITS: Final = 2  #: of a property's width
 _CHARGES: Final = ("charge", "charges", "initial_charges", "partial_charges", "q")
 _PROPERTIES: Final = re.compile(r"(?:^|\s)Properties=\"?([^\s\"]+)", re.IGNORECASE)
@@ -77,15 +78,19 @@ def _count(line: str) -> int:
 
 def _cutter(columns: Sequence[int]) -> Callable[[str], Sequence[str]]:
     width = max(columns) + 1
+    plain = columns == _PLAIN
     pick: Callable[[list[str]], tuple[str, ...]] = itemgetter(*columns)
 
     def cut(line: str) -> Sequence[str]:
         fields = line.split()
+        if plain and len(fields) == _WITH_VECTOR:
+            raise BadLine(
+                "the three numbers after z are a vector, such as a force, and no charge; "
+                "write element x y z charge"
+            )
+        if plain and len(fields) == width - 1:
+            raise BadLine("there is no charge; write it in a fifth column: element x y z charge")
         if len(fields) < width:
-            if columns == _PLAIN and len(fields) == width - 1:
-                raise BadLine(
-                    "there is no charge; write it in a fifth column: element x y z charge"
-                )
             raise BadLine(f"it has {len(fields)} fields where the charge needs {width}")
         return pick(fields)
 

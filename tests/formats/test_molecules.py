@@ -105,6 +105,7 @@ def test_a_lattice_is_told_to_be_ignored() -> None:
             "line 9: it has 8 fields; the charge is the n",
         ),
         (XYZ.replace("  -0.5", ""), "a.xyz", "line 3: there is no charge; write it in a fifth"),
+        (XYZ.replace("-0.5", "1 2 3"), "a.xyz", "line 3: the three numbers after z are a vector"),
         (XYZ.replace("2\n", "two\n", 1), "a.xyz", "line 1: 'two' is not the number of atoms"),
         (XYZ.replace("2\n", "0\n", 1), "a.xyz", "line 1: '0' is not the number of atoms"),
         (
@@ -164,3 +165,11 @@ def test_content_outweighs_a_name_and_is_told() -> None:
 
 def test_a_pqr_file_named_pdb_is_read_as_what_it_is() -> None:
     assert read(PQR, "atoms.pdb").format is Format.PQR
+
+
+def test_a_pqr_file_with_columns_like_those_of_pdb_must_be_named_so() -> None:
+    text = "ATOM      1  I   ION A   1       0.000   0.000   0.000  1.00  3.00\n"
+
+    assert read(text, "ion.pqr").atoms.rows().tolist() == [[0, 0, 0, 1]]
+    (detail,) = refused(text)
+    assert detail.endswith("a PQR file with columns like PDB's must be named .pqr")

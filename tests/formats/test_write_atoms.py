@@ -33,7 +33,6 @@ WRITERS: dict[str, Callable[[Atoms], Iterator[bytes]]] = {
     "json": json_atoms,
     "npy": npy_atoms,
     "xyz": xyz_atoms,
-    "pqr": pqr_atoms,
 }
 
 
@@ -47,6 +46,22 @@ def test_atoms_that_were_written_are_read_to_the_last_bit(suffix: str, some: Ato
     assert found.atoms.sha() == some.sha()
     assert found.format.value.lower() == suffix
     assert found.notes == ()
+
+
+@given(atoms)
+def test_pqr_keeps_every_bit_of_a_charge_and_three_decimals_of_a_place(some: Atoms) -> None:
+    try:
+        data = b"".join(pqr_atoms(some, "a title"))
+    except InvalidJob as error:
+        assert "does not fit into PDB's eight columns" in str(error)  # noqa: PT017
+        assert some.positions.min() < -999.999 or some.positions.max() > 9999.999
+        return
+
+    found = read_atoms(data, "atoms.pqr")
+
+    assert np.array_equal(found.atoms.energies, some.energies)
+    assert np.allclose(found.atoms.positions, some.positions, rtol=0, atol=5.001e-4)
+    assert all(line[54] == " " for line in data.decode().splitlines()[1:-1])
 
 
 def read_by_ase(text: str, form: str) -> ase.Atoms:
