@@ -61,5 +61,6 @@ def is_number(field: str) -> bool:
 
 
 def shown(text: str) -> str:
-    """Text as an error quotes it: ASCII, quoted and short."""
-    return ascii(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
+    """Text as an error quotes it: ASCII, quoted and short, however much of it is escaped."""
+    quoted = ascii(text[: _SHOWN + 1])
+    return quoted if len(quoted) <= _SHOWN + len("''") else f"{quoted[:_SHOWN]}...{quoted[0]}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from gridwell.formats.numbers import shown
 from gridwell.formats.pdb_records import atom_records
 from gridwell.formats.rows import NAMES, BadLine, Rows, read_rows
 
@@ -49,7 +50,7 @@ def cut(line: str) -> Sequence[str]:
     if "." not in x and x.lstrip("-").isdigit() and ("." in y or "." in z):
         # The residue's number, in the place of x: one of the five is missing.
         raise BadLine(
-            f"it does not end in x, y, z, charge and radius: {x[:20]!a} would be x; "
+            f"it does not end in x, y, z, charge and radius: {shown(x)} would be x; "
             "give all five, each coordinate with a decimal point"
         )
     return fields

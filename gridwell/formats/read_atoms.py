@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gridwell.formats.rows import Rows
     from gridwell.formats.text import Text
 
+_LONG_NAME: Final = 80
 _READERS: Final[dict[Format, Callable[[Text], Rows]]] = {
     Format.CSV: read_table,
     Format.MOL2: read_mol2,
@@ -80,7 +81,8 @@ def read_atoms(data: bytes, name: str = "") -> AtomsFile:
     except InvalidJob as error:
         if not name:
             raise
-        quoted = name if name.isascii() and name.isprintable() else shown(name)
+        plain = name.isascii() and name.isprintable() and len(name) <= _LONG_NAME
+        quoted = name if plain else shown(name)
         raise InvalidJob(
             *(Fault(fault.pointer, f"{quoted}: {fault.detail}") for fault in error.faults)
         ) from error

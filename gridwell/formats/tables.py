@@ -91,14 +91,13 @@ def _columns(header: Sequence[str], line: int) -> Sequence[int]:
     """Where x, y, z and charge are."""
     names = [name.lower() for name in header]
     energies = [name for name in names if name in _ENERGIES]
-    wrong = [f"{name} {names.count(name)} times" for name in NAMES[:3] if names.count(name) != 1]
-    if len(energies) != 1:
-        wrong.append(f"the charge {len(energies)} times")
+    counts = {name: names.count(name) for name in NAMES[:3]} | {"charge": len(energies)}
+    wrong = [f"{name} {n} times" if n else f"no {name}" for name, n in counts.items() if n != 1]
     if wrong:
         raise InvalidJob(
             line_fault(
                 line,
-                f"the header {shown(','.join(header))} names {' and '.join(wrong)}; it should name "
+                f"the header {shown(','.join(header))} names {', '.join(wrong)}; it should name "
                 f"x, y, z and one of {', '.join(_ENERGIES)}",
             )
         )

@@ -113,8 +113,17 @@ def test_a_line_without_end_takes_no_time_without_end(line: str, before: str) ->
     assert outcome(f"{before}{line}\n".encode(), "") is None
 
 
-def test_a_name_cannot_move_the_terminal() -> None:
+@pytest.mark.parametrize(
+    ("name", "quoted"),
+    [
+        ("../\x1b[2J.csv", r"'\x1b[2J.csv'"),
+        ("C:\\data\\my atoms.csv", "my atoms.csv"),
+        ("a" * 5_000, f"'{'a' * 39}...'"),
+        ("\U00010000" * 39, r"'\U00010000\U00010000\U00010000\U0001000...'"),
+    ],
+)
+def test_a_name_is_told_short_and_cannot_move_the_terminal(name: str, quoted: str) -> None:
     with pytest.raises(InvalidJob) as raised:
-        read_atoms(b"a", "../\x1b[2J.csv")
+        read_atoms(b"a", name)
 
-    assert raised.value.faults[0].detail.startswith(r"'\x1b[2J.csv': line 1: ")
+    assert raised.value.faults[0].detail.startswith(f"{quoted}: line 1: ")
