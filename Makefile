@@ -6,17 +6,18 @@ PORT ?= 8080
 MAX_INSTANCES ?= 4
 PYTHON := .venv/bin/python
 GRIDWELL := $(PYTHON) -m gridwell
+FAULTY := $(if $(FAULTS),--faults $(FAULTS)) $(if $(FAULTS_SEED),--faults-seed $(FAULTS_SEED))
 
 .PHONY: help run up down test check simulate exactness bench-kernels lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-run: .venv/ready ## start everything, submit the demo job, stay until Ctrl-C (ONCE=1: end after the answer)
-	@exec $(GRIDWELL) local up --demo --port $(PORT) --max-instances $(MAX_INSTANCES) $(if $(ONCE),--once)
+run: .venv/ready ## start everything, submit the demo job, stay until Ctrl-C (ONCE=1: end after the answer; FAULTS=mild: on a bad day)
+	@exec $(GRIDWELL) local up --demo --port $(PORT) --max-instances $(MAX_INSTANCES) $(if $(ONCE),--once) $(FAULTY)
 
 up: .venv/ready ## start everything in the background
-	@exec $(GRIDWELL) local up --detach --port $(PORT) --max-instances $(MAX_INSTANCES)
+	@exec $(GRIDWELL) local up --detach --port $(PORT) --max-instances $(MAX_INSTANCES) $(FAULTY)
 
 down: .venv/ready ## end what `make up` started
 	@exec $(GRIDWELL) local down

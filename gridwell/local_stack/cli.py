@@ -10,18 +10,22 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from gridwell.domain.errors import ServiceError
+from gridwell.domain.errors import GridwellError, ServiceError
+from gridwell.local_stack.faults.cli import faults as faults_group
 from gridwell.local_stack.programs import ROOT, python
 from gridwell.local_stack.state import StateFolder
+from gridwell.local_stack.state_option import state_option
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
     from types import FrameType
 
+    from gridwell.local_stack.faults.plan import FaultPlan
     from gridwell.local_stack.up import LocalStack
 
 _LOOK_SECONDS = 0.2
@@ -29,23 +33,17 @@ _INTERRUPTED = 130
 _DETACH_SECONDS = 300.0
 _DOWN_SECONDS = 90.0
 
-_state_option = click.option(
-    "--state",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path(".gridwell"),
-    envvar="GRIDWELL_STATE",
-    show_default=True,
-    help="Folder of the local region: images, instances, logs.",
-)
-
 
 @click.group("local")
 def local() -> None:
     """Run everything on this machine: no account, nothing listens beyond 127.0.0.1."""
 
 
+local.add_command(faults_group)
+
+
 @local.command()
-@_state_option
+@state_option
 @click.option("--port", default=8080, show_default=True, help="Of the web tier.")
 @click.option("--max-instances", default=4, show_default=True, help="The fleet's cap.")
 @click.option("--demo", is_flag=True, help="Submit the demo job and show its progress.")
@@ -53,7 +51,23 @@ def local() -> None:
 @click.option(
     "--detach", is_flag=True, help="Return when all is up; `gridwell local down` ends it."
 )
-def up(*, state: Path, port: int, max_instances: int, demo: bool, once: bool, detach: bool) -> None:
+@click.option(
+    "--faults",
+    metavar="NAME",
+    help="What shall go wrong: mild, wild, none (nothing yet), or a plan's JSON file.",
+)
+@click.option("--faults-seed", type=click.IntRange(min=0), help="In the place of the plan's own.")
+def up(
+    *,
+    state: Path,
+    port: int,
+    max_instances: int,
+    demo: bool,
+    once: bool,
+    detach: bool,
+    faults: str | None,
+    faults_seed: int | None,
+) -> None:
     """Start the region, bake the image, start the tiers; stay until Ctrl-C."""
     folder = StateFolder(state.resolve())
     if once and not demo:
@@ -61,18 +75,38 @@ def up(*, state: Path, port: int, max_instances: int, demo: bool, once: bool, de
     if detach:
         if demo:
             raise click.UsageError("--detach does not go with --demo")
-        _detach(folder, port, max_instances)
+        more = [] if faults is None else [f"--faults={faults}"]
+        more += [] if faults_seed is None else [f"--faults-seed={faults_seed}"]
+        _detach(folder, f"--port={port}", f"--max-instances={max_instances}", *more)
         return
     try:
+        plan = _plan(faults, faults_seed)
         with folder.held():
-            status = _stay(folder, port=port, max_instances=max_instances, demo=demo, once=once)
-    except ServiceError as error:
+            # Imported here: `down` and `--help` need neither boto3 nor the client.
+            from gridwell.local_stack.up import LocalStack  # noqa: PLC0415
+
+            stack = LocalStack(
+                state=folder, port=port, max_instances=max_instances, say=_teller(), faults=plan
+            )
+            status = _stay(stack, demo=demo, once=once)
+    except GridwellError as error:
         raise click.ClickException(str(error)) from error
     sys.exit(status)
 
 
+def _plan(faults: str | None, seed: int | None) -> FaultPlan | None:
+    """The plan that the options mean."""
+    if faults is None:
+        if seed is not None:
+            raise click.UsageError("--faults-seed goes with --faults")
+        return None
+    from gridwell.local_stack.faults.presets import find_plan  # noqa: PLC0415 - it reads botocore
+
+    return find_plan(faults, seed=seed)
+
+
 @local.command()
-@_state_option
+@state_option
 def down(*, state: Path) -> None:
     """End the stack that runs in a folder; its images stay for the next time."""
     try:
@@ -83,7 +117,7 @@ def down(*, state: Path) -> None:
 
 
 @local.command()
-@_state_option
+@state_option
 def env(*, state: Path) -> None:
     """Print what lets other commands reach the stack: eval "$(gridwell local env)"."""
     running = StateFolder(state.resolve()).running()
@@ -93,31 +127,32 @@ def env(*, state: Path) -> None:
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
-def _stay(folder: StateFolder, *, port: int, max_instances: int, demo: bool, once: bool) -> int:
-    """Everything up, until a signal or the end of a demo that runs once; then everything down."""
-    # Imported here: `down` and `--help` need neither boto3 nor the client.
-    from gridwell.local_stack.up import LocalStack  # noqa: PLC0415
-
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+def _teller() -> Callable[[str], None]:
+    """Prints a sentence with the time since now."""
     began = time.monotonic()
 
     def say(sentence: str) -> None:
         click.echo(f"[{time.monotonic() - began:5.1f} s] {sentence}", err=True)
 
+    return say
+
+
+def _stay(stack: LocalStack, *, demo: bool, once: bool) -> int:
+    """Everything up, until a signal or the end of a demo that runs once; then everything down."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     _interrupt_at(signal.SIGINT, signal.SIGTERM)
-    stack = LocalStack(state=folder, port=port, max_instances=max_instances, say=say)
     try:
         running = stack.up()
         shown = _Demo(running.url) if demo else None
         if not once:
-            say(f"open {running.url} in a browser; Ctrl-C ends everything")
+            stack.say(f"open {running.url} in a browser; Ctrl-C ends everything")
         return _serve(stack, shown, once=once)
     except KeyboardInterrupt:
         return _INTERRUPTED
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # ending must come to its end
-        say("ending everything")
+        stack.say("ending everything")
         stack.down()
 
 
@@ -160,12 +195,11 @@ def _interrupt_at(*numbers: signal.Signals) -> None:
         signal.signal(number, interrupt)
 
 
-def _detach(folder: StateFolder, port: int, max_instances: int) -> None:
+def _detach(folder: StateFolder, *arguments: str) -> None:
     """Start `up` in a session of its own, and wait until it says that all is up."""
     folder.logs.mkdir(parents=True, exist_ok=True)
     log = folder.logs / "up.log"
-    command = python("gridwell", "local", "up", f"--state={folder.path}")
-    command += [f"--port={port}", f"--max-instances={max_instances}"]
+    command = python("gridwell", "local", "up", f"--state={folder.path}", *arguments)
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,

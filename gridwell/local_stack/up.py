@@ -16,6 +16,8 @@ import boto3
 
 from gridwell.adapters.stack import create_or_update, environment_of
 from gridwell.domain.errors import ServiceError
+from gridwell.local_stack.faults.callers import MARK
+from gridwell.local_stack.faults.remote import RemoteFaults
 from gridwell.local_stack.memcached import Memcached, start_memcached
 from gridwell.local_stack.processes import Child, start
 from gridwell.local_stack.programs import aws_environment, environment, python
@@ -24,6 +26,8 @@ from user_data.render import encoded, worker_user_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from gridwell.local_stack.faults.plan import FaultPlan
 
 logger = logging.getLogger(__name__)
 
@@ -57,12 +61,14 @@ class LocalStack:
         port: of the web tier.
         max_instances: the fleet's cap.
         say: told, in a sentence, of every step.
+        faults: what shall go wrong once all is up; None: nothing, and nothing can be planned.
     """
 
     state: StateFolder
     port: int
     max_instances: int
     say: Callable[[str], None]
+    faults: FaultPlan | None = None
     _region: Child | None = None
     _memcached: Memcached | None = None
     _tiers: dict[str, Child] = field(default_factory=dict)
@@ -80,7 +86,9 @@ class LocalStack:
         self._memcached = start_memcached(log=self.state.logs / "memcached.log")
         self.say(f"memcached answers on {self._memcached.address}")
         settings = self._create_stack(endpoint, region["base_image"])
-        env = environment(endpoint=endpoint, region=REGION, settings=settings)
+        # The mark tells faults which programs are the stack's own.
+        marked = settings | {MARK: str(self.state.path)}
+        env = environment(endpoint=endpoint, region=REGION, settings=marked)
         for tier, command in {
             "web": python("web_tier", "serve"),
             "collector": python("web_tier", "collect"),
@@ -96,6 +104,7 @@ class LocalStack:
             environment=aws_environment(endpoint=endpoint, region=REGION) | settings,
         )
         self._await_web(running.url)
+        self._plan_faults(endpoint)
         self.state.announce(running)
         self.say(f"the web tier answers on {running.url}")
         return running
@@ -141,6 +150,7 @@ class LocalStack:
                 f"--state={self.state.path}",
                 f"--region={REGION}",
                 f"--max-running={self.max_instances + _BUILDER}",
+                *(["--faults"] if self.faults is not None else []),
             ),
             env=environment(region=REGION, settings={}),
             log=self.state.logs / "region.log",
@@ -155,6 +165,15 @@ class LocalStack:
         ready: dict[str, Any] = json.loads(line)
         self.say(f"the region {REGION} is up at {ready['endpoint']}")
         return ready
+
+    def _plan_faults(self, endpoint: str) -> None:
+        # Only now: setting up is not what they are to test.
+        if self.faults is not None:
+            RemoteFaults(endpoint).put(self.faults)
+            self.say(
+                f"FAULTS ARE ON: {len(self.faults.faults)} planned, seed {self.faults.seed};"
+                " `gridwell local faults` counts and changes them"
+            )
 
     def _create_stack(self, endpoint: str, base_image: str) -> dict[str, str]:
         """The stack, an image baked for it, and the stack again with that image."""

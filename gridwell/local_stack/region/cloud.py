@@ -1,6 +1,7 @@
 """The one cloud process: moto, its lifecycle and the EC2 host together.
 
     python -P -m gridwell.local_stack.region.cloud --state DIR [--port P] [--max-running N]
+                                                   [--faults]
 
 Prints one line of JSON when it is ready, `{"endpoint": "http://127.0.0.1:1234", …}`, and ends
 at SIGTERM, SIGINT or when whoever holds its standard input has gone (`--die-with-stdin`).  All
@@ -19,9 +20,13 @@ import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gridwell.domain.errors import ServiceError
+
+if TYPE_CHECKING:
+    from gridwell.local_stack.faults.hosts import FaultyHost
+    from gridwell.local_stack.region.lifecycle import Lifecycle
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +54,7 @@ def main() -> None:
             region=arguments.region,
             max_running=arguments.max_running,
             stop_seconds=arguments.stop_seconds,
+            with_faults=arguments.faults,
         )
     except ServiceError as error:
         sys.exit(str(error))
@@ -71,7 +77,14 @@ class Cloud:
     """
 
     def __init__(
-        self, *, state: Path, port: int, region: str, max_running: int, stop_seconds: float
+        self,
+        *,
+        state: Path,
+        port: int,
+        region: str,
+        max_running: int,
+        stop_seconds: float,
+        with_faults: bool,
     ) -> None:
         # Imported here: they import moto, which reads its settings on the way.
         from gridwell.local_stack.region import (  # noqa: PLC0415
@@ -96,7 +109,7 @@ class Cloud:
         self.host = Host(
             state=state, lifecycle=states, endpoint=self.endpoint, stop_seconds=stop_seconds
         )
-        states.attach(self.host)
+        states.attach(self._put_faults_between(states, state) if with_faults else self.host)
         lifecycle_patches.install(states)
         image_patches.install(self.host, states.lock)
         records = self.host.images.records()
@@ -112,6 +125,19 @@ class Cloud:
         for record in records:
             image_patches.register(record, account_id=ACCOUNT, region=region)
         self.image_count = len(records)
+
+    def _put_faults_between(self, states: Lifecycle, state: Path) -> FaultyHost:
+        """Faults between the clients and the API, and between EC2 and its host."""
+        from gridwell.local_stack.faults import install  # noqa: PLC0415 - it imports moto
+
+        return install.install(
+            self._server,
+            host=self.host,
+            lifecycle=states,
+            state=state,
+            account_id=ACCOUNT,
+            region=self.region,
+        )
 
     @property
     def endpoint(self) -> str:
@@ -180,6 +206,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--max-running", type=int, default=19, help="instances at the same time")
     parser.add_argument(
         "--stop-seconds", type=float, default=40.0, help="before a stopping machine's power is cut"
+    )
+    parser.add_argument(
+        "--faults",
+        action="store_true",
+        help="let faults be planned while it runs, see gridwell.local_stack.faults.control",
     )
     parser.add_argument(
         "--die-with-stdin", action="store_true", help="end when standard input is closed"

@@ -25,6 +25,10 @@ logger = logging.getLogger(__name__)
 REQUEST_QUEUE = 512
 
 
+class Unanswered(Exception):  # noqa: N818 - what shall happen, more than an error
+    """Raised by an application whose caller shall get no answer: the connection just closes."""
+
+
 class _Handler(MotoRequestHandler):
     protocol_version = "HTTP/1.1"
     # A reply is one small write: waiting for more would add 40 ms to each.
@@ -49,7 +53,11 @@ class _Handler(MotoRequestHandler):
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
         environ["wsgi.input_terminated"] = True
-        status, headers, reply = self._call(environ)
+        try:
+            status, headers, reply = self._call(environ)
+        except Unanswered:
+            self.close_connection = True
+            return
         self._write(status, headers, reply)
 
     def _call(self, environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
@@ -66,6 +74,8 @@ class _Handler(MotoRequestHandler):
             reply = b"".join(pieces)
             if hasattr(pieces, "close"):
                 pieces.close()
+        except Unanswered:
+            raise
         except Exception:
             logger.exception(
                 "moto failed at %s %s", self.command, self.path, extra={"action": "moto.failed"}

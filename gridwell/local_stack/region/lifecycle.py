@@ -215,14 +215,20 @@ class Lifecycle:
                 set_state(instance, "stopped")
             return terminate
 
-    def failed(self, instance_id: str, why: str) -> None:
-        """The machine died, or never came up: EC2 leaves it stopped, with a Server reason."""
+    def failed(self, instance_id: str, why: str, *, code: str = HARDWARE_FAILURE) -> None:
+        """The machine died, or never came up: EC2 leaves it stopped, with a Server reason.
+
+        Args:
+            instance_id: of the machine.
+            why: for people.
+            code: of EC2's StateReason.
+        """
         with self.lock:
             instance = self.find(instance_id)
             if instance is None or instance.state not in ("pending", "running"):
                 return
             instance.stop_now()
-            give_reason(instance, HARDWARE_FAILURE, why)
+            give_reason(instance, code, why)
             set_state(instance, "stopped")
 
     def _end(self, instance: Any) -> None:

@@ -1,0 +1,132 @@
+"""Which program makes a call, and ending it there: kill -9 at the worst moment.
+
+The other end of a loopback connection belongs to a process of this machine, which the kernel
+names under /proc.  Instances live in PID namespaces of their own, but we see them from outside,
+with ids that are ours.  Only programs of this local stack are ever found: they carry its mark in
+their environment, which a person's shell does not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import weakref
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+#: Marks the programs of a local stack; its value is the stack's folder.
+MARK: Final = "GRIDWELL_LOCAL_STACK"
+INSTANCE_MARK: Final = "GRIDWELL_INSTANCE_FOLDER"
+_DEAD_SECONDS: Final = 5.0
+_ESTABLISHED: Final = "01"
+
+
+@dataclass(frozen=True, slots=True)
+class Callers:
+    """Finds the callers that belong to one local stack.
+
+    Args:
+        state: the stack's folder.
+    """
+
+    state: Path
+    _known: weakref.WeakKeyDictionary[Any, list[int]] = field(
+        default_factory=weakref.WeakKeyDictionary
+    )
+
+    def of(self, connection: Any) -> list[int]:
+        """The processes of this stack that hold the other end of a connection; mostly one."""
+        pids = self._known.get(connection)
+        if pids is None:
+            pids = self._known[connection] = self._holders(connection)
+        return pids
+
+    def program(self, connection: Any) -> str:
+        """What runs there, like ``web_tier serve``; empty for a stranger."""
+        pids = self.of(connection)
+        return program_of(pids[0]) if pids else ""
+
+    def kill(self, connection: Any) -> list[int]:
+        """Kill the caller, and wait until it is dead.
+
+        Returns:
+            Who was killed.
+        """
+        killed = []
+        inode = _inode_of_peer(connection)
+        for pid in self.of(connection):
+            with contextlib.suppress(ProcessLookupError):  # dead already
+                handle = os.pidfd_open(pid)
+                try:
+                    # Looked up anew: its id may belong to somebody else by now.
+                    if self._is_ours(pid) and inode in _sockets(pid):
+                        signal.pidfd_send_signal(handle, signal.SIGKILL)
+                        select.select([handle], [], [], _DEAD_SECONDS)
+                        killed.append(pid)
+                finally:
+                    os.close(handle)
+        return killed
+
+    def _holders(self, connection: Any) -> list[int]:
+        inode = _inode_of_peer(connection)
+        if inode is None:
+            return []
+        pids = [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit()]
+        return [pid for pid in pids if self._is_ours(pid) and inode in _sockets(pid)]
+
+    def _is_ours(self, pid: int) -> bool:
+        try:
+            variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        except OSError:  # gone, or another user's
+            return False
+        if pid == os.getpid():
+            return False
+        instances = f"{INSTANCE_MARK}={self.state / 'instances'}/".encode()
+        ours = f"{MARK}={self.state}".encode()
+        return any(v == ours or v.startswith(instances) for v in variables)
+
+
+def program_of(pid: int) -> str:
+    """The words of a process's command after ``-m``, or its program's name."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
+    except OSError:
+        return ""
+    if "-m" in words:
+        return " ".join(words[words.index("-m") + 1 :]).strip()
+    return os.path.basename(words[0])  # noqa: PTH119 - of a command, not of a path of ours
+
+
+def _inode_of_peer(connection: Any) -> str | None:
+    """The kernel's number for the other end's socket, or None if that is closed already."""
+    try:
+        theirs, ours = _hex(connection.getpeername()), _hex(connection.getsockname())
+    except OSError:
+        return None
+    with Path("/proc/net/tcp").open() as table:
+        for line in table:
+            fields = line.split()
+            if fields[1] == theirs and fields[2] == ours and fields[3] == _ESTABLISHED:
+                return fields[9]
+    return None
+
+
+def _hex(address: tuple[str, int]) -> str:
+    """An address as /proc/net/tcp writes it: the host's four bytes backwards."""
+    host, port = address
+    return f"{bytes(map(int, host.split('.')))[::-1].hex().upper()}:{port:04X}"
+
+
+def _sockets(pid: int) -> set[str]:
+    """The numbers of the sockets that a process holds."""
+    found = set()
+    with contextlib.suppress(OSError):  # gone meanwhile
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):  # closed meanwhile
+                target = os.readlink(descriptor)  # noqa: PTH115 - no path: `socket:[123]`
+                if target.startswith("socket:["):
+                    found.add(target[len("socket:[") : -1])
+    return found

@@ -1,0 +1,106 @@
+"""`gridwell local faults`: what goes wrong in the local stack, and what shall."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gridwell.domain.errors import GridwellError
+from gridwell.local_stack.faults.kinds import KINDS
+from gridwell.local_stack.state import StateFolder
+from gridwell.local_stack.state_option import state_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from gridwell.local_stack.faults.remote import RemoteFaults
+
+
+@click.group(invoke_without_command=True)
+@state_option
+@click.option("--json", "as_json", is_flag=True, help="Print plan and counts as JSON.")
+@click.pass_context
+def faults(context: click.Context, *, state: Path, as_json: bool) -> None:
+    """Show how often each kind of fault has happened, or change what is planned."""
+    context.obj = state
+    if context.invoked_subcommand is not None:
+        return
+    with _remote(state) as remote:
+        told = remote.told()
+    if as_json:
+        click.echo(json.dumps(told, indent=2))
+        return
+    for line in _lines(told):
+        click.echo(line)
+
+
+@faults.command()
+@click.argument("name")
+@click.option("--seed", type=click.IntRange(min=0), help="In the place of the plan's own.")
+@click.pass_obj
+def plan(state: Path, *, name: str, seed: int | None) -> None:
+    """Follow another plan: mild, wild, none, or a JSON file; counting begins anew."""
+    from gridwell.local_stack.faults.presets import find_plan  # noqa: PLC0415 - it reads botocore
+
+    with _remote(state) as remote:
+        found = find_plan(name, seed=seed)
+        remote.put(found)
+    click.echo(f"{len(found.faults)} faults are planned, seed {found.seed}", err=True)
+
+
+@faults.command()
+@click.argument("seconds", type=click.FloatRange(min=0))
+@click.pass_obj
+def away(state: Path, *, seconds: float) -> None:
+    """Let the region serve no call for so many seconds; 0 ends it at once."""
+    with _remote(state) as remote:
+        remote.away(seconds)
+
+
+@faults.command()
+@click.argument("queue")
+@click.pass_obj
+def empty(state: Path, *, queue: str) -> None:
+    """Lose every message of a queue, like gridwell-chunks."""
+    with _remote(state) as remote:
+        lost = remote.empty(queue)
+    click.echo(f"{lost} messages of {queue} are lost", err=True)
+
+
+@faults.command()
+@click.argument("queue")
+@click.pass_obj
+def duplicate(state: Path, *, queue: str) -> None:
+    """Let every message of a queue be there twice."""
+    with _remote(state) as remote:
+        doubled = remote.duplicate(queue)
+    click.echo(f"{doubled} messages of {queue} are there twice", err=True)
+
+
+@contextmanager
+def _remote(state: Path) -> Iterator[RemoteFaults]:
+    """The running stack's faults; errors become words on stderr."""
+    from gridwell.local_stack.faults.remote import RemoteFaults  # noqa: PLC0415 - it reads botocore
+
+    running = StateFolder(state.resolve()).running()
+    if running is None:
+        raise click.ClickException(
+            f"nothing runs in {state}; start it with `gridwell local up --faults none`"
+        )
+    try:
+        yield RemoteFaults(running.endpoint)
+    except GridwellError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _lines(told: dict[str, Any]) -> Iterator[str]:
+    planned = told["plan"]["faults"]
+    yield f"{len(planned)} faults are planned, seed {told['plan']['seed']}"
+    if told["away_seconds"]:
+        yield f"the region is away for {told['away_seconds']:.1f} s more"
+    for kind in dict.fromkeys(fault["kind"] for fault in planned):
+        yield f"{told['injected'].get(kind, 0):8}  {kind}: {KINDS[kind].does}"

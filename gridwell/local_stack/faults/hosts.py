@@ -1,0 +1,82 @@
+"""An EC2 host that on request boots nothing: starts that fall back, boots that hang."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gridwell.local_stack.faults.injector import Strike
+    from gridwell.local_stack.region.lifecycle import Host, Lifecycle
+
+NO_CAPACITY: Final = "Server.InsufficientInstanceCapacity"
+_WHY: Final = "There was insufficient capacity available to satisfy the launch request."
+#: Asks for the fault that shall happen in the place of a boot; set while a call is served.
+_asked: ContextVar[Callable[[], Strike | None]] = ContextVar("asked", default=lambda: None)
+
+
+class FaultyHost:
+    """Stands before the real host; see `gridwell.local_stack.region.lifecycle.Host`.
+
+    Args:
+        host: the real one.
+        lifecycle: is told of the instances that fall back.
+    """
+
+    def __init__(self, host: Host, lifecycle: Lifecycle) -> None:
+        self._host = host
+        self._lifecycle = lifecycle
+        self._lock = threading.Lock()
+        self._falling: dict[str, threading.Timer] = {}
+        self.reboot = host.reboot
+        self.console = host.console
+
+    @contextmanager
+    def asking(self, ask: Callable[[], Strike | None]) -> Iterator[None]:
+        """Ask before each boot that a call of this thread leads to."""
+        token = _asked.set(ask)
+        try:
+            yield
+        finally:
+            _asked.reset(token)
+
+    def boot(self, instance_id: str) -> None:
+        """Boot the machine, unless a fault comes in between."""
+        self._cancel(instance_id)
+        strike = _asked.get()()
+        if strike is None:
+            self._host.boot(instance_id)
+        elif strike.kind == "start falls back":
+            timer = threading.Timer(strike.seconds, self._fall_back, (instance_id,))
+            timer.daemon = True
+            with self._lock:
+                self._falling[instance_id] = timer
+            timer.start()
+
+    def stop(self, instance_id: str, *, force: bool = False) -> None:
+        """Shut the machine down."""
+        self._cancel(instance_id)
+        self._host.stop(instance_id, force=force)
+
+    def terminate(self, instance_id: str) -> None:
+        """Shut the machine down and throw its disk away."""
+        self._cancel(instance_id)
+        self._host.terminate(instance_id)
+
+    def _cancel(self, instance_id: str) -> None:
+        with self._lock:
+            timer = self._falling.pop(instance_id, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _fall_back(self, instance_id: str) -> None:
+        # The lifecycle's lock first, as whoever stops or starts the instance holds it.
+        with self._lifecycle.lock:
+            with self._lock:
+                due = self._falling.pop(instance_id, None)
+            if due is threading.current_thread():
+                self._lifecycle.failed(instance_id, _WHY, code=NO_CAPACITY)

@@ -1,0 +1,151 @@
+"""Which planned fault happens now: the plan in force, what was counted, and time.
+
+The decision itself is pure, in `plan`; here is what it needs to know.  Safe to call from any
+thread.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from gridwell.local_stack.faults.plan import (
+    NOTHING,
+    Fault,
+    FaultPlan,
+    Place,
+    between,
+    chance,
+    concerns,
+    is_program,
+    strikes,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Kinds that once begun go on for a while.
+SPELLS: Final = frozenset({"throttled", "server error", "no capacity"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strike:
+    """A fault that happens here and now."""
+
+    kind: str
+    seconds: float  #: within the fault's bounds
+    rng: random.Random  #: for whatever else is left to chance
+
+
+@dataclass(slots=True)
+class _Count:
+    """What one line of the plan has met."""
+
+    met: int = 0
+    struck: int = 0
+    until: float = float("-inf")  #: the end of a spell
+
+
+@dataclass(slots=True)
+class Injector:
+    """Decides about every call, and counts.
+
+    Args:
+        clock: seconds that only grow.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    plan: FaultPlan = NOTHING
+    injected: Counter[str] = field(default_factory=Counter)
+    _lock: threading.Condition = field(default_factory=threading.Condition)
+    _lines: dict[str, list[tuple[int, Fault]]] = field(default_factory=dict)
+    _counts: list[_Count] = field(default_factory=list)
+    _away_until: float = float("-inf")
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is planned at all."""
+        return not self._lines
+
+    def plans(self, kind: str) -> bool:
+        """Whether this kind is planned anywhere."""
+        return kind in self._lines
+
+    def put(self, plan: FaultPlan) -> None:
+        """Follow a new plan from now on; all counting begins anew."""
+        lines: dict[str, list[tuple[int, Fault]]] = defaultdict(list)
+        for place, fault in enumerate(plan.faults):
+            lines[fault.kind].append((place, fault))
+        with self._lock:
+            self.plan = plan
+            self.injected = Counter()
+            self._counts = [_Count() for _ in plan.faults]
+            self._lines = dict(lines)
+
+    def strike(self, kind: str, place: Place, who: Callable[[], str]) -> Strike | None:
+        """Whether a fault of this kind happens at this place now; it is counted if so.
+
+        Ask only where it would have an effect: what is counted has happened.
+
+        Args:
+            kind: of the fault.
+            place: the call.
+            who: tells the caller's program; asked only if the plan wants to know.
+        """
+        lines = self._lines.get(kind)
+        if lines is None:
+            return None
+        found = [
+            (number, fault)
+            for number, fault in lines
+            if concerns(fault, place)
+            and (fault.program is None or is_program(fault.program, who()))
+        ]
+        with self._lock:
+            if self._lines.get(kind) is not lines:
+                return None  # the plan was changed meanwhile
+            struck = [s for number, fault in found if (s := self._at_line(number, fault))]
+            if not struck:
+                return None
+            self.injected[kind] += 1
+        return struck[0]
+
+    def _at_line(self, line: int, fault: Fault) -> Strike | None:
+        count, now, seed = self._counts[line], self.clock(), self.plan.seed
+        count.met += 1
+        draw = chance(seed, line, count.met)
+        if now >= count.until:
+            if not strikes(fault, number=count.met, struck=count.struck, draw=draw):
+                return None
+            count.struck += 1
+        bounds = fault.seconds or (0.0, 0.0)
+        seconds = between(bounds, chance(seed, line, count.met, "seconds"))
+        if now >= count.until and fault.kind in SPELLS:
+            count.until = now + seconds
+        return Strike(
+            kind=fault.kind,
+            seconds=seconds,
+            rng=random.Random(chance(seed, line, count.met, "rest")),  # noqa: S311 - not secret
+        )
+
+    def go_away(self, seconds: float) -> None:
+        """Let every call wait for so long, as if the network held it; 0 ends it at once."""
+        with self._lock:
+            self._away_until = self.clock() + seconds
+            self._lock.notify_all()
+
+    def away_seconds(self) -> float:
+        """For how much longer no call is served."""
+        return max(0.0, self._away_until - self.clock())
+
+    def await_return(self) -> None:
+        """Wait until calls are served."""
+        if self._away_until == float("-inf"):
+            return
+        with self._lock:
+            while (left := self.away_seconds()) > 0:
+                self._lock.wait(left)

@@ -1,0 +1,49 @@
+"""Puts the faults into a region that is about to serve."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gridwell.local_stack.faults.callers import Callers
+from gridwell.local_stack.faults.control import FaultControl
+from gridwell.local_stack.faults.hosts import FaultyHost
+from gridwell.local_stack.faults.injector import Injector
+from gridwell.local_stack.faults.layer import FaultLayer
+from gridwell.local_stack.faults.queues import Queues
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gridwell.local_stack.region.lifecycle import Host, Lifecycle
+
+
+def install(
+    server: Any,
+    *,
+    host: Host,
+    lifecycle: Lifecycle,
+    state: Path,
+    account_id: str,
+    region: str,
+) -> FaultyHost:
+    """Wrap the server's application; nothing is planned yet.
+
+    Args:
+        server: of the region's API, not serving yet.
+        host: the EC2 host.
+        lifecycle: of the region's instances.
+        state: the region's folder, by which its programs are known.
+        account_id: moto's.
+        region: its name.
+
+    Returns:
+        The host that the lifecycle is to be attached to.
+    """
+    injector = Injector()
+    queues = Queues(account_id=account_id, region=region)
+    faulty = FaultyHost(host, lifecycle)
+    layer = FaultLayer(
+        server.app, injector=injector, callers=Callers(state), host=faulty, queues=queues
+    )
+    server.app = FaultControl(layer, injector=injector, queues=queues)
+    return faulty

@@ -1,0 +1,115 @@
+"""The kinds of faults, each with the one name that it has everywhere.
+
+The simulator in virtual time (`tests/simulation`) calls the same things by the same words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SQS_BATCHES: Final = frozenset(
+    {"SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What a kind of fault is."""
+
+    does: str  #: what happens, in half a sentence
+    seconds: tuple[float, float] | None = None  #: least and most, unless told; None: has no time
+    time_is: str = ""  #: what these seconds are
+    #: where it can happen; None: at any call
+    operations: Mapping[str, frozenset[str]] | None = None
+
+
+_SPELL: Final = "how long more such calls meet the same"
+_AGE: Final = "how old the answer may be"
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "crash before": Kind(does="the calling process is killed, and the call has no effect"),
+    "request lost": Kind(does="the connection closes without an answer; the call has no effect"),
+    "throttled": Kind(
+        does="the call is refused as one of too many", seconds=(0.0, 0.0), time_is=_SPELL
+    ),
+    "server error": Kind(
+        does="the call is answered by a 5xx and has no effect", seconds=(0.0, 0.0), time_is=_SPELL
+    ),
+    "no capacity": Kind(
+        does="EC2 answers InsufficientInstanceCapacity",
+        seconds=(0.0, 0.0),
+        time_is=_SPELL,
+        operations={"ec2": frozenset({"RunInstances", "StartInstances"})},
+    ),
+    "start falls back": Kind(
+        does="StartInstances answers OK, and the instance falls back to stopped",
+        seconds=(0.2, 2.0),
+        time_is="how long the instance is pending",
+        operations={"ec2": frozenset({"StartInstances"})},
+    ),
+    "boot hangs": Kind(
+        does="the call answers OK, and the instance stays pending",
+        operations={"ec2": frozenset({"RunInstances", "StartInstances"})},
+    ),
+    "describe late": Kind(
+        does="EC2 shows its instances as they were before",
+        seconds=(0.0, 50.0),
+        time_is=_AGE,
+        operations={"ec2": frozenset({"DescribeInstances"})},
+    ),
+    "count late": Kind(
+        does="SQS tells a queue's counts of before",
+        seconds=(0.0, 60.0),
+        time_is=_AGE,
+        operations={"sqs": frozenset({"GetQueueAttributes"})},
+    ),
+    "index late": Kind(
+        does="a secondary index of DynamoDB shows what was there before",
+        seconds=(0.0, 5.0),
+        time_is=_AGE,
+        operations={"dynamodb": frozenset({"Query"})},
+    ),
+    "batch refused": Kind(
+        does="an entry of a batch fails alone, in an answer of HTTP 200",
+        operations={"sqs": SQS_BATCHES},
+    ),
+    "keys unprocessed": Kind(
+        does="BatchGetItem leaves a key out, under UnprocessedKeys",
+        operations={"dynamodb": frozenset({"BatchGetItem"})},
+    ),
+    "delayed": Kind(
+        does="a new message turns visible later",
+        seconds=(1.0, 20.0),
+        time_is="how much later",
+        operations={"sqs": frozenset({"SendMessage", "SendMessageBatch"})},
+    ),
+    "delete forgotten": Kind(
+        does="a delete answers OK, and the message stays",
+        operations={"sqs": frozenset({"DeleteMessage", "DeleteMessageBatch"})},
+    ),
+    "delivered twice": Kind(
+        does="a delivered message comes once more, whether it is deleted or not",
+        seconds=(0.0, 5.0),
+        time_is="until it comes again",
+        operations={"sqs": frozenset({"ReceiveMessage"})},
+    ),
+    "reordered": Kind(
+        does="the queue gives its messages in another order",
+        operations={"sqs": frozenset({"ReceiveMessage"})},
+    ),
+    "short poll blind": Kind(
+        does="a receive that does not wait finds nothing, though there is something",
+        operations={"sqs": frozenset({"ReceiveMessage"})},
+    ),
+    "reply late": Kind(
+        does="the call has its effect, and its answer takes long",
+        seconds=(0.1, 2.0),
+        time_is="how much longer",
+    ),
+    "reply lost": Kind(does="the call has its effect, and the connection closes without an answer"),
+    "crash after": Kind(does="the call has its effect, and the calling process is killed"),
+}

@@ -1,0 +1,102 @@
+"""What shall go wrong, as frozen data, and whether it does at one call.
+
+Pure: the same plan and the same calls in the same order give the same faults.  The draw of a
+call depends on the plan's seed, the fault's place in the plan and the number of the call alone,
+so that calls of one kind do not shift the chances of another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One line of a plan: what happens, where, and how often.
+
+    Either `probability` or `nth` is given.
+    """
+
+    kind: str  #: one of `gridwell.local_stack.faults.kinds.KINDS`
+    service: str | None = None  #: as AWS signs it, like ``sqs``; None: any
+    operation: str | None = None  #: as AWS names it, like ``SendMessageBatch``; None: any
+    resource: str | None = None  #: a queue's, table's or bucket's name, or an instance's id
+    program: str | None = None  #: the caller's, as in ``python -m``: ``web_tier serve``
+    probability: float | None = None  #: of each call, or each message or entry of it
+    nth: int | None = None  #: the first of the matching calls that meets it, from 1
+    times: int | None = None  #: how often at most; with `nth` that many in a row
+    seconds: tuple[float, float] | None = None  #: least and most; its sense is the kind's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultPlan:
+    """All that shall go wrong."""
+
+    seed: int
+    faults: tuple[Fault, ...]
+
+
+NOTHING = FaultPlan(seed=0, faults=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a fault could happen: a call, as far as a plan can name it."""
+
+    service: str
+    operation: str
+    resources: AbstractSet[str] = frozenset()
+
+
+def concerns(fault: Fault, place: Place) -> bool:
+    """Whether a fault is planned for calls like this one; its program is not looked at."""
+    return (
+        fault.service in (None, place.service)
+        and fault.operation in (None, place.operation)
+        and (fault.resource is None or fault.resource in place.resources)
+    )
+
+
+def is_program(told: str, found: str) -> bool:
+    """Whether a program's words begin with those told: ``web_tier`` means all of its commands."""
+    return found.split()[: len(told.split())] == told.split()
+
+
+def strikes(fault: Fault, *, number: int, struck: int, draw: float) -> bool:
+    """Whether a fault happens here and now.
+
+    Args:
+        fault: concerns this call.
+        number: of this call among those that it concerns, from 1.
+        struck: how often it has happened already.
+        draw: in [0, 1), see `chance`.
+    """
+    if fault.times is not None and struck >= fault.times:
+        return False
+    if fault.nth is not None:
+        return number >= fault.nth
+    return fault.probability is not None and draw < fault.probability
+
+
+def chance(seed: int, place: int, number: int, what: str = "") -> float:
+    """A number in [0, 1) that looks random and depends on nothing but the arguments.
+
+    Args:
+        seed: the plan's.
+        place: the fault's, in the plan.
+        number: of the call.
+        what: tells several draws at one call apart.
+    """
+    digest = hashlib.blake2b(f"{seed} {place} {number} {what}".encode(), digest_size=7).digest()
+    return (int.from_bytes(digest) >> 3) / 2**53
+
+
+def between(bounds: tuple[float, float], draw: float) -> float:
+    """The number so far between two bounds."""
+    least, most = bounds
+    return least + (most - least) * draw

@@ -1,0 +1,90 @@
+"""Two plans with a name, and finding the plan that somebody means."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from gridwell.local_stack.faults.plan import NOTHING, Fault, FaultPlan
+from gridwell.local_stack.faults.plan_json import InvalidFaultPlan, decode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: A bad day on AWS: a few calls in a hundred.
+_MILD: Final = (
+    Fault(kind="request lost", probability=0.005),
+    Fault(kind="throttled", probability=0.01, seconds=(0.0, 0.0)),
+    Fault(kind="server error", probability=0.01, seconds=(0.0, 0.0)),
+    Fault(kind="no capacity", probability=0.1, seconds=(0.0, 5.0)),
+    Fault(kind="start falls back", probability=0.05, seconds=(0.2, 2.0)),
+    Fault(kind="describe late", probability=0.2, seconds=(0.0, 5.0)),
+    Fault(kind="count late", probability=0.3, seconds=(0.0, 10.0)),
+    Fault(kind="index late", probability=0.2, seconds=(0.0, 5.0)),
+    Fault(kind="batch refused", probability=0.02),
+    Fault(kind="keys unprocessed", probability=0.03),
+    Fault(kind="delayed", probability=0.03, seconds=(1.0, 4.0)),
+    Fault(kind="delete forgotten", probability=0.01),
+    Fault(kind="delivered twice", probability=0.03, seconds=(0.0, 5.0)),
+    Fault(kind="reordered", probability=0.5),
+    Fault(kind="short poll blind", probability=0.2),
+    Fault(kind="reply late", probability=0.02, seconds=(0.05, 1.0)),
+    Fault(kind="reply lost", probability=0.01),
+)
+#: Worse than AWS has been: faults come in spells, answers are old, callers die.
+_WILD: Final = (
+    Fault(kind="crash before", probability=0.001),
+    Fault(kind="request lost", probability=0.02),
+    Fault(kind="throttled", probability=0.03, seconds=(0.0, 2.0)),
+    Fault(kind="server error", probability=0.03, seconds=(0.0, 2.0)),
+    Fault(kind="no capacity", probability=0.3, seconds=(0.0, 20.0)),
+    Fault(kind="start falls back", probability=0.2, seconds=(0.2, 10.0)),
+    Fault(kind="boot hangs", probability=0.1),
+    Fault(kind="describe late", probability=0.5, seconds=(0.0, 50.0)),
+    Fault(kind="count late", probability=0.7, seconds=(0.0, 60.0)),
+    Fault(kind="index late", probability=0.5, seconds=(0.0, 20.0)),
+    Fault(kind="batch refused", probability=0.15),
+    Fault(kind="keys unprocessed", probability=0.2),
+    Fault(kind="delayed", probability=0.1, seconds=(1.0, 20.0)),
+    Fault(kind="delete forgotten", probability=0.05),
+    Fault(kind="delivered twice", probability=0.15, seconds=(0.0, 20.0)),
+    Fault(kind="reordered", probability=0.8),
+    Fault(kind="short poll blind", probability=0.5),
+    Fault(kind="reply late", probability=0.1, seconds=(0.1, 5.0)),
+    Fault(kind="reply lost", probability=0.04),
+    Fault(kind="crash after", probability=0.001),
+)
+PRESETS: Final[Mapping[str, FaultPlan]] = {
+    "none": NOTHING,
+    "mild": FaultPlan(seed=1, faults=_MILD),
+    "wild": FaultPlan(seed=1, faults=_WILD),
+}
+
+
+def find_plan(name: str, *, seed: int | None = None) -> FaultPlan:
+    """The plan that a preset's name or the path of a JSON file means.
+
+    Args:
+        name: a preset or a path.
+        seed: in the place of the plan's own.
+
+    Raises:
+        InvalidFaultPlan: neither, or the file's plan is not valid.
+    """
+    plan = PRESETS[name] if name in PRESETS else _read(Path(name))
+    return plan if seed is None else replace(plan, seed=seed)
+
+
+def _read(path: Path) -> FaultPlan:
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise InvalidFaultPlan(
+            f"{path} is neither a preset ({', '.join(PRESETS)}) nor a file that can be read"
+            f" ({error.strerror})"
+        ) from error
+    try:
+        return decode(text)
+    except InvalidFaultPlan as error:
+        raise InvalidFaultPlan(f"{path}: {error}") from error
