@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -14,6 +13,9 @@ from gridwell.local_stack.faults.plan import Fault, FaultPlan, Place, chance, is
 from gridwell.local_stack.faults.plan_json import InvalidFaultPlan, decode, encode
 from gridwell.local_stack.faults.presets import PRESETS, find_plan
 from tests.simulation import faults as simulated
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SEND = Place(service="sqs", operation="SendMessageBatch", resources=frozenset({"chunks"}))
 PUT = Place(service="dynamodb", operation="PutItem", resources=frozenset({"ledger"}))
@@ -84,7 +86,7 @@ def test_only_the_named_calls_count_and_meet_the_fault() -> None:
     assert injector.injected == {"reply lost": 1}
 
 
-def test_a_spell_goes_on_for_its_seconds() -> None:
+def test_a_spell_goes_on_for_its_seconds_at_its_operation_alone() -> None:
     now = [0.0]
     injector = Injector(clock=lambda: now[0])
     spell = Fault(kind="throttled", nth=1, times=1, seconds=(5.0, 5.0))
@@ -92,9 +94,9 @@ def test_a_spell_goes_on_for_its_seconds() -> None:
 
     found = []
     for now[0] in (0.0, 4.9, 5.1):
-        found += struck(injector, "throttled", 1)
+        found += struck(injector, "throttled", 1) + struck(injector, "throttled", 1, PUT)
 
-    assert found == [True, True, False]
+    assert found == [True, False, True, False, False, False]
     assert injector.injected == {"throttled": 2}
 
 

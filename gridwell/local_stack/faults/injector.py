@@ -47,7 +47,7 @@ class _Count:
 
     met: int = 0
     struck: int = 0
-    until: float = float("-inf")  #: the end of a spell
+    spells: dict[tuple[str, str], float] = field(default_factory=dict)  #: their ends
 
 
 @dataclass(slots=True)
@@ -108,24 +108,27 @@ class Injector:
         with self._lock:
             if self._lines.get(kind) is not lines:
                 return None  # the plan was changed meanwhile
-            struck = [s for number, fault in found if (s := self._at_line(number, fault))]
+            struck = [s for number, fault in found if (s := self._at_line(number, fault, place))]
             if not struck:
                 return None
             self.injected[kind] += 1
         return struck[0]
 
-    def _at_line(self, line: int, fault: Fault) -> Strike | None:
+    def _at_line(self, line: int, fault: Fault, place: Place) -> Strike | None:
         count, now, seed = self._counts[line], self.clock(), self.plan.seed
         count.met += 1
         draw = chance(seed, line, count.met)
-        if now >= count.until:
+        # AWS counts calls by operation: one that is throttled says nothing of another.
+        operation = place.service, place.operation
+        in_spell = now < count.spells.get(operation, float("-inf"))
+        if not in_spell:
             if not strikes(fault, number=count.met, struck=count.struck, draw=draw):
                 return None
             count.struck += 1
         bounds = fault.seconds or (0.0, 0.0)
         seconds = between(bounds, chance(seed, line, count.met, "seconds"))
-        if now >= count.until and fault.kind in SPELLS:
-            count.until = now + seconds
+        if not in_spell and fault.kind in SPELLS:
+            count.spells[operation] = now + seconds
         return Strike(
             kind=fault.kind,
             seconds=seconds,

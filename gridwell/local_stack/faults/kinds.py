@@ -27,7 +27,7 @@ class Kind:
     operations: Mapping[str, frozenset[str]] | None = None
 
 
-_SPELL: Final = "how long more such calls meet the same"
+_SPELL: Final = "how long more calls of the same operation meet the same"
 _AGE: Final = "how old the answer may be"
 
 KINDS: Final[Mapping[str, Kind]] = {

@@ -36,8 +36,8 @@ _MILD: Final = (
 _WILD: Final = (
     Fault(kind="crash before", probability=0.001),
     Fault(kind="request lost", probability=0.02),
-    Fault(kind="throttled", probability=0.03, seconds=(0.0, 2.0)),
-    Fault(kind="server error", probability=0.03, seconds=(0.0, 2.0)),
+    Fault(kind="throttled", probability=0.01, seconds=(0.0, 1.0)),
+    Fault(kind="server error", probability=0.01, seconds=(0.0, 1.0)),
     Fault(kind="no capacity", probability=0.3, seconds=(0.0, 20.0)),
     Fault(kind="start falls back", probability=0.2, seconds=(0.2, 10.0)),
     Fault(kind="boot hangs", probability=0.1),
