@@ -16,7 +16,7 @@ import boto3
 
 from gridwell.adapters.stack import create_or_update, environment_of
 from gridwell.domain.errors import ServiceError
-from gridwell.local_stack.faults.callers import MARK
+from gridwell.local_stack.faults.callers import MARK, PROGRAM
 from gridwell.local_stack.faults.remote import RemoteFaults
 from gridwell.local_stack.memcached import Memcached, start_memcached
 from gridwell.local_stack.processes import Child, start
@@ -223,6 +223,7 @@ class LocalStack:
 
     def _start_tier(self, tier: str) -> None:
         command, env = self._commands[tier]
+        env = env | {PROGRAM: " ".join(command[command.index("-m") + 1 :])}
         self._tiers[tier] = start(tier, command, env=env, log=self.state.logs / f"{tier}.log")
 
     def _await_web(self, url: str) -> None:

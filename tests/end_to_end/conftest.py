@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
+from gridwell.local_stack.faults.plan import NOTHING
+from gridwell.local_stack.faults.remote import RemoteFaults
 from gridwell.local_stack.memcached import free_port
 from gridwell.local_stack.state import Running, StateFolder
 from tests.end_to_end.processes import Family, await_true
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from gridwell.local_stack.faults.plan import FaultPlan
 
 ROOT = Path(__file__).resolve().parents[2]
 CAP = 4
@@ -36,6 +42,33 @@ class Stack:
     def url(self) -> str:
         """Where the web tier answers."""
         return self.running.url
+
+    @contextmanager
+    def faults(self, plan: FaultPlan) -> Iterator[RemoteFaults]:
+        """Let a plan's faults happen; afterwards nothing goes wrong any more."""
+        remote = RemoteFaults(self.running.endpoint)
+        remote.put(plan)
+        try:
+            yield remote
+        finally:
+            remote.put(NOTHING)
+
+    def load(self, report: Path, *options: str) -> dict[str, Any]:
+        """The report of `gridwell load`, which has to verify every answer."""
+        load = subprocess.run(
+            [
+                *(sys.executable, "-m", "gridwell", "load", f"--url={self.url}"),
+                *(f"--json={report}", *options),
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=200,
+        )
+        assert load.returncode == 0, load.stdout + load.stderr
+        told: dict[str, Any] = json.loads(report.read_text())
+        return told
 
     def fleet(self) -> dict[str, list[str]]:
         """Ids of instances by their state, as the API shows them."""
@@ -71,8 +104,11 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def stack(state: Path) -> Iterator[Stack]:
-    """A stack with a fleet of up to four instances; nothing survives its end."""
-    process = start_stack(state, f"--port={free_port()}", f"--max-instances={CAP}")
+    """A stack with a fleet of up to four instances; nothing survives its end.
+
+    Nothing goes wrong in it until a test plans that, by `stack.faults`.
+    """
+    process = start_stack(state, f"--port={free_port()}", f"--max-instances={CAP}", "--faults=none")
     folder = StateFolder(state)
 
     def is_up() -> bool:

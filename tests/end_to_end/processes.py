@@ -32,9 +32,10 @@ class Family:
 
     root: int
 
-    def named(self, module: str) -> list[int]:
-        """The ids of those that run `python -m <module>`."""
-        return [pid for pid in self._ids() if f"\0-m\0{module}\0" in _command(pid)]
+    def named(self, module: str, *words: str) -> list[int]:
+        """The ids of those that run `python -m <module> <words>`."""
+        command = "\0".join(("", "-m", module, *words, ""))
+        return [pid for pid in self._ids() if command in _command(pid)]
 
     def _ids(self) -> list[int]:
         children: dict[int, list[int]] = {}

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +17,7 @@ from gridwell.domain.atoms import Atoms
 from gridwell.domain.grid import Grid
 from gridwell.domain.problem import Problem
 from gridwell.local_stack.memcached import free_port
-from tests.end_to_end.conftest import CAP, ROOT, Stack, start_stack
+from tests.end_to_end.conftest import CAP, Stack, start_stack
 from tests.end_to_end.processes import Family, await_true
 from tests.oracle import true_minimum
 
@@ -115,23 +113,13 @@ def test_a_hundred_mixed_jobs_from_no_instance_at_all_are_all_verified(
     stack: Stack, tmp_path: Path
 ) -> None:
     stack.await_home()
-    report = tmp_path / "report.json"
 
-    load = subprocess.run(
-        [
-            *(sys.executable, "-m", "gridwell", "load", f"--url={stack.url}"),
-            *("--requests=100", "--concurrency=32", "--grid-size=4,8,12,16"),
-            *("--atoms=20,50,100,500,1000", "--seed=1", f"--json={report}"),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=200,
+    told = stack.load(
+        tmp_path / "report.json",
+        *("--requests=100", "--concurrency=32", "--grid-size=4,8,12,16"),
+        *("--atoms=20,50,100,500,1000", "--seed=1"),
     )
 
-    assert load.returncode == 0, load.stdout + load.stderr
-    told = json.loads(report.read_text())
     assert told["verified"] == 100
     assert told["largest_fleet"] <= CAP
     stack.await_home()

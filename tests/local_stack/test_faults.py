@@ -29,7 +29,7 @@ from gridwell.local_stack.faults.remote import RemoteFaults
 from tests.local_stack.conftest import ROOT, Region, make_images, running_region
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +238,7 @@ def test_a_late_reply_takes_its_seconds(bench: Bench) -> None:
 
 
 def test_ec2_has_no_capacity_for_a_launch_or_a_start(bench: Bench) -> None:
-    calls = {
+    calls: dict[str, Callable[[], Any]] = {
         "RunInstances": bench.region.launch,
         "StartInstances": lambda: bench.ec2.start_instances(InstanceIds=["i-0123456789abcdef0"]),
     }

@@ -19,6 +19,8 @@ from typing import Any, Final
 
 #: Marks the programs of a local stack; its value is the stack's folder.
 MARK: Final = "GRIDWELL_LOCAL_STACK"
+#: What a program was started as: it may run another in its place, as the web tier does gunicorn.
+PROGRAM: Final = "GRIDWELL_LOCAL_PROGRAM"
 INSTANCE_MARK: Final = "GRIDWELL_INSTANCE_FOLDER"
 _DEAD_SECONDS: Final = 5.0
 _ESTABLISHED: Final = "01"
@@ -78,26 +80,38 @@ class Callers:
         return [pid for pid in pids if self._is_ours(pid) and inode in _sockets(pid)]
 
     def _is_ours(self, pid: int) -> bool:
-        try:
-            variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        except OSError:  # gone, or another user's
-            return False
         if pid == os.getpid():
             return False
-        instances = f"{INSTANCE_MARK}={self.state / 'instances'}/".encode()
-        ours = f"{MARK}={self.state}".encode()
-        return any(v == ours or v.startswith(instances) for v in variables)
+        variables = _variables(pid)
+        is_inside = variables.get(INSTANCE_MARK, "").startswith(f"{self.state / 'instances'}/")
+        return is_inside or variables.get(MARK) == str(self.state)
 
 
 def program_of(pid: int) -> str:
-    """The words of a process's command after ``-m``, or its program's name."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
-    except OSError:
-        return ""
+    """The words of a process's command after ``python -m``, or its program's name."""
+    if told := _variables(pid).get(PROGRAM):
+        return told
+    words = _read(f"/proc/{pid}/cmdline")
     if "-m" in words:
         return " ".join(words[words.index("-m") + 1 :]).strip()
-    return os.path.basename(words[0])  # noqa: PTH119 - of a command, not of a path of ours
+    return Path(words[0]).name
+
+
+def _variables(pid: int) -> dict[str, str]:
+    """A process's environment, as it was started with."""
+    return {
+        name: value
+        for name, is_set, value in (v.partition("=") for v in _read(f"/proc/{pid}/environ"))
+        if is_set
+    }
+
+
+def _read(path: str) -> list[str]:
+    """The texts in a file of /proc, each ended by a NUL; none if the process has gone."""
+    try:
+        return Path(path).read_text(errors="replace").split("\0")
+    except OSError:  # or it is another user's
+        return [""]
 
 
 def _inode_of_peer(connection: Any) -> str | None:

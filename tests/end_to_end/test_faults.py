@@ -1,0 +1,78 @@
+"""A bad day on real processes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from gridwell.local_stack.faults.plan import Fault, FaultPlan
+from gridwell.local_stack.faults.presets import PRESETS
+from tests.end_to_end.processes import await_true
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.end_to_end.conftest import Stack
+
+pytestmark = pytest.mark.timeout(300)
+
+LEASING: Final = frozenset({"request lost", "reply lost", "reply late"})
+#: Where a reply may get lost.  That of a receive may not: its messages are leased for a minute
+#: then, which is as it should be and longer than a test may take.
+ELSEWHERE: Final = (
+    ("dynamodb", None),
+    ("s3", None),
+    ("sqs", "SendMessageBatch"),
+    ("sqs", "DeleteMessageBatch"),
+)
+
+
+def mild_without_lost_leases() -> FaultPlan:
+    faults = [fault for fault in PRESETS["mild"].faults if fault.kind not in LEASING]
+    faults += [
+        replace(fault, service=service, operation=operation)
+        for fault in PRESETS["mild"].faults
+        if fault.kind in LEASING
+        for service, operation in ELSEWHERE
+    ]
+    return FaultPlan(seed=1, faults=tuple(faults))
+
+
+def test_on_a_bad_day_every_answer_is_still_exact(stack: Stack, tmp_path: Path) -> None:
+    stack.await_home()
+
+    with stack.faults(mild_without_lost_leases()) as remote:
+        told = stack.load(
+            tmp_path / "report.json",
+            *("--requests=60", "--concurrency=32", "--grid-size=4,8,12,16"),
+            *("--atoms=20,50,100,500", "--seed=11"),
+        )
+        injected = remote.injected()
+
+    assert told["verified"] == 60
+    assert len(injected) >= 8, injected
+    assert sum(injected.values()) >= 50, injected
+
+
+def test_a_program_can_be_killed_exactly_after_its_call(stack: Stack, tmp_path: Path) -> None:
+    crash = Fault(
+        kind="crash after",
+        service="dynamodb",
+        operation="UpdateItem",
+        program="web_tier collect",
+        nth=1,
+        times=1,
+    )
+    killed = stack.family.named("web_tier", "collect")
+
+    with stack.faults(FaultPlan(seed=1, faults=(crash,))) as remote:
+        told = stack.load(
+            tmp_path / "report.json",
+            *("--requests=2", "--grid-size=4", "--atoms=20", "--seed=12"),
+        )
+        assert remote.injected() == {"crash after": 1}
+
+    assert told["verified"] == 2
+    await_true(lambda: stack.family.named("web_tier", "collect") not in ([], killed), 30)
