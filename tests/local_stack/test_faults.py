@@ -291,15 +291,19 @@ def test_an_instance_that_is_stopped_while_it_falls_back_can_be_started_again(
     bench.region.await_state(instance, "terminated")
 
 
-def test_a_boot_that_hangs_stays_pending_until_it_is_terminated(bench: Bench) -> None:
-    bench.plan("boot hangs")
-    hung, well = bench.region.launch(), bench.region.launch()
+def test_a_boot_that_hangs_is_pending_until_it_fails_or_is_terminated(bench: Bench) -> None:
+    bench.plan("boot hangs", seconds=60)
+    hung = bench.region.launch()
+    bench.plan("boot hangs", seconds=0.2)
+    failed, well = bench.region.launch(), bench.region.launch()
 
     bench.region.await_state(well, "running")
 
     assert bench.region.describe(hung)["State"]["Name"] == "pending"
-    bench.ec2.terminate_instances(InstanceIds=[hung, well])
-    for instance in (hung, well):
+    seen = bench.region.await_state(failed, "stopped")
+    assert seen["StateReason"]["Code"] == "Server.InternalError"
+    bench.ec2.terminate_instances(InstanceIds=[hung, failed, well])
+    for instance in (hung, failed, well):
         bench.region.await_state(instance, "terminated")
 
 

@@ -7,14 +7,22 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
+from gridwell.local_stack.region.lifecycle import HARDWARE_FAILURE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gridwell.local_stack.faults.injector import Strike
     from gridwell.local_stack.region.lifecycle import Host, Lifecycle
 
-NO_CAPACITY: Final = "Server.InsufficientInstanceCapacity"
-_WHY: Final = "There was insufficient capacity available to satisfy the launch request."
+#: Kind -> how EC2 words the end of the instance that has never booted.
+_REASONS: Final = {
+    "start falls back": (
+        "Server.InsufficientInstanceCapacity",
+        "There was insufficient capacity available to satisfy the launch request.",
+    ),
+    "boot hangs": (HARDWARE_FAILURE, "Internal error on launch"),
+}
 #: Asks for the fault that shall happen in the place of a boot; set while a call is served.
 _asked: ContextVar[Callable[[], Strike | None]] = ContextVar("asked", default=lambda: None)
 
@@ -50,8 +58,9 @@ class FaultyHost:
         strike = _asked.get()()
         if strike is None:
             self._host.boot(instance_id)
-        elif strike.kind == "start falls back":
-            timer = threading.Timer(strike.seconds, self._fall_back, (instance_id,))
+        else:
+            arguments = (instance_id, *_REASONS[strike.kind])
+            timer = threading.Timer(strike.seconds, self._fall_back, arguments)
             timer.daemon = True
             with self._lock:
                 self._falling[instance_id] = timer
@@ -73,10 +82,10 @@ class FaultyHost:
         if timer is not None:
             timer.cancel()
 
-    def _fall_back(self, instance_id: str) -> None:
+    def _fall_back(self, instance_id: str, code: str, why: str) -> None:
         # The lifecycle's lock first, as whoever stops or starts the instance holds it.
         with self._lifecycle.lock:
             with self._lock:
                 due = self._falling.pop(instance_id, None)
             if due is threading.current_thread():
-                self._lifecycle.failed(instance_id, _WHY, code=NO_CAPACITY)
+                self._lifecycle.failed(instance_id, why, code=code)

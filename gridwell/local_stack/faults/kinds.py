@@ -52,7 +52,9 @@ KINDS: Final[Mapping[str, Kind]] = {
         operations={"ec2": frozenset({"StartInstances"})},
     ),
     "boot hangs": Kind(
-        does="the call answers OK, and the instance stays pending",
+        does="the call answers OK, and the instance is pending for long, then stopped",
+        seconds=(30.0, 300.0),
+        time_is="how long the instance is pending",
         operations={"ec2": frozenset({"RunInstances", "StartInstances"})},
     ),
     "describe late": Kind(

@@ -40,7 +40,7 @@ _WILD: Final = (
     Fault(kind="server error", probability=0.01, seconds=(0.0, 1.0)),
     Fault(kind="no capacity", probability=0.3, seconds=(0.0, 20.0)),
     Fault(kind="start falls back", probability=0.2, seconds=(0.2, 10.0)),
-    Fault(kind="boot hangs", probability=0.1),
+    Fault(kind="boot hangs", probability=0.1, seconds=(10.0, 120.0)),
     Fault(kind="describe late", probability=0.5, seconds=(0.0, 50.0)),
     Fault(kind="count late", probability=0.7, seconds=(0.0, 60.0)),
     Fault(kind="index late", probability=0.5, seconds=(0.0, 20.0)),
