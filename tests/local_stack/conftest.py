@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -17,9 +18,11 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from gridwell.local_stack.faults.plan import NOTHING
 from gridwell.local_stack.machine.stand_ins import main as stand_in
 from gridwell.local_stack.programs import python
 from gridwell.local_stack.region.images import ImageRecord, ImageStore
+from tests.local_stack.bench import Bench
 from tests.local_stack.units import IMAGES
 
 if TYPE_CHECKING:
@@ -164,3 +167,36 @@ def launched(region: Region) -> Iterator[Any]:
         region.ec2.terminate_instances(InstanceIds=instances)
         for instance in instances:
             region.await_state(instance, "terminated")
+
+
+@pytest.fixture(scope="session")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
+    state = tmp_path_factory.mktemp("faulty")
+    make_images(state)
+    with running_region(state, "--faults", "--max-running", "50") as region:
+        region.client("dynamodb").create_table(
+            TableName="ledger",
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+            AttributeDefinitions=[
+                {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "unfinished")
+            ],
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": "unfinished",
+                    "KeySchema": [{"AttributeName": "unfinished", "KeyType": "HASH"}],
+                    "Projection": {"ProjectionType": "KEYS_ONLY"},
+                }
+            ],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        region.client("s3").create_bucket(Bucket="bucket")
+        yield region
+
+
+@pytest.fixture
+def bench(faulty: Region, request: pytest.FixtureRequest) -> Iterator[Bench]:
+    bench = Bench(faulty, "q" + hashlib.sha256(request.node.name.encode()).hexdigest()[:16])
+    yield bench
+    bench.remote.put(NOTHING)
+    bench.remote.away(0)
+    bench.sqs.delete_queue(QueueUrl=bench.url)
