@@ -46,14 +46,14 @@ def test_on_a_bad_day_every_answer_is_still_exact(stack: Stack, tmp_path: Path) 
     with stack.faults(mild_without_lost_leases()) as remote:
         told = stack.load(
             tmp_path / "report.json",
-            *("--requests=60", "--concurrency=32", "--grid-size=4,8,12,16"),
+            *("--requests=40", "--concurrency=32", "--grid-size=4,8,12,16"),
             *("--atoms=20,50,100,500", "--seed=11"),
         )
         injected = remote.injected()
 
-    assert told["verified"] == 60
-    assert len(injected) >= 8, injected
-    assert sum(injected.values()) >= 50, injected
+    assert told["verified"] == 40
+    assert len(injected) >= 6, injected
+    assert sum(injected.values()) >= 30, injected
 
 
 def test_a_program_can_be_killed_exactly_after_its_call(stack: Stack, tmp_path: Path) -> None:
