@@ -85,6 +85,22 @@ def test_submit_can_wait_for_the_answer(served: Served) -> None:
     assert "100 %" in done.stderr
 
 
+def test_jobs_are_cancelled_and_one_that_cannot_be_holds_up_no_other(served: Served) -> None:
+    done = served.done({"grid_size": 3, "atom_count": 5}).id
+    job = submitted(served)
+
+    ended = run(served, "cancel", done, MISSING, job)
+
+    assert ended.exit_code == Exit.FAILED
+    assert "is done already" in ended.stderr
+    assert f"there is no job '{MISSING}'" in ended.stderr
+    assert ended.stdout.startswith(f"{job}  ")
+    assert "cancelled" in ended.stdout
+
+    again = run(served, "cancel", job, "--json")
+    assert (again.exit_code, json.loads(again.stdout)["state"]) == (0, "cancelled")
+
+
 def test_json_is_the_services_own(served: Served) -> None:
     job = served.done()
 

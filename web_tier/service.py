@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gridwell.domain.candidates import has_no_candidate
 from gridwell.domain.errors import Fault, InvalidJob, ServiceBusy, ServiceError
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from gridwell.domain.ports import Cache, Clock, JobLedger, ObjectStore, Queue
 
 logger = logging.getLogger(__name__)
+
+_CANCEL_ROUNDS: Final = 4  #: the first cancels, the second tells; more only if the job renews
 
 
 class NoCandidatePoint(InvalidJob):
@@ -127,6 +129,27 @@ class Service:
                 return None
             self._remembered(found)
         return found if found.client == client else None
+
+    def cancel(self, job: str, *, client: str = PUBLIC_CLIENT) -> Job | None:
+        """End a job of this client that has not ended; workers drop its chunks by themselves.
+
+        Returns:
+            The job as it is then: cancelled, by this call or before, or ended otherwise already;
+            None if there is none (any more).
+
+        Raises:
+            ServiceBusy: if it is unknown whether the job was cancelled; asking again is harmless.
+        """
+        for _ in range(_CANCEL_ROUNDS):
+            now = self.clock.now()
+            found = self.ledger.read(job)
+            if found is None or found.client != client or _expired(found, now):
+                return None
+            if found.state.terminal:
+                return self._remembered(found)
+            # What refuses is an end or a new attempt since the read: look again.
+            self.ledger.cancel(job, found.attempt, now=now)
+        raise ServiceBusy(f"job {job} changes too fast to be cancelled")
 
     def recent(self, *, limit: int, cursor: str | None = None, client: str = PUBLIC_CLIENT) -> Page:
         """This client's jobs, the newest first; expired ones are left out.

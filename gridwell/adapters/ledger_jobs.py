@@ -45,6 +45,7 @@ _FINISH: Final = (
     "SET #state = :done, #result = :result, #finished = :now, #expires = :expires "
     "REMOVE #unfinished"
 )
+_CANCEL: Final = "SET #state = :cancelled, #finished = :now, #expires = :expires REMOVE #unfinished"
 _FAIL: Final = (
     "SET #state = :failed, #error = :error, #finished = :now, #expires = :expires "
     "REMOVE #unfinished"
@@ -186,6 +187,18 @@ class DynamoJobLedger:
         # Tried again after a lost reply: this very call has closed it already.
         ours = ("state", "failed"), ("attempt", "attempt"), ("error", "error"), ("finished", "now")
         return all(item.get(name) == values[value] for name, value in ours)
+
+    def cancel(self, job: str, attempt: str, *, now: float) -> bool:
+        """See `gridwell.domain.ports.JobLedger`."""
+        values = _live(attempt) | {
+            "cancelled": text(JobState.CANCELLED),
+            "now": number(now),
+            "expires": number(expiry(now)),
+        }
+        closed, item = self._table.update(job_key(job), _CANCEL, _LIVE, values)
+        if closed or item is None:
+            return closed
+        return (item["state"], item["attempt"]) == (values["cancelled"], values["attempt"])
 
     def claim_resend(self, job: str, attempt: str, *, seen: float | None, later: float) -> bool:
         """See `gridwell.domain.ports.JobLedger`."""

@@ -12,6 +12,7 @@ from gridwell.cli.lazy import LazyGroup, Part
         Part("submit", "gridwell.cli.submit:submit", "Submit a job."),
         Part("result", "gridwell.cli.jobs:result", "Print what a job found, or how far it is."),
         Part("watch", "gridwell.cli.jobs:watch", "Show a job's progress, then its answer."),
+        Part("cancel", "gridwell.cli.jobs:cancel", "Cancel jobs that have not ended."),
         Part("jobs", "gridwell.cli.jobs:jobs", "List jobs, the newest first."),
         Part("load", "gridwell.cli.programs:load", "Send many jobs and verify every answer."),
         Part("local", "gridwell.local_stack.cli:local", "Run everything on this machine."),

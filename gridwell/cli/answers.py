@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gridwell.client import JobFailed
+from gridwell.client.errors import no_result
 from gridwell.show import answer_lines, job_line
 
 if TYPE_CHECKING:
@@ -27,4 +27,4 @@ def print_job(client: Client, job: Job, *, as_json: bool) -> None:
     elif not job.status.ended:
         click.echo(job_line(job.status))
     if job.status.ended and not job.status.done:
-        raise JobFailed(job.status)
+        raise no_result(job.status)

@@ -9,8 +9,9 @@ import click
 
 from gridwell.cli.answers import print_job
 from gridwell.cli.options import client_at, json_option, timeout_option, url_option
-from gridwell.client import JobFailed
-from gridwell.show import follow, job_line
+from gridwell.client import JobFailed, NoSuchJob
+from gridwell.domain.errors import WrongState
+from gridwell.show import Exit, follow, job_line, tell
 
 
 @click.command()
@@ -41,6 +42,28 @@ def watch(*, job_id: str, timeout: float | None, as_json: bool, url: str) -> Non
         with contextlib.suppress(JobFailed):  # as above
             follow(client, job, timeout=timeout)
         print_job(client, job, as_json=as_json)
+
+
+@click.command()
+@click.argument("job_ids", metavar="JOB...", nargs=-1, required=True)
+@json_option
+@url_option
+def cancel(*, job_ids: tuple[str, ...], as_json: bool, url: str) -> None:
+    """Cancel jobs that have not ended, for everybody who waits for them.
+
+    One that cannot be cancelled does not keep the others from it.
+    """
+    status = Exit.DONE
+    with client_at(url) as client:
+        for job_id in job_ids:
+            try:
+                cancelled = client.job(job_id).cancel()
+            except (NoSuchJob, WrongState) as error:
+                told = tell(error)
+                status = status or told  # the first trouble's
+                continue
+            click.echo(json.dumps(cancelled.fields) if as_json else job_line(cancelled))
+    click.get_current_context().exit(status)
 
 
 @click.command()

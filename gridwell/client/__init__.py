@@ -8,7 +8,7 @@ Example:
 """
 
 from gridwell.client.client import Client
-from gridwell.client.errors import JobFailed, JobTimeout, NoSuchJob, Unreachable
+from gridwell.client.errors import JobCancelled, JobFailed, JobTimeout, NoSuchJob, Unreachable
 from gridwell.client.fleet import FleetStatus, InstanceStatus
 from gridwell.client.job import Job
 from gridwell.client.request import JobRequest
@@ -19,6 +19,7 @@ __all__ = [
     "FleetStatus",
     "InstanceStatus",
     "Job",
+    "JobCancelled",
     "JobFailed",
     "JobRequest",
     "JobStatus",

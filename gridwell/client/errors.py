@@ -2,10 +2,12 @@
 
 * GridwellError
   x JobFailed           the service gave the job up, and says why
+    + JobCancelled      somebody cancelled it; submit it again to compute it
   x JobTimeout          the job still runs; wait longer, or read it later
   x NoSuchJob           no job of that id, or it has expired; submit it again
   x InvalidMessage      the answer is not one of this interface: look at the URL
   x ServiceError        the service could not do what it should
+    + WrongState        the job is not in a state that allows it, such as done before a cancel
     + ServiceBusy       it asks to try again later
       - Unreachable     nothing answers at the URL
     + ServiceDenied     it does not let us
@@ -16,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gridwell.domain.errors import GridwellError, ServiceBusy
+from gridwell.domain.job import JobState
 
 if TYPE_CHECKING:
     from gridwell.client.status import JobStatus
@@ -29,6 +32,20 @@ class JobFailed(GridwellError):  # noqa: N818 - see InvalidJob
         self.code = "unknown" if status.error is None else status.error.code
         reason = "no reason given" if status.error is None else status.error.detail
         super().__init__(f"job {status.id} is {status.state} ({self.code}): {reason}")
+
+
+class JobCancelled(JobFailed):
+    """Somebody cancelled the job."""
+
+    def __init__(self, status: JobStatus) -> None:
+        super().__init__(status)
+        self.args = (f"job {status.id} was cancelled; submit it again to compute it",)
+
+
+def no_result(status: JobStatus) -> JobFailed:
+    """The error that tells why a job has ended without a result."""
+    cancelled = status.state == JobState.CANCELLED
+    return JobCancelled(status) if cancelled else JobFailed(status)
 
 
 class JobTimeout(GridwellError):  # noqa: N818 - see InvalidJob

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
-from gridwell.client.errors import JobFailed, JobTimeout
+from gridwell.client.errors import JobTimeout, no_result
 from gridwell.client.status import JobStatus, Result, decoded
 from gridwell.client.transport import parsed
 
@@ -69,6 +69,7 @@ class Job:
 
         Raises:
             JobFailed: if the service gave it up.
+            JobCancelled: if somebody cancelled it.
             JobTimeout: if it still runs; waiting again is fine.
         """
         deadline = math.inf if timeout is None else time.monotonic() + timeout
@@ -85,8 +86,20 @@ class Job:
         if on_progress is not None:
             on_progress(self.status)
         if not self.status.done or self.status.result is None:
-            raise JobFailed(self.status)
+            raise no_result(self.status)
         return self.status.result
+
+    def cancel(self) -> JobStatus:
+        """Cancel it, for everybody who waits for it; what is cancelled already stays so.
+
+        Returns:
+            The job as it is then.
+
+        Raises:
+            WrongState: if it is done or failed already.
+        """
+        self._transport.call("DELETE", self._path())
+        return self.refresh()
 
     def atoms(self) -> NDArray[np.float64]:
         """Its atoms: float64 of shape (N, 4), each x, y, z and energy."""

@@ -23,6 +23,7 @@ from gridwell.domain.errors import (
     ServiceBusy,
     ServiceDenied,
     ServiceError,
+    WrongState,
 )
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Transport:
             Unreachable: if nothing answers.
             ServiceBusy: if it still asks to try again after all retries.
             ServiceDenied: if it does not let us.
+            WrongState: if what it concerns is not in a state that allows it.
             ServiceError: if it failed.
         """
         try:
@@ -187,6 +189,8 @@ def _error(response: requests.Response) -> GridwellError:
         return InvalidJob(*(faults or [Fault("", detail)]))
     if status in _ABSENT:
         return NoSuchJob(detail)
+    if status == HTTPStatus.CONFLICT:
+        return WrongState(detail)
     words = f"{response.url} answers {status}: {detail}"
     if status in _ASKS_TO_RETRY:
         return ServiceBusy(words)

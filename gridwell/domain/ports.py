@@ -170,6 +170,13 @@ class JobLedger(Protocol):
             Whether this call closed it.
         """
 
+    def cancel(self, job: str, attempt: str, *, now: float) -> bool:
+        """Close an unfinished attempt as cancelled.
+
+        Returns:
+            Whether it is cancelled, by this call or an earlier one.
+        """
+
     def claim_resend(self, job: str, attempt: str, *, seen: float | None, later: float) -> bool:
         """Win the right to send missing chunks again, once per `resend_at`.
 

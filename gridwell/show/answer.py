@@ -49,7 +49,7 @@ def job_line(status: JobStatus) -> str:
     else:
         end = f"{status.points_done}/{status.points_total} points"
     created = status.created.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return f"{status.id}  {created}  {status.state:<8}  {shape} x {status.atom_count}  {end}"
+    return f"{status.id}  {created}  {status.state:<9}  {shape} x {status.atom_count}  {end}"
 
 
 def instance_name(worker: str) -> str:

@@ -7,7 +7,13 @@ import enum
 import click
 
 from gridwell.client.errors import JobFailed, JobTimeout, NoSuchJob
-from gridwell.domain.errors import GridwellError, InvalidJob, InvalidMessage, ServiceError
+from gridwell.domain.errors import (
+    GridwellError,
+    InvalidJob,
+    InvalidMessage,
+    ServiceError,
+    WrongState,
+)
 
 
 class Exit(enum.IntEnum):
@@ -28,6 +34,7 @@ _STATUS: tuple[tuple[type[GridwellError], Exit], ...] = (
     (InvalidJob, Exit.USAGE),
     (NoSuchJob, Exit.USAGE),
     (InvalidMessage, Exit.UNREACHABLE),
+    (WrongState, Exit.FAILED),
     (ServiceError, Exit.UNREACHABLE),
 )
 

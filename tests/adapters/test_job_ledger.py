@@ -380,20 +380,52 @@ def test_a_job_is_late_only_past_its_deadline(ledger: JobLedger, job: Job) -> No
     assert ledger.fail(job.id, ATTEMPT, late, now=job.deadline + 0.25, past_deadline=True)
 
 
+def test_a_cancelled_job_keeps_what_was_done_and_ends_once(ledger: JobLedger, job: Job) -> None:
+    merged = merge(ledger, job, 1, best=Minimum(-1.0, 1))
+    assert merged is not None
+
+    assert ledger.cancel(job.id, ATTEMPT, now=NOW + 5)
+    assert ledger.cancel(job.id, ATTEMPT, now=NOW + 6)  # again, or after a lost reply
+
+    assert ledger.read(job.id) == replace(
+        merged, state=JobState.CANCELLED, finished=NOW + 5, expires=NOW + 5 + KEPT_SECONDS
+    )
+    assert job.id not in ledger.unfinished()
+    assert not ledger.fail(job.id, ATTEMPT, ERROR, now=NOW + 7)
+    assert merge(ledger, job, 2) is None
+
+
+@pytest.mark.parametrize("state", [JobState.DONE, JobState.FAILED])
+def test_an_ended_job_is_not_cancelled(ledger: JobLedger, state: JobState) -> None:
+    job = fresh_job(state=state)
+    ledger.create(job)
+
+    assert not ledger.cancel(job.id, ATTEMPT, now=NOW)
+    assert ledger.read(job.id) == job
+
+
+def test_another_attempt_or_job_is_not_cancelled(ledger: JobLedger, job: Job) -> None:
+    assert not ledger.cancel(job.id, OTHER_ATTEMPT, now=NOW)
+    assert not ledger.cancel(fresh_job().id, ATTEMPT, now=NOW)
+    assert ledger.read(job.id) == job
+
+
 def test_of_racing_ends_one_wins(ledger: JobLedger, job: Job) -> None:
     best = complete(ledger, job)
     ends: list[Callable[[], bool]] = [
         *[lambda: ledger.finish(job.id, ATTEMPT, best, now=NOW + 5)] * 4,
         *[lambda: ledger.fail(job.id, ATTEMPT, ERROR, now=NOW + 5)] * 4,
+        *[lambda: ledger.cancel(job.id, ATTEMPT, now=NOW + 5)] * 4,
     ]
 
     won = at_once(ends)
 
     ended = ledger.read(job.id)
     assert ended is not None
-    finished = ended.state is JobState.DONE
-    assert won == [finished] * 4 + [not finished] * 4
-    assert (ended.result is None, ended.error is None) == (not finished, finished)
+    states = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+    assert won == [ended.state is state for state in states for _ in range(4)]
+    assert (ended.result is not None) == (ended.state is JobState.DONE)
+    assert (ended.error is not None) == (ended.state is JobState.FAILED)
 
 
 # --- lists

@@ -84,6 +84,14 @@ def failures(draw: st.DrawFn) -> Step:
 
 
 @st.composite
+def cancellations(draw: st.DrawFn) -> Step:
+    attempt = draw(attempts)
+    return lambda ledger, client, now: ledger.cancel(
+        a_job(PROBLEM, client=client).id, attempt, now=now
+    )
+
+
+@st.composite
 def sendings(draw: st.DrawFn) -> Step:
     attempt, again = draw(attempts), draw(st.booleans())
 
@@ -107,7 +115,13 @@ merging_everything: Step = lambda ledger, client, now: ledger.merge(  # noqa: E7
     now=now,
 )
 steps = st.one_of(
-    creations(), merges(), finishes(), failures(), sendings(), st.just(merging_everything)
+    creations(),
+    merges(),
+    finishes(),
+    failures(),
+    cancellations(),
+    sendings(),
+    st.just(merging_everything),
 )
 #: Seconds between two steps: sometimes past the deadline, sometimes past a week.
 pauses = st.sampled_from([0.5, 1.0, 1.25, DEADLINE_SECONDS, 8 * 86_400.0])

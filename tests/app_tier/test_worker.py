@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from app_tier.worker import HEARTBEAT_SECONDS
 from gridwell.domain.errors import ServiceDenied
 from gridwell.domain.job import JobError, JobState
 from gridwell.domain.minimum import Minimum, lesser
@@ -226,6 +227,21 @@ def test_a_chunk_merged_already_is_deleted_uncomputed_and_the_others_are_compute
     world.step()
 
     assert [task.box for task in world.compute.tasks.values()] == [job.plan.box(1)]
+
+
+def test_a_job_that_is_cancelled_while_its_chunk_computes_has_it_stopped_and_deleted() -> None:
+    world = World()
+    job = world.submit(chunks=1)
+    world.step()
+    world.compute.move()
+    world.ledger.cancel(job.id, job.attempt, now=NOW)
+
+    world.clock.advance(HEARTBEAT_SECONDS * 1.2)
+    world.step()
+
+    assert world.compute.discarded == [1]
+    assert world.left() == (0, 0)
+    assert world.sent() == []
 
 
 def test_a_job_that_fails_while_its_chunk_computes_has_it_stopped_and_deleted() -> None:

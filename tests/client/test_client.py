@@ -14,7 +14,15 @@ import pytest
 from werkzeug.wrappers import Response
 
 import gridwell
-from gridwell.client import Client, JobFailed, JobStatus, JobTimeout, NoSuchJob, Unreachable
+from gridwell.client import (
+    Client,
+    JobCancelled,
+    JobFailed,
+    JobStatus,
+    JobTimeout,
+    NoSuchJob,
+    Unreachable,
+)
 from gridwell.domain.atoms import Atoms
 from gridwell.domain.errors import (
     InvalidJob,
@@ -22,6 +30,7 @@ from gridwell.domain.errors import (
     ServiceBusy,
     ServiceDenied,
     ServiceError,
+    WrongState,
 )
 from gridwell.domain.fleet import Depth, FleetView, InstanceView
 from gridwell.domain.grid import Grid
@@ -122,6 +131,22 @@ def test_a_submission_can_wait_too(served: Served, client: Client) -> None:
 
     assert job.status.done
     assert served.requests == [("POST", "/v1/jobs?", "wait=30")]
+
+
+def test_a_cancelled_job_says_so_to_whoever_waits(client: Client) -> None:
+    job = client.submit(**SMALL)
+
+    assert job.cancel().state == "cancelled"
+    assert client.job(job.id).cancel().state == "cancelled"
+    with pytest.raises(JobCancelled, match=f"job {job.id} was cancelled; submit it again"):
+        job.wait(timeout=10)
+
+
+def test_a_done_job_is_not_cancelled(served: Served, client: Client) -> None:
+    job = client.job(served.done().id)
+
+    with pytest.raises(WrongState, match="is done already"):
+        job.cancel()
 
 
 def test_progress_is_told_until_the_end(served: Served, client: Client) -> None:
@@ -277,7 +302,7 @@ def test_fields_and_states_yet_to_come_do_no_harm(served: Served, client: Client
 
     assert (later.status.state, later.status.ended, later.status.done) == ("cancelled", True, False)
     assert later.status.fields["mood"] == "sad"
-    with pytest.raises(JobFailed, match="is cancelled"):
+    with pytest.raises(JobFailed, match="was cancelled"):
         later.wait()
 
 

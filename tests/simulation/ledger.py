@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.simulation.known import Known
 
 #: Writes that may change a job.
-_WRITES: Final = ("create", "mark_sent", "merge", "finish", "fail", "claim_resend")
+_WRITES: Final = ("create", "mark_sent", "merge", "finish", "fail", "cancel", "claim_resend")
 
 
 class WatchedLedger:

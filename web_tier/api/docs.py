@@ -82,6 +82,18 @@ READ: Final[dict[str, Any]] = {
     "tags": ["Jobs"],
     "responses": {200: _json(JobShown, "The job."), 404: _NO_JOB, 503: _BUSY},
 }
+CANCEL: Final[dict[str, Any]] = {
+    "summary": "Cancel a job",
+    "tags": ["Jobs"],
+    "description": "Whoever waits for it is answered at once, and workers stop computing it within "
+    "seconds. Submitted again, it begins anew.",
+    "responses": {
+        204: {"description": "The job is cancelled, by this request or an earlier one."},
+        404: _NO_JOB,
+        409: _problem("The job has ended already: it is done, or failed."),
+        503: _BUSY,
+    },
+}
 ATOMS: Final[dict[str, Any]] = {
     "summary": "Read a job's atoms",
     "tags": ["Jobs"],

@@ -1,4 +1,4 @@
-"""Submitting, listing and reading jobs: thin, each asks the service and shows what it said."""
+"""Jobs over HTTP, from submitting to cancelling: thin, each route shows what the service said."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from gridwell.domain import limits
 from gridwell.domain.errors import Fault, InvalidJob
+from gridwell.domain.job import JobState
 from web_tier.api import docs
 from web_tier.api.models import JobPage
 from web_tier.api.negotiation import wait_seconds
 from web_tier.api.reading import read_job
-from web_tier.api.responses import find_job, json_response, no_such_job
+from web_tier.api.responses import NO_STORE, find_job, is_job_id, json_response, no_such_job
 from web_tier.api.showing import show_job
 from web_tier.parts import here
 from web_tier.problems import problem_response
@@ -70,6 +71,22 @@ def read(job_id: str) -> Response:
     if not job.state.terminal:
         headers["Retry-After"] = _POLL_SECONDS
     return json_response(show_job(job), HTTPStatus.OK, headers)
+
+
+@routes.delete("/v1/jobs/<job_id>")
+@routes.doc(**docs.CANCEL)
+def cancel(job_id: str) -> Response:
+    """Cancel a job that has not ended."""
+    job = here().service.cancel(job_id) if is_job_id(job_id) else None
+    if job is None:
+        return no_such_job(job_id)
+    if job.state is not JobState.CANCELLED:
+        return problem_response(
+            HTTPStatus.CONFLICT,
+            f"job {job_id} is {job.state} already; only a queued or running job can be cancelled",
+            code="already_ended",
+        )
+    return Response(status=HTTPStatus.NO_CONTENT, headers=NO_STORE)
 
 
 def _submitted() -> Job:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from gridwell.domain import limits
+from gridwell.domain.job import JobState
 
 _COORDINATE: Final = {"minimum": -limits.MAX_COORDINATE, "maximum": limits.MAX_COORDINATE}
 _ENERGY: Final = {"minimum": -limits.MAX_ENERGY, "maximum": limits.MAX_ENERGY}
@@ -180,7 +181,7 @@ class JobShown(BaseModel):
     """A job."""
 
     id: str
-    state: str = Field(json_schema_extra={"enum": ["queued", "running", "done", "failed"]})
+    state: str = Field(json_schema_extra={"enum": [state.value for state in JobState]})
     grid: GridShown
     atom_count: int
     seed: int | None = Field(description="null for your own atoms")

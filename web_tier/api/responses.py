@@ -34,9 +34,14 @@ def json_response(
     )
 
 
+def is_job_id(text: str) -> bool:
+    """Whether a text can be the id of a job at all."""
+    return _JOB_ID.fullmatch(text) is not None
+
+
 def find_job(job: str) -> Job | None:
     """The job of that id, or None if there is none, or that is no id."""
-    return here().service.read(job) if _JOB_ID.fullmatch(job) else None
+    return here().service.read(job) if is_job_id(job) else None
 
 
 def no_such_job(job: str) -> Response:

@@ -130,6 +130,19 @@ class MemoryLedger:
             )
             return True
 
+    def cancel(self, job: str, attempt: str, *, now: float) -> bool:
+        """See `gridwell.domain.ports.JobLedger`."""
+        with self._lock:
+            stored = self._jobs.get(job)
+            if stored is None or stored.attempt != attempt:
+                return False
+            if not stored.state.terminal:
+                stored = replace(
+                    stored, state=JobState.CANCELLED, finished=now, expires=expiry(now)
+                )
+                self._jobs[job] = stored
+            return stored.state is JobState.CANCELLED
+
     def claim_resend(self, job: str, attempt: str, *, seen: float | None, later: float) -> bool:
         """See `gridwell.domain.ports.JobLedger`."""
         with self._lock:
