@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from app_tier.foreign import Foreign
 from app_tier.hand import Hand, Held
 from app_tier.jobs import Jobs
+from app_tier.lease import backoff
 from app_tier.pause import Pause
 from app_tier.void import void_reason
 from gridwell.domain.errors import ServiceBusy
+from gridwell.domain.failure import UNSUPPORTED
+from gridwell.domain.messages import ErrorMessage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from app_tier.compute import Compute
     from app_tier.step import Step
+    from gridwell.domain.messages import Envelope
     from gridwell.domain.ports import Clock, FleetLedger, JobLedger, ObjectStore, Queue
+
+_REPORTS: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +45,11 @@ class Ports:
 class Bench:
     """State that the parts of a worker share."""
 
-    def __init__(self, ports: Ports) -> None:
+    def __init__(self, ports: Ports, *, worker: str) -> None:
         self.ports = ports
+        self.foreign = Foreign()
+        self.reports: list[str] = []  #: error messages that wait to be sent
+        self._worker = worker
         self.hand = Hand()
         self.jobs = Jobs(ports.jobs)
         self.pause = Pause()
@@ -57,8 +67,8 @@ class Bench:
 
     @property
     def clear(self) -> bool:
-        """Whether nothing is in hand, and nothing waits to be deleted."""
-        return not len(self.hand) and not self._done_with
+        """Whether nothing is in hand, and nothing waits to be deleted or sent."""
+        return not len(self.hand) and not self._done_with and not self.reports
 
     def done_with(self, held: Held) -> None:
         """Let go of a chunk whose messages are to be deleted."""
@@ -75,6 +85,25 @@ class Bench:
             self.busy(step, "deleting chunks", error)
         else:
             self._done_with = []
+
+    def failed(self, step: Step, held: Held, code: str, text: str) -> None:
+        """Report a try of a chunk that failed, and let it be tried again later and later."""
+        if code == UNSUPPORTED:
+            self.foreign.refuse(held.message.problem, text, self.now)
+            self.foreign.met(text, self.now)
+        self.report(held.message.envelope, held.receives, code, text)
+        self.give_back(step, [held], self.backoff(held.receives))
+
+    def report(self, chunk: Envelope, receives: int, code: str, text: str) -> None:
+        """Have an error message sent with the next results; only the latest few are kept."""
+        message = ErrorMessage.of(
+            chunk, worker=self._worker, code=code, text=text, receives=receives
+        )
+        self.reports = [*self.reports[1 - _REPORTS :], message.encode()]
+
+    def backoff(self, receives: int) -> float:
+        """Seconds before a message is tried again."""
+        return backoff(receives, self.ports.chance())
 
     def give_back(self, step: Step, chunks: Sequence[Held], seconds: float) -> None:
         """Let go of chunks, and let them be received again after some seconds."""
@@ -100,7 +129,9 @@ class Bench:
         return True
 
     def void_reason(self, held: Held) -> str | None:
-        """Why nobody wants a chunk's result, by its job as last read; None: somebody does."""
+        """Why nobody wants a chunk's result, by its job as last read; None: somebody may."""
+        if self.jobs.unreadable(held.message.job):
+            return None
         job = self.jobs.get(held.message.job)
         return void_reason(held.message, job, self.ports.clock.now())
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from gridwell.domain.failure import MACHINE_FAILED
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -32,6 +34,7 @@ class Outcome:
     best: Minimum | None = None  #: None: no point qualified
     seconds: float = 0.0  #: of computing, on one core
     error: str | None = None
+    code: str = MACHINE_FAILED  #: of the error, one of `gridwell.domain.failure`'s
 
 
 class Compute(Protocol):

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from app_tier.compute import ChunkTask
 from app_tier.handlers import HANDLERS
-from app_tier.lease import backoff
 from app_tier.problems import Problems
-from gridwell.domain.errors import InvalidMessage, ServiceBusy
-from gridwell.domain.messages import ChunkMessage
+from gridwell.domain.errors import InvalidMessage, OtherVersion, ServiceBusy
+from gridwell.domain.failure import PROBLEM_MISSING, UNSUPPORTED
+from gridwell.domain.messages import ChunkMessage, Envelope
 
 if TYPE_CHECKING:
     from app_tier.bench import Bench
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 _SOON_SECONDS: Final = 0.25  #: before asking a queue again that had fewer messages than wanted
 _LATER_SECONDS: Final = 1.0  #: the same where it had none
 _RECEIVE_AT_MOST: Final = 10  #: SQS gives no more
+
+
+class _Uncomputable(Exception):  # noqa: N818 - a verdict
+    """A chunk cannot be computed here."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class Intake:
@@ -38,12 +46,15 @@ class Intake:
         self._places = places
         self._poll_seconds = poll_seconds
         self._short_poll_at = bench.now
+        self._polled_long = False  #: whether the last poll asked all of the queue's servers
 
     def rest(self) -> float:
         """Seconds until it is worth to receive more, infinite while there is no room."""
-        if len(self._bench.hand) >= self._places:
+        bench = self._bench
+        if len(bench.hand) >= self._places:
             return float("inf")
-        return max(0.0, self._short_poll_at - self._bench.now)
+        poll_at = self._short_poll_at if len(bench.hand) else bench.now
+        return max(0.0, poll_at - bench.now, bench.foreign.left(bench.now))
 
     def receive(self, step: Step) -> list[Received]:
         """Messages for the free places: by a long poll if, and only if, nothing is in hand.
@@ -53,7 +64,7 @@ class Intake:
         """
         bench = self._bench
         holding = len(bench.hand) > 0
-        if bench.paused or (holding and self.rest() > 0):
+        if bench.paused or self.rest() > 0:
             return []
         wait = 0.0 if holding else self._poll_seconds
         wanted = min(self._places - len(bench.hand), _RECEIVE_AT_MOST)
@@ -63,28 +74,35 @@ class Intake:
             bench.busy(step, "receiving chunks", error)
             return []
         bench.pause.succeeded()
-        if batch:
-            self.empty_polls = 0
-        elif wait > 0:
-            self.empty_polls += 1
+        self._polled_long = wait > 0
+        if not batch:
+            self._count(empty=True)
         if len(batch) < wanted:
             self._short_poll_at = bench.now + (_SOON_SECONDS if batch else _LATER_SECONDS)
         return batch
 
     def take(self, step: Step, batch: list[Received]) -> None:
-        """Hold what was received; what this code cannot read or compute is given back.
+        """Hold what was received; what this release cannot read or compute is given back.
 
-        Such a message is never deleted: a newer worker may understand it, and after some receives
-        it is among the dead letters, for people to see.
+        Such a message is never deleted: another release's worker may understand it, and after some
+        receives it is among the dead letters, for people to see.  A poll that brought nothing but
+        such counts as an empty one: a worker that nobody needs goes home, and makes room.
         """
+        bench, foreign = self._bench, 0
         for received in batch:
             try:
-                message = _computable(received.body)
+                message = self._computable(received.body)
             except InvalidMessage as error:
-                step.note("message_refused", f"a message is given back: {error}")
-                self._bench.release(step, [received.receipt], backoff(received.receives))
+                foreign += isinstance(error, OtherVersion)
+                self._refuse(step, received, error)
             else:
-                self._bench.hand.take(message, received, self._bench.now)
+                bench.hand.take(message, received, bench.now)
+        if batch and foreign == len(batch):
+            bench.foreign.rest(bench.now)
+            self._count(empty=True)
+        elif batch:
+            bench.foreign.over()
+            self._count(empty=False)
 
     def admit(self, step: Step) -> None:
         """Have new chunks computed, those that are wanted."""
@@ -105,23 +123,56 @@ class Intake:
             except ServiceBusy as error:
                 bench.busy(step, "fetching a problem", error)
                 break
-            except InvalidMessage as error:
+            except _Uncomputable as error:
                 step.note("chunk_refused", f"{held.name} cannot be computed: {error}")
-                bench.give_back(step, [held], backoff(held.receives))
+                bench.failed(step, held, error.code, str(error))
+            except InvalidMessage as error:  # a forged number, not the job's fault
+                step.note("chunk_refused", f"{held.name} cannot be computed: {error}")
+                bench.give_back(step, [held], bench.backoff(held.receives))
             else:
                 bench.ports.compute.submit(task)
                 held.submitted = True
         bench.delete(step)
 
+    def _count(self, *, empty: bool) -> None:
+        """Count a poll: only long ones say that there is nothing to do."""
+        if not empty:
+            self.empty_polls = 0
+        elif self._polled_long:
+            self.empty_polls += 1
+
+    def _computable(self, body: str) -> ChunkMessage:
+        message = ChunkMessage.decode(body)
+        if message.kind not in HANDLERS:
+            known = ", ".join(HANDLERS)
+            raise OtherVersion(f"kind {message.kind!r} is none that this release computes: {known}")
+        why = self._bench.foreign.why(message.problem, self._bench.now)
+        if why is not None:
+            raise OtherVersion(why)
+        return message
+
+    def _refuse(self, step: Step, received: Received, error: InvalidMessage) -> None:
+        """Give a message back, and tell whoever waits for its chunk, where that can be told."""
+        bench = self._bench
+        step.note("message_refused", f"a message is given back: {error}")
+        if isinstance(error, OtherVersion):
+            bench.foreign.met(str(error), bench.now)
+            chunk = Envelope.peek(received.body)
+            if chunk is not None:
+                bench.report(chunk, received.receives, UNSUPPORTED, str(error))
+        bench.release(step, [received.receipt], bench.backoff(received.receives))
+
     def _task(self, held: Held) -> ChunkTask:
         message = held.message
+        if unreadable := self._bench.jobs.unreadable(message.job):
+            raise _Uncomputable(UNSUPPORTED, unreadable)
         job = self._bench.jobs.get(message.job)
         if job is None:  # such a chunk is void, and dropped before
             raise InvalidMessage(f"there is no job {message.job}")
         box = job.plan.box(message.chunk)
         data = self._problems.get(message.problem)
         if data is None:
-            raise InvalidMessage(f"problem {message.problem} is not in the store")
+            raise _Uncomputable(PROBLEM_MISSING, f"problem {message.problem} is not in the store")
         return ChunkTask(
             ticket=held.ticket,
             kind=message.kind,
@@ -130,11 +181,3 @@ class Intake:
             box=box,
             incumbent=self._bench.jobs.incumbent(message.job),
         )
-
-
-def _computable(body: str) -> ChunkMessage:
-    message = ChunkMessage.decode(body)
-    if message.kind not in HANDLERS:
-        known = ", ".join(HANDLERS)
-        raise InvalidMessage(f"kind {message.kind!r} is none that this code knows: {known}")
-    return message

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gridwell.domain.minimum import lesser
+from gridwell.domain.readable import readable_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +25,7 @@ class _Known:
     job: Job | None  #: None: the ledger has none
     read_at: float
     best: Minimum | None  #: the least that this worker saw
+    unreadable: str = ""  #: why the ledger's item says nothing to this release, if it does not
 
 
 class Jobs:
@@ -47,18 +49,23 @@ class Jobs:
         due = {job for job in jobs if self._age(job, now) >= older_than}
         if not due:
             return
-        found = self._ledger.read_many(sorted(due))
+        found, unreadable = readable_jobs(self._ledger, sorted(due))
         for name in due:
             job, before = found.get(name), self._known.pop(name, None)
             # Every attempt of a job is of one problem, so an older one's best point serves too.
             seen = None if before is None else before.best
-            self._known[name] = _Known(job, now, lesser(seen, None if job is None else job.best))
+            best = lesser(seen, None if job is None else job.best)
+            self._known[name] = _Known(job, now, best, str(unreadable.get(name, "")))
         while len(self._known) > max(_KEPT, len(due)):
             self._known.popitem(last=False)
 
     def get(self, job: str) -> Job | None:
         """The job as last read."""
         return self._known[job].job
+
+    def unreadable(self, job: str) -> str:
+        """Why this release cannot read the job; empty: it can, or there is none."""
+        return self._known[job].unreadable
 
     def saw(self, job: str, best: Minimum | None) -> None:
         """Remember a result of this worker, to rule out more in the job's next chunks."""

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 from app_tier import child
 from app_tier.compute import Outcome
-from gridwell.domain.errors import GridwellError
+from gridwell.domain.errors import GridwellError, InvalidMessage, OtherVersion
+from gridwell.domain.failure import (
+    MACHINE_FAILED,
+    PROBLEM_UNREADABLE,
+    PROCESS_DIED,
+    RAISED,
+    UNSUPPORTED,
+)
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -21,9 +28,19 @@ if TYPE_CHECKING:
     from gridwell.domain.minimum import Minimum
 
 LOST: Final = "its compute process died"
+#: What pure code raises on every machine alike; memory, files and the like may fail on one alone.
+_OF_THE_CODE: Final = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NameError,
+    TypeError,
+    ValueError,
+)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Running:
     task: ChunkTask
     cell: int
@@ -64,14 +81,14 @@ class Lane:
         self._counters[base + child.STOP] = 0
         data = None if task.problem in self._known else task.data
         child.remember(self._known, task.problem, None)
-        arguments = (cell, task.kind, task.problem, data, task.box, task.incumbent)
         try:
-            future = self._executor.submit(child.run, *arguments)
+            future = self._executor.submit(
+                child.run, cell, task.kind, task.problem, data, task.box, task.incumbent
+            )
         except BrokenProcessPool:
-            # It died since anybody looked.
-            self._bury()
-            child.remember(self._known, task.problem, None)
-            future = self._executor.submit(child.run, *arguments[:3], task.data, *arguments[4:])
+            self._bury()  # it died since anybody looked
+            self.submit(task)
+            return
         self._tasks[task.ticket] = _Running(task, cell, future)
 
     def discard(self, ticket: int) -> None:
@@ -92,19 +109,23 @@ class Lane:
     def finished(self) -> list[Outcome]:
         """Outcomes of ended tasks, each told once; a dead process is replaced."""
         ended = [running for running in self._tasks.values() if running.future.done()]
-        errors = [running.future.exception() for running in ended]
-        if any(isinstance(error, BrokenProcessPool) for error in errors):
+        if any(_is_lost(running.future) for running in ended):
             self._bury()
             ended = []
+        outcomes, self._lost = self._lost, []
         for running in ended:
-            del self._tasks[running.task.ticket]
-        if any(isinstance(error, child.UnknownProblem) for error in errors):
-            self._known.clear()
-        lost, self._lost = self._lost, []
-        return lost + [self._outcome(running) for running in ended if running.wanted]
+            error, task = running.future.exception(), running.task
+            del self._tasks[task.ticket]
+            if error is not None:  # it may have had no chance to keep the problem
+                self._known.pop(task.problem, None)
+            if running.wanted and isinstance(error, child.UnknownProblem):
+                self.submit(task)
+            elif running.wanted:
+                outcomes.append(self._outcome(running))
+        return outcomes
 
     def kill(self) -> None:
-        """End the process at once, whatever it does; its tasks are told as lost."""
+        """End the process at once, whatever it does, and as if it had died."""
         for process in self._processes():
             process.kill()
 
@@ -127,10 +148,9 @@ class Lane:
         if error is None:
             best, seconds = running.future.result()
             return Outcome(ticket=ticket, best=best, seconds=seconds)
-        if isinstance(error, BrokenProcessPool):
-            return Outcome(ticket=ticket, error=LOST)
         words = str(error) if isinstance(error, GridwellError) else f"{error!r}"
-        return Outcome(ticket=ticket, error=words)
+        code = _code(error)
+        return Outcome(ticket=ticket, error=LOST if code == PROCESS_DIED else words, code=code)
 
     def _processes(self) -> list[multiprocessing.process.BaseProcess]:
         # Private, and the only way: an executor ends politely or not at all until Python 3.14.
@@ -145,9 +165,34 @@ class Lane:
         )
 
     def _bury(self) -> None:
-        """Replace a dead process; all that it had are lost, also what is yet to say so."""
-        self._lost += [self._outcome(running) for running in self._tasks.values() if running.wanted]
+        """Replace a dead process.  It loses the task that it computed; the others wait for the new.
+
+        A process takes its tasks in turn, so the first that has not ended is the one that it died
+        with, also if it died before that could move.
+        """
+        unended = [running for running in self._tasks.values() if _is_lost(running.future)]
+        told = [running for running in self._tasks.values() if running not in unended[1:]]
+        self._lost += [self._outcome(running) for running in told if running.wanted]
         self._tasks.clear()
         self._executor.shutdown(wait=False, cancel_futures=True)
         self._open()
         self.warm()
+        for running in unended[1:]:
+            if running.wanted:
+                self.submit(running.task)
+
+
+def _is_lost(future: Future[tuple[Minimum | None, float]]) -> bool:
+    """Whether a dead process took the task's end with it; it may be yet to say so."""
+    return not future.done() or isinstance(future.exception(), BrokenProcessPool)
+
+
+def _code(error: BaseException) -> str:
+    """The code of a task's error."""
+    if isinstance(error, BrokenProcessPool):
+        return PROCESS_DIED
+    if isinstance(error, OtherVersion):
+        return UNSUPPORTED
+    if isinstance(error, InvalidMessage):
+        return PROBLEM_UNREADABLE
+    return RAISED if isinstance(error, _OF_THE_CODE) else MACHINE_FAILED

@@ -44,21 +44,26 @@ class Lease:
             moves: the chunk's progress counter; None: it does not compute (it waits for its turn,
                 or its result waits to be sent), which is no sign of hanging.
         """
-        if now - self.since >= HARD_LIMIT_SECONDS or now >= self.ends:
+        if self.too_long(now) or now >= self.ends:
             return Renewal.GIVE_UP
         if self.ends - now > _RENEW_BELOW:
             return Renewal.KEEP
         return Renewal.EXTEND if moves is None or moves > self.moves else Renewal.KEEP
+
+    def too_long(self, now: float) -> bool:
+        """Whether the chunk has been held for as long as any may be."""
+        return now - self.since >= HARD_LIMIT_SECONDS
 
     def extended(self, now: float, moves: int | None) -> Lease:
         """The lease after an extension that the queue accepted at `now`."""
         return replace(self, ends=now + LEASE_SECONDS, moves=self.moves if moves is None else moves)
 
 
-def backoff(receives: int) -> float:
-    """Seconds before a message that could not be handled is tried again.
+def backoff(receives: int, chance: float) -> float:
+    """Seconds before a message that could not be handled is tried again: 2, 4, 8 … at most 60.
 
     Args:
         receives: how often it has been received.
+        chance: uniform in [0, 1): up to a quarter more or less, as a job's chunks fail together.
     """
-    return min(LEASE_SECONDS, 2.0 ** min(receives, 10))
+    return min(LEASE_SECONDS, 2.0 ** min(receives, 10)) * (0.75 + 0.5 * chance)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app_tier.bench import receipts
-from app_tier.lease import LEASE_SECONDS, Renewal, backoff
+from app_tier.lease import LEASE_SECONDS, Renewal
 from gridwell.domain.errors import ServiceBusy
+from gridwell.domain.failure import STUCK
 from gridwell.domain.messages import ResultMessage
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Output:
         self._worker = worker
 
     def collect(self, step: Step) -> None:
-        """Take the outcomes that are there; a chunk that failed is given back."""
+        """Take the outcomes that are there; a chunk that failed is reported and given back."""
         bench = self._bench
         for outcome in bench.ports.compute.finished():
             held = bench.hand.get(outcome.ticket)
@@ -40,23 +41,25 @@ class Output:
             held.outcome = outcome
             if outcome.error is not None:
                 step.note("chunk_failed", f"{held.name} failed: {outcome.error}")
-                bench.give_back(step, [held], backoff(held.receives))
+                bench.failed(step, held, outcome.code, outcome.error)
                 continue
             self.chunks += 1
             self.seconds += outcome.seconds
             bench.jobs.saw(held.message.job, outcome.best)
 
     def send(self, step: Step) -> None:
-        """Send the results that wait, then delete their chunks."""
+        """Send the results and reports that wait, then delete the chunks of the results."""
         bench = self._bench
         ready = [(held, held.outcome) for held in bench.hand if held.outcome is not None]
-        if ready and not bench.paused:
+        if (ready or bench.reports) and not bench.paused:
             bodies = [self._result(held, outcome) for held, outcome in ready]
             try:
-                refused = set(bench.ports.results.send(bodies))
+                refused = set(bench.ports.results.send([*bodies, *bench.reports]))
             except ServiceBusy as error:
                 bench.busy(step, "sending results", error)
                 return
+            bench.reports = []  # a report that was refused is only worth one try
+            refused = {position for position in refused if position < len(ready)}
             if refused:
                 step.note("result_refused", f"{len(refused)} results are to be sent again")
             # Send first, delete second: dying in between costs a duplicate result, which the
@@ -77,9 +80,7 @@ class Output:
             if renewal is Renewal.EXTEND:
                 due.append((held, moves))
             elif renewal is Renewal.GIVE_UP:
-                age = now - held.lease.since
-                step.note("chunk_given_up", f"{held.name} did not move or end in {age:.0f} s")
-                bench.give_back(step, [held], backoff(held.receives))
+                self._give_up(step, held, moves)
         if not due:
             return
         try:
@@ -89,6 +90,16 @@ class Output:
         else:
             for held, moves in due:
                 held.lease = held.lease.extended(now, moves)
+
+    def _give_up(self, step: Step, held: Held, moves: int | None) -> None:
+        """Let go of a chunk whose lease ends; only one that hangs is to blame for it."""
+        bench, lease = self._bench, held.lease
+        said = f"it did not move or end in {bench.now - lease.since:.0f} s"
+        step.note("chunk_given_up", f"{held.name} is given up: {said}")
+        if lease.too_long(bench.now) or (moves is not None and moves <= lease.moves):
+            bench.failed(step, held, STUCK, said)
+        else:
+            bench.give_back(step, [held], bench.backoff(held.receives))
 
     def _result(self, held: Held, outcome: Outcome) -> str:
         message = held.message

@@ -48,7 +48,7 @@ class Worker:
     def __init__(self, ports: Ports, habits: Habits) -> None:
         self._ports = ports
         self._habits = habits
-        self._bench = Bench(ports)
+        self._bench = Bench(ports, worker=habits.worker)
         self._intake = Intake(
             self._bench,
             places=PLACES_PER_CORE * habits.cores,
@@ -110,9 +110,7 @@ class Worker:
         )
 
     def _wait(self) -> None:
-        seconds = self._bench.pause.left(self._bench.now)
-        if not seconds and len(self._bench.hand):
-            seconds = self._intake.rest()
+        seconds = self._bench.pause.left(self._bench.now) or self._intake.rest()
         if seconds:
             self._ports.compute.wait(min(seconds, _LOOK_SECONDS))
 
@@ -134,6 +132,7 @@ class Worker:
             chunks=self._output.chunks,
             seconds=self._output.seconds,
             version=self._habits.version,
+            refuses=self._bench.foreign.said(self._bench.now),
         )
         try:
             self._ports.fleet.beat(heartbeat)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from gridwell.domain.atoms import Atoms, random_atoms
 from gridwell.domain.grid import Grid
@@ -24,6 +28,16 @@ def a_problem(n: int = 4, *, atoms: int = 5, seed: int = 1, **options: Any) -> P
     """A cube of n x n x n points with signed random atoms."""
     grid = Grid.cube(n)
     return Problem(grid, random_atoms(atoms, seed=seed, grid=grid), **options)
+
+
+def of_version(data: bytes, name: str, version: int) -> bytes:
+    """A stored problem as a release would write it whose `format` or `formula` is another."""
+    with np.load(io.BytesIO(data)) as file:
+        header, atoms = json.loads(file["header"].tobytes()), file["atoms"]
+    header[name] = version
+    stored = io.BytesIO()
+    np.savez(stored, header=np.frombuffer(json.dumps(header).encode(), np.uint8), atoms=atoms)
+    return stored.getvalue()
 
 
 def a_long_problem(*, seed: int = 1) -> Problem:

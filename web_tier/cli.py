@@ -70,9 +70,13 @@ def collect() -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
+    chunks, results, dead_chunks, dead_results = (
+        SqsQueue(sqs, settings.queue(name))
+        for name in ("chunks", "results", "dead_chunks", "dead_results")
+    )
     run(
         Collector(
-            results=SqsQueue(sqs, settings.queue("results")),
+            results=results,
             ledger=ledger,
             finisher=finisher,
             cache=cache,
@@ -81,8 +85,10 @@ def collect() -> None:
         ),
         Reconciler(
             ledger=ledger,
-            chunks=SqsQueue(sqs, settings.queue("chunks")),
-            dead_chunks=SqsQueue(sqs, settings.queue("dead_chunks")),
+            chunks=chunks,
+            results=results,
+            dead_chunks=dead_chunks,
+            dead_results=dead_results,
             finisher=finisher,
             clock=clock,
         ),

@@ -81,7 +81,9 @@ def _log_collected(collected: Collected) -> None:
                 job.error.detail,
                 extra={"action": "job.failed", "job": job.id, "code": job.error.code},
             )
+    for why in collected.failed:
+        logger.warning("%s", why, extra={"action": "chunk.failed"})
     for why in collected.refused:
-        logger.error("a result was refused: %s", why, extra={"action": "result.refused"})
+        logger.error("a report was refused: %s", why, extra={"action": "result.refused"})
     for why in collected.postponed:
         logger.warning("results stay queued: %s", why, extra={"action": "result.postponed"})

@@ -9,10 +9,12 @@ from collections import OrderedDict, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from gridwell.domain.errors import InvalidMessage, ServiceBusy
-from gridwell.domain.messages import ResultMessage
+from gridwell.domain.errors import InvalidMessage, OtherVersion, ServiceBusy
+from gridwell.domain.messages import ErrorMessage, ResultMessage, decode_report
 from gridwell.domain.minimum import lesser
+from gridwell.domain.readable import readable_jobs
 from web_tier.answers import PROGRESS_SECONDS, encode_progress, progress_key
+from web_tier.failures import Failures
 
 if TYPE_CHECKING:
     from gridwell.domain.job import Job
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from web_tier.finisher import Finisher
 
 _BATCH: Final = 10  #: results a step: what one receive gives and one merge takes
+_LEASE_SECONDS: Final = 60.0  #: of the queue of results
+_RENEW_SECONDS: Final = 20.0  #: after so long a step asks for another lease
 _KNOWN: Final = 1000  #: attempts remembered, so that their plans are not read again
 
 
@@ -32,7 +36,8 @@ class Collected:
     merged: int = 0  #: results that the ledger took, duplicates among them
     late: int = 0  #: results of ended or older attempts
     ended: list[Job] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)  #: why a result was not believed
+    failed: list[str] = field(default_factory=list)  #: tries of chunks that workers reported
+    refused: list[str] = field(default_factory=list)  #: why a report was not believed
     postponed: list[str] = field(default_factory=list)  #: why results stay in the queue
 
 
@@ -55,53 +60,79 @@ class Collector:
         self._cache = cache
         self._clock = clock
         self._poll_seconds = poll_seconds
+        self._failures = Failures(ledger=ledger, finisher=finisher, clock=clock)
         self._known: OrderedDict[tuple[str, str], Job] = OrderedDict()
 
     def step(self) -> Collected:
         """Receive and merge one batch.
 
         Messages are deleted after all that follows from them is durable; those of a job whose
-        merge did not succeed stay and come again.
+        merge did not succeed stay and come again.  Ending a job of many atoms takes seconds, so
+        the jobs that are complete come last, and hold up none of the others.
 
         Raises:
             ServiceBusy: if the queue cannot be read; nothing happened.
         """
         collected = Collected()
         batch = self._results.receive(at_most=_BATCH, wait=self._poll_seconds)
+        leased_at = self._clock.monotonic()
         collected.received = len(batch)
-        groups: defaultdict[tuple[str, str], list[tuple[Received, ResultMessage]]]
-        groups = defaultdict(list)
-        for received in batch:
-            try:
-                message = ResultMessage.decode(received.body)
-            except InvalidMessage as error:
-                # Not deleted: the redrive policy takes it to the dead letters, for people to see.
-                collected.refused.append(str(error))
-                continue
-            groups[message.job, message.attempt].append((received, message))
+        groups = _by_attempt(batch, collected)
         if groups:
             self._learn(list(groups), collected)
         handled: list[str] = []
-        for (job, attempt), pairs in groups.items():
+        complete: list[tuple[Job, list[str]]] = []
+        for (job, attempt), reports in groups.items():
+            receipts = [received.receipt for received, _ in reports]
             try:
-                self._collect(job, attempt, [message for _, message in pairs], collected)
+                merged = self._collect(job, attempt, [report for _, report in reports], collected)
             except (ServiceBusy, InvalidMessage) as error:
                 collected.postponed.append(f"job {job}: {error}")
+                continue
+            if merged is not None and merged.complete:
+                complete.append((merged, receipts))
             else:
-                handled += [received.receipt for received, _ in pairs]
-        if handled:
-            try:
-                self._results.delete(handled)
-            except ServiceBusy as error:
-                # They come again and merge into nothing; what was done is told all the same.
-                collected.postponed.append(f"deleting {len(handled)} results: {error}")
+                handled += receipts
+        self._delete(handled, collected)
+        while complete:
+            if self._clock.monotonic() - leased_at >= _RENEW_SECONDS:
+                leased_at = self._clock.monotonic()
+                self._renew([each for _, receipts in complete for each in receipts], collected)
+            self._end(*complete.pop(0), collected)
         return collected
+
+    def _end(self, job: Job, receipts: list[str], collected: Collected) -> None:
+        """End a complete job, then delete the results that completed it."""
+        try:
+            ended = self._finisher.finish(job)
+        except (ServiceBusy, InvalidMessage) as error:
+            collected.postponed.append(f"job {job.id}: {error}")
+            return
+        if ended is not None:
+            collected.ended.append(ended)
+        self._delete(receipts, collected)
+
+    def _delete(self, receipts: list[str], collected: Collected) -> None:
+        try:
+            if receipts:
+                self._results.delete(receipts)
+        except ServiceBusy as error:
+            # They come again and merge into nothing; what was done is told all the same.
+            collected.postponed.append(f"deleting {len(receipts)} results: {error}")
+
+    def _renew(self, receipts: list[str], collected: Collected) -> None:
+        """Keep other collectors from ending the same jobs meanwhile, which would do no harm."""
+        try:
+            self._results.extend(receipts, _LEASE_SECONDS)
+        except ServiceBusy as error:
+            collected.postponed.append(f"keeping {len(receipts)} results: {error}")
 
     def _learn(self, attempts: list[tuple[str, str]], collected: Collected) -> None:
         """Read the jobs of attempts that have not been met yet."""
         unknown = {job for job, attempt in attempts if (job, attempt) not in self._known}
         try:
-            found = self._ledger.read_many(sorted(unknown)) if unknown else {}
+            # One that cannot be read is told when its own results are looked at.
+            found, _ = readable_jobs(self._ledger, sorted(unknown)) if unknown else ({}, {})
         except ServiceBusy as error:
             collected.postponed.append(f"reading {len(unknown)} jobs: {error}")
             return
@@ -111,48 +142,92 @@ class Collector:
             self._known.popitem(last=False)
 
     def _collect(
-        self, job: str, attempt: str, messages: list[ResultMessage], collected: Collected
-    ) -> None:
+        self,
+        job: str,
+        attempt: str,
+        reports: list[ResultMessage | ErrorMessage],
+        collected: Collected,
+    ) -> Job | None:
+        """Merge results and record failures of one attempt.
+
+        Returns:
+            The job after the last merge; None if nothing was merged.
+        """
         known = self._known.get((job, attempt)) or self._ledger.read(job)
         if known is None or known.attempt != attempt:
-            collected.late += len(messages)
-            return
+            collected.late += len(reports)
+            return None
         by_worker: defaultdict[str, list[ResultMessage]] = defaultdict(list)
-        for message in messages:
-            if why := _unbelievable(message, known):
+        failed: list[ErrorMessage] = []
+        for report in reports:
+            if why := _unbelievable(report, known):
                 collected.refused.append(f"job {job}: {why}")
+            elif isinstance(report, ErrorMessage):
+                failed.append(report)
             else:
-                by_worker[message.worker].append(message)
+                by_worker[report.worker].append(report)
         merged: Job | None = None
         for worker, own in by_worker.items():
-            best: Minimum | None = None
-            for message in own:
-                best = lesser(best, message.minimum)
-            chunks = frozenset(message.chunk for message in own)
-            merged = self._ledger.merge(
-                job, attempt, chunks, best, worker=worker, now=self._clock.now()
-            )
+            merged = self._merge(job, attempt, worker, own)
             if merged is None:
                 collected.late += len(own)
             else:
                 collected.merged += len(own)
-        if merged is None:
-            return
-        if merged.complete:
-            ended = self._finisher.finish(merged)
+        if merged is not None and not merged.complete:
+            self._cache.set(progress_key(job), encode_progress(merged), seconds=PROGRESS_SECONDS)
+        self._record(merged or known, failed, collected)
+        return merged
+
+    def _merge(self, job: str, attempt: str, worker: str, own: list[ResultMessage]) -> Job | None:
+        best: Minimum | None = None
+        for message in own:
+            best = lesser(best, message.minimum)
+        chunks = frozenset(message.chunk for message in own)
+        return self._ledger.merge(job, attempt, chunks, best, worker=worker, now=self._clock.now())
+
+    def _record(self, job: Job, failed: list[ErrorMessage], collected: Collected) -> None:
+        """Record failed tries of chunks that are not known to be merged after all."""
+        for message in failed:
+            if message.chunk in job.done:
+                continue
+            collected.failed.append(
+                f"job {job.id}: chunk {message.chunk} failed on worker {message.worker} "
+                f"({message.code}): {message.text}"
+            )
+            ended = self._failures.record(job, message)
             if ended is not None:
                 collected.ended.append(ended)
+
+
+def _by_attempt(
+    batch: list[Received], collected: Collected
+) -> dict[tuple[str, str], list[tuple[Received, ResultMessage | ErrorMessage]]]:
+    """The reports of a batch that can be read, by job and attempt.
+
+    Those that cannot be are not deleted: the redrive policy takes them to the dead letters, for
+    people to see, and for a collector that can read them.
+    """
+    groups: defaultdict[tuple[str, str], list[tuple[Received, ResultMessage | ErrorMessage]]]
+    groups = defaultdict(list)
+    for received in batch:
+        try:
+            report = decode_report(received.body)
+        except OtherVersion as error:
+            collected.postponed.append(f"kept for a collector of another release: {error}")
+        except InvalidMessage as error:
+            collected.refused.append(str(error))
         else:
-            self._cache.set(progress_key(job), encode_progress(merged), seconds=PROGRESS_SECONDS)
+            groups[report.job, report.attempt].append((received, report))
+    return groups
 
 
-def _unbelievable(message: ResultMessage, job: Job) -> str | None:
-    """Why a result cannot be of this job, if it cannot."""
+def _unbelievable(message: ResultMessage | ErrorMessage, job: Job) -> str | None:
+    """Why a report cannot be of this job, if it cannot."""
     if message.plan != job.plan.sha:
         return f"a result of plan {message.plan}, the job's is {job.plan.sha}"
     if message.chunk >= job.plan.chunks:
         return f"a result of chunk {message.chunk}, the job has {job.plan.chunks}"
-    minimum = message.minimum
+    minimum = None if isinstance(message, ErrorMessage) else message.minimum
     if minimum is not None and minimum.index >= job.grid.points:
         return f"a minimum at point {minimum.index}, the grid has {job.grid.points}"
     return None

@@ -17,8 +17,14 @@ _ROUNDS: Final = 3  #: tries of a message that the queue refuses
 LEAST_RESEND_SECONDS: Final = 120.0
 
 
-def send_chunks(queue: Queue, job: Job, chunks: Sequence[int]) -> bool:
+def send_chunks(queue: Queue, job: Job, chunks: Sequence[int], *, again: bool = False) -> bool:
     """Queue chunk messages of a job's attempt; only refused ones are sent again.
+
+    Args:
+        queue: of chunks.
+        job: the job.
+        chunks: their numbers.
+        again: whether they are sent once more after they became dead letters.
 
     Returns:
         Whether the queue took all of them.  What it refused is left to the reconciler.
@@ -31,6 +37,7 @@ def send_chunks(queue: Queue, job: Job, chunks: Sequence[int]) -> bool:
             chunk=chunk,
             plan=job.plan.sha,
             problem=job.problem,
+            again=again,
         ).encode()
         for chunk in chunks
     ]

@@ -1,15 +1,16 @@
 """Ending a job whose chunks are all merged.
 
-The order is: the record, the ledger, the answer, the cache.  Dying anywhere in between leaves a
-job that the next finisher ends the same way, with the same bits.
+The order is: the record, the answer, the ledger, the cache.  Dying anywhere in between leaves a
+job that the next finisher ends the same way, with the same bits.  After the ledger says `done`
+nobody finishes it again, so all that must be there for ever is written before.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gridwell.domain.errors import InvalidMessage, OtherVersion
 from gridwell.domain.job import (
     INTEGRITY,
     NO_CANDIDATE_DETAIL,
@@ -22,6 +23,7 @@ from gridwell.domain.objects import answer_object, problem_object, record_object
 from gridwell.domain.potential import potential
 from gridwell.domain.problem import Problem
 from web_tier.answers import FINAL_SECONDS, answer_key, encode_answer, encode_final, final_key
+from web_tier.record import record
 
 if TYPE_CHECKING:
     from gridwell.domain.ports import Cache, Clock, JobLedger, ObjectStore
@@ -50,8 +52,7 @@ class Finisher:
             return self.fail(job, JobError(NO_CANDIDATE_POINT, NO_CANDIDATE_DETAIL))
         problem = self._problem(job)
         if problem is None:
-            detail = f"the stored problem {job.problem} is gone; submit the job again"
-            return self.fail(job, JobError(INTEGRITY, detail))
+            return self._fail_gone(job)
         true = potential(
             problem.grid,
             problem.atoms,
@@ -70,12 +71,28 @@ class Finisher:
             record(problem, best),
             content_type="application/json",
         )
-        if not self.ledger.finish(job.id, job.attempt, best, now=self.clock.now()):
-            return None
+        # True whatever becomes of this attempt: it is the problem's, and not the job's.
         answer = encode_answer(job.problem, best)
         self.store.put_new(answer_object(job.problem), answer, content_type="application/json")
+        if not self.ledger.finish(job.id, job.attempt, best, now=self.clock.now()):
+            return None
         self.cache.set(answer_key(job.problem), answer, seconds=FINAL_SECONDS)
         return self._publish(job)
+
+    def fail_without_problem(self, job: Job) -> Job | None:
+        """Fail a job whose stored problem is gone or damaged, if it truly is.
+
+        Returns:
+            The failed job; None if this release reads the problem, or another one wrote it.
+        """
+        try:
+            problem = self._problem(job)
+        except OtherVersion:
+            return None
+        except InvalidMessage as error:
+            detail = f"{error}; remove {problem_object(job.problem)}, then submit the job again"
+            return self.fail(job, JobError(INTEGRITY, detail))
+        return self._fail_gone(job) if problem is None else None
 
     def fail(
         self,
@@ -100,6 +117,10 @@ class Finisher:
         )
         return self._publish(job) if failed else None
 
+    def _fail_gone(self, job: Job) -> Job | None:
+        detail = f"the stored problem {job.problem} is gone; submit the job again"
+        return self.fail(job, JobError(INTEGRITY, detail))
+
     def _problem(self, job: Job) -> Problem | None:
         data = self.store.get(problem_object(job.problem))
         return None if data is None else Problem.decode(data, sha=job.problem)
@@ -111,27 +132,3 @@ class Finisher:
             return None
         self.cache.set(final_key(job.id), encode_final(ended), seconds=FINAL_SECONDS)
         return ended
-
-
-def record(problem: Problem, best: Minimum) -> bytes:
-    """The record of a finished job, by which anybody can check the answer.
-
-    The same bytes whoever writes it, and whenever.
-    """
-    grid = problem.grid
-    fields = {
-        "Grid size": list(grid.shape),
-        "Grid origin": list(grid.origin),
-        "Grid spacing": list(grid.spacing),
-        "Minimum distance": problem.min_distance,
-        "Softening": problem.softening,
-        "Atom count": problem.atoms.count,
-        "Atom values": problem.atoms.rows().tolist(),
-        "Problem": problem.sha,
-        "Result": {
-            "minimum": best.value,
-            "index": list(grid.triple(best.index)),
-            "point": list(grid.point(best.index)),
-        },
-    }
-    return json.dumps(fields, allow_nan=False).encode()

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gridwell.domain.errors import InvalidMessage, ServiceBusy
 from gridwell.domain.job import (
-    CHUNK_FAILED,
     DEADLINE_EXCEEDED,
     INTEGRITY,
     LOST_MESSAGES,
     JobError,
 )
-from gridwell.domain.messages import ChunkMessage
+from web_tier.dead_letters import DeadLetters, Reconciled
 from web_tier.dispatch import resend_seconds, send_chunks
+from web_tier.failures import Failures
 
 if TYPE_CHECKING:
     from gridwell.domain.job import Job
-    from gridwell.domain.ports import Clock, JobLedger, Queue, Received
+    from gridwell.domain.ports import Clock, JobLedger, Queue
     from web_tier.finisher import Finisher
 
 UNSENT_SECONDS: Final = 15.0  #: after so long without `sent_at` the submitter is taken for dead
 QUIET_SECONDS: Final = 60.0  #: the queue must read empty for so long to be believed
 STILL_SECONDS: Final = 660.0  #: a chunk's hard limit and one lease: nothing moves for longer
 MAX_RESENDS: Final = 5
-_DEAD_BATCH: Final = 10
 
 
 class Step(enum.Enum):
@@ -38,14 +36,6 @@ class Step(enum.Enum):
     SEND = "send"  #: its submitter died before all messages were sent
     RESEND = "resend"  #: messages were lost
     GIVE_UP = "give up"  #: they keep getting lost
-
-
-@dataclass(frozen=True, slots=True)
-class Reconciled:
-    """Something the reconciler did, for the log."""
-
-    job: str
-    did: str
 
 
 def next_step(job: Job, *, now: float, quiet: bool) -> Step:
@@ -81,18 +71,26 @@ class Reconciler:
         *,
         ledger: JobLedger,
         chunks: Queue,
+        results: Queue,
         dead_chunks: Queue,
+        dead_results: Queue,
         finisher: Finisher,
         clock: Clock,
     ) -> None:
         self._ledger = ledger
         self._chunks = chunks
-        self._dead_chunks = dead_chunks
         self._finisher = finisher
         self._clock = clock
+        self._failures = Failures(ledger=ledger, finisher=finisher, clock=clock)
+        self._dead_letters = DeadLetters(
+            ledger=ledger,
+            chunks=chunks,
+            results=results,
+            dead_chunks=dead_chunks,
+            dead_results=dead_results,
+            finisher=finisher,
+        )
         self._empty_since: float | None = None
-        # Chunks that had their second try.  Forgotten with the process, which costs a third.
-        self._retried: set[tuple[str, str, int]] = set()
 
     def step(self) -> list[Reconciled]:
         """Do for each job what it needs.
@@ -104,16 +102,14 @@ class Reconciler:
         """
         quiet = self._quiet()
         jobs = self._ledger.unfinished()
-        letters = self._dead_chunks.receive(at_most=_DEAD_BATCH, wait=0)
+        letters = self._dead_letters.receive()
         done: list[Reconciled] = []
         for job in jobs:
             try:
                 done += self._reconcile(job, quiet=quiet)
             except (ServiceBusy, InvalidMessage) as error:
                 done.append(Reconciled(job, f"left for the next round: {error}"))
-        for letter in letters:
-            done += self._bury(letter)
-        return done
+        return done + self._dead_letters.handle(letters)
 
     def _quiet(self) -> bool:
         depth = self._chunks.depth()
@@ -138,7 +134,7 @@ class Reconciler:
             seconds = job.deadline - job.created
             detail = (
                 f"not done within {seconds:.0f} seconds: {len(job.done)} of {job.plan.chunks} "
-                "chunks were; submit it again to try once more"
+                f"chunks were{self._failures.last(job)}; submit it again to try once more"
             )
             error = JobError(DEADLINE_EXCEEDED, detail)
             acted = self._finisher.fail(job, error, past_deadline=True) is not None
@@ -152,8 +148,8 @@ class Reconciler:
             acted = self._resend(job, now)
         else:
             detail = (
-                f"{len(job.missing)} chunk messages were sent {MAX_RESENDS + 1} times and never "
-                "answered; look at the workers' logs"
+                f"{len(job.missing)} chunk messages were sent {MAX_RESENDS + 1} times and brought "
+                f"no result{self._failures.last(job)}; look at the workers' logs"
             )
             acted = self._finisher.fail(job, JobError(LOST_MESSAGES, detail)) is not None
         return [Reconciled(job.id, step.value)] if acted else []
@@ -173,47 +169,3 @@ class Reconciler:
         wait = (job.resend_at or now) - sent_at  # as long again: the time since `sent_at` doubles
         won = self._ledger.claim_resend(job.id, job.attempt, seen=job.resend_at, later=now + wait)
         return won and send_chunks(self._chunks, job, job.missing)
-
-    def _bury(self, letter: Received) -> list[Reconciled]:
-        """Send a dead letter's chunk once more; if it dies again, fail its job."""
-        try:
-            message = ChunkMessage.decode(letter.body)
-        except InvalidMessage:
-            return []  # kept in the dead-letter queue, for people to look at
-        what = f"dead letter of chunk {message.chunk}"
-        try:
-            job = self._ledger.read(message.job)
-            if job is None or not _matters(message, job):
-                self._dead_chunks.delete([letter.receipt])
-                return []
-            tried = job.id, job.attempt, message.chunk
-            if tried not in self._retried:
-                # Machines that switch themselves off give chunks back, which counts as receiving
-                # them: one death does not prove that the chunk is to blame.
-                if not send_chunks(self._chunks, job, [message.chunk]):
-                    return [Reconciled(job.id, f"{what} left: the queue refused it")]
-                self._dead_chunks.delete([letter.receipt])
-                # Noted last: a letter that could not be deleted comes again, and is no second one.
-                self._retried.add(tried)
-                return [Reconciled(job.id, f"{what} sent once more")]
-            error = JobError(
-                CHUNK_FAILED,
-                f"chunk {message.chunk} was given back by workers again and again; "
-                "look at their logs, then submit the job again",
-            )
-            failed = self._finisher.fail(job, error, unless_done=message.chunk)
-            self._dead_chunks.delete([letter.receipt])
-        except ServiceBusy as busy:
-            return [Reconciled(message.job, f"{what} left: {busy}")]
-        self._retried.discard(tried)
-        return [] if failed is None else [Reconciled(job.id, what)]
-
-
-def _matters(message: ChunkMessage, job: Job) -> bool:
-    """Whether a dead letter is of the job's current attempt, and of a chunk that it still lacks."""
-    return (
-        job.attempt == message.attempt
-        and not job.state.terminal
-        and job.plan.sha == message.plan
-        and message.chunk in job.missing
-    )

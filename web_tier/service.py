@@ -35,8 +35,8 @@ from web_tier.answers import (
     progress_key,
 )
 from web_tier.dispatch import resend_seconds, send_chunks
-from web_tier.finisher import record
 from web_tier.fresh import ended_job, fresh_job, is_true
+from web_tier.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -11,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Final, Protocol
 
 from gridwell.domain.errors import ServiceError
+from gridwell.domain.readable import readable_jobs
 from web_tier.watch import Ticket, Watch
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Watcher:
         if not asked:
             return
         try:
-            found = self._ledger.read_many(asked)
+            found, unreadable = readable_jobs(self._ledger, asked)
         except ServiceError as error:
             logger.warning(
                 "%d awaited jobs cannot be read, trying again in a second: %s",
@@ -95,7 +96,8 @@ class Watcher:
             )
             return
         with self._changed:
-            self._watch.learn(asked, found, now)
+            # Whoever awaits one that this release cannot read goes on waiting for its end.
+            self._watch.learn([job for job in asked if job not in unreadable], found, now)
 
     def _ensure_thread(self) -> None:
         """Start the thread with the first wait: one started before a fork would not be there."""

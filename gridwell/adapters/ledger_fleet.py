@@ -40,6 +40,7 @@ class DynamoFleetLedger:
 
     def beat(self, heartbeat: Heartbeat) -> None:
         """See `gridwell.domain.ports.FleetLedger`."""
+        refuses = {"refuses": text(heartbeat.refuses)} if heartbeat.refuses else {}
         self._table.put(
             {
                 "pk": text(_WORKER + heartbeat.worker),
@@ -50,6 +51,7 @@ class DynamoFleetLedger:
                 "seconds": number(heartbeat.seconds),
                 "version": text(heartbeat.version),
                 "expires": number(int(heartbeat.at) + HEARTBEAT_KEPT_SECONDS),
+                **refuses,
             }
         )
 
@@ -145,6 +147,7 @@ def _heartbeat(item: Mapping[str, Any]) -> Heartbeat:
             chunks=int(item["chunks"]["N"]),
             seconds=float(item["seconds"]["N"]),
             version=item["version"]["S"],
+            refuses=item.get("refuses", {}).get("S", ""),
         )
 
 

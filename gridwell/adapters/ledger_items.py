@@ -48,9 +48,9 @@ def number(value: float) -> Item:
     return {"N": str(int(value)) if whole else repr(value)}
 
 
-def chunk_set(chunks: frozenset[int]) -> Item:
-    """A set of chunk numbers: at least one, as DynamoDB has no empty sets."""
-    return {"NS": [str(chunk) for chunk in sorted(chunks)]}
+def number_set(numbers: frozenset[int]) -> Item:
+    """A set of whole numbers: at least one, as DynamoDB has no empty sets."""
+    return {"NS": [str(each) for each in sorted(numbers)]}
 
 
 def text_set(values: frozenset[str]) -> Item:
@@ -84,7 +84,7 @@ def encode_job(job: Job) -> Item:
     }
     optional = {
         "seed": None if job.seed is None else number(job.seed),
-        "done": chunk_set(job.done) if job.done else None,
+        "done": number_set(job.done) if job.done else None,
         "best": None if job.best is None else text(job.best.key()),
         "best_by": None if job.best_by is None else text(job.best_by),
         "workers": text_set(job.workers) if job.workers else None,

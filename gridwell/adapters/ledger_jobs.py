@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.adapters import job_cursor
 from gridwell.adapters.dynamo_table import Table
+from gridwell.adapters.ledger_failures import FailureItems
 from gridwell.adapters.ledger_items import (
     SHARDS,
-    chunk_set,
     decode_job,
     encode_job,
     error_map,
     job_key,
     job_of_key,
     number,
+    number_set,
     text,
     text_set,
 )
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from gridwell.domain.failure import ChunkFailure
     from gridwell.domain.job import Job, JobError
     from gridwell.domain.minimum import Minimum
 
@@ -62,6 +64,7 @@ class DynamoJobLedger:
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._table = Table(client, table)
+        self._failures = FailureItems(self._table)
 
     def create(self, job: Job, *, replaces: Job | None = None) -> bool:
         """See `gridwell.domain.ports.JobLedger`."""
@@ -115,7 +118,7 @@ class DynamoJobLedger:
         """See `gridwell.domain.ports.JobLedger`."""
         key = job_key(job)
         values = _live(attempt) | {
-            "chunks": chunk_set(chunks),
+            "chunks": number_set(chunks),
             "workers": text_set(frozenset({worker})),
             "now": number(now),
         }
@@ -212,6 +215,14 @@ class DynamoJobLedger:
             job_key(job), "SET #resend_at = :later ADD #resends :one", condition, values
         )
         return won
+
+    def record_failure(self, failure: ChunkFailure) -> ChunkFailure:
+        """See `gridwell.domain.ports.JobLedger`."""
+        return self._failures.record(failure)
+
+    def read_failure(self, job: str, attempt: str, chunk: int) -> ChunkFailure | None:
+        """See `gridwell.domain.ports.JobLedger`."""
+        return self._failures.read(job, attempt, chunk)
 
     def unfinished(self) -> list[str]:
         """See `gridwell.domain.ports.JobLedger`."""

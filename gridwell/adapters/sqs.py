@@ -83,13 +83,14 @@ class SqsQueue:
                 MaxNumberOfMessages=at_most,
                 # Upwards: a wait of 0 asks only some of the servers.
                 WaitTimeSeconds=min(math.ceil(wait), LONGEST_WAIT),
-                MessageSystemAttributeNames=["ApproximateReceiveCount"],
+                MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
             )
         return [
             Received(
                 message["Body"],
                 message["ReceiptHandle"],
                 int(message["Attributes"]["ApproximateReceiveCount"]),
+                int(message["Attributes"]["SentTimestamp"]) / 1000,
             )
             for message in reply.get("Messages", [])
         ]

@@ -3,6 +3,7 @@
 * GridwellError
   x InvalidJob          the client asked for something we cannot compute    (HTTP 422)
   x InvalidMessage      a queue or a store gave us bytes we cannot read     (dead letter)
+    + OtherVersion      another release wrote them, and can read them       (leave them to it)
   x ServiceError        AWS or memcached did not answer as it should
     + ServiceBusy       throttled or briefly away; the same call may succeed  (retry)
       - NoCapacity      EC2 has no machine for us now; try another, or later
@@ -40,6 +41,10 @@ class InvalidJob(GridwellError):  # noqa: N818 - named for what it is, like KeyE
 
 class InvalidMessage(GridwellError):  # noqa: N818 - see InvalidJob
     """A queue or a store gave us bytes that we cannot read."""
+
+
+class OtherVersion(InvalidMessage):
+    """Another release wrote these bytes: leave them to one that can read them."""
 
 
 class ServiceError(GridwellError):

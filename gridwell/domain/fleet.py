@@ -59,6 +59,7 @@ class Heartbeat:
     chunks: int  #: finished since it started
     seconds: float  #: spent on them
     version: str
+    refuses: str = ""  #: what another release wrote and this one cannot do, if it met such lately
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

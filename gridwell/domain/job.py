@@ -22,6 +22,7 @@ DEADLINE_EXCEEDED: Final = "deadline_exceeded"
 CHUNK_FAILED: Final = "chunk_failed"
 INTEGRITY: Final = "integrity"
 LOST_MESSAGES: Final = "lost_messages"
+NO_WORKER: Final = "no_worker"  #: none of a release that can compute it
 
 PUBLIC_CLIENT: Final = "public"  #: who everybody is while there are no API keys
 DEADLINE_SECONDS: Final = 3600.0  #: from acceptance to a job that is given up

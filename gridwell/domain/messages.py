@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
-from gridwell.domain.errors import InvalidMessage
+from gridwell.domain.errors import InvalidMessage, OtherVersion
 from gridwell.domain.minimum import Minimum
 
 VERSION: Final = 1
 MINIMUM_KIND: Final = "minimum"  #: the kind of chunk whose result is its least potential
+ERROR_KIND: Final = "error"  #: the kind of message on the results queue that tells of a failed try
+ERROR_TEXT: Final = 500  #: characters of its text
+MOST_RECEIVES: Final = 99  #: what it says at most; queues give a message up long before
 
 _SHA = re.compile(r"[0-9a-f]{64}")
 _JOB = re.compile(r"[0-9a-f]{32}")
@@ -28,16 +31,12 @@ class _Message:
         """The message that `encode` gave.
 
         Raises:
-            InvalidMessage: if the text is not one of this version, or a field is not as it should
-                be; unknown fields are refused too, as they may matter to whoever wrote them.
+            OtherVersion: if the text is a message of another version.
+            InvalidMessage: if it is none, or a field is not as it should be; unknown fields are
+                refused too, as they may matter to whoever wrote them.
         """
-        try:
-            fields = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise InvalidMessage(f"{text[:100]!r} is not JSON") from error
-        # As text, because 1.0 and True equal 1 too.
-        if not isinstance(fields, dict) or repr(fields.pop("version", None)) != repr(VERSION):
-            raise InvalidMessage(f"{text[:100]!r} is not a message of version {VERSION}")
+        fields = _fields(text)
+        del fields["version"]
         known = {field.name for field in dataclasses.fields(cls)}
         if fields.keys() != known:
             odd = sorted(fields.keys() ^ known)
@@ -47,6 +46,31 @@ class _Message:
     def encode(self) -> str:
         """The message as JSON text."""
         return json.dumps({"version": VERSION, **dataclasses.asdict(self)}, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """Whose a chunk message is: what messages of every version, also of later ones, say alike."""
+
+    job: str
+    attempt: str
+    chunk: int
+    plan: str
+
+    def __post_init__(self) -> None:
+        _check(self.job, _JOB, "job")
+        _check(self.attempt, _ATTEMPT, "attempt")
+        _check_count(self.chunk, "chunk")
+        _check(self.plan, _SHA, "plan")
+
+    @classmethod
+    def peek(cls, text: str) -> Envelope | None:
+        """What can be told of a message that this release need not understand; None: nothing."""
+        try:
+            fields = json.loads(text)
+            return cls(**{name: fields[name] for name in ("job", "attempt", "chunk", "plan")})
+        except (InvalidMessage, KeyError, RecursionError, TypeError, ValueError):
+            return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +87,9 @@ class ChunkMessage(_Message):
     chunk: int
     plan: str  #: the plan's sha
     problem: str  #: the problem's sha
+    #: Sent once more after it became a dead letter.  In the message, as nothing that forgets or
+    #: lags can then take a first death for a second; it is the same chunk all the same.
+    again: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         _check(self.kind, _WORD, "kind")
@@ -71,6 +98,13 @@ class ChunkMessage(_Message):
         _check_count(self.chunk, "chunk")
         _check(self.plan, _SHA, "plan")
         _check(self.problem, _SHA, "problem")
+        if not isinstance(self.again, bool):
+            raise InvalidMessage(f"again {self.again!r} is neither true nor false")
+
+    @property
+    def envelope(self) -> Envelope:
+        """Whose it is."""
+        return Envelope(job=self.job, attempt=self.attempt, chunk=self.chunk, plan=self.plan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +140,90 @@ class ResultMessage(_Message):
     def minimum(self) -> Minimum | None:
         """The least potential found."""
         return None if self.best is None else Minimum.from_key(self.best)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorMessage(_Message):
+    """A failed try of a chunk, on the queue of results; the chunk itself stays in its queue."""
+
+    kind: str = ERROR_KIND
+    job: str
+    attempt: str
+    chunk: int
+    plan: str
+    worker: str
+    code: str  #: stable, one of `gridwell.domain.failure`'s or of a later release
+    text: str  #: for people
+    receives: int  #: how often the chunk's message had been received: the number of the try
+
+    def __post_init__(self) -> None:
+        if self.kind != ERROR_KIND:
+            raise InvalidMessage(f"kind {self.kind!r} is not {ERROR_KIND!r}")
+        Envelope(job=self.job, attempt=self.attempt, chunk=self.chunk, plan=self.plan)
+        _check(self.worker, _NAME, "worker")
+        _check(self.code, _WORD, "code")
+        if not _is_text(self.text):
+            raise InvalidMessage(
+                f"text {str(self.text)[:100]!r} is no text of {ERROR_TEXT} at most"
+            )
+        _check_count(self.receives, "receives")
+        if self.receives > MOST_RECEIVES:
+            raise InvalidMessage(f"receives {self.receives} is more than {MOST_RECEIVES}")
+
+    @classmethod
+    def of(
+        cls, chunk: Envelope, *, worker: str, code: str, text: str, receives: int
+    ) -> ErrorMessage:
+        """The message of a failed try, its text cut to what a message takes."""
+        text = text.encode(errors="replace").decode()  # stores refuse half a surrogate pair
+        return cls(
+            job=chunk.job,
+            attempt=chunk.attempt,
+            chunk=chunk.chunk,
+            plan=chunk.plan,
+            worker=worker,
+            code=code,
+            text=text if len(text) <= ERROR_TEXT else f"{text[: ERROR_TEXT - 1]}…",
+            receives=min(receives, MOST_RECEIVES),
+        )
+
+
+def decode_report(text: str) -> ResultMessage | ErrorMessage:
+    """What a worker sent to the queue of results.
+
+    Raises:
+        OtherVersion: if another release wrote it.
+        InvalidMessage: if it is no such message.
+    """
+    fields = _fields(text)
+    if "kind" not in fields:
+        return ResultMessage.decode(text)
+    if fields["kind"] == ERROR_KIND:
+        return ErrorMessage.decode(text)
+    raise OtherVersion(f"a result of kind {str(fields['kind'])[:32]!r}, which this release has not")
+
+
+def _fields(text: str) -> dict[str, Any]:
+    """The fields of a message of this version."""
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidMessage(f"{text[:100]!r} is not JSON") from error
+    version = fields.get("version") if isinstance(fields, dict) else None
+    # Not by ==, because 1.0 and True equal 1 too.
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise InvalidMessage(f"{text[:100]!r} is not a message with a version")
+    if version != VERSION:
+        raise OtherVersion(f"a message of version {version}, this release reads version {VERSION}")
+    return dict(fields)
+
+
+def _is_text(value: Any) -> bool:
+    try:
+        value.encode()
+    except (AttributeError, UnicodeEncodeError):
+        return False
+    return len(value) <= ERROR_TEXT
 
 
 def _check(value: Any, pattern: re.Pattern[str], name: str) -> None:

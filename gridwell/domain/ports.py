@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from gridwell.domain.failure import ChunkFailure
     from gridwell.domain.fleet import Control, Depth, FleetView, Heartbeat, Instance, Slot
     from gridwell.domain.job import Job, JobError
     from gridwell.domain.minimum import Minimum
@@ -40,6 +41,7 @@ class Received:
     body: str
     receipt: str  #: the handle of this receive; it ages with the lease
     receives: int = 1  #: how often the message has been received, approximately
+    sent_at: float | None = None  #: when it was first sent, where the queue tells
 
 
 class Queue(Protocol):
@@ -186,6 +188,18 @@ class JobLedger(Protocol):
             seen: the `resend_at` that was read.
             later: the next one.
         """
+
+    def record_failure(self, failure: ChunkFailure) -> ChunkFailure:
+        """Add a failed try of a chunk to what is kept of it, by `ChunkFailure.after`.
+
+        Kept apart from the job, which no number of failures makes dearer to write.
+
+        Returns:
+            What is kept then.
+        """
+
+    def read_failure(self, job: str, attempt: str, chunk: int) -> ChunkFailure | None:
+        """What is kept of a chunk's failed tries, or None if none was reported."""
 
     def unfinished(self) -> list[str]:
         """Ids of unfinished jobs, from an index that may lag: read each before acting on it."""

@@ -5,19 +5,21 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from gridwell.domain import limits
 from gridwell.domain.atoms import Atoms
 from gridwell.domain.canonical import canonical_json, sha_of
-from gridwell.domain.errors import Fault, InvalidJob, InvalidMessage
+from gridwell.domain.errors import Fault, InvalidJob, InvalidMessage, OtherVersion
 from gridwell.domain.grid import Grid
 from gridwell.domain.potential import FORMULA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+FORMAT: Final = 1  #: of the stored file
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +66,8 @@ class Problem:
 
         Equal problems with equal hints give equal bytes.
         """
-        header = canonical_json({**self._options(), "incumbent": self.incumbent}).encode()
+        fields = {"format": FORMAT, **self._options(), "incumbent": self.incumbent}
+        header = canonical_json(fields).encode()
         file = io.BytesIO()
         np.savez(file, header=np.frombuffer(header, np.uint8), atoms=self.atoms.rows())
         return file.getvalue()
@@ -78,13 +81,14 @@ class Problem:
             sha: the name under which it was stored.
 
         Raises:
+            OtherVersion: if the file is of another release's format or formula.
             InvalidMessage: if the bytes are not such a file, or not that of problem `sha`.
         """
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as file:
                 header = json.loads(file["header"].tobytes())
+                _check_versions(header, sha)
                 atoms = Atoms.from_rows(file["atoms"])
-            _check_formula(header["formula"], sha)
             origin, spacing, shape = header["origin"], header["spacing"], header["shape"]
             problem = cls(
                 Grid(tuple(origin), tuple(spacing), tuple(shape)),
@@ -113,12 +117,14 @@ class Problem:
         }
 
 
-def _check_formula(formula: Any, sha: str) -> None:
-    if formula != FORMULA_VERSION:
-        raise InvalidMessage(
-            f"problem {sha} is of formula {formula!r}, this code computes {FORMULA_VERSION}: "
-            "a newer release is needed"
-        )
+def _check_versions(header: dict[str, Any], sha: str) -> None:
+    """Whatever the format, the file has a header with these two numbers."""
+    for name, ours in (("format", FORMAT), ("formula", FORMULA_VERSION)):
+        if header[name] != ours:
+            raise OtherVersion(
+                f"problem {sha} is of {name} {header[name]!r}, this release reads {ours}: another "
+                "one is needed"
+            )
 
 
 def option_faults(min_distance: float, softening: float) -> Iterator[Fault]:

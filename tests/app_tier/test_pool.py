@@ -14,11 +14,18 @@ from app_tier.compute import ChunkTask, Outcome
 from app_tier.lane import LOST
 from app_tier.pool import ProcessPool
 from app_tier.smoke import smoke
+from gridwell.domain.failure import (
+    MACHINE_FAILED,
+    PROBLEM_UNREADABLE,
+    PROCESS_DIED,
+    RAISED,
+    UNSUPPORTED,
+)
 from gridwell.domain.job import JobError
 from gridwell.domain.messages import MINIMUM_KIND
 from gridwell.domain.split import split
 from tests.app_tier.world import World, actions
-from tests.builders import a_long_problem, a_problem
+from tests.builders import a_long_problem, a_problem, of_version
 from tests.oracle import true_minimum
 
 if TYPE_CHECKING:
@@ -127,20 +134,95 @@ def test_a_stored_problem_that_is_damaged_fails_its_chunk_and_not_the_process(
     found = outcomes(pool, 2)
 
     assert "cannot be read" in (found[1].error or "")
+    assert found[1].code == PROBLEM_UNREADABLE
     assert found[2].error is None
     assert process_of(pool) == before
 
 
-def test_a_process_that_dies_loses_its_tasks_and_the_pool_computes_on(pool: ProcessPool) -> None:
+def test_a_process_that_dies_loses_what_it_computed_and_not_what_waited(pool: ProcessPool) -> None:
     pool.submit(a_long_task(1))
     pool.submit(a_task(2))
     until(lambda: pool.progress().get(1, 0) > 0)
 
     os.kill(process_of(pool), signal.SIGKILL)
 
-    assert {k: outcome.error for k, outcome in outcomes(pool, 2).items()} == {1: LOST, 2: LOST}
+    found = outcomes(pool, 2)
+    assert found[1] == Outcome(ticket=1, error=LOST, code=PROCESS_DIED)
+    assert found[2].best == true_minimum(a_problem(5))
     pool.submit(a_task(3))
     assert outcomes(pool, 1)[3].best == true_minimum(a_problem(5))
+
+
+def suicide(*_: object) -> None:
+    """A chunk that kills whatever computes it."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_chunk_that_kills_its_process_each_time_takes_no_other_with_it(
+    pool: ProcessPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: dict[int, Outcome] = {}
+    for ticket in range(0, 9, 3):
+        with monkeypatch.context() as patch:
+            patch.setattr("app_tier.child.run", suicide)
+            pool.submit(a_task(ticket))  # by the function that a process is told to call
+        pool.submit(a_task(ticket + 1))
+        found |= outcomes(pool, 2)
+
+    assert {k: outcome.code for k, outcome in found.items() if outcome.error} == dict.fromkeys(
+        (0, 3, 6), PROCESS_DIED
+    )
+    assert {found[k].best for k in (1, 4, 7)} == {true_minimum(a_problem(5))}
+
+
+def raise_value_error(*_: object) -> None:
+    raise ValueError("odd")
+
+
+def raise_memory_error(*_: object) -> None:
+    raise MemoryError
+
+
+@pytest.mark.parametrize(
+    ("run", "code", "words"),
+    [
+        (raise_value_error, RAISED, "ValueError('odd')"),
+        (raise_memory_error, MACHINE_FAILED, "MemoryError()"),
+    ],
+)
+def test_an_error_says_whether_it_may_lie_in_the_machine(
+    pool: ProcessPool, monkeypatch: pytest.MonkeyPatch, run: object, code: str, words: str
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("app_tier.child.run", run)
+        pool.submit(a_task(1))
+
+    assert outcomes(pool, 1)[1] == Outcome(ticket=1, error=words, code=code)
+
+
+def test_a_damaged_problem_says_so_at_each_try_and_to_each_chunk(pool: ProcessPool) -> None:
+    bad = replace(a_task(1, a_problem(4, seed=99)), data=b"odd")
+    for ticket in (1, 2, 3):
+        pool.submit(replace(bad, ticket=ticket))
+
+    found = outcomes(pool, 3)
+
+    assert {outcome.code for outcome in found.values()} == {PROBLEM_UNREADABLE}
+    pool.submit(a_task(4, a_problem(4, seed=99)))  # mended
+    assert outcomes(pool, 1)[4].error is None
+
+
+@pytest.mark.parametrize("name", ["format", "formula"])
+def test_a_problem_of_another_release_is_told_from_a_damaged_one(
+    pool: ProcessPool, name: str
+) -> None:
+    task = a_task(1, a_problem(4, seed=88))
+    pool.submit(replace(task, data=of_version(task.data, name, 2)))
+
+    found = outcomes(pool, 1)[1]
+
+    assert found.code == UNSUPPORTED
+    assert f"is of {name} 2, this release reads 1" in (found.error or "")
 
 
 def test_a_death_met_at_the_next_submission_loses_the_older_tasks_and_not_the_new_one(
@@ -190,9 +272,7 @@ def test_a_discarded_task_that_does_not_stop_has_its_process_killed(pool: Proces
     pool.discard(1)
     pool.submit(a_task(2))
 
-    assert outcomes(pool, 1)[2].error == LOST
-    pool.submit(a_task(3))
-    assert outcomes(pool, 1)[3].error is None
+    assert outcomes(pool, 1)[2].error is None
     assert process_of(pool) != stopped
 
 

@@ -8,7 +8,9 @@ import pytest
 
 from app_tier.worker import HEARTBEAT_SECONDS
 from gridwell.domain.errors import ServiceDenied
+from gridwell.domain.failure import MACHINE_FAILED, PROBLEM_MISSING, STUCK
 from gridwell.domain.job import JobError, JobState
+from gridwell.domain.messages import Envelope
 from gridwell.domain.minimum import Minimum, lesser
 from gridwell.domain.objects import problem_object
 from tests.app_tier.world import WORKER, World, actions, busy
@@ -287,7 +289,7 @@ def test_a_store_that_does_not_answer_delays_a_chunk_and_loses_nothing() -> None
 
 
 @pytest.mark.parametrize(
-    "body", ["no json", '{"version":2}', '{"version":1,"kind":"minimum","job":"short"}']
+    "body", ["no json", '{"version":"1"}', '{"version":1,"kind":"minimum","job":"short"}']
 )
 def test_a_message_that_cannot_be_read_goes_to_the_dead_letters(body: str) -> None:
     world = World(minimum_uptime=10_000)
@@ -309,7 +311,7 @@ def test_an_unknown_kind_is_given_back_for_a_worker_that_knows_it() -> None:
     step = world.step()
 
     assert actions(step) == ["worker.message_refused"]
-    assert "kind 'map' is none that this code knows: minimum" in step.notes[0].text
+    assert "kind 'map' is none that this release computes: minimum" in step.notes[0].text
     world.clock.advance(3)
     assert world.left() == (1, 0)
 
@@ -336,6 +338,8 @@ def test_a_problem_that_is_not_in_the_store_is_given_back_and_said_so() -> None:
     assert job.problem in step.notes[0].text
     world.clock.advance(3)
     assert world.left() == (1, 0)
+    world.step()
+    assert [(error.code, error.receives) for error in world.errors()] == [(PROBLEM_MISSING, 1)]
 
 
 def test_a_chunk_that_raises_comes_back_later_and_later() -> None:
@@ -351,7 +355,72 @@ def test_a_chunk_that_raises_comes_back_later_and_later() -> None:
     gaps = [b - a for a, b in itertools.pairwise(came)]
     assert len(came) == 10
     assert [round(gap) for gap in gaps] == [2, 4, 8, 16, 32, 60, 60, 60, 60]
+    errors = world.errors()
+    assert [error.receives for error in errors] == list(range(1, 11))
+    assert {(error.worker, error.code, error.text) for error in errors} == {
+        (WORKER, MACHINE_FAILED, "ValueError('odd')")
+    }
     assert world.dead.depth().visible == 1
+
+
+def test_a_failed_try_is_told_with_the_results_and_its_chunk_stays_in_the_queue() -> None:
+    world = World(cores=2)
+    job = world.submit(chunks=2)
+    world.step()
+    world.compute.end(0, error="ValueError('odd')")
+    world.compute.end(0)
+
+    world.step()
+
+    (bodies,) = [arguments[0] for arguments in world.named("results.send")]
+    assert len(bodies) == 2
+    (error,) = world.errors()
+    assert (error.job, error.attempt, error.plan) == (job.id, job.attempt, job.plan.sha)
+    assert sum(world.left()) == 1
+
+
+def test_a_report_that_cannot_be_sent_delays_nothing_and_comes_later() -> None:
+    world = World()
+    world.submit(chunks=2)
+    world.step()
+    world.results.failing["send"] = busy()
+    world.compute.end(0, error="odd")
+    world.step(3)
+    assert world.left() == (1, 1)  # given back, although nobody could be told
+
+    del world.results.failing["send"]
+    world.run()
+
+    assert len(world.errors()) == 1
+    assert [result.chunk for result in world.sent()] == [0, 1]
+
+
+def test_reports_never_pile_up() -> None:
+    world = World()
+    job = world.submit(chunks=1)
+    chunk = Envelope(job=job.id, attempt=job.attempt, chunk=0, plan=job.plan.sha)
+    for n in range(150):
+        world.worker._bench.report(chunk, 1, STUCK, f"{n}")
+    world.step()
+
+    assert [error.text for error in world.errors()] == [f"{n}" for n in range(50, 150)]
+
+
+def test_a_chunk_that_hangs_is_told_of_and_one_whose_lease_could_not_be_kept_is_not() -> None:
+    for moves, codes in ((False, [STUCK]), (True, [])):
+        world = World()
+        world.submit(chunks=1)
+        world.step()
+        world.compute.move()
+        if moves:
+            world.chunks.failing["extend"] = busy()
+        while not world.compute.discarded:
+            if moves:
+                world.compute.move()
+            world.step()
+        world.step()
+
+        assert [error.code for error in world.errors()] == codes
 
 
 def test_a_service_that_refuses_us_ends_the_worker() -> None:

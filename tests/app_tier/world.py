@@ -10,7 +10,13 @@ from app_tier.handlers import HANDLERS
 from app_tier.worker import Habits, Worker
 from gridwell.adapters.memory import ManualClock, MemoryLedger, MemoryQueue, MemoryStore
 from gridwell.domain.errors import ServiceBusy
-from gridwell.domain.messages import MINIMUM_KIND, ChunkMessage, ResultMessage
+from gridwell.domain.messages import (
+    MINIMUM_KIND,
+    ChunkMessage,
+    ErrorMessage,
+    ResultMessage,
+    decode_report,
+)
 from gridwell.domain.objects import problem_object
 from gridwell.domain.problem import Problem
 from tests.builders import a_job, a_problem
@@ -109,7 +115,8 @@ class World:
         self.ledger = MemoryLedger()
         self.dead = MemoryQueue(self.clock)
         self.queue = MemoryQueue(self.clock, dead=self.dead)
-        self.answers = MemoryQueue(self.clock)
+        self.answers = MemoryQueue(self.clock, visibility=float("inf"))
+        self._taken: list[ResultMessage | ErrorMessage] = []
         self.memory = MemoryStore()
         self.chunks = Recorded(self.queue, "chunks", self.calls)
         self.results = Recorded(self.answers, "results", self.calls)
@@ -181,11 +188,20 @@ class World:
 
     def sent(self) -> list[ResultMessage]:
         """The results that were sent, by chunk."""
+        results = [report for report in self.reports() if isinstance(report, ResultMessage)]
+        return sorted(results, key=lambda message: message.chunk)
+
+    def errors(self) -> list[ErrorMessage]:
+        """The failed tries that were told of, in the order of their sending."""
+        return [report for report in self.reports() if isinstance(report, ErrorMessage)]
+
+    def reports(self) -> list[ResultMessage | ErrorMessage]:
+        """All that was sent to the queue of results."""
         found: list[Received] = []
         while batch := self.answers.receive(at_most=10, wait=0):
             found += batch
-        messages = [ResultMessage.decode(received.body) for received in found]
-        return sorted(messages, key=lambda message: message.chunk)
+        self._taken += [decode_report(received.body) for received in found]
+        return self._taken
 
     def named(self, name: str) -> list[Any]:
         """The arguments of the calls of this name."""

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridwell.domain.errors import InvalidMessage
+from gridwell.domain.errors import InvalidMessage, OtherVersion
 from gridwell.domain.limits import MESSAGE_BYTES
-from gridwell.domain.messages import MINIMUM_KIND, VERSION, ChunkMessage, ResultMessage
+from gridwell.domain.messages import (
+    MINIMUM_KIND,
+    VERSION,
+    ChunkMessage,
+    Envelope,
+    ErrorMessage,
+    ResultMessage,
+    decode_report,
+)
 from gridwell.domain.minimum import Minimum
 from tests.domain.strategies import minima
 
@@ -55,7 +64,7 @@ result_messages = st.builds(
 )
 
 
-def changed(message: ChunkMessage | ResultMessage, **changes: Any) -> str:
+def changed(message: ChunkMessage | ResultMessage | ErrorMessage, **changes: Any) -> str:
     return json.dumps({**json.loads(message.encode()), **changes})
 
 
@@ -85,6 +94,7 @@ def test_the_text_is_json_with_a_version() -> None:
         "chunk": 3,
         "plan": "2" * 64,
         "problem": "3" * 64,
+        "again": False,
     }
 
 
@@ -98,10 +108,84 @@ def test_what_is_not_a_message_is_refused(text: str) -> None:
             kind.decode(text)
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None, 1.0, True, [1]])
-def test_another_version_is_refused(version: Any) -> None:
-    with pytest.raises(InvalidMessage, match="is not a message of version 1"):
+@pytest.mark.parametrize("version", [0, 2, 10**30])
+def test_another_version_is_left_to_another_release(version: int) -> None:
+    with pytest.raises(OtherVersion, match=f"of version {version}, this release reads version 1"):
         ChunkMessage.decode(changed(CHUNK, version=version))
+
+
+@pytest.mark.parametrize("version", ["1", None, 1.0, True, [1]])
+def test_what_is_no_version_is_no_message(version: Any) -> None:
+    with pytest.raises(InvalidMessage, match="is not a message with a version") as caught:
+        ChunkMessage.decode(changed(CHUNK, version=version))
+    assert not isinstance(caught.value, OtherVersion)
+
+
+def test_whose_a_message_is_can_be_told_in_every_version() -> None:
+    later = changed(CHUNK, version=2, kind="map", colour="blue", chunk=7)
+
+    assert Envelope.peek(later) == replace(CHUNK.envelope, chunk=7)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "null", "[]", "{", "[" * 100_000, '{"job": 5}', changed(CHUNK, job="x")]
+)
+def test_of_what_is_no_message_nothing_can_be_told(text: str) -> None:
+    assert Envelope.peek(text) is None
+
+
+def test_a_chunk_sent_once_more_is_the_same_chunk() -> None:
+    again = replace(CHUNK, again=True)
+
+    assert again == CHUNK
+    assert ChunkMessage.decode(again.encode()).again
+
+
+# --- errors
+
+ERROR = ErrorMessage.of(
+    CHUNK.envelope, worker="w-1", code="raised", text="ValueError('odd')", receives=3
+)
+
+
+def test_an_error_comes_back_as_it_was_sent() -> None:
+    assert decode_report(ERROR.encode()) == ERROR
+    assert decode_report(RESULT.encode()) == RESULT
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "\ud83d\ude00", "\ud83d", "\x00", '"'])
+def test_a_long_text_is_cut_and_still_fits_into_a_message(letter: str) -> None:
+    error = ErrorMessage.of(
+        CHUNK.envelope, worker="w" * 256, code="raised", text=letter * 2000, receives=10**6
+    )
+
+    assert (len(error.text), error.text[-1], error.receives) == (500, "…", 99)
+    assert len(error.encode()) <= MESSAGE_BYTES
+    assert decode_report(error.encode()) == error
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"code": "Raised!"}, "code"),
+        ({"text": "x" * 501}, "text"),
+        ({"text": 5}, "text"),
+        ({"text": "\ud83d"}, "text"),
+        ({"receives": -1}, "receives"),
+        ({"receives": 100}, "receives"),
+        ({"worker": ""}, "worker"),
+        ({"job": "short"}, "job"),
+        ({"colour": "blue"}, "colour"),
+    ],
+)
+def test_a_strange_error_is_refused(changes: dict[str, Any], why: str) -> None:
+    with pytest.raises(InvalidMessage, match=why):
+        decode_report(changed(ERROR, **changes))
+
+
+def test_a_report_of_a_kind_to_come_is_left_to_another_release() -> None:
+    with pytest.raises(OtherVersion, match="a result of kind 'map'"):
+        decode_report(changed(ERROR, kind="map"))
 
 
 @pytest.mark.parametrize("message", [CHUNK, RESULT])

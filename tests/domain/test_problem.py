@@ -204,7 +204,7 @@ def test_a_zip_of_other_things_is_refused() -> None:
 
 
 def test_a_problem_of_a_newer_formula_is_refused_with_the_remedy() -> None:
-    with pytest.raises(InvalidMessage, match=r"of formula 2.*a newer release is needed"):
+    with pytest.raises(InvalidMessage, match=r"of formula 2.*another one is needed"):
         Problem.decode(rewritten(formula=2), sha=PROBLEM.sha)
 
 

@@ -187,7 +187,9 @@ class CollectorProcess(_Supervised):
         self._reconciler = Reconciler(
             ledger=ports["ledger"],
             chunks=ports["chunks"],
+            results=cast("Any", Port(world.results.of(self), "results", self)),
             dead_chunks=cast("Any", Port(world.dead_chunks.of(self), "dead chunks", self)),
+            dead_results=cast("Any", Port(world.dead_results.of(self), "dead results", self)),
             finisher=finisher,
             clock=clock,
         )

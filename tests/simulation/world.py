@@ -10,7 +10,7 @@ from autoscaler.model import Policy
 from gridwell.adapters.memory import MemoryCache, MemoryStore
 from gridwell.domain.fleet import InstanceState
 from gridwell.domain.job import Job, JobState
-from gridwell.domain.messages import MINIMUM_KIND, ChunkMessage
+from gridwell.domain.messages import ERROR_KIND, MINIMUM_KIND, ChunkMessage
 from tests.simulation.faults import FROM_OUTSIDE
 from tests.simulation.kernel import Simulation, Violation
 from tests.simulation.known import known_problems
@@ -180,16 +180,20 @@ class World:
         kept = (
             self.chunks.carried[message.body] > 1
             or self.dead_chunks.carried[message.body] > 0
-            or any(mark in result.body for result in results)
+            or any(mark in result.body and not _is_error(result) for result in results)
         )
         self.sim.require("I5/I6 sent before deleted", kept, f"chunk {chunk} of {job.id} is lost")
 
     def _result_leaves(self, message: Message) -> None:
-        found = self._wanted(message)
+        found = None if _is_error(message) else self._wanted(message)
         self.sim.require("I6 merged before deleted", found is None, f"{found} is not merged")
 
 
 _OFF: Final = (InstanceState.STOPPED, InstanceState.TERMINATED)
+
+
+def _is_error(message: Message) -> bool:
+    return bool(json.loads(message.body).get("kind") == ERROR_KIND)
 
 
 def _chunk_body(job: Job, chunk: int) -> str:

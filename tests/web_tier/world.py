@@ -128,7 +128,9 @@ class World:
         return Reconciler(
             ledger=_fused(self.ledger, fuse),
             chunks=_fused(self.chunks, fuse),
+            results=_fused(self.results, fuse),
             dead_chunks=_fused(self.dead_chunks, fuse),
+            dead_results=_fused(self.dead_results, fuse),
             finisher=self.finisher(fuse),
             clock=self.clock,
         )

@@ -15,12 +15,15 @@ from gridwell.domain.ports import Page
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from gridwell.domain.failure import ChunkFailure
+
 
 class MemoryLedger:
     """Keeps the promises of `JobLedger` and `FleetLedger` in `gridwell.domain.ports`."""
 
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
+        self._failures: dict[tuple[str, str, int], ChunkFailure] = {}
         self._beats: dict[str, Heartbeat] = {}
         self._slots: dict[int, Slot] = {}
         self._control = Control()
@@ -151,6 +154,17 @@ class MemoryLedger:
                 return False
             self._jobs[job] = replace(stored, resend_at=later, resends=stored.resends + 1)
             return True
+
+    def record_failure(self, failure: ChunkFailure) -> ChunkFailure:
+        """See `gridwell.domain.ports.JobLedger`."""
+        key = failure.job, failure.attempt, failure.chunk
+        with self._lock:
+            self._failures[key] = failure.after(self._failures.get(key))
+            return self._failures[key]
+
+    def read_failure(self, job: str, attempt: str, chunk: int) -> ChunkFailure | None:
+        """See `gridwell.domain.ports.JobLedger`."""
+        return self._failures.get((job, attempt, chunk))
 
     def unfinished(self) -> list[str]:
         """See `gridwell.domain.ports.JobLedger`."""

@@ -26,6 +26,7 @@ class _Message:
     visible_at: float
     receives: int = 0
     receipt: str | None = None
+    sent_at: float = 0.0
 
 
 class MemoryQueue:
@@ -63,7 +64,9 @@ class MemoryQueue:
                 if len(body.encode()) > MESSAGE_BYTES:
                     refused.append(position)
                     continue
-                self._messages[next(self._numbers)] = _Message(body, self._clock.now())
+                self._messages[next(self._numbers)] = _Message(
+                    body, self._clock.now(), sent_at=self._clock.now()
+                )
         return refused
 
     def receive(self, *, at_most: int, wait: float) -> list[Received]:
@@ -98,6 +101,11 @@ class MemoryQueue:
             visible = sum(m.visible_at <= self._clock.now() for m in self._messages.values())
             return Depth(visible=visible, in_flight=len(self._messages) - visible)
 
+    def bury(self, body: str, sent_at: float) -> None:
+        """Take a dead letter, which keeps the time at which it was first sent."""
+        with self._lock:
+            self._messages[next(self._numbers)] = _Message(body, self._clock.now(), sent_at=sent_at)
+
     def _held(self, receipts: Sequence[str]) -> list[tuple[int, _Message]]:
         """Messages whose last receipt is among these: an older receipt holds nothing."""
         wanted = set(receipts)
@@ -113,10 +121,10 @@ class MemoryQueue:
                 continue
             if self._dead is not None and message.receives >= self._max_receives:
                 del self._messages[number]
-                self._dead.send([message.body])
+                self._dead.bury(message.body, message.sent_at)
                 continue
             message.receives += 1
             message.receipt = f"{number}-{message.receives}"
             message.visible_at = now + self._visibility
-            taken.append(Received(message.body, message.receipt, message.receives))
+            taken.append(Received(message.body, message.receipt, message.receives, message.sent_at))
         return taken

@@ -1,0 +1,71 @@
+"""A chunk that could not be computed: what workers report of it, and what the ledger keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from gridwell.domain.messages import ErrorMessage
+
+RAISED: Final = "raised"  #: the computation raised an error that any machine would raise
+MACHINE_FAILED: Final = "machine_failed"  #: it raised one that may lie in the machine
+PROCESS_DIED: Final = "process_died"  #: its compute process died: out of memory, or a crash
+STUCK: Final = "stuck"  #: it did not move, or took too long
+PROBLEM_MISSING: Final = "problem_missing"  #: its problem is not in the store
+PROBLEM_UNREADABLE: Final = "problem_unreadable"  #: its stored problem is damaged
+UNSUPPORTED: Final = "unsupported"  #: another release wrote it, and this worker's cannot read it
+
+#: After so many tries in a row with one and the same error of the computation there is no hope.
+HOPELESS_TRIES: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkFailure:
+    """The failed tries of a chunk in one attempt, and what the last of them said.
+
+    A try is named by how often the chunk's message had been received: telling of it twice changes
+    nothing, and there are no more tries than a queue gives a message receives.
+    """
+
+    job: str
+    attempt: str
+    chunk: int
+    worker: str  #: whose try was the last
+    code: str
+    text: str
+    at: float  #: when the last was recorded
+    tries: frozenset[int]
+    alike: frozenset[int]  #: the last ones of them, that said the same as the last
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether trying again cannot help: a computation is the same on every machine."""
+        return self.code == RAISED and len(self.alike) >= HOPELESS_TRIES
+
+    def after(self, earlier: ChunkFailure | None) -> ChunkFailure:
+        """What the ledger keeps when this is recorded after what it kept before."""
+        if earlier is None:
+            return self
+        same = (self.code, self.text) == (earlier.code, earlier.text)
+        return replace(
+            self,
+            tries=earlier.tries | self.tries,
+            alike=earlier.alike | self.alike if same else self.alike,
+        )
+
+
+def failure_of(message: ErrorMessage, at: float) -> ChunkFailure:
+    """A single failed try, as a worker reported it."""
+    tries = frozenset({message.receives})
+    return ChunkFailure(
+        job=message.job,
+        attempt=message.attempt,
+        chunk=message.chunk,
+        worker=message.worker,
+        code=message.code,
+        text=message.text,
+        at=at,
+        tries=tries,
+        alike=tries,
+    )
