@@ -1,15 +1,15 @@
 """What a worker met that another release wrote, and keeps away from.  Pure: time is passed in.
 
 A queue gives no choice of messages, and giving one back counts as a receive.  So a worker that met
-nothing else lets the queue be for a while: the next receive shall be another release's.
+nothing but what was given back before lets the queue be for a while: the next receive shall be
+another release's.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-_FIRST_REST: Final = 5.0
-_LONGEST_REST: Final = 60.0
+REST_SECONDS: Final = 5.0
 _REMEMBERED: Final = 300.0  #: seconds
 
 
@@ -17,7 +17,6 @@ class Foreign:
     """Work of other releases, as lately met."""
 
     def __init__(self) -> None:
-        self._rests = 0
         self._until = float("-inf")
         self._problems: dict[str, tuple[float, str]] = {}
         self._said: tuple[float, str] = (float("-inf"), "")
@@ -27,13 +26,8 @@ class Foreign:
         self._said = now + _REMEMBERED, why
 
     def rest(self, now: float) -> None:
-        """There was nothing else: rest for 5, 10, 20 … seconds, at most a minute."""
-        self._until = now + min(_LONGEST_REST, _FIRST_REST * 2.0**self._rests)
-        self._rests = min(self._rests + 1, 10)
-
-    def over(self) -> None:
-        """There was something for us: the next rest is a short one again."""
-        self._rests = 0
+        """Let the queue be for some seconds."""
+        self._until = now + REST_SECONDS
 
     def left(self, now: float) -> float:
         """Seconds of the rest that are left, or 0."""

@@ -40,7 +40,7 @@ class Intake:
     """
 
     def __init__(self, bench: Bench, *, places: int, poll_seconds: float) -> None:
-        self.empty_polls = 0  #: successful long polls without a message, in a row
+        self.empty_polls = 0  #: successful long polls without a message for us, in a row
         self._bench = bench
         self._problems = Problems(bench.ports.store)
         self._places = places
@@ -76,7 +76,7 @@ class Intake:
         bench.pause.succeeded()
         self._polled_long = wait > 0
         if not batch:
-            self._count(empty=True)
+            self._count_empty()
         if len(batch) < wanted:
             self._short_poll_at = bench.now + (_SOON_SECONDS if batch else _LATER_SECONDS)
         return batch
@@ -86,23 +86,23 @@ class Intake:
 
         Such a message is never deleted: another release's worker may understand it, and after some
         receives it is among the dead letters, for people to see.  A poll that brought nothing but
-        such counts as an empty one: a worker that nobody needs goes home, and makes room.
+        another release's, given back before, counts as an empty one: a worker that nobody needs
+        goes home, and makes room.
         """
         bench, foreign = self._bench, 0
         for received in batch:
             try:
                 message = self._computable(received.body)
             except InvalidMessage as error:
-                foreign += isinstance(error, OtherVersion)
+                foreign += isinstance(error, OtherVersion) and received.receives > 1
                 self._refuse(step, received, error)
             else:
                 bench.hand.take(message, received, bench.now)
         if batch and foreign == len(batch):
             bench.foreign.rest(bench.now)
-            self._count(empty=True)
+            self._count_empty()
         elif batch:
-            bench.foreign.over()
-            self._count(empty=False)
+            self.empty_polls = 0
 
     def admit(self, step: Step) -> None:
         """Have new chunks computed, those that are wanted."""
@@ -134,12 +134,9 @@ class Intake:
                 held.submitted = True
         bench.delete(step)
 
-    def _count(self, *, empty: bool) -> None:
-        """Count a poll: only long ones say that there is nothing to do."""
-        if not empty:
-            self.empty_polls = 0
-        elif self._polled_long:
-            self.empty_polls += 1
+    def _count_empty(self) -> None:
+        """Count a poll that brought nothing for us: only a long one says that there is nothing."""
+        self.empty_polls += self._polled_long
 
     def _computable(self, body: str) -> ChunkMessage:
         message = ChunkMessage.decode(body)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gridwell.domain.atoms import Atoms, random_atoms
+from gridwell.domain.failure import MACHINE_FAILED
 from gridwell.domain.grid import Grid
 from gridwell.domain.job import DEADLINE_SECONDS, PUBLIC_CLIENT, Job, JobState, job_id
-from gridwell.domain.messages import ResultMessage
+from gridwell.domain.messages import ErrorMessage, ResultMessage
 from gridwell.domain.problem import Problem
 from gridwell.domain.split import split
 
@@ -81,5 +82,20 @@ def a_result(job: Job, chunk: int, best: Minimum | None, /, **changes: Any) -> R
         best=None if best is None else best.key(),
         worker="worker-1",
         seconds=0.1,
+    )
+    return replace(message, **changes)
+
+
+def an_error(job: Job, chunk: int, /, **changes: Any) -> ErrorMessage:
+    """The message of a worker that could not compute a chunk."""
+    message = ErrorMessage(
+        job=job.id,
+        attempt=job.attempt,
+        chunk=chunk,
+        plan=job.plan.sha,
+        worker="worker-1",
+        code=MACHINE_FAILED,
+        text="MemoryError()",
+        receives=1,
     )
     return replace(message, **changes)

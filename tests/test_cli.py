@@ -330,14 +330,15 @@ def test_help_names_each_command_and_exit_status_and_imports_none_of_them() -> N
     )
 
     listed = done.stdout.split("Commands:")[1].split()
-    for word in ("submit", "result", "watch", "jobs", "load", "local", "pause", "resume", "cap"):
+    words = "submit result watch cancel jobs load local pause resume cap dead-letters"
+    for word in words.split():
         assert word in listed
     assert "130  interrupted" in done.stdout
     assert done.stdout.splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize(
-    "command", ["submit", "result", "watch", "jobs", "local", "local up", "local down"]
+    "command", ["submit", "result", "watch", "cancel", "jobs", "local", "local up", "local down"]
 )
 def test_every_command_can_be_found(command: str) -> None:
     done = CliRunner().invoke(main, [*command.split(), "--help"])
@@ -368,6 +369,16 @@ def test_the_switches_are_the_autoscalers(command: str) -> None:
     assert helped.returncode == 0
     assert f"{command} [OPTIONS]" in helped.stdout
     assert refused.returncode == Exit.USAGE
+
+
+def test_dead_letters_are_the_web_tiers() -> None:
+    helped = program("dead-letters", "--help")
+    refused = program("dead-letters", "redrive")
+
+    assert helped.returncode == 0
+    assert all(word in helped.stdout for word in ("list", "redrive"))
+    assert refused.returncode == Exit.USAGE
+    assert "--job ID or --all" in refused.stderr
 
 
 def test_a_missing_library_is_told_with_its_remedy() -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gridwell.adapters.program import log_to_stderr, read_settings
+from web_tier.operate import dead_letters
 from web_tier.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def main() -> None:
-    """The web tier: takes jobs over HTTP, and collects what workers found."""
+    """The web tier: takes jobs over HTTP, collects what workers found, shows dead letters."""
+
+
+main.add_command(dead_letters)
 
 
 @main.command()

@@ -9,8 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 SERVING_THREADS = 16
 
 
-class Settings(BaseSettings):
-    """What each process of the web tier must be told."""
+class Names(BaseSettings):
+    """The names of queues and ledger."""
 
     model_config = SettingsConfigDict(env_prefix="GRIDWELL_", extra="ignore", frozen=True)
 
@@ -20,12 +20,6 @@ class Settings(BaseSettings):
     dead_chunks_queue: str = ""
     dead_results_queue: str = ""
     ledger_table: str = ""
-    bucket: str = Field(min_length=3)
-    memcached: str = Field("127.0.0.1:11211", pattern=r"^[^:]+:\d{1,5}$")
-    host: str = "127.0.0.1"  #: loopback: whoever opens the service to others says so
-    port: int = Field(8080, ge=0, le=65_535)
-    threads: int = Field(256, gt=SERVING_THREADS, le=4096)
-    poll_seconds: float = Field(20.0, ge=0, le=20)
 
     def queue(self, name: str) -> str:
         """The name of one of our queues: `chunks`, `results`, `dead_chunks`, `dead_results`."""
@@ -36,6 +30,17 @@ class Settings(BaseSettings):
     def table(self) -> str:
         """The name of the ledger's table."""
         return self.ledger_table or f"{self.fleet}-ledger"
+
+
+class Settings(Names):
+    """What each process of the web tier must be told."""
+
+    bucket: str = Field(min_length=3)
+    memcached: str = Field("127.0.0.1:11211", pattern=r"^[^:]+:\d{1,5}$")
+    host: str = "127.0.0.1"  #: loopback: whoever opens the service to others says so
+    port: int = Field(8080, ge=0, le=65_535)
+    threads: int = Field(256, gt=SERVING_THREADS, le=4096)
+    poll_seconds: float = Field(20.0, ge=0, le=20)
 
     @property
     def waiting(self) -> int:

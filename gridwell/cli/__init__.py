@@ -19,6 +19,11 @@ from gridwell.cli.lazy import LazyGroup, Part
         Part("pause", "gridwell.cli.programs:pause", "Start and launch no more instances."),
         Part("resume", "gridwell.cli.programs:resume", "Start and launch instances again."),
         Part("cap", "gridwell.cli.programs:cap", "Let the fleet have at most N instances."),
+        Part(
+            "dead-letters",
+            "gridwell.cli.programs:dead_letters",
+            "See messages that nobody could handle, or send them again.",
+        ),
     ),
 )
 @click.version_option(gridwell.__version__, message="%(version)s")

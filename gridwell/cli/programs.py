@@ -43,6 +43,13 @@ def cap(arguments: tuple[str, ...]) -> None:
     _become("autoscaler", "cap", *arguments)
 
 
+@click.command(add_help_option=False, context_settings=_PASSED_ON)
+@_arguments
+def dead_letters(arguments: tuple[str, ...]) -> None:
+    """List messages that were received too often, or send them again (--help tells more)."""
+    _become("web_tier", "dead-letters", *arguments)
+
+
 def _become(module: str, *arguments: str) -> NoReturn:
     """Run a program in this process's place: it gets our signals, and its status is ours."""
     paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]

@@ -31,7 +31,14 @@ if TYPE_CHECKING:
 ARN = "arn:aws:ec2:us-east-1:123456789012:instance/i-1"
 TOKEN, OTHER_TOKEN = "1" * 64, "2" * 64
 BEAT = Heartbeat(
-    worker=ARN, at=NOW + 0.1, busy=2, draining=False, chunks=41, seconds=12.7, version="0.1.0"
+    worker=ARN,
+    at=NOW + 0.1,
+    busy=2,
+    draining=False,
+    chunks=41,
+    seconds=12.7,
+    version="0.1.0",
+    refuses="a message of version 2",
 )
 FULL_SLOT = Slot(
     number=18,

@@ -9,6 +9,7 @@ import pytest
 from gridwell.adapters.ledger_jobs import DynamoJobLedger
 from gridwell.adapters.memory import MemoryLedger
 from gridwell.domain.errors import InvalidJob, ServiceBusy, ServiceDenied
+from gridwell.domain.failure import ChunkFailure, failure_of
 from gridwell.domain.job import (
     CHUNK_FAILED,
     KEPT_SECONDS,
@@ -20,7 +21,7 @@ from gridwell.domain.job import (
 from gridwell.domain.minimum import Minimum
 from tests.adapters.lossy import Lossy
 from tests.adapters.threads import at_once
-from tests.builders import ATTEMPT, NOW, OTHER_ATTEMPT, a_job, a_problem
+from tests.builders import ATTEMPT, NOW, OTHER_ATTEMPT, a_job, a_problem, an_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -426,6 +427,60 @@ def test_of_racing_ends_one_wins(ledger: JobLedger, job: Job) -> None:
     assert won == [ended.state is state for state in states for _ in range(4)]
     assert (ended.result is not None) == (ended.state is JobState.DONE)
     assert (ended.error is not None) == (ended.state is JobState.FAILED)
+
+
+# --- failed tries of chunks
+
+
+def a_try(job: Job, number: int, /, **changes: Any) -> ChunkFailure:
+    message = an_error(job, 3, receives=number, **changes)
+    return failure_of(message, NOW + number + 0.25)
+
+
+def test_of_a_chunk_that_never_failed_nothing_is_kept(ledger: JobLedger, job: Job) -> None:
+    assert ledger.read_failure(job.id, ATTEMPT, 3) is None
+
+
+def test_failed_tries_add_up_and_the_last_one_speaks(ledger: JobLedger, job: Job) -> None:
+    told = [
+        a_try(job, 1),
+        a_try(job, 2),
+        a_try(job, 3, code="raised", text="\N{SNOWMAN}" * 500),
+        a_try(job, 4, code="raised", text="\N{SNOWMAN}" * 500, worker="w-2"),
+        a_try(job, 4, code="raised", text="\N{SNOWMAN}" * 500, worker="w-2"),  # told twice
+        a_try(job, 5, text="other"),
+    ]
+    expected: ChunkFailure | None = None
+    for each in told:
+        expected = each.after(expected)
+        assert ledger.record_failure(each) == expected
+        assert ledger.read_failure(job.id, ATTEMPT, 3) == expected
+    assert expected is not None
+    assert expected.tries == {1, 2, 3, 4, 5}
+    assert expected.alike == {5}
+
+
+def test_each_chunk_of_each_attempt_has_its_own_failures(ledger: JobLedger, job: Job) -> None:
+    ledger.record_failure(a_try(job, 1))
+
+    assert ledger.read_failure(job.id, ATTEMPT, 2) is None
+    assert ledger.read_failure(job.id, OTHER_ATTEMPT, 3) is None
+    assert ledger.read(job.id) == job
+
+
+def test_racing_reports_lose_no_try(ledger: JobLedger, job: Job) -> None:
+    texts = ("one", "two")
+    tries = [a_try(job, n, text=texts[n % 2]) for n in range(1, 9)]
+
+    def report(each: ChunkFailure) -> Callable[[], object]:
+        return lambda: ledger.record_failure(each)
+
+    at_once([report(each) for each in tries])
+
+    kept = ledger.read_failure(job.id, ATTEMPT, 3)
+    assert kept is not None
+    assert kept.tries == set(range(1, 9))
+    assert kept.alike
 
 
 # --- lists

@@ -57,6 +57,16 @@ def test_every_message_sent_is_received_in_whatever_batches(queue: Queue) -> Non
     assert {m.receives for m in received} == {1}
 
 
+def test_a_message_tells_when_it_was_first_sent(queue: Queue, clock: ManualClock) -> None:
+    now = clock.now() if isinstance(queue, MemoryQueue) else time.time()
+    queue.send(["message"])
+
+    (received,) = drained(queue)
+
+    assert received.sent_at is not None
+    assert abs(received.sent_at - now) < 10
+
+
 def test_sending_nothing_is_no_call(queue: Queue) -> None:
     assert queue.send([]) == []
     assert queue.depth() == Depth(visible=0, in_flight=0)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridwell.domain.errors import ServiceBusy
+from gridwell.domain.errors import InvalidMessage, ServiceBusy
 from gridwell.domain.job import INTEGRITY, NO_CANDIDATE_POINT, Job, JobError, JobState
 from gridwell.domain.minimum import Minimum
 from gridwell.domain.objects import problem_object, record_object
@@ -284,6 +284,86 @@ def test_an_unreadable_result_goes_to_the_dead_letters(world: World, body: str) 
     assert len(collected.refused) == 1
     assert_done(world, job)
     assert [r.body for r in world.dead_results.receive(at_most=10, wait=0)] == [body]
+
+
+@pytest.mark.parametrize("body", ['{"version": 2}', '{"version": 1, "kind": "map"}'])
+def test_a_result_of_another_release_is_kept_for_its_collector(world: World, body: str) -> None:
+    world.results.send([body])
+    collector = world.collector()
+    collected = collector.step()
+    for _ in range(12):
+        world.clock.advance(61)
+        collector.step()
+
+    assert collected.refused == []
+    assert "kept for a collector of another release" in collected.postponed[0]
+    assert [r.body for r in world.dead_results.receive(at_most=10, wait=0)] == [body]
+
+
+def test_a_job_that_this_release_cannot_read_holds_up_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd, well = world.submit(a_problem(seed=2)), world.submit(PROBLEM)
+    world.answer(odd, a_problem(seed=2))
+    world.answer(well, PROBLEM)
+    read = world.ledger.read
+
+    def read_one(job: str) -> Job | None:
+        if job == odd.id:
+            raise InvalidMessage(f"the ledger's item {job} does not hold a job")
+        return read(job)
+
+    def read_many(_: list[str]) -> None:
+        raise InvalidMessage("one of them does not hold a job")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.ledger, "read", read_one)
+        patch.setattr(world.ledger, "read_many", read_many)
+        collected = world.collector().step()
+
+    assert world.job(well).state is JobState.DONE
+    assert collected.postponed == [f"job {odd.id}: the ledger's item {odd.id} does not hold a job"]
+    assert world.left(world.results) == 4
+
+
+def test_jobs_that_go_on_are_merged_and_let_go_before_any_is_ended(world: World) -> None:
+    ending, going = world.submit(PROBLEM), world.submit(a_problem(seed=2), chunks=8)
+    world.answer(ending, PROBLEM)
+    world.answer(going, a_problem(seed=2), [0])
+    fuse = Fuse()
+    seen: list[tuple[int, int]] = []
+    get = world.store.get
+
+    def slow(key: str) -> bytes | None:  # the first thing that ending a job needs
+        seen.append((len(world.job(going).done), world.left(world.results)))
+        return get(key)
+
+    world.store.get = slow  # type: ignore[method-assign]
+    world.collector(fuse).step()
+
+    assert seen == [(1, 4)]
+    assert_done(world, ending)
+
+
+def test_results_of_jobs_whose_end_takes_long_stay_leased(world: World) -> None:
+    problems = [a_problem(seed=seed) for seed in range(4)]
+    jobs = [world.submit(problem, chunks=2) for problem in problems]
+    for job, problem in zip(jobs, problems, strict=True):
+        world.answer(job, problem)
+    get = world.store.get
+    visible: list[int] = []
+
+    def slow(key: str) -> bytes | None:
+        world.clock.advance(25)
+        visible.append(world.results.depth().visible)
+        return get(key)
+
+    world.store.get = slow  # type: ignore[method-assign]
+    world.collector().step()
+
+    assert visible == [0, 0, 0, 0]
+    assert world.left(world.results) == 0
+    assert all(world.job(job).state is JobState.DONE for job in jobs)
 
 
 # --- dying between any two calls

@@ -133,6 +133,30 @@ def test_finishing_twice_is_finishing_once(world: World) -> None:
     assert world.store.objects == objects
 
 
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("call", range(5))
+def test_once_a_job_is_done_its_answer_is_there_for_everybody(
+    world: World, call: int, *, after: bool
+) -> None:
+    job = complete(world)
+    fuse = Fuse(breaks_at=call, error=Died, after=after)
+
+    with pytest.raises(Died):
+        world.finisher(fuse).finish(job)
+
+    if world.job(job).state is JobState.DONE:
+        assert answer_object(PROBLEM.sha) in world.store.objects
+        assert record_object(job.id, job.attempt) in world.store.objects
+
+
+def test_many_atoms_are_written_as_they_are() -> None:
+    problem = a_problem(3, atoms=25_001)  # more than one piece
+
+    read = json.loads(record(problem, Minimum(-1.0, 5)))
+
+    assert read["Atom values"] == problem.atoms.rows().tolist()
+
+
 def test_a_job_whose_points_are_all_excluded_fails_by_itself(world: World) -> None:
     problem = a_problem(min_distance=100.0)
     job = complete(world, problem, best=None)

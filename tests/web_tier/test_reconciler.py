@@ -20,6 +20,7 @@ from gridwell.domain.job import (
     JobState,
 )
 from gridwell.domain.messages import ChunkMessage
+from gridwell.domain.minimum import Minimum
 from gridwell.domain.objects import problem_object
 from tests.builders import NOW, OTHER_ATTEMPT, a_job, a_problem
 from tests.domain.strategies import jobs
@@ -280,6 +281,19 @@ def test_a_complete_job_that_nobody_closed_is_finished(world: World) -> None:
     assert world.reconciler().step() == [Reconciled(job.id, "finish")]
 
     assert (world.job(job).state, world.job(job).result) == (JobState.DONE, BEST)
+
+
+def test_a_complete_job_with_a_false_winner_is_not_finished_here_either(world: World) -> None:
+    job = world.submit(PROBLEM)
+    lie = Minimum(-1e9, 5)
+    world.ledger.merge(job.id, job.attempt, EVERY, lie, worker="liar", now=NOW)
+
+    world.reconciler().step()
+
+    error = world.job(job).error
+    assert error is not None
+    assert error.code == INTEGRITY
+    assert "worker liar reported" in error.detail
 
 
 def test_a_job_past_its_deadline_fails_and_says_how_far_it_came(world: World) -> None:

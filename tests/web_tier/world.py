@@ -81,8 +81,8 @@ class World:
         self.ledger = MemoryLedger()
         self.store = MemoryStore()
         self.cache = MemoryCache(self.clock)
-        self.chunks = MemoryQueue(self.clock)
         self.dead_chunks = MemoryQueue(self.clock)
+        self.chunks = MemoryQueue(self.clock, dead=self.dead_chunks)
         self.dead_results = MemoryQueue(self.clock)
         self.results = MemoryQueue(self.clock, dead=self.dead_results)
 

@@ -1,0 +1,108 @@
+"""`dead-letters`: for operators with access to the queues and the ledger."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from gridwell.adapters.program import read_settings
+from gridwell.domain.errors import ServiceError
+from web_tier.settings import Names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from web_tier.letters import Letters
+
+_KINDS = ("chunks", "results")
+_limit = click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="Look at so many letters at most.",
+)
+
+
+@click.group("dead-letters")
+def dead_letters() -> None:
+    """Look at messages that were received too often, and send them again.
+
+    Exit codes: 0 done, 1 AWS did not answer or refused a message, 2 wrong usage or settings.
+    """
+
+
+@dead_letters.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+@_limit
+def list_letters(*, as_json: bool, limit: int) -> None:
+    """List the dead letters of both queues: whose they are, how old, and why they died.
+
+    They are leased while they are read, so whoever else asks for them must wait a moment.
+    """
+    with _answered(), _letters().held(limit) as letters:
+        for letter in letters:
+            click.echo(json.dumps(letter.fields()) if as_json else letter.line())
+        _tell_of_more(len(letters), limit)
+
+
+@dead_letters.command()
+@click.option("--job", metavar="ID", help="Only the letters of this job.")
+@click.option("--all", "every", is_flag=True, help="All letters, also those that nobody can read.")
+@_limit
+def redrive(*, job: str | None, every: bool, limit: int) -> None:
+    """Send dead letters to the queue they came from."""
+    if (job is None) is not every:
+        raise click.UsageError("say which letters: --job ID or --all")
+    with _answered():
+        letters = _letters()
+        with letters.held(limit) as held:
+            chosen = [letter for letter in held if every or letter.job == job]
+            refused = letters.redrive(chosen)
+            for kind in _KINDS:
+                sent = [each for each in chosen if each.kind == kind and each not in refused]
+                click.echo(f"{len(sent)} dead {kind} sent again")
+            _tell_of_more(len(held), limit)
+    if refused:
+        click.echo(f"the queue refused {len(refused)} letters, which stay", err=True)
+        raise SystemExit(1)
+
+
+def chosen_letters(names: Names) -> Letters:
+    """The dead letters on AWS."""
+    # boto3 costs half a second, which `--help` and a wrong setting should not.
+    from gridwell.adapters.aws import client  # noqa: PLC0415
+    from gridwell.adapters.clock import SystemClock  # noqa: PLC0415
+    from gridwell.adapters.ledger_jobs import DynamoJobLedger  # noqa: PLC0415
+    from gridwell.adapters.sqs import SqsQueue  # noqa: PLC0415
+    from web_tier.letters import Letters  # noqa: PLC0415
+
+    sqs = client("sqs")
+    return Letters(
+        ledger=DynamoJobLedger(client("dynamodb"), names.table),
+        dead={kind: SqsQueue(sqs, names.queue(f"dead_{kind}")) for kind in _KINDS},
+        living={kind: SqsQueue(sqs, names.queue(kind)) for kind in _KINDS},
+        clock=SystemClock(),
+    )
+
+
+def _letters() -> Letters:
+    return chosen_letters(read_settings(Names))
+
+
+def _tell_of_more(seen: int, limit: int) -> None:
+    if seen == limit:
+        click.echo(f"there may be more than {limit}; --limit looks at more", err=True)
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    """End the program with AWS's words where it does not answer."""
+    try:
+        yield
+    except ServiceError as error:
+        click.echo(f"{type(error).__name__}: {error}", err=True)
+        raise SystemExit(1) from error
