@@ -293,6 +293,20 @@ def test_a_worker_has_no_power_over_machines_or_roles_and_writes_only_its_heartb
     }
 
 
+def test_the_web_tier_may_take_dead_letters_and_send_them_again() -> None:
+    def may(action: str) -> set[str]:
+        return {
+            resource["Fn::GetAtt"][0]
+            for one in statements("WebRole")
+            if action in listed(one["Action"])
+            for resource in listed(one["Resource"])
+        }
+
+    assert may("sqs:SendMessage") == {"Chunks", "Results"}
+    for action in ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"):
+        assert may(action) == {"Results", "DeadChunks", "DeadResults"}
+
+
 def test_nobody_but_the_autoscaler_touches_machines() -> None:
     touching = {
         role for role in ROLES if any(fnmatch.fnmatch(action, "ec2:*") for action in actions(role))
