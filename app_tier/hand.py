@@ -25,6 +25,7 @@ class Held:
     receipts: list[str]  #: of every delivery of it, as duplicates must be deleted too
     receives: int
     lease: Lease
+    suspect: bool | None = None  #: may be what ends workers; None: not judged yet
     submitted: bool = False  #: the compute port has it, or had it
     outcome: Outcome | None = None  #: its result, which waits to be sent
 

@@ -1,19 +1,16 @@
-"""From the queue into the compute port: only chunks that can be computed and are wanted."""
+"""From the queue into the worker's hand: only what this release can read, and as there is room."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from app_tier.compute import ChunkTask
 from app_tier.handlers import HANDLERS
-from app_tier.problems import Problems
 from gridwell.domain.errors import InvalidMessage, OtherVersion, ServiceBusy
-from gridwell.domain.failure import PROBLEM_MISSING, UNSUPPORTED
+from gridwell.domain.failure import UNSUPPORTED
 from gridwell.domain.messages import ChunkMessage, Envelope
 
 if TYPE_CHECKING:
     from app_tier.bench import Bench
-    from app_tier.hand import Held
     from app_tier.step import Step
     from gridwell.domain.ports import Received
 
@@ -22,16 +19,8 @@ _LATER_SECONDS: Final = 1.0  #: the same where it had none
 _RECEIVE_AT_MOST: Final = 10  #: SQS gives no more
 
 
-class _Uncomputable(Exception):  # noqa: N818 - a verdict
-    """A chunk cannot be computed here."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-
-
 class Intake:
-    """Receives chunks and has them computed.
+    """Receives chunks.
 
     Args:
         bench: what the worker works at.
@@ -42,7 +31,6 @@ class Intake:
     def __init__(self, bench: Bench, *, places: int, poll_seconds: float) -> None:
         self.empty_polls = 0  #: successful long polls without a message for us, in a row
         self._bench = bench
-        self._problems = Problems(bench.ports.store)
         self._places = places
         self._poll_seconds = poll_seconds
         self._short_poll_at = bench.now
@@ -51,7 +39,8 @@ class Intake:
     def rest(self) -> float:
         """Seconds until it is worth to receive more, infinite while there is no room."""
         bench = self._bench
-        if len(bench.hand) >= self._places:
+        # What is to be computed alone waits for the others, and not for more of them.
+        if len(bench.hand) >= self._places or any(held.suspect for held in bench.hand):
             return float("inf")
         poll_at = self._short_poll_at if len(bench.hand) else bench.now
         return max(0.0, poll_at - bench.now, bench.foreign.left(bench.now))
@@ -104,36 +93,6 @@ class Intake:
         elif batch:
             self.empty_polls = 0
 
-    def admit(self, step: Step) -> None:
-        """Have new chunks computed, those that are wanted."""
-        bench = self._bench
-        new = [held for held in bench.hand if not held.submitted]
-        if not new or bench.paused or not bench.learn(step, new):
-            return
-        # A job that is only remembered may have begun a new attempt since, whose chunks these are:
-        # what was read after a message came is what may call it void.
-        doubtful = [held for held in new if bench.void_reason(held) is not None]
-        if doubtful and not bench.learn(step, doubtful, older_than=0.0):
-            return
-        for held in new:
-            if bench.drop_void(step, held):
-                continue
-            try:
-                task = self._task(held)
-            except ServiceBusy as error:
-                bench.busy(step, "fetching a problem", error)
-                break
-            except _Uncomputable as error:
-                step.note("chunk_refused", f"{held.name} cannot be computed: {error}")
-                bench.failed(step, held, error.code, str(error))
-            except InvalidMessage as error:  # a forged number, not the job's fault
-                step.note("chunk_refused", f"{held.name} cannot be computed: {error}")
-                bench.give_back(step, [held], bench.backoff(held.receives))
-            else:
-                bench.ports.compute.submit(task)
-                held.submitted = True
-        bench.delete(step)
-
     def _count_empty(self) -> None:
         """Count a poll that brought nothing for us: only a long one says that there is nothing."""
         self.empty_polls += self._polled_long
@@ -158,23 +117,3 @@ class Intake:
             if chunk is not None:
                 bench.report(chunk, received.receives, UNSUPPORTED, str(error))
         bench.release(step, [received.receipt], bench.backoff(received.receives))
-
-    def _task(self, held: Held) -> ChunkTask:
-        message = held.message
-        if unreadable := self._bench.jobs.unreadable(message.job):
-            raise _Uncomputable(UNSUPPORTED, unreadable)
-        job = self._bench.jobs.get(message.job)
-        if job is None:  # such a chunk is void, and dropped before
-            raise InvalidMessage(f"there is no job {message.job}")
-        box = job.plan.box(message.chunk)
-        data = self._problems.get(message.problem)
-        if data is None:
-            raise _Uncomputable(PROBLEM_MISSING, f"problem {message.problem} is not in the store")
-        return ChunkTask(
-            ticket=held.ticket,
-            kind=message.kind,
-            problem=message.problem,
-            data=data,
-            box=box,
-            incumbent=self._bench.jobs.incumbent(message.job),
-        )

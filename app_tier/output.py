@@ -96,7 +96,7 @@ class Output:
         bench, lease = self._bench, held.lease
         said = f"it did not move or end in {bench.now - lease.since:.0f} s"
         step.note("chunk_given_up", f"{held.name} is given up: {said}")
-        if lease.too_long(bench.now) or (moves is not None and moves <= lease.moves):
+        if moves is not None and (lease.too_long(bench.now) or moves <= lease.moves):
             bench.failed(step, held, STUCK, said)
         else:
             bench.give_back(step, [held], bench.backoff(held.receives))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from app_tier.admission import Admission
 from app_tier.bench import Bench, Ports
 from app_tier.intake import Intake
 from app_tier.output import Output
@@ -54,6 +55,7 @@ class Worker:
             places=PLACES_PER_CORE * habits.cores,
             poll_seconds=habits.poll_seconds,
         )
+        self._admission = Admission(self._bench)
         self._output = Output(self._bench, worker=habits.worker)
         self._started = self._beat_at = self._bench.now
         self._stop_at: float | None = None
@@ -92,7 +94,7 @@ class Worker:
             self._bench.release(step, [received.receipt for received in batch], 0)
             return
         self._intake.take(step, batch)
-        self._intake.admit(step)
+        self._admission.admit(step)
         if self._idle():
             self._beat(step, draining=True)
             step.exit = Exit.IDLE

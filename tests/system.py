@@ -5,6 +5,7 @@ Smaller than the simulation, and without chance: a test says what goes wrong.
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING, Any
 
 from app_tier.bench import Ports
@@ -55,13 +56,17 @@ class Newer:
 
 
 class Machine:
-    """A worker of one core, and the machine that starts it again when it dies."""
+    """A worker, and the machine that starts it again when it dies.
+
+    Of all that it computes at a time, `breaks` sees each before any is computed.
+    """
 
     def __init__(
         self,
         system: System,
         name: str,
         *,
+        cores: int = 1,
         newer: bool = False,
         stays: bool = True,
         breaks: Callable[[ChunkTask], Outcome | None] = lambda _task: None,
@@ -71,9 +76,11 @@ class Machine:
         self.ended: Exit | None = None
         self.said: list[str] = []
         self._system = system
+        self._cores = cores
         self._newer = newer
         self._stays = stays
         self._breaks = breaks
+        self._chance = random.Random(name).random
         self._boot()
 
     def _boot(self) -> None:
@@ -88,11 +95,12 @@ class Machine:
                 fleet=world.ledger,
                 compute=self._compute,
                 clock=world.clock,
-                chance=lambda: 0.5,
+                chance=self._chance,
             ),
             Habits(
                 worker=self.name,
                 version="2" if self._newer else "1",
+                cores=self._cores,
                 poll_seconds=0.001,
                 minimum_uptime=1e9 if self._stays else 30,
             ),
@@ -104,20 +112,20 @@ class Machine:
         return self._system.world.ledger.heartbeats([self.name])[self.name]
 
     def step(self) -> None:
-        """Take a step, and compute a chunk; or start again after a death."""
+        """Take a step, and compute a chunk on each core; or start again after a death."""
         if self.ended is not None:
             return
         try:
             step = self._worker.step()
             self.said += [note.text for note in step.notes]
             self.ended = step.exit
-            for task in list(self._compute.tasks.values())[:1]:
-                outcome = self._breaks(task)
-                if outcome is None:
-                    self._compute.end(0)
-                else:
-                    del self._compute.tasks[task.ticket]
-                    self._compute.outcomes.append(outcome)
+            tasks = list(self._compute.tasks.values())[: self._cores]
+            outcomes = [self._breaks(task) for task in tasks]
+            for outcome in filter(None, outcomes):
+                del self._compute.tasks[outcome.ticket]
+                self._compute.outcomes.append(outcome)
+            for _ in range(outcomes.count(None)):
+                self._compute.end(0)
         except WorkerDied:
             self.deaths += 1
             self._boot()

@@ -40,13 +40,15 @@ def fails(code: str, text: str) -> Callable[[ChunkTask], Outcome]:
     return lambda task: Outcome(ticket=task.ticket, error=text, code=code)
 
 
-def lived_through(act: Callable[[ChunkTask], Outcome], machines: int = 1) -> tuple[System, Job]:
+def lived_through(
+    act: Callable[[ChunkTask], Outcome], machines: int = 1, cores: int = 1
+) -> tuple[System, Job]:
     """A system after the end of a job with such a chunk, and of two others beside it."""
     system = System()
     jobs = [system.submit(problem) for problem in (SICK, *WELL)]
     assert jobs[0].plan.chunks > POISON
     for number in range(machines):
-        system.machine(f"w-{number}", breaks=poisoned(jobs[0], act))
+        system.machine(f"w-{number}", cores=cores, breaks=poisoned(jobs[0], act))
 
     system.run(*jobs)
 
@@ -116,3 +118,13 @@ def test_a_chunk_that_killed_ten_workers_by_chance_is_computed_all_the_same() ->
 
     assert system.world.job(job).result == true_minimum(SICK)
     assert "dead letter of chunk 2 sent once more" in system.did
+
+
+@pytest.mark.parametrize("cores", [2, 8])
+def test_a_chunk_that_kills_every_worker_at_once_takes_no_other_job_with_it(cores: int) -> None:
+    system, job = lived_through(dies, cores=cores)  # nothing beside it ever ends before it
+
+    assert job.error is not None
+    assert "chunk 2 was taken by workers again and again" in job.error.detail
+    assert "computing it seems to end the whole worker" in job.error.detail
+    assert system.machines[0].deaths >= 20
