@@ -24,7 +24,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from gridwell.domain.errors import ServiceBusy, ServiceDenied, ServiceError
+from gridwell.domain.errors import ServiceBusy, ServiceDenied, ServiceError, Throttled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,20 +41,24 @@ _THROTTLED = frozenset(
         "BandwidthLimitExceeded",
         "KmsThrottled",
         "LimitExceededException",
-        "OverLimit",
-        "PriorRequestNotComplete",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
         "RequestThrottled",
         "RequestThrottledException",
-        "RequestTimeout",
-        "RequestTimeoutException",
-        "ServiceUnavailable",
         "SlowDown",
         "ThrottledException",
         "Throttling",
         "ThrottlingException",
         "TooManyRequestsException",
+    }
+)
+_BUSY = frozenset(
+    {
+        "OverLimit",
+        "PriorRequestNotComplete",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceUnavailable",
         "TransactionInProgressException",
         "TransactionConflictException",
     }
@@ -139,7 +143,8 @@ def translated(
         codes: error codes that mean something of their own to this call.
 
     Raises:
-        ServiceBusy: throttled, a timeout, a lost connection or a fault of the service.
+        Throttled: too many calls.
+        ServiceBusy: a timeout, a lost connection or a fault of the service.
         ServiceDenied: credentials, permissions, a missing resource or a request refused for good.
     """
     try:
@@ -171,7 +176,9 @@ def _of_reply(
     if code in codes:
         return codes[code](words)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code in _THROTTLED or status == _TOO_MANY_REQUESTS or status >= _SERVER_FAULT:
+    if code in _THROTTLED or status == _TOO_MANY_REQUESTS:
+        return Throttled(words)
+    if code in _BUSY or status >= _SERVER_FAULT:
         return ServiceBusy(words)
     return ServiceDenied(f"{words}; {_remedy(code)}")
 

@@ -62,6 +62,7 @@ def test_explain_prints_the_plan_in_detail_and_does_nothing(ports: Ports) -> Non
     assert output.splitlines() == [
         "5 chunks waiting + 0 in flight = 5, want 2 of cap 19; none there; launch 2",
         "policy default, cap 19 of 19, release release-1",
+        "lease held by nobody",
         "launch in slot 00",
         "launch in slot 01",
     ]
