@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS: Final = 3
 READ_SECONDS: Final = 30  #: longer than SQS's longest poll (20 s)
 TRIES: Final = 4  #: of one call, the first included
+FEW_TRIES: Final = 2  #: where the caller tries again by itself, and must not hang in a call
 CONNECTIONS: Final = 64  #: kept open per client; more threads than that open and close their own
 
 _TOO_MANY_REQUESTS = 429
@@ -107,7 +108,7 @@ _UNUSABLE = (
 )
 
 
-def client(service: str) -> Any:
+def client(service: str, *, tries: int = TRIES) -> Any:
     """A client of an AWS service that gives up on a silent network in seconds.
 
     Region, credentials and endpoint come from where every AWS tool takes them: the environment,
@@ -115,6 +116,7 @@ def client(service: str) -> Any:
 
     Args:
         service: as boto3 names it, like ``sqs``.
+        tries: of one call; it lasts up to 33 s for each where nobody answers.
 
     Raises:
         ServiceDenied: if no region is configured.
@@ -122,7 +124,7 @@ def client(service: str) -> Any:
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
-        retries={"mode": "standard", "total_max_attempts": TRIES},
+        retries={"mode": "standard", "total_max_attempts": tries},
         max_pool_connections=CONNECTIONS,
         tcp_keepalive=True,
         # Signed addresses must be of version 4, which boto3 does not take by itself everywhere.
