@@ -9,15 +9,15 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from autoscaler.act import Action
 from autoscaler.intents import beat_of, since
 from autoscaler.model import Read
+from autoscaler.outcome import Action
 from gridwell.domain.errors import InvalidMessage
 from gridwell.domain.fleet import Decision, FleetView, InstanceState, InstanceView
 
 if TYPE_CHECKING:
-    from autoscaler.act import Outcome
     from autoscaler.model import FleetPlan, Snapshot
+    from autoscaler.outcome import Outcome
     from gridwell.domain.ports import FleetLedger
 
 KEPT_DECISIONS: Final = 100

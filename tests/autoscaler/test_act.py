@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from autoscaler.act import Action, Actor
+from autoscaler.act import Actor
 from autoscaler.decide import decide
 from autoscaler.intents import launch_token
 from autoscaler.model import FleetPlan, Policy, Snapshot, Start, Stop
 from autoscaler.observe import Ports, observe
+from autoscaler.outcome import Action
 from autoscaler.tenure import Tenure
 from gridwell.adapters.memory import ManualClock, MemoryEc2, MemoryLedger, MemoryQueue
 from gridwell.domain.errors import (
@@ -173,7 +174,7 @@ def test_a_lost_reply_is_asked_again_with_the_same_token(stage: Stage) -> None:
 
 
 def test_an_answer_counts_from_when_it_came(stage: Stage) -> None:
-    stage.ec2.errors = {0: NoCapacity("none left")}
+    stage.ec2.errors = {0: ServiceBusy("timed out")}
     stage.launch(0)
     stage.clock.advance(80)
     stage.ec2.errors = {}
@@ -311,6 +312,21 @@ def test_a_launch_whose_token_was_used_up_heals_with_the_next_epoch(stage: Stage
 
     states = [instance.state for instance in stage.ec2.instances()]
     assert states == [InstanceState.TERMINATED, InstanceState.PENDING]
+
+
+@pytest.mark.parametrize("error", [NoCapacity("none left"), ServiceDenied("not allowed")])
+def test_a_clear_no_ends_an_intent_and_frees_its_place(stage: Stage, error: Exception) -> None:
+    stage.ec2.errors = {0: error}
+    stage.launch(0)
+    stage.ec2.errors = {}
+    stage.clock.advance(80)
+    stage.queue.send(["chunk"])
+
+    plan = decide(stage.look(), POLICY)
+    stage.actor.carry_out(plan, stage.look())
+
+    assert "unanswered" not in plan.reason
+    assert len(stage.ec2.instances()) == 1
 
 
 # --- capacity
