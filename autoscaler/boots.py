@@ -80,8 +80,10 @@ def judge(
         if beat_of(instance, heartbeats, numbered) is not None:
             return proven(slot, now=now)
         ended = instance.state is InstanceState.TERMINATED
-        # What was started a moment ago may be on though EC2 still shows it as stopped.
-        ended |= instance.state is InstanceState.STOPPED and age > policy.lag_seconds
+        # What was started a moment ago may be on though EC2 still shows it as stopped; unless what
+        # it shows is of this start, by its LaunchTime of whole seconds.
+        late = age > policy.lag_seconds or instance.launched >= int(slot.started_at)
+        ended |= instance.state is InstanceState.STOPPED and late
         if not ended:
             return slot
         if instance.reason.startswith(_NO_ROOM):

@@ -48,7 +48,12 @@ def decide(snapshot: Snapshot, policy: Policy) -> FleetPlan:
     if missing:
         return FleetPlan(reason=f"could not read {', '.join(missing)}: everything stays as it is")
     census = take_census(snapshot, policy)
-    choice = choose(policy.offers, snapshot.slots, now=snapshot.taken_at)
+    choice = choose(
+        policy.offers,
+        snapshot.slots,
+        now=snapshot.taken_at,
+        again_seconds=policy.capacity_retry_seconds,
+    )
     distrust = distrust_of(snapshot, policy)
     want = min(RULES[policy.rule].want(snapshot.depth, policy), census.cap)
     short = max(0, want - census.capacity)

@@ -66,6 +66,7 @@ _LEAST: Final = {
     "stop_per_tick": 0,
     "force_stop_seconds": 0,
     "quarantine_boots": 1,
+    "capacity_retry_seconds": 0,
 }
 
 
@@ -91,6 +92,7 @@ class Policy:
     stop_per_tick: int = 2  #: the same for instances that are of no use
     force_stop_seconds: float = 600.0  #: so long a shutdown may last
     quarantine_boots: int = 3  #: so many boots in a row without a heartbeat end an instance
+    capacity_retry_seconds: float = 60.0  #: until a refused offer is tried for want of another
     offers: tuple[Offer, ...] = _ANY  #: what to ask EC2 for, the best first
 
     def __post_init__(self) -> None:

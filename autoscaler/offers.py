@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from gridwell.domain.fleet import Offer, Slot
 
 REMEMBERED_SECONDS: Final = 600.0  #: a zone without capacity rarely has some again much sooner
-ASK_AGAIN_SECONDS: Final = 60.0  #: where nothing but refused offers is left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +39,9 @@ def refusals(slots: Iterable[Slot], *, now: float) -> dict[Offer, float]:
     return latest
 
 
-def choose(offers: Sequence[Offer], slots: Iterable[Slot], *, now: float) -> Choice:
+def choose(
+    offers: Sequence[Offer], slots: Iterable[Slot], *, now: float, again_seconds: float
+) -> Choice:
     """The offers to launch by: those that were not refused of late, in the operator's order.
 
     Where all were refused, the one that was refused first is tried again now and then, by one
@@ -50,13 +51,14 @@ def choose(offers: Sequence[Offer], slots: Iterable[Slot], *, now: float) -> Cho
         offers: the operator's, at least one.
         slots: as the ledger has them.
         now: the time.
+        again_seconds: after so long one is tried again where nothing else is left.
     """
     known = refusals(slots, now=now)
     fresh = tuple(offer for offer in offers if offer not in known)
     if fresh:
         return Choice(offers=fresh)
     oldest = min(offers, key=lambda offer: known[offer])
-    wait = known[oldest] + ASK_AGAIN_SECONDS - now
+    wait = known[oldest] + again_seconds - now
     if wait > 0:
         return Choice(offers=(), wait=wait)
     return Choice(offers=(oldest,), probe=True)

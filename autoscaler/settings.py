@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     boot_grace_seconds: float = Field(180.0, ge=0)
     quiet_seconds: float = Field(120.0, ge=0)
     stopped_max_age_seconds: float = Field(24 * 3600.0, ge=0)
+    capacity_retry_seconds: float = Field(60.0, ge=0)
     lease_seconds: float = Field(30.0, gt=0, le=600)
     instance_types: str = Field("", pattern=r"^([a-z0-9.-]+(,[a-z0-9.-]+)*)?$")
     subnets: str = Field("", pattern=r"^(subnet-[a-z0-9]+(,subnet-[a-z0-9]+)*)?$")
@@ -73,5 +74,6 @@ class Settings(BaseSettings):
             boot_grace_seconds=self.boot_grace_seconds,
             quiet_seconds=self.quiet_seconds,
             stopped_max_age_seconds=self.stopped_max_age_seconds,
+            capacity_retry_seconds=self.capacity_retry_seconds,
             offers=self.offers,
         )

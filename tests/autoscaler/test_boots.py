@@ -66,6 +66,12 @@ def test_what_ec2_may_not_show_yet_is_no_failure() -> None:
     assert judged(stopped, slot) == slot
 
 
+def test_a_start_that_ec2_shows_to_have_fallen_back_is_known_at_once() -> None:
+    stopped = instance(0, "stopped", launched=float(int(NOW) - 5), reason="Server.Insufficient…")
+
+    assert judged(stopped, booted(stopped, age=4.5)).failures == 1
+
+
 def test_an_instance_that_ended_at_its_launch_failed_at_once() -> None:
     ended = instance(0, "terminated")
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from autoscaler.decide import decide
 from autoscaler.model import Policy
-from autoscaler.offers import ASK_AGAIN_SECONDS, REMEMBERED_SECONDS, choose, refusals, refused
+from autoscaler.offers import REMEMBERED_SECONDS, Choice, choose, refusals, refused
 from gridwell.domain.fleet import Offer, Slot
 from tests.autoscaler.fleets import NOW, instance, slot_of, snapshot
 
@@ -15,18 +15,22 @@ A, B, C = Offer(type="a"), Offer(type="b", subnet="subnet-1"), Offer(type="b", s
 OFFERS = (A, B, C)
 
 
+def choice_at(now: float, *slots: Slot) -> Choice:
+    return choose(OFFERS, slots, now=now, again_seconds=60.0)
+
+
 def slot_refused(offer: Offer, *, age: float, number: int = 0) -> Slot:
     return refused(Slot(number=number), offer, now=NOW - age)
 
 
 def test_without_refusals_the_operators_order_stands() -> None:
-    assert choose(OFFERS, (), now=NOW).offers == OFFERS
+    assert choice_at(NOW).offers == OFFERS
 
 
 def test_a_refused_offer_is_left_out_for_ten_minutes() -> None:
     slots = (slot_refused(A, age=599), slot_refused(C, age=601, number=1))
 
-    assert choose(OFFERS, slots, now=NOW).offers == (B, C)
+    assert choice_at(NOW, *slots).offers == (B, C)
 
 
 def test_what_every_slot_was_refused_is_asked_again_by_one_launch_after_a_minute() -> None:
@@ -34,8 +38,8 @@ def test_what_every_slot_was_refused_is_asked_again_by_one_launch_after_a_minute
         slot_refused(offer, age=age, number=number)
         for number, (offer, age) in enumerate([(A, 10.0), (B, 61.0), (C, 30.0)])
     )
-    later = choose(OFFERS, slots, now=NOW)
-    sooner = choose(OFFERS, slots, now=NOW - 11.0)
+    later = choice_at(NOW, *slots)
+    sooner = choice_at(NOW - 11.0, *slots)
 
     assert (later.offers, later.probe) == ((B,), True)
     assert (sooner.offers, sooner.wait) == ((), 10.0)
@@ -47,11 +51,11 @@ def test_some_offer_is_always_asked_for_within_a_minute(history: list[tuple[Offe
     for offer, age in sorted(history, key=lambda item: -item[1]):
         slot = refused(slot, offer, now=NOW - age)
 
-    choice = choose(OFFERS, (slot,), now=NOW)
+    choice = choice_at(NOW, slot)
 
     assert set(choice.offers) <= set(OFFERS)
     assert bool(choice.offers) == (choice.wait == 0.0)
-    assert 0.0 <= choice.wait <= ASK_AGAIN_SECONDS
+    assert 0.0 <= choice.wait <= 60.0
     known = refusals((slot,), now=NOW)
     assert choice.probe or known.keys().isdisjoint(choice.offers)
     assert all(NOW - at < REMEMBERED_SECONDS for at in known.values())
