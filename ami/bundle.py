@@ -21,6 +21,8 @@ from gridwell.domain.errors import ServiceError
 _MACHINE_FILES: Final = (
     "provision.sh",
     "release.py",
+    "deadline.sh",
+    "gridwell-deadline.service",
     "gridwell-release.service",
     "gridwell-worker.service",
 )

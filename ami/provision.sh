@@ -33,7 +33,7 @@ python="$home/venv/bin/python"
 
 say "release $release"
 cp "$wheel" "$home/releases/$release.whl"
-cp "$here/release.py" "$home/bin/release.py"
+cp "$here/release.py" "$here/deadline.sh" "$home/bin/"
 GRIDWELL_RELEASE=$release "$python" -P "$home/bin/release.py"
 
 say "smoke test"
@@ -41,7 +41,8 @@ PYTHONPATH="$home/run/release" OPENBLAS_NUM_THREADS=1 "$python" -P -m app_tier s
 
 say "units"
 cp "$here"/gridwell-*.service "$home/units/"
-systemctl enable "$home/units/gridwell-release.service" "$home/units/gridwell-worker.service"
+systemctl enable "$home/units/gridwell-deadline.service" \
+    "$home/units/gridwell-release.service" "$home/units/gridwell-worker.service"
 
 # What a boot writes, it must find fresh.
 rm -rf "$home/run"

@@ -48,7 +48,7 @@ def main() -> None:
     """The app tier: computes chunks until there are none.
 
     Exit codes: 0 done (for `work`: the queue is idle, and nothing else), 1 failed, 2 wrong usage
-    or settings, 75 told to stop.
+    or settings, 69 the queues have not answered for long, 75 told to stop.
     """
 
 
@@ -102,18 +102,19 @@ def check() -> None:
 def chosen_ports(settings: Settings, pool: ProcessPool) -> Ports:
     """The ports on AWS."""
     from app_tier.bench import Ports  # noqa: PLC0415 - see above
-    from gridwell.adapters.aws import client  # noqa: PLC0415
+    from gridwell.adapters.aws import FEW_TRIES, client  # noqa: PLC0415
     from gridwell.adapters.clock import SystemClock  # noqa: PLC0415
     from gridwell.adapters.ledger_fleet import DynamoFleetLedger  # noqa: PLC0415
     from gridwell.adapters.ledger_jobs import DynamoJobLedger  # noqa: PLC0415
     from gridwell.adapters.s3 import S3Store  # noqa: PLC0415
     from gridwell.adapters.sqs import SqsQueue  # noqa: PLC0415
 
-    sqs, dynamodb = client("sqs"), client("dynamodb")
+    # The worker tries again at its next step, and its watchdog waits for no call for long.
+    sqs, dynamodb, s3 = (client(name, tries=FEW_TRIES) for name in ("sqs", "dynamodb", "s3"))
     return Ports(
         chunks=SqsQueue(sqs, settings.chunks),
         results=SqsQueue(sqs, settings.results),
-        store=S3Store(client("s3"), settings.bucket),
+        store=S3Store(s3, settings.bucket),
         jobs=DynamoJobLedger(dynamodb, settings.table),
         fleet=DynamoFleetLedger(dynamodb, settings.table, settings.fleet),
         compute=pool,
@@ -124,7 +125,7 @@ def chosen_ports(settings: Settings, pool: ProcessPool) -> Ports:
 
 def _work(settings: Settings, pool: ProcessPool, orders: _Orders) -> int:
     from app_tier.loop import work as loop  # noqa: PLC0415 - see above
-    from app_tier.watchdog import Notifier  # noqa: PLC0415
+    from app_tier.watchdog import Contact, Notifier, watched  # noqa: PLC0415
     from app_tier.worker import Habits, Worker  # noqa: PLC0415
     from gridwell import __version__  # noqa: PLC0415
 
@@ -137,7 +138,9 @@ def _work(settings: Settings, pool: ProcessPool, orders: _Orders) -> int:
         idle_polls=settings.idle_polls,
         minimum_uptime=settings.minimum_uptime_seconds,
     )
-    worker = Worker(ports, habits)
+    notifier = Notifier(os.environ.get("NOTIFY_SOCKET"), ports.clock)
+    contact = Contact(ports.clock, settings.progress_file)
+    worker = Worker(watched(ports, notifier, contact), habits)
     orders.follow(worker)
     logger.info(
         "worker %s takes chunks from %s with %d processes",
@@ -146,4 +149,4 @@ def _work(settings: Settings, pool: ProcessPool, orders: _Orders) -> int:
         len(pool.processes()),
         extra={"action": "worker.started"},
     )
-    return loop(worker, Notifier(os.environ.get("NOTIFY_SOCKET"), ports.clock)).value
+    return loop(worker, notifier, contact, unreachable_seconds=settings.unreachable_seconds).value

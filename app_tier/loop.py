@@ -1,20 +1,29 @@
-"""The loop around a worker's steps: logs what they say, feeds the watchdog, ends when told."""
+"""The loop around a worker's steps: logs what they say, and ends when it must."""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
 
+from app_tier.step import Exit
+
 if TYPE_CHECKING:
-    from app_tier.step import Exit
-    from app_tier.watchdog import Notifier
+    from app_tier.watchdog import Contact, Notifier
     from app_tier.worker import Worker
 
 logger = logging.getLogger(__name__)
 
 
-def work(worker: Worker, notifier: Notifier) -> Exit:
+def work(
+    worker: Worker, notifier: Notifier, contact: Contact, *, unreachable_seconds: float
+) -> Exit:
     """Take steps until one says that the worker ends, and tell why it does.
+
+    Args:
+        worker: takes them.
+        notifier: tells systemd that they are taken.
+        contact: knows when the queues last answered.
+        unreachable_seconds: after so long without an answer the machine is of no use.
 
     Raises:
         ServiceDenied: see `Worker.step`.
@@ -29,3 +38,11 @@ def work(worker: Worker, notifier: Notifier) -> Exit:
         if step.exit is not None:
             notifier.stopping()
             return step.exit
+        if contact.silence > unreachable_seconds:
+            logger.critical(
+                "the queues have not answered for %.0f s; this machine is of no use",
+                contact.silence,
+                extra={"action": "worker.unreachable"},
+            )
+            notifier.stopping()
+            return Exit.UNREACHABLE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -23,6 +24,8 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(20.0, gt=0, le=20)  #: SQS allows no longer poll
     idle_polls: int = Field(3, ge=1)
     minimum_uptime_seconds: float = Field(60.0, ge=0)
+    unreachable_seconds: float = Field(600.0, gt=0)
+    progress_file: Path | None = None
     cores: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
 
     @property

@@ -10,6 +10,7 @@ class Exit(enum.Enum):
     """Why a worker ends, with the status its process exits with."""
 
     IDLE = 0  #: nothing to do: the unit powers the instance off on this status alone
+    UNREACHABLE = 69  #: the queue did not answer for long: EX_UNAVAILABLE, which powers off too
     STOPPED = 75  #: told to stop: EX_TEMPFAIL, which restarts after a stray SIGTERM
 
 

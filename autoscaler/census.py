@@ -6,12 +6,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from autoscaler.intents import Intent, intent_of
+from autoscaler.boots import is_broken, ready_at
+from autoscaler.intents import Intent, beat_of, intent_of, since
 from autoscaler.model import Policy, Read, Snapshot, Start
-from gridwell.domain.fleet import Heartbeat, Instance, InstanceState, Slot
+from autoscaler.offers import refusals
+from gridwell.domain.fleet import Instance, InstanceState, Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _ON = (InstanceState.PENDING, InstanceState.RUNNING)
 
@@ -23,7 +25,7 @@ class Census:
     cap: int  #: the policy's, or the operator's where that is lower
     held: str  #: why nothing may be started or launched; empty: it may
     running: int  #: alive, and taking work
-    booting: int  #: pending, or named by EC2 and not shown yet, within their grace
+    booting: int  #: pending, or started and not shown so yet, within their grace
     silent: int  #: on, and of no use: draining, or past their grace without a sign of life
     stopping: int  #: never capacity, always in their slot
     leaving: int  #: shutting down
@@ -33,6 +35,8 @@ class Census:
     standing: int  #: all that EC2 shows and is not terminated, and the answered launches
     startable: tuple[Start, ...]  #: the best first
     stale: tuple[str, ...]  #: stopped instances of another release
+    broken: tuple[str, ...]  #: stopped instances that do not boot
+    condemned: tuple[str, ...]  #: stopped instances that were given up before
     retries: tuple[int, ...]  #: slots of unanswered launches that may be asked again now
     free: tuple[int, ...]  #: slots in which nothing is or may be, and that may be tried now
 
@@ -40,24 +44,6 @@ class Census:
     def capacity(self) -> int:
         """Instances at work or on their way."""
         return self.running + self.booting
-
-
-def since(instance: Instance, slots: Mapping[int, Slot]) -> float:
-    """When an instance was last started: the later of what EC2 says and what we did.
-
-    EC2 renews LaunchTime at every start, yet not everywhere, and a restarted machine must not be
-    judged by its earlier life.
-    """
-    slot = slots.get(instance.slot) if instance.slot is not None else None
-    if slot is None or slot.started_at is None or slot.instance not in (None, instance.id):
-        return instance.launched
-    return max(instance.launched, slot.started_at)
-
-
-def beat_of(instance: Instance, snapshot: Snapshot, slots: Mapping[int, Slot]) -> Heartbeat | None:
-    """An instance's last sign of life, unless it is of an earlier life."""
-    beat = snapshot.heartbeats.get(instance.arn)
-    return None if beat is None or beat.at < since(instance, slots) else beat
 
 
 def take_census(snapshot: Snapshot, policy: Policy) -> Census:
@@ -73,23 +59,27 @@ def take_census(snapshot: Snapshot, policy: Policy) -> Census:
     answered = [slots[n] for n, intent in intents.items() if intent is Intent.ANSWERED]
     unanswered = [number for number, i in intents.items() if i is Intent.UNANSWERED]
     shown = len(snapshot.instances) - states[InstanceState.TERMINATED]
+    asked = [i for i in snapshot.instances if _is_on_its_way(i, snapshot, policy, slots)]
     return Census(
         cap=_cap(snapshot, policy),
         held=_held(snapshot),
         running=able[InstanceState.RUNNING],
         booting=able[InstanceState.PENDING]
+        + len(asked)
         + sum(_in_grace(slot.started_at or 0.0, snapshot, policy) for slot in answered),
         silent=sum(states[state] for state in _ON) - able.total(),
         stopping=states[InstanceState.STOPPING],
         leaving=states[InstanceState.SHUTTING_DOWN],
-        stopped=states[InstanceState.STOPPED],
+        stopped=states[InstanceState.STOPPED] - len(asked),
         answered=len(answered),
         unanswered=len(unanswered),
         standing=shown + len(answered),
-        startable=_startable(snapshot, slots),
+        startable=_startable(snapshot, policy, slots),
         stale=_stale(snapshot),
-        retries=_ready(_askable(unanswered, slots, snapshot, policy), slots, snapshot.taken_at),
-        free=_ready(_free(snapshot, policy, intents), slots, snapshot.taken_at),
+        broken=_stopped(snapshot, slots, lambda slot, one: is_broken(slot, one, policy)),
+        condemned=_stopped(snapshot, slots, lambda slot, one: slot.condemned == one.id),
+        retries=_ready(_askable(unanswered, slots, snapshot, policy), slots, snapshot),
+        free=_ready(_free(snapshot, policy, intents), slots, snapshot),
     )
 
 
@@ -118,36 +108,73 @@ def _able(
     instance: Instance, snapshot: Snapshot, policy: Policy, slots: Mapping[int, Slot]
 ) -> bool:
     """Whether an instance that is on will take chunks, or may be expected to soon."""
-    beat = beat_of(instance, snapshot, slots)
+    beat = beat_of(instance, snapshot.heartbeats, slots)
     if beat is not None and beat.draining:
         return False  # it takes no more, and is about to switch itself off
     if _in_grace(since(instance, slots), snapshot, policy):
         return True
     if Read.HEARTBEATS in snapshot.unknown:
         return True  # a table that cannot be read must not look like a dead fleet
-    # Place of R6: what is silent past its grace is to be stopped (orphaned or hung); for now it
-    # only does not count, and its systemd watchdog switches it off.
     return beat is not None and snapshot.taken_at - beat.at <= policy.heartbeat_seconds
 
 
-def _startable(snapshot: Snapshot, slots: Mapping[int, Slot]) -> tuple[Start, ...]:
+def _is_on_its_way(
+    instance: Instance, snapshot: Snapshot, policy: Policy, slots: Mapping[int, Slot]
+) -> bool:
+    """Whether EC2 agreed to start a stopped instance so lately that it may not show it yet.
+
+    A start that falls back to stopped looks the same.  It is no capacity in either case for
+    longer than EC2 may lag, and is not started again meanwhile.
+    """
+    slot = None if instance.slot is None else slots.get(instance.slot)
+    return (
+        instance.state is InstanceState.STOPPED
+        and slot is not None
+        and slot.unproven
+        and slot.instance == instance.id
+        and slot.started_at is not None
+        and snapshot.taken_at - slot.started_at <= policy.lag_seconds
+    )
+
+
+def _startable(snapshot: Snapshot, policy: Policy, slots: Mapping[int, Slot]) -> tuple[Start, ...]:
     """Stopped instances that may be started now, the least recently failed first.
 
-    That order lets no dead machine block the others, and lets a start that EC2 does not show yet
-    be repeated, which does nothing, instead of followed by the start of another one.
+    That order lets no dead machine block the others.  Those whose type and zone had no capacity
+    of late come last.
     """
+    short = refusals(snapshot.slots, now=snapshot.taken_at)
     candidates = []
     for instance in snapshot.instances:
         slot = None if instance.slot is None else slots.get(instance.slot)
         if (
-            instance.state is InstanceState.STOPPED
-            and instance.release == snapshot.release
-            and slot is not None
-            and slot.not_before <= snapshot.taken_at
+            instance.state is not InstanceState.STOPPED
+            or instance.release != snapshot.release
+            or slot is None
+            or slot.condemned == instance.id
+            or is_broken(slot, instance, policy)
+            or _is_on_its_way(instance, snapshot, policy, slots)
         ):
-            candidates.append((slot.not_before, slot.number, instance.id))
-    # Place of the quarantine: machines that boot again and again without a sign of life.
-    return tuple(Start(instance=name, slot=number) for _, number, name in sorted(candidates))
+            continue
+        ready = ready_at(slot, snapshot.release)
+        if ready <= snapshot.taken_at:
+            start = Start(instance=instance.id, slot=slot.number)
+            candidates.append((instance.offer in short, ready, slot.number, instance.id, start))
+    return tuple(start for *_, start in sorted(candidates, key=lambda item: item[:4]))
+
+
+def _stopped(
+    snapshot: Snapshot, slots: Mapping[int, Slot], holds: Callable[[Slot, Instance], bool]
+) -> tuple[str, ...]:
+    """Stopped instances of which something holds, by what their slot remembers."""
+    return tuple(
+        instance.id
+        for instance in snapshot.instances
+        if instance.state is InstanceState.STOPPED
+        and instance.slot is not None
+        and instance.slot in slots
+        and holds(slots[instance.slot], instance)
+    )
 
 
 def _stale(snapshot: Snapshot) -> tuple[str, ...]:
@@ -183,10 +210,11 @@ def _askable(
     return [n for n in numbers if now - (slots[n].started_at or 0.0) <= policy.ask_seconds]
 
 
-def _ready(numbers: list[int], slots: Mapping[int, Slot], now: float) -> tuple[int, ...]:
+def _ready(numbers: list[int], slots: Mapping[int, Slot], snapshot: Snapshot) -> tuple[int, ...]:
     """Slots that may be tried now, the least recently failed first."""
     pauses = {
-        number: slots[number].not_before if number in slots else 0.0 for number in sorted(numbers)
+        number: ready_at(slots.get(number, Slot(number=number)), snapshot.release)
+        for number in sorted(numbers)
     }
-    ready = [number for number in pauses if pauses[number] <= now]
+    ready = [number for number in pauses if pauses[number] <= snapshot.taken_at]
     return tuple(sorted(ready, key=lambda number: pauses[number]))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import faulthandler
+import os
+import secrets
 import signal
+import socket
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
     from gridwell.domain.fleet import Control
 
 _Value = TypeVar("_Value")
+_STANDARD_ERROR: Final = 2
+_HUNG_SECONDS: Final = 600.0  #: longer than a tick lasts in which no service answers
 
 _RULE = click.option(
     "--policy",
@@ -39,7 +45,8 @@ _RULE = click.option(
 def main() -> None:
     """The autoscaler: grows the fleet from the depth of the queue, never past its cap.
 
-    Exit codes: 0 done, 1 AWS did not answer as it should, 2 wrong usage or settings.
+    Exit codes: 0 done, 1 AWS did not answer as it should or a tick hung, 2 wrong usage or
+    settings.
     """
 
 
@@ -48,23 +55,32 @@ def main() -> None:
 @click.option("--once", is_flag=True, help="One tick, then end.")
 @_RULE
 def run(*, dry_run: bool, once: bool, rule: str) -> None:
-    """Keep the fleet, until SIGTERM or Ctrl-C."""
+    """Keep the fleet, until SIGTERM or Ctrl-C; stand by while another autoscaler does.
+
+    A tick that hangs ends the program, with its stack on standard error, for whoever supervises it
+    to start it again: all that it knows is in the ledger.
+    """
     settings = read_settings(Settings)
     log_to_stderr()
     daemon = Daemon(
         chosen_ports(settings),
         settings.policy(Rule(rule)),
         fleet=settings.fleet,
+        owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         tick_seconds=settings.tick_seconds,
+        lease_seconds=settings.lease_seconds,
         rehearse=click.echo if dry_run else None,
     )
     if once:
-        if daemon.tick() is None:
+        plan = daemon.tick()
+        daemon.end()
+        if plan is None:
             raise SystemExit(1)
         return
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: daemon.stop())
-    daemon.run()
+    daemon.run(alive=_wind_up)
+    faulthandler.cancel_dump_traceback_later()
 
 
 @main.command()
@@ -74,7 +90,7 @@ def explain(rule: str) -> None:
     settings = read_settings(Settings)
     policy = settings.policy(Rule(rule))
     ports = chosen_ports(settings)
-    observation = observe(ports, _answered(Journal(ports.ledger).last))
+    observation = observe(ports, _answered(Journal(ports.ledger).last), policy)
     for problem in observation.problems:
         click.echo(f"could not be read: {problem}", err=True)
     snapshot = observation.snapshot
@@ -86,10 +102,14 @@ def explain(rule: str) -> None:
         f"{policy.max_instances}, release {snapshot.release or 'none'}"
         f"{', paused' if control.paused else ''}"
     )
+    lease = _answered(ports.ledger.lease)
+    click.echo(f"lease held by {'nobody' if lease is None else lease.owner}")
     for chosen in plan.start:
         click.echo(f"start {chosen.instance} in slot {chosen.slot:02d}")
     for slot in plan.launch:
         click.echo(f"launch in slot {slot:02d}")
+    for stop in plan.stop:
+        click.echo(f"stop {stop.instance}{' by force' if stop.force else ''}")
     for name in plan.terminate:
         click.echo(f"terminate {name}")
     if observation.problems:
@@ -137,6 +157,11 @@ def chosen_ports(settings: Settings) -> Ports:
             clock=SystemClock(),
         )
     )
+
+
+def _wind_up() -> None:
+    """Begin to wait anew for a tick that hangs, in a thread that needs no interpreter."""
+    faulthandler.dump_traceback_later(_HUNG_SECONDS, exit=True, file=_STANDARD_ERROR)
 
 
 def _switch(turn: Callable[[Control], Control]) -> None:

@@ -1,4 +1,4 @@
-"""The loop: observe, decide, act, write the view; again every tick, whatever happened before.
+"""The loop: hold the lease, observe, decide, act, write the view; again, whatever came before.
 
 Level-triggered: a tick looks at what is, never at what changed since the last one, so a message
 that arrived while an instance was switching itself off is seen by the next tick, and a daemon
@@ -14,13 +14,15 @@ from autoscaler.act import Actor, learn
 from autoscaler.census import take_census
 from autoscaler.decide import decide
 from autoscaler.journal import Journal, decision_of
+from autoscaler.model import FleetPlan, Read
 from autoscaler.observe import observe
+from autoscaler.tenure import Tenure
 from gridwell.domain.errors import GridwellError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from autoscaler.model import FleetPlan, Policy, Snapshot
+    from autoscaler.model import Policy, Snapshot
     from autoscaler.observe import Observation, Ports
 
 _NAP_SECONDS: Final = 0.5  #: how soon a request to stop is heard
@@ -29,18 +31,17 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class Daemon:
-    """Keeps one fleet.
-
-    Two of them at once are a waste and no danger: slots are written conditionally.  The lease
-    that makes it one (R10) has its place at the start of `tick`.
+    """Keeps one fleet, while it holds the lease; otherwise it stands by.
 
     Args:
         ports: what to look at and act through.
         policy: the operator's limits.
         fleet: the fleet's name.
+        owner: a name that no other run of an autoscaler has.
         tick_seconds: from the start of a tick to the start of the next.
+        lease_seconds: after so long without a tick another autoscaler takes over.
         rehearse: takes each plan's reason instead of its being carried out (`--dry-run`): nothing
-            at all is written or called.
+            at all is written or called, not even for the lease.
     """
 
     def __init__(
@@ -49,7 +50,9 @@ class Daemon:
         policy: Policy,
         *,
         fleet: str,
+        owner: str,
         tick_seconds: float,
+        lease_seconds: float = 30.0,
         rehearse: Callable[[str], None] | None = None,
     ) -> None:
         if tick_seconds <= 0:
@@ -58,8 +61,13 @@ class Daemon:
         self._policy = policy
         self._tick_seconds = tick_seconds
         self._rehearse = rehearse
-        self._actor = Actor(ports, policy, fleet=fleet, halted=lambda: self._stopping)
+        self._tenure = Tenure(ports.ledger, ports.clock, owner=owner, seconds=lease_seconds)
+        self._actor = Actor(
+            ports, policy, fleet=fleet, tenure=self._tenure, halted=lambda: self._stopping
+        )
         self._journal = Journal(ports.ledger)
+        self._places: frozenset[int] | None = None  #: slots that can have been used; None: any
+        self._fence = 0  #: of the lease under which the last round was
         self._stopping = False
         self._told: dict[str, str] = {}
         self._held = False
@@ -68,15 +76,28 @@ class Daemon:
         """End after the step in progress; safe to call from a signal handler."""
         self._stopping = True
 
-    def run(self) -> None:
-        """Tick until told to stop."""
+    def run(self, *, alive: Callable[[], None] = lambda: None) -> None:
+        """Tick until told to stop, then give the lease back.
+
+        Args:
+            alive: called at the start of each tick, for whoever watches that there are some.
+        """
         clock = self._ports.clock
         while not self._stopping:
             due = clock.monotonic() + self._tick_seconds
+            alive()
             self.tick()
             # Naps, as a sleeping process hears its signal handler only when it wakes.
             while not self._stopping and (left := due - clock.monotonic()) > 0:
                 clock.sleep(min(left, _NAP_SECONDS))
+        self.end()
+
+    def end(self) -> None:
+        """Give the lease back, so that another autoscaler need not wait for its end."""
+        try:
+            self._tenure.give_back()
+        except GridwellError as error:
+            self._tell_once("fleet.lease_kept", f"{type(error).__name__}: {error}")
 
     def tick(self) -> FleetPlan | None:
         """One round.
@@ -85,40 +106,66 @@ class Daemon:
             The plan; None if the round ended early, told to stop or for an error that is logged.
         """
         try:
+            if self._rehearse is None and not self._tenure.renew():
+                return self._stand_by()
             return self._round()
         except GridwellError as error:
             self._tell_once("fleet.tick_failed", f"{type(error).__name__}: {error}")
             return None
 
+    def _stand_by(self) -> FleetPlan:
+        """Leave the fleet to whoever holds the lease."""
+        other = self._tenure.other
+        words = f"standing by: {'another' if other is None else other.owner} holds the lease"
+        self._tell_once("fleet.standing_by", words)
+        return FleetPlan(reason=words)
+
+    def _take_over(self) -> None:
+        """Forget what was true when this autoscaler last held the lease, if it has done so."""
+        if self._fence != self._tenure.fence:
+            self._journal = Journal(self._ports.ledger)
+            self._places = None
+            self._fence = self._tenure.fence
+        self._tell_once("fleet.standing_by", "")
+
     def _round(self) -> FleetPlan | None:
+        self._take_over()
         previous = None
         view_problem = ""
         try:
             previous = self._journal.last()
         except GridwellError as error:
             view_problem = f"view: {type(error).__name__}: {error}"
-        observation = observe(self._ports, previous)
+        observation = observe(self._ports, previous, self._policy, places=self._places)
         self._tell_once(
             "fleet.read_failed", "; ".join(filter(None, (*observation.problems, view_problem)))
         )
-        plan = decide(observation.snapshot, self._policy)
+        snapshot = observation.snapshot
+        plan = decide(snapshot, self._policy)
         if self._rehearse is not None:
             self._rehearse(plan.reason)
             return plan
         if self._stopping:
             return None
+        if Read.SLOTS not in snapshot.unknown:
+            used = {slot.number for slot in snapshot.slots}
+            self._places = frozenset(used.union(range(self._policy.max_instances)))
         self._carry_out(plan, observation)
         self._tell_held(plan)
-        self._journal.publish(
-            observation.snapshot, cap=take_census(observation.snapshot, self._policy).cap
-        )
+        if self._tenure.holds:  # whoever took over meanwhile writes a truer view
+            self._journal.publish(
+                snapshot,
+                cap=take_census(snapshot, self._policy).cap,
+                held=plan.held,
+                owner=self._tenure.owner,
+            )
         self._tell_once("fleet.tick_failed", "")
         return plan
 
     def _carry_out(self, plan: FleetPlan, observation: Observation) -> None:
         snapshot: Snapshot = observation.snapshot
         try:
-            learn(observation.learned, self._ports)
+            learn(observation.learned, self._ports, fence=self._tenure.fence)
             problem = ""
         except GridwellError as error:
             # Only forgotten for a tick: a fleet must grow all the same.
@@ -136,6 +183,7 @@ class Daemon:
                 "start": decision.start,
                 "launch": decision.launch,
                 "terminate": decision.terminate,
+                "stop": decision.stop,
                 "want": plan.want,
                 "short": plan.short,
             },

@@ -5,13 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from autoscaler.census import Census, since, take_census
+from autoscaler.boots import distrust_of
+from autoscaler.census import Census, take_census
+from autoscaler.intents import since
 from autoscaler.model import FleetPlan, Policy, Read, Snapshot
-from autoscaler.reason import reason_of
+from autoscaler.offers import choose
+from autoscaler.orphans import orphans
+from autoscaler.reason import reason_of, why_held
 from autoscaler.rules import RULES
 
 if TYPE_CHECKING:
+    from autoscaler.boots import Distrust
     from autoscaler.model import Start
+    from autoscaler.offers import Choice
 
 #: Reads without which nothing is done: a fleet of which nothing is known is not an empty one, and
 #: a switch that cannot be read may say "paused".
@@ -19,11 +25,11 @@ _NEEDED: Final = (Read.INSTANCES, Read.RELEASE, Read.DEPTH, Read.SLOTS, Read.CON
 
 
 def decide(snapshot: Snapshot, policy: Policy) -> FleetPlan:
-    """Choose which instances to start, launch and terminate.
+    """Choose which instances to start, launch, stop and terminate.
 
     The fleet only grows here.  It shrinks by itself, as workers that find the queue idle switch
-    their own instance off, so no chunk is ever cut off by a scale-in; what is terminated here is
-    stopped already.
+    their own instance off, so no chunk is ever cut off by a scale-in; what is stopped here gives
+    no sign of life, and what is terminated here is stopped already.
 
     Pending instances count as capacity: without that, each tick of a two-minute boot would launch
     the same instances again.  All that is not terminated counts against the cap, and so does a
@@ -41,18 +47,23 @@ def decide(snapshot: Snapshot, policy: Policy) -> FleetPlan:
     missing = [read.value for read in _NEEDED if read in snapshot.unknown]
     if missing:
         return FleetPlan(reason=f"could not read {', '.join(missing)}: everything stays as it is")
-    # Place of the lease (R10): who does not hold it looks, and plans nothing.
     census = take_census(snapshot, policy)
+    choice = choose(
+        policy.offers,
+        snapshot.slots,
+        now=snapshot.taken_at,
+        again_seconds=policy.capacity_retry_seconds,
+    )
+    distrust = distrust_of(snapshot, policy)
     want = min(RULES[policy.rule].want(snapshot.depth, policy), census.cap)
     short = max(0, want - census.capacity)
-    grow = 0 if census.held else short
+    grow = _growth(short, census, distrust)
 
     start = _starts(census, grow)
-    launch = _launches(census, grow - len(start))
-    # Place of R6: instances that are silent past their grace, and those stopping for longer than
-    # ten minutes, are to be stopped by force.
+    launch, reserve = _launches(census, choice, grow - len(start), starts=len(start))
     terminate = _terminations(snapshot, census, policy, start=start, short=short)
     spare = tuple(s for s in census.startable if s not in start and s.instance not in terminate)
+    left = short - len(start) - len(launch)
     plan = FleetPlan(
         reason="",
         want=want,
@@ -60,9 +71,22 @@ def decide(snapshot: Snapshot, policy: Policy) -> FleetPlan:
         start=start,
         spare=spare if start else (),
         launch=launch,
+        reserve=reserve,
+        offers=choice.offers,
         terminate=terminate,
+        stop=orphans(snapshot, policy),
+        held=why_held(census, choice, distrust, policy) if left > 0 else "",
     )
     return replace(plan, reason=reason_of(plan, snapshot, census, policy))
+
+
+def _growth(short: int, census: Census, distrust: Distrust | None) -> int:
+    """How many more to start or launch: one at a time of a release whose boots fail."""
+    if census.held:
+        return 0
+    if distrust is None:
+        return short
+    return 0 if distrust.wait > 0 or distrust.tried or census.booting else min(short, 1)
 
 
 def _starts(census: Census, needed: int) -> tuple[Start, ...]:
@@ -71,18 +95,29 @@ def _starts(census: Census, needed: int) -> tuple[Start, ...]:
     return census.startable[: max(0, min(needed, census.cap - active))]
 
 
-def _launches(census: Census, needed: int) -> tuple[int, ...]:
-    """Slots to launch in: launches of unknown fate first, as asking again creates nothing new."""
+def _launches(
+    census: Census, choice: Choice, needed: int, *, starts: int
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Slots to launch in, and those to launch in for each start that is refused.
+
+    Launches of unknown fate come first, as asking again creates nothing new.
+    """
     room = census.cap - census.standing
     again = census.retries[: max(0, min(needed, room))]
-    new = census.free[: max(0, min(needed - len(again), room - census.unanswered))]
-    return again + new
+    may = max(0, room - census.unanswered)
+    if not choice.offers:
+        may = 0
+    elif choice.probe:
+        may = min(may, 1)
+    places = census.free[:may]
+    new = places[: max(0, needed - len(again))]
+    return again + new, places[len(new) : len(new) + starts]
 
 
 def _terminations(
     snapshot: Snapshot, census: Census, policy: Policy, *, start: tuple[Start, ...], short: int
 ) -> tuple[str, ...]:
-    """Stopped instances to give up: those of another release, then those the rule calls spent."""
+    """Stopped instances to give up: condemned, of another release, or spent by the rule."""
     if snapshot.unknown:
         return ()
     spent = () if short else RULES[policy.rule].spent(snapshot, census, policy)
@@ -93,5 +128,5 @@ def _terminations(
         for instance in snapshot.instances
         if since(instance, slots) <= snapshot.taken_at - policy.lag_seconds
     } - {chosen.instance for chosen in start}
-    wanted = dict.fromkeys((*census.stale, *spent))
+    wanted = dict.fromkeys((*census.condemned, *census.broken, *census.stale, *spent))
     return tuple(name for name in wanted if name in settled)[: policy.terminate_per_tick]

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Final
 from gridwell.domain.fleet import Instance, InstanceState, Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from gridwell.domain.fleet import Heartbeat
 
 _FIRST_PAUSE_SECONDS: Final = 5.0
 _LONGEST_PAUSE_SECONDS: Final = 60.0
@@ -34,12 +36,44 @@ def launch_token(fleet: str, slot: int, epoch: int) -> str:
     return hashlib.sha256(f"{fleet}/{slot}/{epoch}".encode()).hexdigest()[:32]
 
 
-def retry_pause(failures: int) -> float:
+def jitter(*facts: int) -> float:
+    """A number in [0, 1) that differs from slot to slot, and is the same whoever computes it.
+
+    What failed together is then not tried again together.
+    """
+    digest = hashlib.sha256("/".join(map(str, facts)).encode()).digest()
+    return int.from_bytes(digest[:4], "big") / 2**32
+
+
+def retry_pause(failures: int, part: float) -> float:
     """Seconds until the next try after so many failures in a row.
 
-    There is no jitter: one daemon asks, and each slot counts its own failures.
+    Args:
+        failures: at least 1.
+        part: jitter, in [0, 1): up to a half of the pause is left out by it.
     """
-    return min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 10))
+    pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 10))
+    return pause * (1.0 - 0.5 * part)
+
+
+def since(instance: Instance, slots: Mapping[int, Slot]) -> float:
+    """When an instance was last started: the later of what EC2 says and what we did.
+
+    EC2 renews LaunchTime at every start, yet not everywhere, and a restarted machine must not be
+    judged by its earlier life.
+    """
+    slot = slots.get(instance.slot) if instance.slot is not None else None
+    if slot is None or slot.started_at is None or slot.instance not in (None, instance.id):
+        return instance.launched
+    return max(instance.launched, slot.started_at)
+
+
+def beat_of(
+    instance: Instance, heartbeats: Mapping[str, Heartbeat], slots: Mapping[int, Slot]
+) -> Heartbeat | None:
+    """An instance's last sign of life, unless it is of an earlier life."""
+    beat = heartbeats.get(instance.arn)
+    return None if beat is None or beat.at < since(instance, slots) else beat
 
 
 def intent_of(
@@ -63,7 +97,7 @@ def intent_of(
 def remember(
     slots: Sequence[Slot], instances: Iterable[Instance], *, now: float
 ) -> tuple[Slot, ...]:
-    """The slots with what a look at EC2 adds: whose instance answered, since when it is stopped.
+    """The slots with what a look at EC2 adds: whose instance answered, since when it is off.
 
     A place that is taken and not in the ledger gets a slot: a restored or emptied table heals.
 
@@ -78,8 +112,9 @@ def remember(
     known = {slot.number: slot for slot in slots}
     by_token = {i.token: i.id for i in instances if i.token is not None}
     for number, slot in known.items():
-        if slot.token in by_token:
-            known[number] = replace(slot, instance=by_token[slot.token])
+        name = None if slot.token is None else by_token.get(slot.token)
+        if name is not None and name != slot.instance:
+            known[number] = replace(slot, instance=name, unproven=True)
     residents = {
         i.slot: i
         for i in instances
@@ -88,8 +123,17 @@ def remember(
     for number, resident in residents.items():
         slot = known.get(number, Slot(number=number, instance=resident.id))
         # Our own first sight, as EC2 tells the moment of a stop only in a sentence for people.
-        since = None
-        if resident.state is InstanceState.STOPPED:
-            since = now if slot.stopped_since is None else slot.stopped_since
-        known[number] = replace(slot, stopped_since=since)
+        known[number] = replace(
+            slot,
+            stopping_since=_first_sight(
+                slot.stopping_since, now, is_so=resident.state is InstanceState.STOPPING
+            ),
+            stopped_since=_first_sight(
+                slot.stopped_since, now, is_so=resident.state is InstanceState.STOPPED
+            ),
+        )
     return tuple(known[number] for number in sorted(known))
+
+
+def _first_sight(before: float | None, now: float, *, is_so: bool) -> float | None:
+    return (now if before is None else before) if is_so else None

@@ -9,15 +9,15 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from autoscaler.act import Action
-from autoscaler.census import beat_of, since
+from autoscaler.intents import beat_of, since
 from autoscaler.model import Read
+from autoscaler.outcome import Action
 from gridwell.domain.errors import InvalidMessage
 from gridwell.domain.fleet import Decision, FleetView, InstanceState, InstanceView
 
 if TYPE_CHECKING:
-    from autoscaler.act import Outcome
     from autoscaler.model import FleetPlan, Snapshot
+    from autoscaler.outcome import Outcome
     from gridwell.domain.ports import FleetLedger
 
 KEPT_DECISIONS: Final = 100
@@ -42,6 +42,7 @@ def decision_of(plan: FleetPlan, outcomes: tuple[Outcome, ...], *, at: float) ->
         start=done.count(Action.START),
         launch=done.count(Action.LAUNCH),
         terminate=done.count(Action.TERMINATE),
+        stop=done.count(Action.STOP),
     )
 
 
@@ -52,7 +53,7 @@ def instance_views(snapshot: Snapshot) -> tuple[InstanceView, ...]:
     for instance in snapshot.instances:
         if instance.state is InstanceState.TERMINATED:
             continue
-        beat = beat_of(instance, snapshot, slots)
+        beat = beat_of(instance, snapshot.heartbeats, slots)
         views.append(
             InstanceView(
                 id=instance.id,
@@ -102,7 +103,7 @@ class Journal:
         """Keep a decision for the next view."""
         self._new = (decision, *self._new)[:KEPT_DECISIONS]
 
-    def publish(self, snapshot: Snapshot, *, cap: int) -> bool:
+    def publish(self, snapshot: Snapshot, *, cap: int, held: str = "", owner: str = "") -> bool:
         """Write the view if it changed, or is getting old.
 
         What could not be read stays as it was last known: a throttled describe must not look
@@ -111,6 +112,8 @@ class Journal:
         Args:
             snapshot: as last seen.
             cap: the cap in force.
+            held: why instances that are wanted cannot be had.
+            owner: of the lease.
 
         Returns:
             Whether it was written.
@@ -129,6 +132,8 @@ class Journal:
             paused=snapshot.control.paused,
             decisions=(self._new + (last.decisions if last else ()))[:KEPT_DECISIONS],
             arrived_at=snapshot.arrived_at,
+            held=held,
+            owner=owner,
         )
         self._current, self._new = view, ()
         if self._written is not None and not _due(self._written, view):

@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from gridwell.domain.fleet import Control, Depth, Instance, Slot
+from gridwell.domain.fleet import Control, Depth, Instance, Offer, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,6 +51,7 @@ class Snapshot:
     unknown: frozenset[str] = frozenset()  #: reads that failed: never terminate on these
 
 
+_ANY: Final = (Offer(),)
 _LEAST: Final = {
     "max_instances": 1,
     "chunks_per_instance": 1,
@@ -58,9 +59,14 @@ _LEAST: Final = {
     "heartbeat_seconds": 0,
     "intent_seconds": 0,
     "lag_seconds": 0,
+    "delay_seconds": 0,
     "stopped_max_age_seconds": 0,
     "terminate_per_tick": 0,
     "quiet_seconds": 0,
+    "stop_per_tick": 0,
+    "force_stop_seconds": 0,
+    "quarantine_boots": 1,
+    "capacity_retry_seconds": 0,
 }
 
 
@@ -79,9 +85,15 @@ class Policy:
     heartbeat_seconds: float = 60.0  #: an idle worker beats between long polls, 20 s apart
     intent_seconds: float = 300.0  #: so long a launch counts whose instance is not seen
     lag_seconds: float = 60.0  #: how late EC2 may show an instance
+    delay_seconds: float = 150.0  #: how late a call, with its retries, may reach EC2
     stopped_max_age_seconds: float = 24 * 3600.0  #: the default rule gives up older stopped ones
     terminate_per_tick: int = 2  #: a mistake must not take the fleet at once
     quiet_seconds: float = 120.0  #: the classic rule's T
+    stop_per_tick: int = 2  #: the same for instances that are of no use
+    force_stop_seconds: float = 600.0  #: so long a shutdown may last
+    quarantine_boots: int = 3  #: so many boots in a row without a heartbeat end an instance
+    capacity_retry_seconds: float = 60.0  #: until a refused offer is tried for want of another
+    offers: tuple[Offer, ...] = _ANY  #: what to ask EC2 for, the best first
 
     def __post_init__(self) -> None:
         small = [
@@ -89,6 +101,8 @@ class Policy:
             for name, least in _LEAST.items()
             if getattr(self, name) < least
         ]
+        if not self.offers:
+            small.append("offers is empty, there must be one at least")
         if small:
             raise ValueError("; ".join(small))
 
@@ -96,9 +110,10 @@ class Policy:
     def ask_seconds(self) -> float:
         """For so long a launch of unknown fate is asked again with the same token.
 
-        An instance made by the last such call is shown before its intent ends.
+        An instance made by the last such call is shown before its intent ends, even if the call
+        was long on its way and another autoscaler has taken over meanwhile.
         """
-        return max(0.0, self.intent_seconds - self.lag_seconds)
+        return max(0.0, self.intent_seconds - self.lag_seconds - self.delay_seconds)
 
     @classmethod
     def classic(cls, **limits: Any) -> Policy:
@@ -119,6 +134,14 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """An instance to stop that is of no use any more."""
+
+    instance: str
+    force: bool = False  #: it hangs in its shutdown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FleetPlan:
     """What to do about a snapshot, and why."""
 
@@ -129,8 +152,12 @@ class FleetPlan:
     spare: tuple[Start, ...] = ()  #: tried in their order when one of `start` cannot start
     launch: tuple[int, ...] = ()  #: slots
     terminate: tuple[str, ...] = ()  #: ids of stopped instances
+    stop: tuple[Stop, ...] = ()
+    reserve: tuple[int, ...] = ()  #: slots to launch in for starts that EC2 refuses
+    offers: tuple[Offer, ...] = _ANY  #: to launch by, the best first
+    held: str = ""  #: why some that are wanted cannot be had now; empty: none are missing
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to do."""
-        return not (self.start or self.launch or self.terminate)
+        return not (self.start or self.launch or self.terminate or self.stop)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from autoscaler.boots import judge
 from autoscaler.classic import arrived_at
 from autoscaler.intents import remember
 from autoscaler.model import Read, Snapshot
@@ -12,8 +13,9 @@ from gridwell.domain.errors import GridwellError
 from gridwell.domain.fleet import Control, Depth, InstanceState, Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from autoscaler.model import Policy
     from gridwell.domain.fleet import FleetView, Heartbeat
     from gridwell.domain.ports import Clock, Ec2, FleetLedger, Queue
 
@@ -65,26 +67,39 @@ class _Reader:
             return None
 
 
-def observe(ports: Ports, previous: FleetView | None) -> Observation:
+def observe(
+    ports: Ports,
+    previous: FleetView | None,
+    policy: Policy,
+    *,
+    places: Iterable[int] | None = None,
+) -> Observation:
     """Look at everything once: one describe, two short queries, the depth, one batch of beats.
 
     Args:
         ports: where to look.
         previous: the view last written, for what only a difference shows; None: there is none.
+        policy: how late EC2 may show an instance.
+        places: the slots that can have been used; None: all that there are.
     """
     reader = _Reader()
     instances = reader.read(Read.INSTANCES, ports.ec2.instances) or ()
     release = reader.read(Read.RELEASE, ports.ec2.release)
     depth = reader.read(Read.DEPTH, ports.chunks.depth)
-    slots = reader.read(Read.SLOTS, ports.ledger.slots) or ()
+    slots = reader.read(Read.SLOTS, lambda: ports.ledger.slots(places)) or ()
     control = reader.read(Read.CONTROL, ports.ledger.control) or Control()
-    workers = [instance.arn for instance in instances if instance.state in _ON]
+    remembered = slots
+    reliable = reader.unknown.isdisjoint((Read.INSTANCES, Read.SLOTS))
+    if reliable:
+        remembered = remember(slots, instances, now=ports.clock.now())
+    open_boots = {slot.instance for slot in remembered if slot.unproven}
+    workers = [i.arn for i in instances if i.state in _ON or i.id in open_boots]
     beats: Mapping[str, Heartbeat] = {}
     if workers:
         beats = reader.read(Read.HEARTBEATS, lambda: ports.ledger.heartbeats(workers)) or {}
     now = ports.clock.now()
-    reliable = reader.unknown.isdisjoint((Read.INSTANCES, Read.SLOTS))
-    remembered = remember(slots, instances, now=now) if reliable else slots
+    if reliable and Read.HEARTBEATS not in reader.unknown:
+        remembered = judge(remembered, instances, beats, now=now, policy=policy)
     snapshot = Snapshot(
         taken_at=now,
         depth=depth or Depth(visible=0, in_flight=0),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from autoscaler.model import Policy, Rule
+from gridwell.domain.fleet import Offer
 
 
 class Settings(BaseSettings):
@@ -23,6 +26,19 @@ class Settings(BaseSettings):
     boot_grace_seconds: float = Field(180.0, ge=0)
     quiet_seconds: float = Field(120.0, ge=0)
     stopped_max_age_seconds: float = Field(24 * 3600.0, ge=0)
+    capacity_retry_seconds: float = Field(60.0, ge=0)
+    lease_seconds: float = Field(30.0, gt=0, le=600)
+    instance_types: str = Field("", pattern=r"^([a-z0-9.-]+(,[a-z0-9.-]+)*)?$")
+    subnets: str = Field("", pattern=r"^(subnet-[a-z0-9]+(,subnet-[a-z0-9]+)*)?$")
+
+    @model_validator(mode="after")
+    def _lease_outlasts_ticks(self) -> Self:
+        if self.lease_seconds < 2 * self.tick_seconds:
+            raise ValueError(
+                f"GRIDWELL_LEASE_SECONDS is {self.lease_seconds:g}, it must be at least twice "
+                f"GRIDWELL_TICK_SECONDS, which is {self.tick_seconds:g}"
+            )
+        return self
 
     @property
     def queue(self) -> str:
@@ -39,6 +55,16 @@ class Settings(BaseSettings):
         """The name of the launch template."""
         return self.launch_template or f"{self.fleet}-worker"
 
+    @property
+    def offers(self) -> tuple[Offer, ...]:
+        """What to ask EC2 for: each type in every subnet, before the next type."""
+        subnets = self.subnets.split(",")
+        return tuple(
+            Offer(type=kind, subnet=subnet)
+            for kind in self.instance_types.split(",")
+            for subnet in subnets
+        )
+
     def policy(self, rule: Rule) -> Policy:
         """The operator's limits, under a rule."""
         return Policy(
@@ -48,4 +74,6 @@ class Settings(BaseSettings):
             boot_grace_seconds=self.boot_grace_seconds,
             quiet_seconds=self.quiet_seconds,
             stopped_max_age_seconds=self.stopped_max_age_seconds,
+            capacity_retry_seconds=self.capacity_retry_seconds,
+            offers=self.offers,
         )

@@ -24,7 +24,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from gridwell.domain.errors import ServiceBusy, ServiceDenied, ServiceError
+from gridwell.domain.errors import ServiceBusy, ServiceDenied, ServiceError, Throttled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS: Final = 3
 READ_SECONDS: Final = 30  #: longer than SQS's longest poll (20 s)
 TRIES: Final = 4  #: of one call, the first included
+FEW_TRIES: Final = 2  #: where the caller tries again by itself, and must not hang in a call
 CONNECTIONS: Final = 64  #: kept open per client; more threads than that open and close their own
 
 _TOO_MANY_REQUESTS = 429
@@ -41,20 +42,24 @@ _THROTTLED = frozenset(
         "BandwidthLimitExceeded",
         "KmsThrottled",
         "LimitExceededException",
-        "OverLimit",
-        "PriorRequestNotComplete",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
         "RequestThrottled",
         "RequestThrottledException",
-        "RequestTimeout",
-        "RequestTimeoutException",
-        "ServiceUnavailable",
         "SlowDown",
         "ThrottledException",
         "Throttling",
         "ThrottlingException",
         "TooManyRequestsException",
+    }
+)
+_BUSY = frozenset(
+    {
+        "OverLimit",
+        "PriorRequestNotComplete",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceUnavailable",
         "TransactionInProgressException",
         "TransactionConflictException",
     }
@@ -103,7 +108,7 @@ _UNUSABLE = (
 )
 
 
-def client(service: str) -> Any:
+def client(service: str, *, tries: int = TRIES) -> Any:
     """A client of an AWS service that gives up on a silent network in seconds.
 
     Region, credentials and endpoint come from where every AWS tool takes them: the environment,
@@ -111,6 +116,7 @@ def client(service: str) -> Any:
 
     Args:
         service: as boto3 names it, like ``sqs``.
+        tries: of one call; it lasts up to 33 s for each where nobody answers.
 
     Raises:
         ServiceDenied: if no region is configured.
@@ -118,7 +124,7 @@ def client(service: str) -> Any:
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
-        retries={"mode": "standard", "total_max_attempts": TRIES},
+        retries={"mode": "standard", "total_max_attempts": tries},
         max_pool_connections=CONNECTIONS,
         tcp_keepalive=True,
         # Signed addresses must be of version 4, which boto3 does not take by itself everywhere.
@@ -139,7 +145,8 @@ def translated(
         codes: error codes that mean something of their own to this call.
 
     Raises:
-        ServiceBusy: throttled, a timeout, a lost connection or a fault of the service.
+        Throttled: too many calls.
+        ServiceBusy: a timeout, a lost connection or a fault of the service.
         ServiceDenied: credentials, permissions, a missing resource or a request refused for good.
     """
     try:
@@ -171,7 +178,9 @@ def _of_reply(
     if code in codes:
         return codes[code](words)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code in _THROTTLED or status == _TOO_MANY_REQUESTS or status >= _SERVER_FAULT:
+    if code in _THROTTLED or status == _TOO_MANY_REQUESTS:
+        return Throttled(words)
+    if code in _BUSY or status >= _SERVER_FAULT:
         return ServiceBusy(words)
     return ServiceDenied(f"{words}; {_remedy(code)}")
 

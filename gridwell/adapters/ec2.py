@@ -9,10 +9,10 @@ from botocore.exceptions import ClientError
 
 from gridwell.adapters.aws import code_of, translated
 from gridwell.domain.errors import NoCapacity, ServiceBusy, ServiceError, WrongState
-from gridwell.domain.fleet import Instance, InstanceState
+from gridwell.domain.fleet import Instance, InstanceState, Offer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mypy_boto3_ec2 import EC2Client
 
@@ -68,11 +68,15 @@ class Ec2Fleet:
         self._fleet = fleet
         self._template = template
 
-    def instances(self) -> tuple[Instance, ...]:
-        """See `gridwell.domain.ports.Ec2`."""
-        pages = self._client.get_paginator("describe_instances").paginate(
-            Filters=[{"Name": f"tag:{FLEET_TAG}", "Values": [self._fleet]}]
-        )
+    def instances(self, only: Sequence[str] = ()) -> tuple[Instance, ...]:
+        """See `gridwell.domain.ports.Ec2`.
+
+        Ids go into a filter: given by themselves, one that EC2 does not show yet would fail all.
+        """
+        filters: list[Any] = [{"Name": f"tag:{FLEET_TAG}", "Values": [self._fleet]}]
+        if only:
+            filters.append({"Name": "instance-id", "Values": list(only)})
+        pages = self._client.get_paginator("describe_instances").paginate(Filters=filters)
         with translated(f"the instances of the fleet {self._fleet}"):
             return tuple(
                 _instance(instance, owner=reservation["OwnerId"], region=self._region)
@@ -98,7 +102,7 @@ class Ec2Fleet:
                     return _tags(specification).get(RELEASE_TAG)
         return None
 
-    def launch(self, slot: int, token: str) -> str:
+    def launch(self, slot: int, token: str, offer: Offer | None = None) -> str:
         """See `gridwell.domain.ports.Ec2`.
 
         The release's tag comes with the launch template.  Sent along it would make a second try
@@ -110,9 +114,14 @@ class Ec2Fleet:
             SLOT_TAG: f"{slot:02d}",
             TOKEN_TAG: token,
         }
+        offer = offer or Offer()
+        overrides: dict[str, Any] = {"InstanceType": offer.type} if offer.type else {}
+        if offer.subnet:
+            overrides["SubnetId"] = offer.subnet
         with translated(f"the launch template {self._template}", _FULL):
             try:
                 reply = self._client.run_instances(
+                    **overrides,
                     LaunchTemplate={"LaunchTemplateName": self._template, "Version": _VERSION},
                     ClientToken=token,
                     MinCount=1,
@@ -134,6 +143,11 @@ class Ec2Fleet:
         """See `gridwell.domain.ports.Ec2`."""
         with translated(f"the instance {instance}", _FULL | _STATE):
             self._client.start_instances(InstanceIds=[instance])
+
+    def stop(self, instance: str, *, force: bool = False) -> None:
+        """See `gridwell.domain.ports.Ec2`."""
+        with translated(f"the instance {instance}", _STATE):
+            self._client.stop_instances(InstanceIds=[instance], Force=force)
 
     def terminate(self, instance: str) -> None:
         """See `gridwell.domain.ports.Ec2`."""
@@ -167,6 +181,8 @@ def _instance(fields: Mapping[str, Any], *, owner: str, region: str) -> Instance
         release=tags.get(RELEASE_TAG),
         arn=f"arn:aws:ec2:{region}:{owner}:instance/{fields['InstanceId']}",
         reason=fields.get("StateReason", {}).get("Code", ""),
+        type=fields.get("InstanceType", ""),
+        subnet=fields.get("SubnetId", ""),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from gridwell.domain.errors import GridwellError, InvalidMessage
@@ -18,7 +19,7 @@ from gridwell.domain.minimum import Minimum
 from gridwell.domain.split import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 Item: TypeAlias = dict[str, Any]
 
@@ -46,6 +47,22 @@ def number(value: float) -> Item:
     """A number; whole ones without a point, as TTL wants them."""
     whole = isinstance(value, int) or value.is_integer()
     return {"N": str(int(value)) if whole else repr(value)}
+
+
+@contextmanager
+def explained(item: Mapping[str, Any]) -> Iterator[None]:
+    """Tell which item cannot be read.
+
+    Raises:
+        InvalidMessage: if reading it fails inside of this.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidMessage(
+            f"the ledger's item {item['pk']['S']!r} cannot be read ({error!r}); it was written by "
+            "hand or by another version"
+        ) from error
 
 
 def number_set(numbers: frozenset[int]) -> Item:

@@ -7,6 +7,7 @@
   x ServiceError        AWS or memcached did not answer as it should
     + ServiceBusy       throttled or briefly away; the same call may succeed  (retry)
       - NoCapacity      EC2 has no machine for us now; try another, or later
+      - Throttled       AWS wants fewer calls from us                        (call less)
     + ServiceDenied     credentials, permissions or a missing resource       (stop, tell)
     + WrongState        the resource is not in a state that allows the call  (look again)
 """
@@ -57,6 +58,10 @@ class ServiceBusy(ServiceError):  # noqa: N818 - see InvalidJob
 
 class NoCapacity(ServiceBusy):
     """EC2 has no machine for us at the moment: try another candidate, or later."""
+
+
+class Throttled(ServiceBusy):
+    """We call AWS too often: make no more of these calls for a while."""
 
 
 class ServiceDenied(ServiceError):  # noqa: N818 - see InvalidJob

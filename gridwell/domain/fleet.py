@@ -6,7 +6,9 @@ import dataclasses
 import enum
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+STALE_SECONDS: Final = 60.0  #: an older view means that nobody looks after the fleet
 
 
 class InstanceState(enum.StrEnum):
@@ -32,6 +34,37 @@ class Instance:
     release: str | None  #: the sha256 of the wheel that it runs
     arn: str  #: its worker's id
     reason: str = ""  #: EC2's StateReason, where there is one
+    type: str = ""
+    subnet: str = ""
+
+    @property
+    def offer(self) -> Offer:
+        """What EC2 must have room for when it starts again."""
+        return Offer(type=self.type, subnet=self.subnet)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A type of machine in a subnet, and so in a zone: what EC2 has room for, or has not."""
+
+    type: str = ""  #: empty: the launch template's
+    subnet: str = ""  #: empty: the launch template's, or one that EC2 chooses
+
+    def __str__(self) -> str:
+        """The offer for people."""
+        place = f" in {self.subnet}" if self.subnet else ""
+        return f"{self.type or 'the launch template'}{place}"
+
+    @property
+    def name(self) -> str:
+        """The offer as the ledger keeps it."""
+        return f"{self.type}@{self.subnet}"
+
+    @classmethod
+    def named(cls, name: str) -> Offer:
+        """The offer that `name` gave."""
+        kind, _, subnet = name.partition("@")
+        return cls(type=kind, subnet=subnet)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +79,27 @@ class Slot:
     stopped_since: float | None = None  #: when we first saw it stopped
     failures: int = 0  #: starts and launches in a row that did not succeed
     not_before: float = 0.0  #: no further try before this
+    stopping_since: float | None = None  #: when we first saw it stopping
+    offer: Offer | None = None  #: what its last launch asked for: the same token asks the same
+    refusals: tuple[tuple[Offer, float], ...] = ()  #: offers without capacity, and when it was said
+    unproven: bool = (
+        False  #: it was started, and has come neither to a heartbeat nor to nothing yet
+    )
+    release: str | None = None  #: that it was last started with
+    failed_boots: int = 0  #: boots of this release in a row that came to no heartbeat
+    failed_at: float | None = None  #: when the last of them was seen
+    proven_at: float | None = None  #: when a boot of this release last came to a heartbeat
+    condemned: str | None = None  #: the instance that is to be terminated, never started again
+    fence: int = 0  #: of the lease under which it was last written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to change the fleet: who holds it, and until when."""
+
+    owner: str  #: one run of an autoscaler
+    fence: int  #: grows with each new holder: what an earlier one writes later is refused
+    expires: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +153,7 @@ class Decision:
     start: int = 0
     launch: int = 0
     terminate: int = 0
+    stop: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +167,12 @@ class FleetView:
     paused: bool = False
     decisions: tuple[Decision, ...] = ()  #: the latest first
     arrived_at: float | None = None  #: when chunks were last seen to arrive in the queue
+    held: str = ""  #: why instances that are wanted cannot be had now; empty: none are missing
+    owner: str = ""  #: of the lease: the autoscaler that wrote this
+
+    def is_stale(self, now: float) -> bool:
+        """Whether no autoscaler has written it for too long: it writes every ten seconds."""
+        return now - self.at > STALE_SECONDS
 
     def encode(self) -> str:
         """The view as JSON text."""
@@ -129,4 +190,6 @@ class FleetView:
             paused=fields["paused"],
             decisions=tuple(Decision(**item) for item in fields["decisions"]),
             arrived_at=fields.get("arrived_at"),
+            held=fields.get("held", ""),
+            owner=fields.get("owner", ""),
         )

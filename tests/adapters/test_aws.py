@@ -17,7 +17,7 @@ from botocore.parsers import ResponseParserError
 
 from gridwell.adapters.aws import READ_SECONDS, client, translated
 from gridwell.adapters.clock import SystemClock
-from gridwell.domain.errors import NoCapacity, ServiceBusy, ServiceDenied
+from gridwell.domain.errors import NoCapacity, ServiceBusy, ServiceDenied, Throttled
 
 if TYPE_CHECKING:
     from gridwell.domain.errors import ServiceError
@@ -42,12 +42,13 @@ def reply(code: str, status: int = 400) -> ClientError:
 @pytest.mark.parametrize(
     ("error", "ours"),
     [
-        (reply("ThrottlingException"), ServiceBusy),
-        (reply("ProvisionedThroughputExceededException"), ServiceBusy),
-        (reply("RequestLimitExceeded", 503), ServiceBusy),
-        (reply("SlowDown", 503), ServiceBusy),
+        (reply("ThrottlingException"), Throttled),
+        (reply("ProvisionedThroughputExceededException"), Throttled),
+        (reply("RequestLimitExceeded", 503), Throttled),
+        (reply("SlowDown", 503), Throttled),
         (reply("InternalError", 500), ServiceBusy),
-        (reply("anything", 429), ServiceBusy),
+        (reply("anything", 429), Throttled),
+        (reply("RequestTimeout", 400), ServiceBusy),
         (EndpointConnectionError(endpoint_url="u"), ServiceBusy),
         (ConnectTimeoutError(endpoint_url="u"), ServiceBusy),
         (ReadTimeoutError(endpoint_url="u"), ServiceBusy),

@@ -8,7 +8,7 @@ import pytest
 from gridwell.adapters.ec2 import Ec2Fleet
 from gridwell.adapters.memory import ManualClock, MemoryEc2
 from gridwell.domain.errors import NoCapacity, ServiceDenied, WrongState
-from gridwell.domain.fleet import InstanceState
+from gridwell.domain.fleet import InstanceState, Offer
 from tests.adapters.conftest import FLEET, MAX_RUNNING, RELEASE
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ class Machines(Protocol):
 
     ec2: Ec2
     without_image: Ec2
+    subnet: str  #: one that a launch does not take by itself
 
     def settle(self, instance: str, state: str) -> None:
         """Let time pass until the instance is in this state."""
@@ -38,6 +39,7 @@ class InMemory:
         self.memory = MemoryEc2(self.clock, capacity=MAX_RUNNING, release=RELEASE)
         self.ec2: Ec2 = self.memory
         self.without_image: Ec2 = MemoryEc2(self.clock, release=None)
+        self.subnet = "subnet-9"
 
     def settle(self, instance: str, state: str) -> None:
         self.clock.advance(30)
@@ -53,6 +55,7 @@ class OnAws:
         client = aws.clients["ec2"]
         self.ec2: Ec2 = Ec2Fleet(client, FLEET, aws.names["LaunchTemplate"])
         self.without_image: Ec2 = Ec2Fleet(client, FLEET, "nowhere-worker")
+        self.subnet = max(each["SubnetId"] for each in client.describe_subnets()["Subnets"])
 
     def settle(self, instance: str, state: str) -> None:
         self.region.await_state(instance, state)
@@ -128,6 +131,58 @@ def test_an_instance_stops_and_starts_and_ends(machines: Machines) -> None:
     machines.settle(name, "terminated")
 
     assert named(ec2, name).slot == 0
+
+
+def test_an_instance_is_stopped_and_again_without_effect(machines: Machines) -> None:
+    ec2 = machines.ec2
+    name = ec2.launch(0, token())
+    machines.settle(name, "running")
+
+    ec2.stop(name)
+    assert named(ec2, name).state in (InstanceState.STOPPING, InstanceState.STOPPED)
+    assert named(ec2, name).reason == "Client.UserInitiatedShutdown"
+    ec2.stop(name, force=True)
+    machines.settle(name, "stopped")
+    ec2.stop(name)
+    ec2.stop(name, force=True)
+
+    assert named(ec2, name).state is InstanceState.STOPPED
+
+
+def test_an_instance_that_has_ended_cannot_be_stopped(machines: Machines) -> None:
+    name = machines.ec2.launch(0, token())
+    machines.ec2.terminate(name)
+    machines.settle(name, "terminated")
+
+    with pytest.raises(WrongState, match=name):
+        machines.ec2.stop(name)
+
+
+def test_some_instances_are_asked_for_and_strangers_are_absent(machines: Machines) -> None:
+    first, second = (machines.ec2.launch(slot, token()) for slot in range(2))
+
+    seen = machines.ec2.instances(only=[second, "i-0123456789abcdef0"])
+
+    assert [one.id for one in seen] == [second]
+    assert {first, second} <= {one.id for one in machines.ec2.instances()}
+
+
+def test_a_launch_may_ask_for_another_type(machines: Machines) -> None:
+    usual, other = (
+        machines.ec2.launch(slot, token(), offer)
+        for slot, offer in enumerate([Offer(), Offer(type="m7i.large")])
+    )
+
+    assert named(machines.ec2, other).type == "m7i.large"
+    assert named(machines.ec2, other).offer.type == "m7i.large"
+    assert named(machines.ec2, usual).type != "m7i.large"
+    assert named(machines.ec2, usual).subnet
+
+
+def test_a_launch_may_ask_for_a_subnet(machines: Machines) -> None:
+    name = machines.ec2.launch(0, token(), Offer(subnet=machines.subnet))
+
+    assert named(machines.ec2, name).subnet == machines.subnet
 
 
 def test_an_instance_that_has_ended_cannot_start(machines: Machines) -> None:

@@ -16,6 +16,8 @@ from gridwell.domain.fleet import (
     FleetView,
     Heartbeat,
     InstanceView,
+    Lease,
+    Offer,
     Slot,
 )
 from tests.adapters.lossy import Lossy
@@ -49,7 +51,18 @@ FULL_SLOT = Slot(
     stopped_since=NOW + 0.7,
     failures=2,
     not_before=NOW + 90.5,
+    stopping_since=NOW + 0.6,
+    offer=Offer(type="c7i.large", subnet="subnet-1"),
+    refusals=((Offer(), NOW + 0.1), (Offer(type="c6i.large"), NOW + 0.2)),
+    unproven=True,
+    release="e" * 64,
+    failed_boots=2,
+    failed_at=NOW + 50.5,
+    proven_at=NOW - 99.5,
+    condemned="i-1",
+    fence=7,
 )
+LEASE = Lease(owner="here:1:aa", fence=7, expires=NOW + 30.1)
 _tables = itertools.count()
 
 
@@ -88,6 +101,8 @@ def test_slots_come_back_by_number(ledger: FleetLedger) -> None:
     assert ledger.write_slot(first, seen=Slot(number=2))
 
     assert ledger.slots() == (first, FULL_SLOT)
+    assert ledger.slots(range(4)) == (first,)
+    assert ledger.slots([18, 18, 3]) == (FULL_SLOT,)
 
 
 def test_a_slot_can_be_noted_before_any_launch(ledger: FleetLedger) -> None:
@@ -110,6 +125,16 @@ def test_a_slot_is_written_only_over_the_epoch_that_was_seen(ledger: FleetLedger
     started = replace(launched, instance="i-1")
     assert ledger.write_slot(started, seen=launched)
     assert ledger.slots() == (started,)
+
+
+def test_a_slot_takes_no_write_under_an_earlier_fence(ledger: FleetLedger) -> None:
+    empty = Slot(number=3)
+    ours = replace(empty, instance="i-1", fence=2)
+    assert ledger.write_slot(ours, seen=empty)
+
+    assert not ledger.write_slot(replace(empty, instance="i-2", fence=1), seen=empty)
+    assert ledger.slots() == (ours,)
+    assert ledger.write_slot(replace(ours, fence=3), seen=ours)
 
 
 def test_a_slot_seen_in_use_but_gone_is_not_written(ledger: FleetLedger) -> None:
@@ -162,6 +187,33 @@ def test_the_view_is_the_last_one_written(ledger: FleetLedger) -> None:
     assert ledger.view() == view
 
 
+def test_a_lease_is_written_only_over_the_one_that_was_seen(ledger: FleetLedger) -> None:
+    assert ledger.lease() is None
+    assert ledger.write_lease(LEASE, seen=None)
+    assert ledger.lease() == LEASE
+    other = replace(LEASE, owner="there:2:bb", fence=8)
+    longer = replace(LEASE, expires=NOW + 40.5)
+
+    assert not ledger.write_lease(other, seen=None)
+    assert ledger.write_lease(longer, seen=LEASE)
+    assert ledger.write_lease(longer, seen=LEASE)  # the same write after a lost reply
+    assert not ledger.write_lease(other, seen=LEASE)
+    assert ledger.lease() == longer
+
+
+def test_of_racing_autoscalers_one_takes_the_lease(ledger: FleetLedger) -> None:
+    won = at_once(
+        [
+            lambda o=owner: ledger.write_lease(replace(LEASE, owner=o), seen=None)  # type: ignore[misc]
+            for owner in "abcdefgh"
+        ]
+    )
+
+    lease = ledger.lease()
+    assert lease is not None
+    assert [o for o, w in zip("abcdefgh", won, strict=True) if w] == [lease.owner]
+
+
 # --- what DynamoDB alone shows
 
 
@@ -171,6 +223,17 @@ def test_each_fleet_has_its_own_view(aws: Aws) -> None:
     DynamoFleetLedger(client, name, f"one-{next(_tables)}").write_view(view)
 
     assert DynamoFleetLedger(client, name, f"two-{next(_tables)}").view() is None
+
+
+def test_fleets_on_one_table_share_no_switch_slot_or_lease(aws: Aws) -> None:
+    client, name = aws.clients["dynamodb"], aws.names["LedgerTable"]
+    one = DynamoFleetLedger(client, name, f"one-{next(_tables)}")
+    two = DynamoFleetLedger(client, name, f"two-{next(_tables)}")
+    one.write_control(Control(paused=True))
+    one.write_slot(FULL_SLOT, seen=Slot(number=18))
+    one.write_lease(LEASE, seen=None)
+
+    assert (two.control(), two.slots(), two.lease()) == (Control(), (), None)
 
 
 def test_a_slot_s_write_whose_reply_was_lost_recognises_itself(aws: Aws) -> None:

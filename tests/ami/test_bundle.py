@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ami.bundle import Bundle
 
 MACHINE_FILES = (
+    "deadline.sh",
+    "gridwell-deadline.service",
     "gridwell-release.service",
     "gridwell-worker.service",
     "provision.sh",

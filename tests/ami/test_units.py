@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from app_tier.settings import Settings
+from app_tier.step import Exit
+from gridwell.adapters.aws import CONNECT_SECONDS, FEW_TRIES, READ_SECONDS
 from gridwell.local_stack.machine.unit_file import INSTALL_FOLDER, parse_unit
 from tests.local_stack.conftest import ROOT
 
 RELEASE, WORKER = "gridwell-release.service", "gridwell-worker.service"
-UNITS = {name: (ROOT / "ami" / name).read_text() for name in (RELEASE, WORKER)}
+DEADLINE = "gridwell-deadline.service"
+UNITS = {name: (ROOT / "ami" / name).read_text() for name in (RELEASE, WORKER, DEADLINE)}
 
 
 def keys_of(name: str) -> dict[str, str]:
@@ -79,6 +83,7 @@ def test_the_machine_on_a_laptop_understands_every_line_but_the_user(name: str) 
         ("[Service]Type", "notify"),
         ("[Service]Restart", "on-failure"),
         ("[Service]WatchdogSec", "120"),
+        ("[Service]SuccessExitStatus", "69"),
         ("[Service]TimeoutStopSec", "30"),
         ("[Service]KillMode", "mixed"),
         ("[Service]User", "gridwell"),
@@ -115,9 +120,48 @@ def test_the_release_waits_for_the_boothook_that_says_what_to_run() -> None:
 
 
 def test_no_exit_but_0_ends_a_worker_well() -> None:
-    """75, told to stop, must restart after a stray TERM, so it must not count as success."""
-    for key in ("[Service]SuccessExitStatus", "[Service]RestartPreventExitStatus"):
-        assert key not in keys_of(WORKER)
+    """75, told to stop, must restart after a stray TERM, so it must not count as success.
+
+    69 must not: a queue that cannot be reached is not reached by the next start either.
+    """
+    assert keys_of(WORKER)["[Service]SuccessExitStatus"] == str(Exit.UNREACHABLE.value)
+    assert "[Service]RestartPreventExitStatus" not in keys_of(WORKER)
+
+
+def test_a_crash_that_is_followed_by_a_restart_does_not_power_off() -> None:
+    """systemd takes a FailureAction at every failure, and does not wait for the start limit."""
+    assert "[Unit]FailureAction" not in keys_of(WORKER)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("[Unit]DefaultDependencies", "no"),
+        ("[Unit]After", "local-fs.target"),
+        ("[Unit]SuccessAction", "poweroff-force"),
+        ("[Unit]StartLimitIntervalSec", "0"),
+        ("[Service]Restart", "on-failure"),
+        ("[Install]WantedBy", "multi-user.target"),
+    ],
+)
+def test_the_deadline_unit_stands_on_nothing_and_ends_the_machine(key: str, value: str) -> None:
+    assert keys_of(DEADLINE)[key] == value
+
+
+def test_no_call_of_a_worker_lasts_as_long_as_its_watchdog_waits() -> None:
+    longest = FEW_TRIES * (CONNECT_SECONDS + READ_SECONDS)
+
+    assert 1.5 * longest < parse_unit(WORKER, UNITS[WORKER], Path("/home")).watchdog_seconds
+
+
+def test_the_machine_waits_longer_than_its_worker_and_for_the_file_that_it_touches() -> None:
+    deadline = parse_unit(DEADLINE, UNITS[DEADLINE], Path("/home"))
+    worker = parse_unit(WORKER, UNITS[WORKER], Path("/home"))
+    _, _, sign, seconds = deadline.commands[0].words
+
+    patience = Settings.model_fields["unreachable_seconds"].default
+    assert patience + worker.watchdog_seconds < float(seconds)
+    assert worker.environment["GRIDWELL_PROGRESS_FILE"] == sign
 
 
 def test_a_broken_worker_reaches_the_start_limit_instead_of_restarting_for_ever() -> None:

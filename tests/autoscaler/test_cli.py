@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +15,7 @@ from autoscaler.observe import Ports
 from autoscaler.settings import Settings
 from gridwell.adapters.memory import ManualClock, MemoryEc2, MemoryLedger, MemoryQueue
 from gridwell.domain.errors import ServiceDenied
-from gridwell.domain.fleet import Control, Depth
+from gridwell.domain.fleet import Control, Depth, Offer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +64,7 @@ def test_explain_prints_the_plan_in_detail_and_does_nothing(ports: Ports) -> Non
     assert output.splitlines() == [
         "5 chunks waiting + 0 in flight = 5, want 2 of cap 19; none there; launch 2",
         "policy default, cap 19 of 19, release release-1",
+        "lease held by nobody",
         "launch in slot 00",
         "launch in slot 01",
     ]
@@ -157,3 +160,63 @@ def test_all_settings_that_cannot_be_used_are_told_at_once(
 def test_a_policy_of_nothing_is_refused_with_all_its_faults() -> None:
     with pytest.raises(ValueError, match=r"max_instances is 0, .*; chunks_per_instance is -1"):
         Policy(max_instances=0, chunks_per_instance=-1)
+
+
+def test_each_type_is_asked_for_in_every_subnet_before_the_next_type(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert Settings().offers == (Offer(),)
+    monkeypatch.setenv("GRIDWELL_INSTANCE_TYPES", "c7i.large,c6i.large")
+    monkeypatch.setenv("GRIDWELL_SUBNETS", "subnet-1,subnet-2")
+
+    assert [str(offer) for offer in Settings().policy(Rule.DEFAULT).offers] == [
+        "c7i.large in subnet-1",
+        "c7i.large in subnet-2",
+        "c6i.large in subnet-1",
+        "c6i.large in subnet-2",
+    ]
+
+
+@pytest.mark.parametrize("value", ["c7i.large,", ",c7i.large", "c7i large", "c7i.large;x"])
+def test_types_that_are_no_list_are_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("GRIDWELL_INSTANCE_TYPES", value)
+
+    with pytest.raises(ValidationError, match="instance_types"):
+        Settings()
+
+
+def test_a_lease_that_does_not_outlast_two_ticks_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GRIDWELL_LEASE_SECONDS", "15")
+
+    with pytest.raises(ValidationError, match="at least twice GRIDWELL_TICK_SECONDS, which is 10"):
+        Settings()
+
+
+HUNG = """
+import time
+from autoscaler import cli
+from autoscaler.observe import Ports
+from gridwell.adapters.clock import SystemClock
+from gridwell.adapters.memory import MemoryEc2, MemoryLedger, MemoryQueue
+
+class Hung(MemoryQueue):
+    def depth(self):
+        time.sleep(600)
+
+clock = SystemClock()
+ports = Ports(ec2=MemoryEc2(clock), chunks=Hung(clock), ledger=MemoryLedger(), clock=clock)
+cli.chosen_ports = lambda _settings: ports
+cli._HUNG_SECONDS = 0.2
+cli.main(["run"])
+"""
+
+
+def test_a_tick_that_hangs_ends_the_program_and_tells_where() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", HUNG], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert run.returncode == 1
+    assert "in depth" in run.stderr

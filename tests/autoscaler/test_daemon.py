@@ -81,8 +81,26 @@ def test_what_is_wrong_is_logged_when_it_begins_and_ends(
     world.faults = Faults()
     daemon.tick()
 
-    assert during == ["fleet.read_failed", "fleet.tick_failed"]
-    assert events(caplog)[2:] == ["fleet.read_failed.over", "fleet.tick_failed.over"]
+    assert during == ["fleet.tick_failed"]
+    assert events(caplog)[1:] == ["fleet.tick_failed.over"]
+
+
+def test_a_read_that_fails_is_logged_when_it_begins_and_ends(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> str:
+        raise ServiceBusy("throttled")
+
+    caplog.set_level(logging.INFO)
+    daemon = world.daemon()
+    monkeypatch.setattr(world.ec2, "release", away)
+    daemon.tick()
+    daemon.tick()
+    monkeypatch.undo()
+
+    daemon.tick()
+
+    assert events(caplog) == ["fleet.read_failed", "fleet.read_failed.over"]
 
 
 def test_a_need_that_nobody_may_serve_is_logged_once(
@@ -141,7 +159,7 @@ def test_it_ticks_at_its_pace_until_told_to_stop(world: World) -> None:
                 self.stop()
             return super().tick()
 
-    daemon = Counted(world.daemon()._ports, POLICY, fleet="gridwell", tick_seconds=10.0)
+    daemon = Counted(world.daemon()._ports, POLICY, fleet="gridwell", owner="us", tick_seconds=10.0)
     daemon.run()
 
     assert ticks == [0.0, 10.0, 20.0, 30.0]

@@ -121,8 +121,8 @@ def test_an_unanswered_launch_keeps_its_place_until_five_minutes_have_passed() -
         lost = Slot(number=0, epoch=1, token=token(0), started_at=NOW - age)
         return decide(snapshot(visible=1, slots=(lost,)), policy).launch
 
-    assert launches(200) == (0,)  # the same token again
-    assert launches(270) == ()  # an instance of it might be shown after its intent's end
+    assert launches(80) == (0,)  # the same token again
+    assert launches(100) == ()  # an instance of it might be shown after its intent's end
     assert launches(301) == (0,)
 
 

@@ -3,8 +3,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from autoscaler.intents import Intent, intent_of, launch_token, remember, retry_pause
+from autoscaler.intents import (
+    Intent,
+    intent_of,
+    jitter,
+    launch_token,
+    remember,
+    retry_pause,
+)
 from gridwell.domain.fleet import Slot
 from tests.autoscaler.fleets import LONG_AGO, NOW, instance, slot_of, token
 
@@ -23,7 +32,21 @@ def test_a_token_names_fleet_slot_and_epoch_and_fits_ec2s_64_characters() -> Non
 
 
 def test_pauses_grow_to_a_minute() -> None:
-    assert [retry_pause(failures) for failures in (1, 2, 3, 4, 5, 99)] == [5, 10, 20, 40, 60, 60]
+    pauses = [retry_pause(failures, 0.0) for failures in (1, 2, 3, 4, 5, 99)]
+
+    assert pauses == [5, 10, 20, 40, 60, 60]
+
+
+@given(st.lists(st.integers(0, 10**9), max_size=3))
+def test_jitter_takes_up_to_half_of_a_pause_and_is_always_the_same(facts: list[int]) -> None:
+    part = jitter(*facts)
+
+    assert part == jitter(*facts)
+    assert 2.5 < retry_pause(1, part) <= 5
+
+
+def test_slots_that_failed_together_are_not_tried_again_together() -> None:
+    assert len({jitter(slot, 1, 1) for slot in range(19)}) == 19
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from autoscaler.act import Action, Outcome
 from autoscaler.journal import KEPT_DECISIONS, Journal, decision_of, instance_views
 from autoscaler.model import FleetPlan, Read
+from autoscaler.outcome import Action, Outcome
 from gridwell.adapters.memory import MemoryLedger
 from gridwell.domain.errors import InvalidMessage, ServiceBusy
 from gridwell.domain.fleet import Control, Decision, Depth, FleetView, InstanceView

@@ -11,7 +11,7 @@ from autoscaler.observe import Ports, observe
 from gridwell.adapters.memory import ManualClock, MemoryEc2, MemoryLedger, MemoryQueue
 from gridwell.domain.errors import InvalidMessage, ServiceBusy, ServiceDenied
 from gridwell.domain.fleet import Control, Depth, FleetView, Heartbeat, Slot
-from tests.autoscaler.fleets import token
+from tests.autoscaler.fleets import POLICY, token
 
 _CALLS = [
     ("ec2", "instances", Read.INSTANCES),
@@ -68,7 +68,7 @@ def failing(ports: Ports, port: str, call: str, error: Exception) -> Ports:
 
 
 def test_one_look_sees_everything(ports: Ports, clock: ManualClock) -> None:
-    observation = observe(ports, None)
+    observation = observe(ports, None, POLICY)
 
     seen = observation.snapshot
     (instance,) = seen.instances
@@ -82,22 +82,22 @@ def test_one_look_sees_everything(ports: Ports, clock: ManualClock) -> None:
 
 
 def test_what_was_learned_is_remembered_by_the_ledger(ports: Ports) -> None:
-    observation = observe(ports, None)
+    observation = observe(ports, None, POLICY)
 
-    learn(observation.learned, ports)
+    learn(observation.learned, ports, fence=1)
 
     (slot,) = ports.ledger.slots()
     assert slot.instance == ports.ec2.instances()[0].id
-    assert observation.snapshot.slots == (slot,)
-    assert observe(ports, None).learned == ()
+    assert observation.snapshot.slots == (replace(slot, fence=0),)
+    assert observe(ports, None, POLICY).learned == ()
 
 
 def test_what_was_learned_never_undoes_a_launch_that_came_between(ports: Ports) -> None:
-    observation = observe(ports, None)
+    observation = observe(ports, None, POLICY)
     (slot,) = ports.ledger.slots()
     ports.ledger.write_slot(Slot(number=0, epoch=2, token=token(0, 2)), seen=slot)
 
-    learn(observation.learned, ports)
+    learn(observation.learned, ports, fence=1)
 
     assert ports.ledger.slots()[0].epoch == 2
 
@@ -109,7 +109,7 @@ def test_what_was_learned_never_undoes_a_launch_that_came_between(ports: Ports) 
 def test_a_failed_read_is_said_and_hides_no_other(
     ports: Ports, port: str, call: str, read: Read, error: Exception
 ) -> None:
-    observation = observe(failing(ports, port, call, error), None)
+    observation = observe(failing(ports, port, call, error), None, POLICY)
 
     assert observation.snapshot.unknown == {read}
     assert observation.problems == (f"{read}: {type(error).__name__}: {error}",)
@@ -117,7 +117,7 @@ def test_a_failed_read_is_said_and_hides_no_other(
 
 @pytest.mark.parametrize("call", [("ec2", "instances"), ("ledger", "slots")])
 def test_half_a_look_teaches_nothing(ports: Ports, call: tuple[str, str]) -> None:
-    assert observe(failing(ports, *call, ServiceBusy("throttled")), None).learned == ()
+    assert observe(failing(ports, *call, ServiceBusy("throttled")), None, POLICY).learned == ()
 
 
 def test_an_empty_fleet_has_no_heartbeats_to_ask_for(clock: ManualClock) -> None:
@@ -125,7 +125,7 @@ def test_an_empty_fleet_has_no_heartbeats_to_ask_for(clock: ManualClock) -> None
         ec2=MemoryEc2(clock), chunks=MemoryQueue(clock), ledger=MemoryLedger(), clock=clock
     )
 
-    seen = observe(failing(ports, "ledger", "heartbeats", ServiceBusy("no")), None).snapshot
+    seen = observe(failing(ports, "ledger", "heartbeats", ServiceBusy("no")), None, POLICY).snapshot
 
     assert seen.unknown == frozenset()
 
@@ -143,4 +143,4 @@ def test_the_last_arrival_is_known_from_the_view_of_an_earlier_daemon(
         arrived_at=clock.now() - 100,
     )
 
-    assert observe(ports, earlier).snapshot.arrived_at == clock.now() - 100
+    assert observe(ports, earlier, POLICY).snapshot.arrived_at == clock.now() - 100

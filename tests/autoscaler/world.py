@@ -13,12 +13,13 @@ from gridwell.domain.fleet import Heartbeat, Instance, InstanceState
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from autoscaler.model import Policy
     from gridwell.domain.ports import Ec2, FleetLedger, Queue
 
 IDLE_SECONDS = 60.0
+_ALIVE = (InstanceState.PENDING, InstanceState.RUNNING, InstanceState.STOPPING)
 
 
 class Killed(BaseException):
@@ -34,7 +35,10 @@ class Faults:
     lost_reply: float = 0.0
     no_capacity: float = 0.0
     lag_seconds: float = 0.0  #: of what EC2 shows
-    hung: float = 0.0  #: of a boot whose worker never speaks; its watchdog powers it off
+    hung: float = 0.0  #: of a boot whose worker never speaks, on a machine that stays on
+    stuck: float = 0.0  #: of a shutdown that never ends
+    falls_back: float = 0.0  #: of a start that EC2 agrees to and has no room for
+    stall: float = 0.0  #: of a process that sleeps before a call, while others go on
 
 
 @dataclass
@@ -70,6 +74,11 @@ class World:
     most: int = 0
     most_in_a_slot: int = 0
     launches: int = 0
+    forced: int = 0
+    broken: frozenset[str] = frozenset()  #: releases whose workers never speak
+    before: Callable[[str], None] = field(default=lambda _: None)  #: told of each call
+    busy: Callable[[], None] = field(default=lambda: None)  #: others, while a process sleeps
+    daemons: int = 0
 
     def __post_init__(self) -> None:
         self.clock = ManualClock()
@@ -77,6 +86,7 @@ class World:
         self.queue = MemoryQueue(self.clock)
         self.ledger = MemoryLedger()
         self.workers: dict[tuple[str, float], _Worker] = {}
+        self._asleep = False
         self._shown: list[tuple[float, tuple[Instance, ...]]] = []
         self.look()
 
@@ -87,18 +97,33 @@ class World:
             ledger=cast("FleetLedger", _Shaky(self.ledger, self)),
             clock=self.clock,
         )
-        fields: dict[str, Any] = {"fleet": "gridwell", "tick_seconds": 10.0}
+        self.daemons += 1
+        fields: dict[str, Any] = {
+            "fleet": "gridwell",
+            "owner": f"daemon {self.daemons}",
+            "tick_seconds": 10.0,
+        }
         return Daemon(ports, self.policy, **{**fields, **changes})
 
     def call(self, name: str, inner: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        self.before(name)
+        slept = self._stall()
         self._chance(self.faults.killed, Killed)
         self._chance(self.faults.lost_call, ServiceBusy)
         if name in ("start", "launch"):
             self._chance(self.faults.no_capacity, NoCapacity)
+        if name == "stop" and not slept:
+            self._must_be_silent(args[0])
+        if name == "terminate":
+            (instance,) = self.ec2.instances(only=args)
+            assert instance.state not in _ALIVE, f"{instance} is terminated"
         self.ec2.boot_seconds = self.rng.uniform(1, self.longest_boot)
-        self.ec2.stop_seconds = self.rng.uniform(1, self.longest_stop)
-        answer = self._lagging() if name == "instances" else inner(*args, **kwargs)
+        self._draw_stop(self.faults.stuck if name == "stop" else 0.0)
+        answer = self._lagging(*args, **kwargs) if name == "instances" else inner(*args, **kwargs)
         self.launches += name == "launch"
+        self.forced += name == "stop" and kwargs["force"]
+        if name == "start" and self.rng.random() < self.faults.falls_back:
+            self.ec2.fall_back(args[0])
         self.look()
         self._chance(self.faults.lost_reply, ServiceBusy)
         self._chance(self.faults.killed, Killed)
@@ -138,9 +163,31 @@ class World:
         if likely and self.rng.random() < likely:
             raise kind("by chance")
 
-    def _lagging(self) -> tuple[Instance, ...]:
+    def _stall(self) -> bool:
+        """Sleep now and then; whether it did."""
+        if self._asleep or self.rng.random() >= self.faults.stall:
+            return False
+        self._asleep = True
+        self.step(self.rng.uniform(0, 140))
+        self.busy()
+        self._asleep = False
+        return True
+
+    def _draw_stop(self, likely: float) -> None:
+        stuck = self.rng.random() < likely
+        self.ec2.stop_seconds = 1e9 if stuck else self.rng.uniform(1, self.longest_stop)
+
+    def _must_be_silent(self, name: str) -> None:
+        """No instance with a fresh heartbeat is ever stopped (I8)."""
+        (instance,) = self.ec2.instances(only=[name])
+        beat = self.ledger.heartbeats([instance.arn]).get(instance.arn)
+        fresh = beat is not None and self.clock.now() - beat.at < self.policy.boot_grace_seconds
+        assert instance.state is InstanceState.STOPPING or not fresh, f"{instance} is at work"
+
+    def _lagging(self, only: Sequence[str] = ()) -> tuple[Instance, ...]:
         until = self.clock.now() - self.rng.uniform(0, self.faults.lag_seconds)
-        return next(seen for at, seen in reversed(self._shown) if at <= until or at == self._first)
+        shown = next(seen for at, seen in reversed(self._shown) if at <= until or at == self._first)
+        return tuple(one for one in shown if not only or one.id in only)
 
     @property
     def _first(self) -> float:
@@ -149,12 +196,11 @@ class World:
     def _work(self, instance: Instance) -> None:
         now = self.clock.now()
         life = (instance.id, instance.launched)
-        fresh = _Worker(last_work=now, hung=self.rng.random() < self.faults.hung)
+        hung = instance.release in self.broken or self.rng.random() < self.faults.hung
+        fresh = _Worker(last_work=now, hung=hung)
         worker = self.workers.setdefault(life, fresh)
         idle = now - worker.last_work
         if worker.hung:
-            if idle > 2 * IDLE_SECONDS:
-                self.ec2.power_off(instance.id)
             return
         for received in self.queue.receive(at_most=3, wait=0):
             self.queue.delete([received.receipt])
@@ -171,4 +217,5 @@ class World:
             )
         )
         if idle > IDLE_SECONDS:
+            self._draw_stop(self.faults.stuck)
             self.ec2.power_off(instance.id)

@@ -35,11 +35,19 @@ views = st.builds(
     paused=st.booleans(),
     decisions=st.lists(
         st.builds(
-            Decision, at=times, reason=st.text(), start=counts, launch=counts, terminate=counts
+            Decision,
+            at=times,
+            reason=st.text(),
+            start=counts,
+            launch=counts,
+            terminate=counts,
+            stop=counts,
         ),
         max_size=3,
     ).map(tuple),
     arrived_at=st.none() | times,
+    held=st.text(),
+    owner=st.text(),
 )
 
 

@@ -170,6 +170,19 @@ def test_force_does_not_wait_for_an_orderly_shutdown(region: Region, launched: A
     region.await_state(instance, "stopped")
 
 
+def test_force_ends_a_shutdown_that_hangs(region: Region, launched: Any) -> None:
+    instance = launched("deaf")
+    region.await_console(instance, "deaf")
+    region.await_state(instance, "running")
+    region.ec2.stop_instances(InstanceIds=[instance])
+    began = time.monotonic()
+
+    region.ec2.stop_instances(InstanceIds=[instance], Force=True)
+
+    region.await_state(instance, "stopped")
+    assert time.monotonic() - began < 15  # and not the forty that the host waits
+
+
 def test_a_reboot_keeps_the_instance_running_and_boots_it_again(
     region: Region, launched: Any
 ) -> None:
@@ -277,3 +290,29 @@ def test_boto3_in_an_instance_finds_its_role_through_the_metadata_service(
     )
 
     region.await_console(instance, "iam-role ok")
+
+
+def test_a_deadline_ends_a_machine_whose_boothook_hangs(region: Region, launched: Any) -> None:
+    instance = launched("deadline", UserData="#cloud-boothook\n#!/bin/sh\nsleep 600\n")
+
+    region.await_state(instance, "stopped")
+
+    console = region.console(instance)
+    assert "waiting" in console
+    assert "must not run" not in console
+    assert "not modelled" not in console
+    assert "ignoring" not in console
+
+
+def test_a_failure_action_is_taken_though_the_unit_would_be_started_again(
+    region: Region, launched: Any
+) -> None:
+    instance = launched("fails-once")
+
+    region.await_state(instance, "stopped")
+
+    assert region.console(instance).count("try") == 1
+
+
+def test_a_status_that_counts_as_success_powers_off(region: Region, launched: Any) -> None:
+    region.await_state(launched("unreachable"), "stopped")

@@ -82,6 +82,39 @@ IMAGES = {
                 {},
             ),
             (
+                "deadline",
+                {
+                    "deadline.service": unit(
+                        shell("echo waiting; sleep 0.3"),
+                        unit="DefaultDependencies=no\nAfter=local-fs.target\n"
+                        "Conflicts=shutdown.target\nBefore=shutdown.target\n"
+                        "SuccessAction=poweroff-force",
+                    ),
+                    "worker.service": unit(shell("echo must not run; sleep 60")),
+                },
+                {},
+            ),
+            (
+                "fails-once",
+                {
+                    "worker.service": unit(
+                        "Restart=on-failure\nRestartSec=60\n" + shell("echo try; exit 1"),
+                        unit="FailureAction=poweroff",
+                    )
+                },
+                {},
+            ),
+            (
+                "unreachable",
+                {
+                    "worker.service": unit(
+                        "Restart=on-failure\nSuccessExitStatus=69\n" + shell("exit 69"),
+                        unit="SuccessAction=poweroff",
+                    )
+                },
+                {},
+            ),
+            (
                 "hangs",
                 {
                     "worker.service": unit(

@@ -219,7 +219,14 @@ class AutoscalerProcess(_Supervised):
             ledger=cast("Any", Port(world.ledger, "ledger", self)),
             clock=world.sim.clock,
         )
-        self._daemon = Daemon(ports, world.policy, fleet="gridwell", tick_seconds=TICK_SECONDS)
+        self._runs = getattr(self, "_runs", 0) + 1
+        self._daemon = Daemon(
+            ports,
+            world.policy,
+            fleet="gridwell",
+            owner=f"{self.name}, run {self._runs}",
+            tick_seconds=TICK_SECONDS,
+        )
 
     def step(self) -> float:
         began = self.sim.now

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from gridwell.adapters.memory import MemoryEc2
 from gridwell.domain.errors import NoCapacity
-from gridwell.domain.fleet import Instance, InstanceState
+from gridwell.domain.fleet import Instance, InstanceState, Offer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tests.simulation.kernel import Simulation
 
@@ -36,6 +36,7 @@ class SimulatedEc2:
     ) -> None:
         self.inner = MemoryEc2(sim.clock)
         self.launches: dict[str, set[str]] = {}  #: instances, by token
+        self.cut: Callable[[str], None] = lambda _: None  #: called when an instance is stopped
         self._sim = sim
         self._cap = cap
         self._boot = boot
@@ -73,25 +74,26 @@ class SimulatedEc2:
             else:
                 self._stopped_at.setdefault(instance.id, self._sim.now)
 
-    def instances(self) -> tuple[Instance, ...]:
+    def instances(self, only: Sequence[str] = ()) -> tuple[Instance, ...]:
         """See `gridwell.domain.ports.Ec2`: of now, or of a moment before."""
         self.look()
-        if not self._sim.faults.strike("describe late"):
-            return self.now()
-        then = self._sim.now - self._sim.rng.uniform(0.0, _DESCRIBE_LAG)
-        return self._shown[max(0, bisect.bisect_right(self._times, then) - 1)]
+        shown = self.now()
+        if self._sim.faults.strike("describe late"):
+            then = self._sim.now - self._sim.rng.uniform(0.0, _DESCRIBE_LAG)
+            shown = self._shown[max(0, bisect.bisect_right(self._times, then) - 1)]
+        return tuple(i for i in shown if i.id in only) if only else shown
 
     def release(self) -> str | None:
         """See `gridwell.domain.ports.Ec2`."""
         return self.inner.release()
 
-    def launch(self, slot: int, token: str) -> str:
+    def launch(self, slot: int, token: str, offer: Offer | None = None) -> str:
         """See `gridwell.domain.ports.Ec2`."""
         if self._sim.faults.strike("no capacity"):
             raise NoCapacity("no capacity by chance")
         known = {instance.id for instance in self.now()}
         self.inner.boot_seconds = self._sim.rng.uniform(5.0, LONGEST_BOOT)
-        name = self.inner.launch(slot, token)
+        name = self.inner.launch(slot, token, offer)
         made = self.launches.setdefault(token, set())
         made.add(name)
         self._sim.require("I7 one launch an epoch", len(made) == 1, f"token {token}: {made}")
@@ -112,6 +114,14 @@ class SimulatedEc2:
             self._sim.note(f"{instance} is started")
             self._booting(instance)
         self.look()
+
+    def stop(self, instance: str, *, force: bool = False) -> None:
+        """See `gridwell.domain.ports.Ec2`."""
+        self._sim.note(f"{instance} is stopped{' by force' if force else ''}")
+        self.inner.stop_seconds = self._sim.rng.uniform(1.0, LONGEST_STOP)
+        self.cut(instance)
+        self.inner.stop(instance, force=force)
+        self._settles(instance)
 
     def terminate(self, instance: str) -> None:
         """See `gridwell.domain.ports.Ec2`."""

@@ -99,6 +99,7 @@ class World:
             sim, cap=self.policy.max_instances, boot=self._boot, kept_seconds=kept
         )
         self.hosts: dict[str, Host] = {}
+        self.ec2.cut = self._cut
         shas = list(self.known)
         self.poison = None
         if "poison chunk" in sim.faults.rates:
@@ -149,6 +150,10 @@ class World:
         if instance in self.hosts:
             self.hosts[instance].cut()
         self.hosts[instance] = Host(self, instance)
+
+    def _cut(self, instance: str) -> None:
+        if instance in self.hosts:
+            self.hosts[instance].cut()
 
     def _asks(self, number: int, sha: str) -> Callable[[], None]:
         def ask() -> None:

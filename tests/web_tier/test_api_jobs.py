@@ -302,22 +302,41 @@ def test_the_fleet_is_shown_as_last_written() -> None:
     decision = Decision(at=NOW, reason="2 chunks wait", start=1)
     queue = Depth(visible=2, in_flight=1)
     site.world.ledger.write_view(
-        FleetView(at=NOW, instances=(instance,), queue=queue, cap=4, decisions=(decision,))
+        FleetView(
+            at=NOW,
+            instances=(instance,),
+            queue=queue,
+            cap=4,
+            decisions=(decision,),
+            held="there is no image to launch",
+            owner="us",
+        )
     )
 
     body = body_of(site.client.get("/v1/fleet"))
 
     assert (empty["at"], empty["instances"], empty["cap"]) == (None, [], None)
+    assert empty["stale"]
     assert body["queue"] == {"visible": 2, "in_flight": 1}
-    assert (body["cap"], body["paused"]) == (4, False)
+    assert (body["cap"], body["paused"], body["stale"]) == (4, False, False)
+    assert (body["autoscaler"], body["held"]) == ("us", "there is no image to launch")
     at = "2023-11-14T22:13:20.000Z"
     assert body["at"] == at
     assert body["instances"] == [
         {"id": "i-1", "state": "running", "slot": 0, "since": at, "busy": 1, "chunks": 7}
     ]
     assert body["decisions"] == [
-        {"at": at, "reason": "2 chunks wait", "start": 1, "launch": 0, "terminate": 0}
+        {"at": at, "reason": "2 chunks wait", "start": 1, "launch": 0, "terminate": 0, "stop": 0}
     ]
+
+
+def test_a_fleet_that_nobody_looks_after_is_shown_as_stale() -> None:
+    site = Site()
+    queue = Depth(visible=0, in_flight=0)
+    site.world.ledger.write_view(FleetView(at=NOW, instances=(), queue=queue, cap=4))
+    site.world.clock.advance(61)
+
+    assert body_of(site.client.get("/v1/fleet"))["stale"]
 
 
 def test_health_asks_nobody() -> None:

@@ -23,7 +23,7 @@ routes = APIBlueprint("fleet", __name__)
 @routes.doc(**docs.FLEET)
 def fleet() -> Response:
     """The fleet as the autoscaler last wrote it."""
-    return json_response(show_fleet(here().fleet.view()))
+    return json_response(show_fleet(here().fleet.view(), here().clock.now()))
 
 
 @routes.get("/healthz")

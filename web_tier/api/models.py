@@ -233,16 +233,20 @@ class DecisionShown(BaseModel):
     start: int
     launch: int
     terminate: int
+    stop: int
 
 
 class FleetShown(BaseModel):
     """The fleet, as the autoscaler last wrote it."""
 
     at: str | None = Field(description="when it did; null: it has not yet")
+    stale: bool = Field(description="that was too long ago: no autoscaler looks after the fleet")
+    autoscaler: str = Field(description="the one that holds the lease, and wrote this")
     instances: list[InstanceShown]
     queue: QueueShown
     cap: int | None
     paused: bool
+    held: str = Field(description="why wanted instances cannot be had now; empty: none are missing")
     decisions: list[DecisionShown] = Field(description="the latest first")
 
 

@@ -59,11 +59,14 @@ def show_job(job: Job) -> JobShown:
     )
 
 
-def show_fleet(view: FleetView | None) -> FleetShown:
+def show_fleet(view: FleetView | None, now: float) -> FleetShown:
     """The fleet; before the autoscaler's first look an empty one of unknown size."""
     if view is None:
         return FleetShown(
             at=None,
+            stale=True,
+            autoscaler="",
+            held="",
             instances=[],
             queue=QueueShown(visible=None, in_flight=None),
             cap=None,
@@ -72,6 +75,9 @@ def show_fleet(view: FleetView | None) -> FleetShown:
         )
     return FleetShown(
         at=_time(view.at),
+        stale=view.is_stale(now),
+        autoscaler=view.owner,
+        held=view.held,
         instances=[
             InstanceShown(
                 **{

@@ -135,8 +135,9 @@ function fleetLine(fleet) {
   for (const { state } of fleet.instances) counts.set(state, (counts.get(state) ?? 0) + 1);
   const states = [...counts].map(([state, count]) => `${count} ${state}`).join(", ");
   const { visible, in_flight: inFlight } = fleet.queue;
+  const late = fleet.stale ? `; no autoscaler has looked since ${fleet.at}` : "";
   return `Fleet: ${states || "no instances"} of at most ${fleet.cap}; ` +
-    `chunks: ${visible} waiting, ${inFlight} in hand`;
+    `chunks: ${visible} waiting, ${inFlight} in hand${late}`;
 }
 
 async function watchFleet() {

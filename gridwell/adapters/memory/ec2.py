@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gridwell.domain.errors import NoCapacity, ServiceDenied, WrongState
-from gridwell.domain.fleet import Instance, InstanceState
+from gridwell.domain.fleet import Instance, InstanceState, Offer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gridwell.domain.ports import Clock
 
 _BILLED = (InstanceState.PENDING, InstanceState.RUNNING)
@@ -24,6 +26,7 @@ class _Machine:
     launched: float
     state: InstanceState
     until: float  #: when a passing state ends
+    offer: Offer
     reason: str = ""
 
 
@@ -52,10 +55,11 @@ class MemoryEc2:
         self.stop_seconds = stop_seconds
         self.capacity = capacity
         self.current_release = release
+        self.full: set[Offer] = set()  #: offers without capacity
         self._machines: dict[str, _Machine] = {}
         self._numbers = itertools.count(1)
 
-    def instances(self) -> tuple[Instance, ...]:
+    def instances(self, only: Sequence[str] = ()) -> tuple[Instance, ...]:
         """See `gridwell.domain.ports.Ec2`."""
         self._settle()
         return tuple(
@@ -68,15 +72,18 @@ class MemoryEc2:
                 release=machine.release,
                 arn=f"arn:aws:ec2:us-east-1:123456789012:instance/{machine.id}",
                 reason=machine.reason,
+                type=machine.offer.type,
+                subnet=machine.offer.subnet,
             )
             for machine in self._machines.values()
+            if not only or machine.id in only
         )
 
     def release(self) -> str | None:
         """See `gridwell.domain.ports.Ec2`."""
         return self.current_release
 
-    def launch(self, slot: int, token: str) -> str:
+    def launch(self, slot: int, token: str, offer: Offer | None = None) -> str:
         """See `gridwell.domain.ports.Ec2`."""
         self._settle()
         for machine in self._machines.values():
@@ -84,7 +91,8 @@ class MemoryEc2:
                 return machine.id
         if self.current_release is None:
             raise ServiceDenied("there is no image to launch; bake one first")
-        self._check_capacity()
+        asked = offer or Offer()
+        self._check_capacity(asked)
         machine = _Machine(
             id=f"i-{next(self._numbers):017x}",
             slot=slot,
@@ -93,6 +101,7 @@ class MemoryEc2:
             launched=self._clock.now(),
             state=InstanceState.PENDING,
             until=self._clock.now() + self.boot_seconds,
+            offer=Offer(type=asked.type or "c7i.large", subnet=asked.subnet or "subnet-0"),
         )
         self._machines[machine.id] = machine
         return machine.id
@@ -104,10 +113,23 @@ class MemoryEc2:
             return
         if machine.state is not InstanceState.STOPPED:
             raise WrongState(f"{instance} is {machine.state} and cannot be started")
-        self._check_capacity()
+        self._check_capacity(machine.offer)
         machine.state = InstanceState.PENDING
+        machine.reason = ""
         machine.launched = self._clock.now()
         machine.until = self._clock.now() + self.boot_seconds
+
+    def stop(self, instance: str, *, force: bool = False) -> None:
+        """See `gridwell.domain.ports.Ec2`."""
+        machine = self._machine(instance)
+        if machine.state in (InstanceState.SHUTTING_DOWN, InstanceState.TERMINATED):
+            raise WrongState(f"{instance} is {machine.state} and cannot be stopped")
+        if machine.state in _BILLED:
+            machine.state = InstanceState.STOPPING
+            machine.until = self._clock.now() + self.stop_seconds
+            machine.reason = "Client.UserInitiatedShutdown"
+        if force and machine.state is InstanceState.STOPPING:
+            machine.until = self._clock.now()
 
     def terminate(self, instance: str) -> None:
         """See `gridwell.domain.ports.Ec2`."""
@@ -124,13 +146,21 @@ class MemoryEc2:
             machine.until = self._clock.now() + self.stop_seconds
             machine.reason = "Client.InstanceInitiatedShutdown"
 
+    def fall_back(self, instance: str) -> None:
+        """What EC2 does when it finds no room for an instance after it agreed to start it."""
+        machine = self._machine(instance)
+        machine.state = InstanceState.STOPPED
+        machine.reason = "Server.InsufficientInstanceCapacity"
+
     def _machine(self, instance: str) -> _Machine:
         self._settle()
         if instance not in self._machines:
             raise WrongState(f"there is no instance {instance}")
         return self._machines[instance]
 
-    def _check_capacity(self) -> None:
+    def _check_capacity(self, offer: Offer) -> None:
+        if offer in self.full:
+            raise NoCapacity(f"no capacity for {offer}")
         billed = sum(machine.state in _BILLED for machine in self._machines.values())
         if billed >= self.capacity:
             raise NoCapacity(f"no capacity for more than {self.capacity} instances")

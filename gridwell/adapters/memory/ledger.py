@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gridwell.domain.errors import Fault, InvalidJob
-from gridwell.domain.fleet import Control, FleetView, Heartbeat, Slot
+from gridwell.domain.fleet import Control, FleetView, Heartbeat, Lease, Slot
 from gridwell.domain.job import Job, JobError, JobState, expiry
 from gridwell.domain.minimum import Minimum, lesser
 from gridwell.domain.ports import Page
@@ -28,6 +28,7 @@ class MemoryLedger:
         self._slots: dict[int, Slot] = {}
         self._control = Control()
         self._view: str | None = None
+        self._lease: Lease | None = None
         self._lock = threading.Lock()
 
     # --- jobs
@@ -197,15 +198,16 @@ class MemoryLedger:
         """See `gridwell.domain.ports.FleetLedger`."""
         return {worker: self._beats[worker] for worker in workers if worker in self._beats}
 
-    def slots(self) -> tuple[Slot, ...]:
+    def slots(self, places: Iterable[int] | None = None) -> tuple[Slot, ...]:
         """See `gridwell.domain.ports.FleetLedger`."""
-        return tuple(self._slots[number] for number in sorted(self._slots))
+        wanted = self._slots if places is None else self._slots.keys() & set(places)
+        return tuple(self._slots[number] for number in sorted(wanted))
 
     def write_slot(self, slot: Slot, *, seen: Slot) -> bool:
         """See `gridwell.domain.ports.FleetLedger`."""
         with self._lock:
             stored = self._slots.get(slot.number, Slot(number=slot.number))
-            if stored.epoch != seen.epoch:
+            if stored.epoch != seen.epoch or stored.fence > slot.fence:
                 return stored == slot  # tried again after a lost reply, or too late
             self._slots[slot.number] = slot
             return True
@@ -225,3 +227,15 @@ class MemoryLedger:
     def write_view(self, view: FleetView) -> None:
         """See `gridwell.domain.ports.FleetLedger`."""
         self._view = view.encode()
+
+    def lease(self) -> Lease | None:
+        """See `gridwell.domain.ports.FleetLedger`."""
+        return self._lease
+
+    def write_lease(self, lease: Lease, *, seen: Lease | None) -> bool:
+        """See `gridwell.domain.ports.FleetLedger`."""
+        with self._lock:
+            if self._lease != seen:
+                return self._lease == lease
+            self._lease = lease
+            return True

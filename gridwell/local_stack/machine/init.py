@@ -1,9 +1,9 @@
 """The first process of a local instance.
 
-Boot: user data from the metadata service, boothooks at every boot, then the enabled units, and
-beside them the plain scripts at the instance's first boot, in cloud-init's order.  Shutdown: at
-the word of the host (its end of our standard input is the machine's power cord), at SIGTERM, or
-when a unit's end demands it.
+Boot: user data from the metadata service, the units that wait for nothing, boothooks at every
+boot, then the other enabled units, and beside them the plain scripts at the instance's first
+boot, in cloud-init's order.  Shutdown: at the word of the host (its end of our standard input is
+the machine's power cord), at SIGTERM, or when a unit's end demands it.
 """
 
 from __future__ import annotations
@@ -81,6 +81,7 @@ class Init:
         parts, warnings = user_data.parse(metadata.get("user-data") or b"")
         for warning in warnings:
             self.say(f"cloud-init: {warning}")
+        self._manager.start_early()
         self._run_boothooks([p for p in parts if p.kind == user_data.BOOTHOOK])
         if not self._powering_off:
             self._manager.start_enabled()

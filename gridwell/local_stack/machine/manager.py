@@ -45,10 +45,21 @@ class Manager:
         self._services: dict[str, Service] = {}
         self._outcomes: dict[str, bool] = {}  # name -> how its start ended
         self._begun: set[str] = set()
+        self._early = True
         self._shutting_down = False
+
+    def start_early(self) -> None:
+        """Start those enabled units that wait for nothing, not even for cloud-init."""
+        self._load()
+        self._start_ready()
 
     def start_enabled(self) -> None:
         """Start what multi-user.target wants, and whatever that requires or wants."""
+        self._load()
+        self._early = False
+        self._start_ready()
+
+    def _load(self) -> None:
         folder = self._home / UNIT_FOLDER
         wanted = folder / f"{TARGET}.wants"
         names = sorted(path.name for path in wanted.iterdir()) if wanted.is_dir() else []
@@ -65,13 +76,14 @@ class Manager:
                 continue
             self._services[name] = Service(unit, self)
             names += sorted(unit.requires | unit.wants)
-        self._start_ready()
 
     def _start_ready(self) -> None:
         for name, service in self._services.items():
             if name in self._begun or self._shutting_down:
                 continue
             unit = service.unit
+            if self._early and unit.default_dependencies:
+                continue
             missing = {n for n in unit.requires if self._is_missing(n)}
             if missing:
                 self._refuse(name, f"required {', '.join(sorted(missing))} did not start")
@@ -96,7 +108,10 @@ class Manager:
         self.loop.call_later(0, self._start_ready)
 
     def ended(self, name: str, result: str) -> None:
-        """Act on the end of a unit: success action, failure action, start limit action."""
+        """Act on the end of a unit: success action, failure action, start limit action.
+
+        As with systemd a failure counts also where the unit would be started again.
+        """
         if self._shutting_down:
             self.loop.call_later(0, self._stop_ready)
             return

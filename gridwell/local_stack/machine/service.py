@@ -52,7 +52,7 @@ class Owner(Protocol):
         """The unit's start is over, for those that come after it."""
 
     def ended(self, name: str, result: str) -> None:
-        """The unit is down and will not restart."""
+        """The unit is down; it may yet restart."""
 
 
 class Service:
@@ -261,6 +261,8 @@ class Service:
             )
             self._arm("restart", self.unit.restart_seconds, self.start)
             self._announce(ok=False)
+            if result != SUCCESS:
+                self._owner.ended(self.unit.name, result)
             return
         self.state = "inactive" if result == SUCCESS else "failed"
         words = "Deactivated successfully." if result == SUCCESS else f"Failed with '{result}'."

@@ -57,6 +57,7 @@ class Unit:
     after: set[str] = field(default_factory=set)
     success_action: str = "none"
     failure_action: str = "none"
+    default_dependencies: bool = True  #: without them a unit starts before the boothooks
     start_limit_seconds: float = 10.0
     start_limit_burst: int = 5
     start_limit_action: str = "none"
@@ -171,6 +172,18 @@ class _Reader:
                 unit.wants.update(value.split())
             case "After":
                 unit.after.update(value.split())
+            case "DefaultDependencies":
+                unit.default_dependencies = value.lower() in ("yes", "true", "on", "1")
+            case "Conflicts" | "Before":
+                _one_of(value, ("shutdown.target",))  # every unit is stopped at shutdown
+            case _:
+                return self._read_end(key, value)
+        return True
+
+    def _read_end(self, key: str, value: str) -> bool:
+        """What becomes of the machine when the unit ends."""
+        unit = self.unit
+        match key:
             case "SuccessAction":
                 unit.success_action = _one_of(value, ACTIONS)
             case "FailureAction":

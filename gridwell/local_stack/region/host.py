@@ -77,6 +77,12 @@ class Host:
 
     def stop(self, instance_id: str, *, force: bool = False) -> None:
         """Shut the instance down; with `force`, by cutting its power."""
+        if force:
+            # Now: its thread may be waiting for a shutdown that hangs.
+            with self._lock:
+                machine = self._machines.get(instance_id)
+            if machine is not None:
+                machine.cut_power()
         self._tell(instance_id, "cut" if force else "stop")
 
     def reboot(self, instance_id: str) -> None:

@@ -1,0 +1,64 @@
+"""Which machines to ask EC2 for, and which of them it lately had no capacity for.  Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from gridwell.domain.fleet import Offer, Slot
+
+REMEMBERED_SECONDS: Final = 600.0  #: a zone without capacity rarely has some again much sooner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The offers to try now, the best first."""
+
+    offers: tuple[Offer, ...]
+    probe: bool = False  #: one launch at most may try them
+    wait: float = 0.0  #: seconds until one may be tried, where there is none
+
+
+def refused(slot: Slot, offer: Offer, *, now: float) -> Slot:
+    """A slot that remembers that EC2 had no capacity for an offer."""
+    kept = {other: at for other, at in slot.refusals if now - at < REMEMBERED_SECONDS}
+    kept[offer] = now
+    return replace(slot, refusals=tuple(sorted(kept.items(), key=lambda item: item[0].name)))
+
+
+def refusals(slots: Iterable[Slot], *, now: float) -> dict[Offer, float]:
+    """When each offer was last refused, of those of the last ten minutes."""
+    latest: dict[Offer, float] = {}
+    for slot in slots:
+        for offer, at in slot.refusals:
+            if now - at < REMEMBERED_SECONDS:
+                latest[offer] = max(at, latest.get(offer, at))
+    return latest
+
+
+def choose(
+    offers: Sequence[Offer], slots: Iterable[Slot], *, now: float, again_seconds: float
+) -> Choice:
+    """The offers to launch by: those that were not refused of late, in the operator's order.
+
+    Where all were refused, the one that was refused first is tried again now and then, by one
+    launch: a fleet of a single offer must not wait ten minutes for what may be there in one.
+
+    Args:
+        offers: the operator's, at least one.
+        slots: as the ledger has them.
+        now: the time.
+        again_seconds: after so long one is tried again where nothing else is left.
+    """
+    known = refusals(slots, now=now)
+    fresh = tuple(offer for offer in offers if offer not in known)
+    if fresh:
+        return Choice(offers=fresh)
+    oldest = min(offers, key=lambda offer: known[offer])
+    wait = known[oldest] + again_seconds - now
+    if wait > 0:
+        return Choice(offers=(), wait=wait)
+    return Choice(offers=(oldest,), probe=True)

@@ -1,0 +1,80 @@
+"""Holding the lease: taken, renewed, believed in no longer than it lasts, given back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autoscaler.lease import MARGIN, claim, given_back
+
+if TYPE_CHECKING:
+    from gridwell.domain.fleet import Lease
+    from gridwell.domain.ports import Clock, FleetLedger
+
+
+class Tenure:
+    """One autoscaler's hold on the lease.
+
+    Args:
+        ledger: where the lease is.
+        clock: time.
+        owner: a name that no other run of an autoscaler has.
+        seconds: how long a lease lasts.
+    """
+
+    def __init__(self, ledger: FleetLedger, clock: Clock, *, owner: str, seconds: float) -> None:
+        if seconds <= 0:
+            raise ValueError(f"lease_seconds is {seconds}; a lease must last some time")
+        self.owner = owner
+        self.other: Lease | None = None  #: the lease that keeps us from taking it
+        self._ledger = ledger
+        self._clock = clock
+        self._seconds = seconds
+        self._lease: Lease | None = None
+        self._until = float("-inf")  #: by the monotonic clock
+
+    @property
+    def fence(self) -> int:
+        """What writes to slots carry; 0 before the lease was ever held."""
+        return 0 if self._lease is None else self._lease.fence
+
+    @property
+    def holds(self) -> bool:
+        """Whether the lease is certainly ours now, by both clocks: either may have been set."""
+        if self._lease is None:
+            return False
+        last = self._lease.expires - MARGIN * self._seconds
+        return self._clock.now() < last and self._clock.monotonic() < self._until
+
+    def renew(self) -> bool:
+        """Take the lease or make it last; False while it is somebody else's.
+
+        Raises:
+            ServiceError: if the ledger is away; what we hold still ends in its time.
+        """
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        seen = self._lease or self._ledger.lease()
+        while True:
+            wanted = claim(seen, owner=self.owner, now=now, seconds=self._seconds)
+            if wanted is None:
+                self._lease, self.other = None, seen
+                return False
+            if self._ledger.write_lease(wanted, seen=seen):
+                break
+            # Somebody took it, or the last write's reply was lost: see which.
+            last, seen = seen, self._ledger.lease()
+            if seen == last:
+                return False
+        self._lease, self.other = wanted, None
+        # Measured from before the write, which may have taken its time.
+        self._until = monotonic + (1 - MARGIN) * self._seconds
+        return True
+
+    def give_back(self) -> None:
+        """End well: whoever stands by may take over at once.
+
+        Raises:
+            ServiceError: if the ledger is away; the lease ends by itself.
+        """
+        if self._lease is not None:
+            self._ledger.write_lease(given_back(self._lease), seen=self._lease)
+            self._lease = None

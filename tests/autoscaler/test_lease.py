@@ -1,0 +1,182 @@
+"""Whose turn it is: the rule, and the hold on it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoscaler.lease import claim, given_back
+from autoscaler.tenure import Tenure
+from gridwell.adapters.memory import ManualClock, MemoryLedger
+from gridwell.domain.errors import ServiceBusy
+from gridwell.domain.fleet import Lease
+from tests.autoscaler.fleets import NOW
+
+leases = st.builds(
+    Lease,
+    owner=st.sampled_from(["us", "other"]),
+    fence=st.integers(0, 2 * int(NOW)),
+    expires=st.floats(NOW - 100, NOW + 100),
+)
+
+
+@given(st.none() | leases)
+def test_a_lease_is_never_taken_from_somebody_whose_time_it_is(stored: Lease | None) -> None:
+    wanted = claim(stored, owner="us", now=NOW, seconds=30.0)
+
+    others = stored is not None and stored.owner == "other" and stored.expires > NOW
+    assert (wanted is None) == others
+
+
+@given(st.none() | leases)
+def test_each_new_holder_has_a_higher_fence_and_a_renewal_the_same(stored: Lease | None) -> None:
+    wanted = claim(stored, owner="us", now=NOW, seconds=30.0)
+
+    if wanted is None:
+        return
+    assert (wanted.owner, wanted.expires) == ("us", NOW + 30.0)
+    if stored is not None and stored.owner == "us":
+        assert wanted.fence == stored.fence
+    else:
+        assert wanted.fence > (-1 if stored is None else stored.fence)
+
+
+def test_a_fence_grows_past_a_lease_that_was_lost_with_its_table() -> None:
+    lost = claim(None, owner="them", now=NOW, seconds=30.0)
+    anew = claim(None, owner="us", now=NOW + 31, seconds=30.0)
+
+    assert lost is not None
+    assert anew is not None
+    assert anew.fence > lost.fence
+
+
+def test_a_lease_given_back_is_anybodys() -> None:
+    ours = Lease(owner="us", fence=3, expires=NOW + 30)
+
+    taken = claim(given_back(ours), owner="them", now=NOW, seconds=30.0)
+
+    assert taken == Lease(owner="them", fence=int(NOW), expires=NOW + 30.0)
+
+
+class Two:
+    """Two autoscalers on one ledger."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.ledger = MemoryLedger()
+        self.first, self.second = (
+            Tenure(self.ledger, self.clock, owner=owner, seconds=30.0) for owner in ("a", "b")
+        )
+
+
+@pytest.fixture
+def two() -> Two:
+    return Two()
+
+
+def test_one_of_two_holds_the_lease_while_it_renews(two: Two) -> None:
+    for _ in range(10):
+        assert two.first.renew()
+        assert not two.second.renew()
+        assert (two.first.holds, two.second.holds) == (True, False)
+        assert two.second.other is not None
+        assert two.second.other.owner == "a"
+        two.clock.advance(10)
+
+
+def test_a_holder_stops_believing_before_another_may_take_over(two: Two) -> None:
+    two.first.renew()
+    believed = []
+    for seconds in (23.9, 0.2):
+        two.clock.advance(seconds)
+        believed.append(two.first.holds)
+    assert believed == [True, False]
+    assert not two.second.renew()
+    two.clock.advance(6)
+
+    assert two.second.renew()
+    assert not two.first.renew()
+    assert two.second.fence > two.first.fence
+
+
+def test_a_clock_that_was_set_back_does_not_lengthen_a_lease(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two.first.renew()
+    two.clock.advance(25)
+    monkeypatch.setattr(two.clock, "now", lambda: NOW)
+
+    assert not two.first.holds
+
+
+def test_an_owner_that_slept_too_long_goes_on_if_nobody_came(two: Two) -> None:
+    two.first.renew()
+    fence = two.first.fence
+    two.clock.advance(1000)
+
+    assert two.first.renew()
+    assert two.first.fence == fence
+
+
+def test_a_renewal_whose_reply_was_lost_is_found_at_the_next(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two.first.renew()
+    write = two.ledger.write_lease
+
+    def lossy(lease: Lease, *, seen: Lease | None) -> bool:
+        write(lease, seen=seen)
+        raise ServiceBusy("the reply was lost")
+
+    monkeypatch.setattr(two.ledger, "write_lease", lossy)
+    two.clock.advance(10)
+    with pytest.raises(ServiceBusy):
+        two.first.renew()
+    assert two.first.holds  # by what it knew before
+    monkeypatch.undo()
+    two.clock.advance(10)
+
+    assert two.first.renew()
+    assert two.first.holds
+
+
+def test_a_lease_emptied_from_the_table_is_taken_anew(two: Two) -> None:
+    two.first.renew()
+    two.ledger._lease = None
+
+    assert two.first.renew()
+
+
+def test_a_lease_given_back_is_taken_at_once(two: Two) -> None:
+    two.first.renew()
+    two.first.give_back()
+
+    assert not two.first.holds
+    assert two.second.renew()
+
+
+def test_what_was_never_held_is_not_given_back(two: Two) -> None:
+    two.first.renew()
+    two.second.give_back()
+
+    assert two.first.renew()
+
+
+def test_a_lease_must_last_some_time() -> None:
+    with pytest.raises(ValueError, match="lease_seconds is 0"):
+        Tenure(MemoryLedger(), ManualClock(), owner="us", seconds=0)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(0, 40)), max_size=30))
+def test_two_never_hold_the_lease_at_once(turns: list[tuple[bool, float]]) -> None:
+    two = Two()
+    for first, seconds in turns:
+        (two.first if first else two.second).renew()
+        assert not (two.first.holds and two.second.holds)
+        two.clock.advance(seconds)
+        assert not (two.first.holds and two.second.holds)
+    lease = two.ledger.lease()
+    assert lease is None or replace(lease, expires=0.0) == given_back(lease)
