@@ -21,7 +21,7 @@ from gridwell.domain.job import (
 )
 from tests.builders import NOW
 from tests.oracle import true_minimum
-from tests.web_tier.http import SMALL, Site, a_service
+from tests.web_tier.http import SMALL, Site, a_service, narrow_gates
 from tests.web_tier.world import Fuse
 from web_tier.parts import parts_of
 
@@ -428,14 +428,13 @@ def test_a_body_in_pieces_is_refused_once_it_is_too_large() -> None:
 
 
 def test_only_a_few_large_bodies_are_read_together() -> None:
-    site = Site()
-    gate = parts_of(site.app).large_bodies
+    site = Site(gates=narrow_gates())
     padded = b'{"grid_size": 4, "atom_count": 5}' + b" " * (1 << 20)
-    with gate.admitted(None), gate.admitted(None), gate.admitted(None), gate.admitted(None):
+    with parts_of(site.app).gates.large_bodies.admitted():
         response = site.post(padded)
         assert site.post(SMALL).status_code == 202
 
-    assert_problem(response, 503, "busy")
+    assert_problem(response, 503, "overloaded")
     assert response.headers["Retry-After"]
     assert site.post(padded).status_code == 202
 

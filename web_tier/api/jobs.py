@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _PAGE: Final = 20
 _MAX_PAGE: Final = 100
 _POLL_SECONDS: Final = "1"
+_LARGE_BODY: Final = 1 << 20
 
 routes = APIBlueprint("jobs", __name__)
 
@@ -42,6 +44,15 @@ def submit() -> Response:
             f"the body is {request.mimetype or 'of no stated type'}; "
             "send JSON with Content-Type: application/json",
             code="unsupported_media_type",
+        )
+    if request.content_encoding:
+        # A small body that unfolds to a huge one is no way in.
+        return problem_response(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"the body is encoded as {request.content_encoding}; send it plain, "
+            "without Content-Encoding",
+            code="unsupported_content_encoding",
+            headers={"Accept-Encoding": "identity"},
         )
     job, headers = _awaited(_submitted())
     headers["Location"] = f"/v1/jobs/{job.id}"
@@ -75,7 +86,13 @@ def read(job_id: str) -> Response:
 def _submitted() -> Job:
     """The job that the body asks for: a large problem must not outlive this call."""
     parts = here()
-    with parts.large_bodies.admitted(request.content_length):
+    length = request.content_length
+    # The body of unknown length comes in pieces.
+    large = length is None or length > _LARGE_BODY
+    with (
+        parts.gates.large_bodies.admitted() if large else nullcontext(),
+        parts.gates.submits.admitted(),
+    ):
         problem, seed = read_job(_body())
         return parts.service.submit(problem, seed=seed)
 

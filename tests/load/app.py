@@ -1,0 +1,48 @@
+"""A web process on memory doubles, whose jobs are computed a while after they came.
+
+So what is measured is the door alone: no AWS and no worker, and memcached only where it is named.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from gridwell.adapters.memcached import MemcachedCache
+from tests.web_tier.http import Site
+from tests.web_tier.world import World
+
+if TYPE_CHECKING:
+    from apiflask import APIFlask
+
+DELAY = "GRIDWELL_TEST_DELAY"  #: seconds from a job's arrival to its end
+CAPACITY = "GRIDWELL_TEST_CAPACITY"  #: how many requests may wait
+
+MEMCACHED = "GRIDWELL_TEST_MEMCACHED"  #: its address, if there shall be a real one
+
+
+def application() -> APIFlask:
+    """The site for gunicorn to serve."""
+    world = World()
+    if address := os.environ.get(MEMCACHED):
+        world.cache = MemcachedCache(address)
+    site = Site(world, capacity=int(os.environ.get(CAPACITY, "512")))
+    delay = float(os.environ.get(DELAY, "0.2"))
+    threading.Thread(target=_finish, args=(site, delay), daemon=True).start()
+    return site.app
+
+
+def _finish(site: Site, delay: float) -> None:
+    """Compute whatever has waited long enough, for ever."""
+    seen: dict[str, float] = {}
+    while True:
+        time.sleep(0.05)
+        now = time.monotonic()
+        open_jobs = site.world.ledger.unfinished()
+        seen = {job: seen.get(job, now) for job in open_jobs}
+        for job in [job for job, since in seen.items() if now - since >= delay]:
+            found = site.world.ledger.read(job)
+            if found is not None:
+                site.finish(found)
