@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gridwell.local_stack.memcached import start_memcached
 from tests.load import app
@@ -21,11 +21,12 @@ from tests.load.probe import Probe
 from tests.load.server import serving
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from tests.load.server import Server
 
 KNEE = (1, 4, 16, 64, 128, 256, 512)
+KNEE_SECONDS = 5
 SEEDS = itertools.count(1)
 
 
@@ -72,9 +73,8 @@ async def waiting(server: Server, count: int) -> None:
     async with health(server, "while they are answered"):
         answers = await asyncio.gather(*tasks)
     done = sum(b'"state":"done"' in body for _, body in answers)
-    say(
-        f"  {counted([status for status, _ in answers])}; {done} done, in {time.monotonic() - started:.1f} s"
-    )
+    seconds = time.monotonic() - started
+    say(f"  {counted([status for status, _ in answers])}; {done} done, in {seconds:.1f} s")
 
 
 async def slow(server: Server, count: int) -> None:
@@ -89,9 +89,8 @@ async def slow(server: Server, count: int) -> None:
         good = [await ask(server.port, submission(a_job(), Connection="close")) for _ in range(20)]
         say(f"  meanwhile 20 good clients got {counted([status for status, _ in good])}")
         ended = await task
-    say(
-        f"  slow ones: {counted([s for s, _ in ended])}; the last after {max(t for _, t in ended):.1f} s"
-    )
+    last = max(seconds for _, seconds in ended)
+    say(f"  slow ones: {counted([status for status, _ in ended])}; the last after {last:.1f} s")
 
 
 async def rude(server: Server, count: int) -> None:
@@ -155,7 +154,7 @@ async def endless(server: Server, count: int) -> None:
         sent = 0
         with contextlib.suppress(ConnectionError):
             writer.write(head)
-            while not reader._buffer and sent < (1 << 30):  # type: ignore[attr-defined]  # noqa: SLF001
+            while not reader._buffer and sent < (1 << 30):  # type: ignore[attr-defined]
                 writer.write(piece)
                 sent += len(piece)
                 await writer.drain()
@@ -167,11 +166,18 @@ async def endless(server: Server, count: int) -> None:
         say(f"  {counted(await asyncio.gather(*(send() for _ in range(count))))}")
 
 
+def summed(status: int, seconds: list[float]) -> str:
+    """How often a status was answered, and how fast."""
+    ordered = sorted(seconds)
+    middle, late = (1000 * ordered[int(share * len(ordered))] for share in (0.5, 0.99))
+    return f"{len(ordered) / KNEE_SECONDS:.0f} x {status}/s, p50 {middle:.0f} ms, p99 {late:.0f} ms"
+
+
 async def knee(server: Server, _: int) -> None:
     """More and more clients that submit new jobs as fast as they are answered."""
     for clients in KNEE:
         times: dict[int, list[float]] = collections.defaultdict(list)
-        ends = time.monotonic() + 5
+        ends = time.monotonic() + KNEE_SECONDS
 
         async def client(times: dict[int, list[float]] = times, ends: float = ends) -> None:
             while (started := time.monotonic()) < ends:
@@ -186,11 +192,7 @@ async def knee(server: Server, _: int) -> None:
         await asyncio.gather(*(client() for _ in range(clients)))
         used = server.seconds() - used
         report = await asyncio.to_thread(probe.stop)
-        said = "; ".join(
-            f"{len(seconds) / 5:.0f} x {status}/s, p50 {1000 * sorted(seconds)[len(seconds) // 2]:.0f} ms, "
-            f"p99 {1000 * sorted(seconds)[int(0.99 * len(seconds))]:.0f} ms"
-            for status, seconds in sorted(times.items())
-        )
+        said = "; ".join(summed(status, seconds) for status, seconds in sorted(times.items()))
         each = 1000 * used / max(1, len(times[202]))
         say(
             f"  {clients:4} clients: {said}; {each:.2f} ms of processor each accepted; "
@@ -198,7 +200,7 @@ async def knee(server: Server, _: int) -> None:
         )
 
 
-SCENES: dict[str, tuple[Callable[[Server, int], Awaitable[None]], int, str]] = {
+SCENES: dict[str, tuple[Callable[[Server, int], Coroutine[Any, Any, None]], int, str]] = {
     "waiting": (waiting, 500, "10"),
     "slow": (slow, 600, "0.2"),
     "rude": (rude, 200, "0.2"),

@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gridwell.adapters.memcached import MemcachedCache
-from tests.web_tier.http import Site
+from tests.web_tier.http import Site, narrow_gates
 from tests.web_tier.world import World
+from web_tier.door import arrival
+from web_tier.parts import parts_of
 
 if TYPE_CHECKING:
     from apiflask import APIFlask
@@ -25,7 +27,7 @@ MEMCACHED = "GRIDWELL_TEST_MEMCACHED"  #: its address, if there shall be a real 
 
 def application() -> APIFlask:
     """The site for gunicorn to serve."""
-    world = World()
+    world: Any = World()
     if address := os.environ.get(MEMCACHED):
         world.cache = MemcachedCache(address)
     site = Site(world, capacity=int(os.environ.get(CAPACITY, "512")))
@@ -46,3 +48,16 @@ def _finish(site: Site, delay: float) -> None:
             found = site.world.ledger.read(job)
             if found is not None:
                 site.finish(found)
+
+
+def full() -> APIFlask:
+    """A site where submissions are refused, as the one place for them is taken."""
+    site = Site(gates=narrow_gates())
+    parts_of(site.app).gates.submits.enter()
+    return site.app
+
+
+def hasty() -> APIFlask:
+    """A site that gives the head of a request half a second."""
+    arrival.HEAD_SECONDS = 0.5  # type: ignore[misc]
+    return Site().app

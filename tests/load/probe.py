@@ -65,7 +65,12 @@ def ask(port: int) -> bool:
 def main() -> None:
     """Ask until the standard input ends."""
     stopped = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), stopped.set()), daemon=True).start()
+
+    def listen() -> None:
+        sys.stdin.read()
+        stopped.set()
+
+    threading.Thread(target=listen, daemon=True).start()
     times, failures = [], 0
     sys.stdout.write("asking\n")
     sys.stdout.flush()

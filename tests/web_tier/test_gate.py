@@ -22,12 +22,9 @@ if TYPE_CHECKING:
 
 def test_whoever_finds_no_place_is_sent_away_at_once() -> None:
     gate = Gate("at work", clock=ManualClock(), places=2)
-    with gate.admitted(), gate.admitted():
-        assert gate.is_full
-        with pytest.raises(Overloaded, match="2 at work already"), gate.admitted():
-            pass
+    with gate.admitted(), gate.admitted(), pytest.raises(Overloaded, match="2 at work already"):
+        gate.enter()
 
-    assert not gate.is_full
     with gate.admitted():
         pass
 

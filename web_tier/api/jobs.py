@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from apiflask import APIBlueprint
 from flask import Response, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from gridwell.domain import limits
 from gridwell.domain.errors import Fault, InvalidJob
@@ -100,7 +100,10 @@ def _submitted() -> Job:
 def _body() -> bytes:
     if (request.content_length or 0) > limits.MAX_BODY_BYTES:
         raise RequestEntityTooLarge  # before a byte of it is read
-    body = request.get_data(cache=False)
+    try:
+        body = request.get_data(cache=False)
+    except OSError as error:  # its pieces are none, say
+        raise BadRequest(f"the body cannot be read: {error}") from error
     if len(body) > limits.MAX_BODY_BYTES:
         raise RequestEntityTooLarge
     return body

@@ -129,6 +129,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     def handle_request(self, req: Any, conn: TConn) -> Any:
         """Serve a request; a client that does not read is given up."""
         conn.sock.settimeout(SEND_SECONDS)
+        req.body = _Body(req.body)
         try:
             return super().handle_request(req, conn)
         except TimeoutError:
@@ -277,6 +278,24 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     def _close(self, conn: TConn) -> None:
         self.nr_conns -= 1
         util.close(conn.sock)
+
+
+class _Body:
+    """A body whose faults are errors of reading, which applications know, and not gunicorn's."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._body, name)
+
+    def read(self, size: int | None = None) -> bytes:
+        """The next bytes."""
+        try:
+            data: bytes = self._body.read(size)
+        except errors.ParseException as error:
+            raise OSError(str(error)) from error
+        return data
 
 
 def _as_bytes(refusal: Refusal) -> bytes:
