@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from gridwell.adapters.memcached import MemcachedCache
+from gridwell.domain.job import DEADLINE_EXCEEDED, JobError
 from tests.web_tier.http import Site, narrow_gates
 from tests.web_tier.world import World
 from web_tier.door import arrival
@@ -23,6 +24,9 @@ DELAY = "GRIDWELL_TEST_DELAY"  #: seconds from a job's arrival to its end
 CAPACITY = "GRIDWELL_TEST_CAPACITY"  #: how many requests may wait
 
 MEMCACHED = "GRIDWELL_TEST_MEMCACHED"  #: its address, if there shall be a real one
+
+MOST_PAIRS = 100_000  #: more is not computed here: such a job fails
+TOO_LONG = JobError(DEADLINE_EXCEEDED, "nobody here computes so much")
 
 
 def application() -> APIFlask:
@@ -46,8 +50,12 @@ def _finish(site: Site, delay: float) -> None:
         seen = {job: seen.get(job, now) for job in open_jobs}
         for job in [job for job, since in seen.items() if now - since >= delay]:
             found = site.world.ledger.read(job)
-            if found is not None:
+            if found is None:
+                continue
+            if found.grid.points * found.atom_count <= MOST_PAIRS:
                 site.finish(found)
+            else:
+                site.world.finisher().fail(found, TOO_LONG)
 
 
 def full() -> APIFlask:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import re
 import threading
@@ -359,6 +360,22 @@ def test_another_type_is_not_supported(content_type: str) -> None:
     response = Site().client.post("/v1/jobs", data="{}", content_type=content_type or None)
 
     assert_problem(response, 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "gzip, gzip", "x"])
+def test_an_encoded_body_is_not_unfolded(coding: str) -> None:
+    bomb = gzip.compress(b" " * (1 << 20))
+
+    response = Site().post(bomb, Content_Encoding=coding)
+
+    assert_problem(response, 415, "unsupported_content_encoding")
+    assert response.headers["Accept-Encoding"] == "identity"
+
+
+def test_of_a_field_given_twice_the_last_counts() -> None:
+    response = Site().post('{"grid_size": 4, "atom_count": 5, "grid_size": 6}')
+
+    assert body_of(response)["progress"]["points_total"] == 216
 
 
 def test_a_charset_may_be_named() -> None:

@@ -132,9 +132,9 @@ HEALTH: Final[dict[str, Any]] = {
 _PREFER: Final[dict[str, Any]] = {
     "name": "Prefer",
     "in": "header",
-    "schema": {"type": "string", "pattern": "wait=[0-9]+"},
+    "schema": {"type": "string", "examples": ["wait=30"]},
     "description": "wait=N waits up to N seconds for the job's end, at most "
-    f"{MAX_WAIT_SECONDS} (RFC 7240)",
+    f"{MAX_WAIT_SECONDS} (RFC 7240); a preference that cannot be read is ignored",
 }
 _PAGING: Final[list[dict[str, Any]]] = [
     {
@@ -144,6 +144,14 @@ _PAGING: Final[list[dict[str, Any]]] = [
     },
     {"name": "cursor", "in": "query", "schema": {"type": "string"}},
 ]
+#: From a submission to what can be read of its job.
+_LINKS: Final[dict[str, Any]] = {
+    name: {
+        "operationRef": f"#/paths/~1v1~1jobs~1{{job_id}}{end}/get",
+        "parameters": {"job_id": "$response.body#/id"},
+    }
+    for name, end in (("job", ""), ("atoms", "~1atoms"), ("record", "~1record"))
+}
 
 
 def complete(spec: dict[str, Any]) -> dict[str, Any]:
@@ -168,6 +176,8 @@ def complete(spec: dict[str, Any]) -> dict[str, Any]:
         },
     }
     submit.setdefault("parameters", []).append(_PREFER)
+    for status in ("200", "202"):
+        submit["responses"][status]["links"] = _LINKS
     paths["/v1/jobs/{job_id}"]["get"].setdefault("parameters", []).append(_PREFER)
     paths["/v1/jobs"]["get"].setdefault("parameters", []).extend(_PAGING)
     return spec

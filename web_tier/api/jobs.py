@@ -45,7 +45,7 @@ def submit() -> Response:
             "send JSON with Content-Type: application/json",
             code="unsupported_media_type",
         )
-    if request.content_encoding:
+    if (request.content_encoding or "identity").lower() != "identity":
         # A small body that unfolds to a huge one is no way in.
         return problem_response(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
