@@ -7,6 +7,8 @@ import asyncio
 import collections
 import contextlib
 import itertools
+import os
+import signal
 import socket
 import sys
 import tempfile
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 KNEE = (1, 4, 16, 64, 128, 256, 512)
 KNEE_SECONDS = 5
+OK = 200
 SEEDS = itertools.count(1)
 
 
@@ -166,6 +169,50 @@ async def endless(server: Server, count: int) -> None:
         say(f"  {counted(await asyncio.gather(*(send() for _ in range(count))))}")
 
 
+async def reading(port: int, job: str, seconds: float) -> list[float]:
+    """The times, in milliseconds and rising, in which 16 clients read a job again and again."""
+    times: list[float] = []
+    data = request("GET", f"/v1/jobs/{job}", Connection="close")
+    ends = time.monotonic() + seconds
+
+    async def client() -> None:
+        while (started := time.monotonic()) < ends:
+            status, _ = await ask(port, data)
+            times.append(1000 * (time.monotonic() - started))
+            assert status == OK
+            await asyncio.sleep(0.02)
+
+    await asyncio.gather(*(client() for _ in range(16)))
+    return sorted(times)
+
+
+async def hung(server: Server, count: int) -> None:
+    """Clients that read and clients that wait, while memcached stands still."""
+    _, body = await ask(server.port, submission(a_job(4, 5), Connection="close"))
+    job = body[7:39].decode()
+    await asyncio.sleep(1)
+    memcached = server.memcached
+    assert memcached is not None
+    prefer = {"Prefer": "wait=10", "Connection": "close"}
+    for label in ("while memcached answers", "while it stands still", "after it went on"):
+        if label == "while it stands still":
+            os.kill(memcached.child.process.pid, signal.SIGSTOP)
+        tasks = [
+            asyncio.create_task(ask(server.port, submission(a_job(4, 5), **prefer)))
+            for _ in range(count)
+        ]
+        times = await reading(server.port, job, 5)
+        late = times[int(0.99 * len(times))]
+        done = sum(b'"state":"done"' in body for _, body in await asyncio.gather(*tasks))
+        say(
+            f"  {label}: {len(times)} reads, p50 {times[len(times) // 2]:.1f} ms, "
+            f"p99 {late:.1f} ms, worst {times[-1]:.0f} ms; "
+            f"{done} of {count} waiting clients got their answer"
+        )
+        if label == "while it stands still":
+            os.kill(memcached.child.process.pid, signal.SIGCONT)
+
+
 def summed(status: int, seconds: list[float]) -> str:
     """How often a status was answered, and how fast."""
     ordered = sorted(seconds)
@@ -207,6 +254,7 @@ SCENES: dict[str, tuple[Callable[[Server, int], Coroutine[Any, Any, None]], int,
     "deaf": (deaf, 100, "0.2"),
     "large": (large, 16, "1e9"),
     "endless": (endless, 8, "0.2"),
+    "hung": (hung, 50, "1"),
     "knee": (knee, 0, "1e9"),
 }
 
@@ -232,6 +280,7 @@ def main() -> None:
             with serving(
                 log, threads=chosen.threads, app="tests.load.app:application()", env=env
             ) as server:
+                server.memcached = memcached
                 say(f"  memory at rest {server.memory()} MB")
                 asyncio.run(run(server, count))
                 errors = server.log.count("Traceback")

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gridwell.local_stack.memcached import Memcached
+
 PATIENCE = 20.0
 
 
@@ -30,6 +32,7 @@ class Server:
         env: dict[str, str] | None = None,
     ) -> None:
         self._log = log
+        self.memcached: Memcached | None = None  #: the one that it uses, if any
         command = [
             sys.executable, "-m", "gunicorn",
             "--config", str(files("web_tier") / "gunicorn_conf.py"),
