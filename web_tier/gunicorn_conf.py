@@ -16,7 +16,7 @@ from web_tier.parts import parts_of
 
 _SWITCH_SECONDS = 0.001
 _CONNECTIONS = 4096
-_OTHER_FILES = 1024  #: to memcached and AWS, a few for each thread that asks them
+_OTHER_FILES = 256  #: sockets to memcached and AWS above all
 
 
 def _connections() -> int:

@@ -30,13 +30,14 @@ class Server:
         threads: int = 40,
         app: str = "tests.web_tier.http:application()",
         env: dict[str, str] | None = None,
+        options: tuple[str, ...] = (),
     ) -> None:
         self._log = log
         self.memcached: Memcached | None = None  #: the one that it uses, if any
         command = [
             sys.executable, "-m", "gunicorn",
             "--config", str(files("web_tier") / "gunicorn_conf.py"),
-            "--bind", "127.0.0.1:0", "--threads", str(threads), app,
+            "--bind", "127.0.0.1:0", "--threads", str(threads), *options, app,
         ]  # fmt: skip
         with log.open("wb") as output:
             self.process = subprocess.Popen(
@@ -104,9 +105,10 @@ def serving(
     threads: int = 40,
     app: str = "tests.web_tier.http:application()",
     env: dict[str, str] | None = None,
+    options: tuple[str, ...] = (),
 ) -> Iterator[Server]:
     """A server for the length of a block."""
-    server = Server(log, threads=threads, app=app, env=env)
+    server = Server(log, threads=threads, app=app, env=env, options=options)
     try:
         yield server
     finally:

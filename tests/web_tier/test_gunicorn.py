@@ -142,6 +142,22 @@ def test_clients_that_keep_their_end_open_hold_up_nobody(server: Server) -> None
         assert time.monotonic() - started < LINGER_SECONDS
 
 
+def test_connections_that_say_nothing_make_room_for_others(tmp_path: Any) -> None:
+    most = ("--worker-connections", "50")
+    with (
+        serving(tmp_path / "log", threads=THREADS, options=most) as server,
+        contextlib.ExitStack() as stack,
+    ):
+        links = [stack.enter_context(connected(server)) for _ in range(120)]
+        for link in links:
+            with contextlib.suppress(ConnectionError):
+                link.sendall(QUESTION[:10])
+
+        started = time.monotonic()
+        assert ask(server.port)
+        assert time.monotonic() - started < 5
+
+
 def test_requests_may_be_sent_ahead_of_their_answers(server: Server) -> None:
     job = json.dumps(SMALL).encode()
     three = posted(job, f"Content-Length: {len(job)}") * 2 + QUESTION

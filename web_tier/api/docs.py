@@ -52,7 +52,11 @@ def _problem(description: str) -> dict[str, Any]:
 
 
 _NO_JOB: Final = _problem("There is no such job, or it has expired.")
-_BUSY: Final = _problem("Try again after the seconds of Retry-After: no request is lost by it.")
+_BUSY: Final = _problem("Try again after the seconds of Retry-After: no request is lost by it.") | {
+    "headers": {
+        "Retry-After": {"required": True, "schema": {"type": "integer"}, "description": "seconds"}
+    }
+}
 
 SUBMIT: Final[dict[str, Any]] = {
     "summary": "Submit a job",
@@ -62,8 +66,9 @@ SUBMIT: Final[dict[str, Any]] = {
         200: _json(JobShown, "The job has ended: the answer was known, or came while waiting."),
         202: _json(JobShown, "The job is accepted; ask for it at the address in Location."),
         400: _problem("The body is not JSON."),
+        408: _problem("The request did not come within its time."),
         413: _problem(f"The body is larger than {limits.MAX_BODY_BYTES} bytes."),
-        415: _problem("The body is not of type application/json."),
+        415: _problem("The body is not of type application/json, or it is encoded."),
         422: _problem("Faults of the request, each with a JSON pointer."),
         503: _BUSY,
     },
