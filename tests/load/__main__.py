@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tests.load.server import Server
 
-KNEE = (1, 4, 16, 64, 128, 256, 512)
+KNEE = (1, 4, 16, 64, 256, 512, 1024, 2048)
 KNEE_SECONDS = 5
 OK = 200
 SEEDS = itertools.count(1)

@@ -25,6 +25,7 @@ CAPACITY = "GRIDWELL_TEST_CAPACITY"  #: how many requests may wait
 
 MEMCACHED = "GRIDWELL_TEST_MEMCACHED"  #: its address, if there shall be a real one
 
+NEVER = 1e9  #: a delay after which nobody waits
 MOST_PAIRS = 100_000  #: more is not computed here: such a job fails
 TOO_LONG = JobError(DEADLINE_EXCEEDED, "nobody here computes so much")
 
@@ -36,7 +37,8 @@ def application() -> APIFlask:
         world.cache = MemcachedCache(address)
     site = Site(world, capacity=int(os.environ.get(CAPACITY, "512")))
     delay = float(os.environ.get(DELAY, "0.2"))
-    threading.Thread(target=_finish, args=(site, delay), daemon=True).start()
+    if delay < NEVER:
+        threading.Thread(target=_finish, args=(site, delay), daemon=True).start()
     return site.app
 
 
@@ -61,7 +63,7 @@ def _finish(site: Site, delay: float) -> None:
 def full() -> APIFlask:
     """A site where submissions are refused, as the one place for them is taken."""
     site = Site(gates=narrow_gates())
-    parts_of(site.app).gates.submits.enter()
+    assert parts_of(site.app).gates.submits.try_enter() is not None
     return site.app
 
 

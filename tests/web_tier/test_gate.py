@@ -13,7 +13,7 @@ from gridwell.domain.errors import ServiceBusy
 from tests.web_tier.http import SMALL, Site
 from tests.web_tier.world import Fuse, Fused
 from web_tier.backlog import LOOK_SECONDS, Backlog
-from web_tier.gate import Gate, Overloaded, usual_gates
+from web_tier.gate import HELD, Gate, Overloaded, usual_gates
 from web_tier.settings import SERVING_THREADS
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def test_whoever_finds_no_place_is_sent_away_at_once() -> None:
 
 def test_whoever_waits_gets_the_next_place() -> None:
     gate = Gate("at work", clock=ManualClock(), places=1, waiting=1, seconds=10)
-    gate.enter()
+    place = gate.enter()
     done: list[bool] = []
 
     def wait() -> None:
@@ -40,16 +40,38 @@ def test_whoever_waits_gets_the_next_place() -> None:
 
     thread = threading.Thread(target=wait)
     thread.start()
-    while not gate.is_full:
+    while not gate._waiting:
         time.sleep(0.001)
     with pytest.raises(Overloaded):
         gate.enter()
     assert not done
 
-    gate.leave()
+    place.leave()
 
     thread.join(10)
     assert done == [True]
+
+
+def test_a_place_that_the_door_took_is_used_and_given_back_once() -> None:
+    gate, other = (Gate("at work", clock=ManualClock(), places=1) for _ in range(2))
+    free: list[bool] = []
+    gate.on_leave = lambda: free.append(True)
+    place = gate.try_enter()
+    assert place is not None
+    assert gate.try_enter() is None
+
+    def serve() -> None:
+        HELD.set(place)
+        with gate.admitted(), other.admitted():
+            assert not free
+        place.leave()
+
+    thread = threading.Thread(target=serve)  # a thread has a context of its own
+    thread.start()
+    thread.join(10)
+
+    assert free == [True]
+    assert gate.try_enter() is not None
 
 
 def test_nobody_waits_longer_than_promised() -> None:
@@ -73,7 +95,6 @@ def test_an_error_inside_gives_the_place_back() -> None:
 def test_many_refusals_are_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
     clock = ManualClock()
     gate = Gate("at work", clock=clock, places=1)
-    gate.enter()
 
     for _ in range(50):
         assert gate.refusal()
@@ -86,7 +107,7 @@ def test_many_refusals_are_one_line_of_the_log(caplog: pytest.LogCaptureFixture)
 
 def test_the_gates_leave_threads_for_those_who_only_read() -> None:
     gates = usual_gates(ManualClock())
-    held = gates.submits._most + gates.large_bodies._most + gates.downloads._most
+    held = gates.submits.threads + gates.large_bodies.threads + gates.downloads.threads
 
     assert held <= SERVING_THREADS - 32
 

@@ -87,12 +87,11 @@ def _download(job: Job, make: Callable[[], Response]) -> Response:
     """The response, which holds a place until its client has it all if it is a large one."""
     if job.atom_count <= _FEW_ATOMS:
         return make()
-    gate = here().gates.downloads
-    gate.enter()
+    place = here().gates.downloads.enter()
     try:
         response = make()
     except BaseException:
-        gate.leave()
+        place.leave()
         raise
-    response.call_on_close(gate.leave)
+    response.call_on_close(place.leave)
     return response

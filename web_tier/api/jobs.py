@@ -19,6 +19,7 @@ from web_tier.api.negotiation import wait_seconds
 from web_tier.api.reading import read_job
 from web_tier.api.responses import find_job, json_response, no_such_job
 from web_tier.api.showing import show_job
+from web_tier.door.arrival import LARGE_BODY
 from web_tier.parts import here
 from web_tier.problems import problem_response
 from web_tier.watcher import await_end
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 _PAGE: Final = 20
 _MAX_PAGE: Final = 100
 _POLL_SECONDS: Final = "1"
-_LARGE_BODY: Final = 1 << 20
 
 routes = APIBlueprint("jobs", __name__)
 
@@ -88,7 +88,7 @@ def _submitted() -> Job:
     parts = here()
     length = request.content_length
     # The body of unknown length comes in pieces.
-    large = length is None or length > _LARGE_BODY
+    large = length is None or length > LARGE_BODY
     with (
         parts.gates.large_bodies.admitted() if large else nullcontext(),
         parts.gates.submits.admitted(),

@@ -11,6 +11,7 @@ FIRST_SECONDS: Final = 10.0  #: from a new connection to the first byte
 HEAD_SECONDS: Final = 10.0  #: from the first byte to the end of the header fields
 BODY_SECONDS: Final = 10.0  #: for a body, and a second more for each `BODY_RATE` bytes of it
 BODY_RATE: Final = 256 * 1024
+LARGE_BODY: Final = 1 << 20  #: bytes; only a few larger ones are read together
 IN_MEMORY_BYTES: Final = 64 * 1024  #: what is larger waits in a file
 
 
@@ -36,6 +37,11 @@ class Arrival:
     def idle(self) -> bool:
         """Whether nothing has come yet."""
         return not self.size
+
+    @property
+    def is_small(self) -> bool:
+        """Whether its body was announced, and is not what `LARGE_BODY` calls large."""
+        return self.size <= LARGE_BODY and not self.framing.in_pieces
 
     @property
     def deadline(self) -> float:

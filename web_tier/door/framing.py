@@ -66,6 +66,11 @@ class Framing:
         self._chunks: _Chunks | None = None
         self._body = 0
 
+    @property
+    def in_pieces(self) -> bool:
+        """Whether the body comes in pieces, so that its size was not known before."""
+        return self._chunks is not None
+
     def take(self, data: bytes) -> None:
         """Follow the next bytes; those behind the request's end are passed over."""
         if self.whole or self.refusal is not None:

@@ -12,6 +12,7 @@ import errno
 import selectors
 import socket
 import time
+from collections import deque
 from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -22,17 +23,22 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from web_tier.door.arrival import IN_MEMORY_BYTES, Arrival
 from web_tier.door.framing import Refusal
+from web_tier.gate import HELD
 from web_tier.parts import parts_of
 from web_tier.problems import problem_response, retry_after
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from web_tier.gate import Place
+
 SPARE_THREADS: Final = 8  #: for whoever asks whether this process lives, however busy it is
 SEND_SECONDS: Final = 30.0  #: for a client to take the next piece of an answer
 LINGER_SECONDS: Final = 2.0  #: for a client to close its end after the last answer
 REFUSED_SECONDS: Final = 5.0  #: the same after a refusal, while it may still be sending
 HELD_BYTES: Final = 512 * 1024 * 1024  #: of all requests that were not served yet
+QUEUED_MOST: Final = 1024  #: submissions that wait for a place
+QUEUED_SECONDS: Final = 3.0  #: how long they do
 _READ_BYTES: Final = 256 * 1024
 _SWEEP_SECONDS: Final = 0.25
 _HEALTH: Final = b"GET /healthz "
@@ -67,6 +73,14 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         self._held = 0
         self._in_hand: dict[TConn, Arrival] = {}
         self._swept_at = 0.0
+        self._queued: deque[tuple[float, TConn, Arrival]] = deque()
+        self._places: dict[TConn, Place] = {}
+
+    def load_wsgi(self) -> None:
+        """Load the application, and hear of places that become free in it."""
+        super().load_wsgi()
+        self._submits = parts_of(self.wsgi).gates.submits
+        self._submits.on_leave = lambda: self.method_queue.defer(self._serve_queued)
 
     # --- what gunicorn's loop calls
 
@@ -87,6 +101,8 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     def finish_request(self, conn: TConn, served: Future[bool]) -> None:
         """Wait for the client's next request, or for its goodbye."""
         arrival = self._in_hand.pop(conn)
+        if conn in self._places:
+            self._places.pop(conn).leave()
         again = (
             not served.cancelled()
             and served.exception() is None
@@ -117,6 +133,10 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
                 self._drop(conn)
             elif force or arrival.deadline <= now:
                 self._refuse(conn, _TOO_SLOW)
+        while self._queued and (force or self._queued[0][0] <= now):
+            _, conn, arrival = self._queued.popleft()
+            self._forget(arrival)
+            self._answer(conn, self._overload())
         for conn, deadline in list(self._leaving.items()):
             if force or deadline <= now:
                 self._drop(conn)
@@ -130,6 +150,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         """Serve a request; a client that does not read is given up."""
         conn.sock.settimeout(SEND_SECONDS)
         req.body = _Body(req.body)
+        HELD.set(self._places.get(conn))
         try:
             return super().handle_request(req, conn)
         except TimeoutError:
@@ -196,13 +217,36 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         if len(self._in_hand) >= self.cfg.threads - spare:
             self._refuse(conn, _FULL)
             return
-        submits = parts_of(self.wsgi).gates.submits
-        if submits.is_full and arrival.framing.head.startswith(_SUBMIT):
-            said = f"{submits.refusal()}; try again after the seconds of Retry-After"
-            self._refuse(conn, Refusal(_BUSY, "overloaded", said))
-            return
+        if arrival.is_small and arrival.framing.head.startswith(_SUBMIT):
+            self._queue(conn)
+            self._serve_queued()
+        else:
+            self._hand_over(conn, self._taken(conn))
+
+    def _queue(self, conn: TConn) -> None:
+        """Let a submission wait for its place without a thread, for a moment."""
+        if len(self._queued) >= QUEUED_MOST:
+            self._refuse(conn, self._overload())
+        else:
+            self._queued.append((time.monotonic() + QUEUED_SECONDS, conn, self._taken(conn)))
+
+    def _serve_queued(self) -> None:
+        while self._queued and (place := self._submits.try_enter()) is not None:
+            _, conn, arrival = self._queued.popleft()
+            self._places[conn] = place
+            self._hand_over(conn, arrival)
+
+    def _overload(self) -> Refusal:
+        said = f"{self._submits.refusal()}; try again after the seconds of Retry-After"
+        return Refusal(_BUSY, "overloaded", said)
+
+    def _taken(self, conn: TConn) -> Arrival:
+        """The request of a client from which nothing more is read for now."""
         self.poller.unregister(conn.sock)
-        self._in_hand[conn] = self._arrivals.pop(conn)
+        return self._arrivals.pop(conn)
+
+    def _hand_over(self, conn: TConn, arrival: Arrival) -> None:
+        self._in_hand[conn] = arrival
         conn.parser = get_parser(self.cfg, arrival.replay(), conn.client)
         conn.initialized = conn.data_ready = True
         self.enqueue_req(conn)
@@ -210,10 +254,13 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     # --- sending away
 
     def _refuse(self, conn: TConn, refusal: Refusal) -> None:
+        self._unlist(conn)
+        self._answer(conn, refusal)
+
+    def _answer(self, conn: TConn, refusal: Refusal) -> None:
         """Answer without a thread; the words fit into any socket's buffer."""
         with contextlib.suppress(OSError):
             conn.sock.send(_as_bytes(refusal))
-        self._unlist(conn)
         self._leave(conn, REFUSED_SECONDS)
 
     def _leave(self, conn: TConn, seconds: float) -> None:
