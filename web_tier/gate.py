@@ -162,10 +162,10 @@ class Gates:
 def usual_gates(clock: Clock) -> Gates:
     """The gates, as wide as one process can bear."""
     return Gates(
-        # Python computes one at a time; the others wait for AWS meanwhile.  The door lets many
-        # more wait, without a thread.
+        # Python computes one at a time; the others wait for AWS meanwhile.  More would only slow
+        # down the door, where many may wait without a thread.
         submits=Gate(
-            "requests are being submitted", clock=clock, places=16, waiting=16, seconds=2.0
+            "requests are being submitted", clock=clock, places=8, waiting=16, seconds=2.0
         ),
         # Each takes half a gigabyte for some seconds; those that wait lie on the disk.
         large_bodies=Gate(
