@@ -20,7 +20,7 @@ _FEW_ATOMS: Final = 10_000  #: they fill a megabyte at most
 _PIECE: Final = 256 * 1024  #: bytes that a client must take within the time for a piece
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from gridwell.domain.job import Job
     from web_tier.api.negotiation import Form
@@ -71,16 +71,23 @@ def _atoms(job: Job, form: Form, headers: Mapping[str, str]) -> Response:
     problem = here().service.problem(job)
     if problem is None:
         return gone("these atoms are")
-    return Response(form.write(problem.atoms), headers=headers, content_type=form.content_type)
+    pieces = _in_pieces(form.write(problem.atoms))
+    return Response(pieces, headers=headers, content_type=form.content_type)
 
 
 def _record(job: Job) -> Response:
     data = here().service.record(job)
     if data is None:
         return gone("this record is")
-    pieces = (data[at : at + _PIECE] for at in range(0, len(data), _PIECE))
     headers = {**NO_STORE, "Content-Length": str(len(data))}
-    return Response(pieces, headers=headers, content_type="application/json")
+    return Response(_in_pieces([data]), headers=headers, content_type="application/json")
+
+
+def _in_pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes, in pieces that each client can take within the time for one."""
+    for part in parts:
+        for at in range(0, len(part), _PIECE):
+            yield part[at : at + _PIECE]
 
 
 def _download(job: Job, make: Callable[[], Response]) -> Response:
