@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 SPARE_THREADS: Final = 8  #: for whoever asks whether this process lives, however busy it is
 SEND_SECONDS: Final = 30.0  #: for a client to take the next piece of an answer
 LINGER_SECONDS: Final = 2.0  #: for a client to close its end after the last answer
-REFUSED_SECONDS: Final = 5.0  #: the same after a refusal, while it may still be sending
+REFUSED_SECONDS: Final = 15.0  #: the same after a refusal, while it may still be sending
 HELD_BYTES: Final = 512 * 1024 * 1024  #: of all requests that were not served yet
 QUEUED_MOST: Final = 1024  #: submissions that wait for a place
 QUEUED_SECONDS: Final = 10.0  #: how long they do
