@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 GRIDWELL := $(PYTHON) -m gridwell
 FAULTY := $(if $(FAULTS),--faults $(FAULTS)) $(if $(FAULTS_SEED),--faults-seed $(FAULTS_SEED))
 
-.PHONY: help run up down test check simulate exactness bench-kernels lock clean
+.PHONY: help run up down test check simulate exactness abuse fuzz bench-kernels lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,12 @@ simulate: .venv/ready ## live through many seeds of faults in virtual time (SEED
 
 exactness: .venv/ready ## try every kernel on 5,000 random and adversarial cases (CASES=)
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m tests.kernels.exactness $(or $(CASES),5000)
+
+abuse: .venv/ready ## load and abuse one web process (SCENES="waiting slow rude deaf endless large knee")
+	@exec $(PYTHON) -m tests.load $(SCENES)
+
+fuzz: .venv/ready ## send requests generated from the API's description to a web process (REQUESTS=10000)
+	@exec $(PYTHON) -m tests.load.fuzz --requests $(or $(REQUESTS),10000)
 
 bench-kernels: .venv/ready ## measure the kernels: a table, benchmarks/kernels.csv and kernels.png
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt

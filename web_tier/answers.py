@@ -25,6 +25,7 @@ _T = TypeVar("_T")
 _VERSION: Final = 1
 FINAL_SECONDS: Final = 3600
 PROGRESS_SECONDS: Final = 10
+_END_OF_TIME: Final = 2.5e11  #: seconds since 1970; calendars end soon afterwards
 
 #: What a value of another version, of somebody else, or cut short may raise while it is read.
 _UNREADABLE = (GridwellError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
@@ -88,7 +89,7 @@ def decode_final(data: bytes, job: str) -> Job | None:
     """The finished job that `encode_final` gave, or None if the value is not that of `job`."""
 
     def read(fields: dict[str, Any]) -> Job | None:
-        if fields["id"] != job:
+        if fields["id"] != job or not _is_final(fields):
             return None
         state = JobState(fields["state"])
         return (
@@ -121,6 +122,31 @@ def decode_final(data: bytes, job: str) -> Job | None:
         )
 
     return _decode(data, read)
+
+
+def _is_final(fields: dict[str, Any]) -> bool:
+    """Whether the fields are of their types: anything may be found in a cache."""
+    times = [fields[name] for name in ("created", "deadline", "finished", "expires")]
+    if fields["expires"] is None:
+        times.pop()
+    numbers = [*times, fields["min_distance"], fields["softening"]]
+    numbers += [*_three(fields["origin"]), *_three(fields["spacing"])]
+    whole = [fields["atom_count"], fields["run"], *_three(fields["shape"]), *fields["done"]]
+    if fields["seed"] is not None:
+        whole.append(fields["seed"])
+    texts = [fields["client"], fields["problem"], fields["attempt"]]
+    texts += [*fields["workers"], *(fields["error"] or ())]
+    return (
+        all(type(number) in (int, float) for number in numbers)
+        and all(type(number) is int for number in whole)
+        and all(type(text) is str for text in texts)
+        and all(0 <= time < _END_OF_TIME for time in times)
+    )
+
+
+def _three(values: Any) -> tuple[Any, Any, Any]:
+    x, y, z = values
+    return x, y, z
 
 
 def encode_progress(job: Job) -> bytes:

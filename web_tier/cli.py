@@ -119,6 +119,8 @@ def chosen_parts(settings: Settings) -> Parts:
     from gridwell.adapters.memcached import MemcachedCache  # noqa: PLC0415
     from gridwell.adapters.s3 import S3Store  # noqa: PLC0415
     from gridwell.adapters.sqs import SqsQueue  # noqa: PLC0415
+    from web_tier.backlog import Backlog  # noqa: PLC0415
+    from web_tier.gate import usual_gates  # noqa: PLC0415
     from web_tier.parts import Parts  # noqa: PLC0415
     from web_tier.service import Service  # noqa: PLC0415
     from web_tier.watcher import Watcher  # noqa: PLC0415
@@ -127,17 +129,20 @@ def chosen_parts(settings: Settings) -> Parts:
     cache = MemcachedCache(settings.memcached)
     dynamodb = client("dynamodb")
     ledger = DynamoJobLedger(dynamodb, settings.table)
+    chunks = SqsQueue(client("sqs"), settings.queue("chunks"))
     service = Service(
         ledger=ledger,
         store=S3Store(client("s3"), settings.bucket),
         cache=cache,
-        chunks=SqsQueue(client("sqs"), settings.queue("chunks")),
+        chunks=chunks,
         clock=clock,
         draw_attempt=lambda: secrets.token_hex(8),
+        admit=Backlog(chunks, clock=clock, limit=settings.max_backlog).admit,
     )
     return Parts(
         service=service,
         watcher=Watcher(cache=cache, ledger=ledger, clock=clock, capacity=settings.waiting),
         fleet=DynamoFleetLedger(dynamodb, settings.table, settings.fleet),
         clock=clock,
+        gates=usual_gates(clock),
     )

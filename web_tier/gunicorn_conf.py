@@ -6,40 +6,50 @@ have a watcher and a limit of its own.  More capacity is more hosts.
 
 from __future__ import annotations
 
+import resource
 import signal
-import socket
-import struct
+import sys
 from typing import Any
 
+from web_tier.door.framing import LINE_BYTES
 from web_tier.parts import parts_of
+
+_SWITCH_SECONDS = 0.001
+_CONNECTIONS = 4096
+_OTHER_FILES = 256  #: sockets to memcached and AWS above all
+
+
+def _connections() -> int:
+    """As many as the system lets us hold: each may need a file of its own for a large body.
+
+    A worker that cannot open the next file could accept nobody.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * _CONNECTIONS + _OTHER_FILES
+    given = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (given, hard))
+    return max(64, min(_CONNECTIONS, (given - _OTHER_FILES) // 2))
+
 
 wsgi_app = "web_tier.cli:application()"
 proc_name = "gridwell-web"
 workers = 1
-worker_class = "gthread"
+worker_class = "web_tier.door.worker.DoorWorker"
 timeout = 0  # a thread that waits for a job is not hung
+limit_request_line = LINE_BYTES
 graceful_timeout = 10
 keepalive = 75
+worker_connections = _connections()
 accesslog = None
 errorlog = "-"
 loglevel = "info"
 control_socket_disable = True
 
-_SEND_SECONDS = 30
-
-
-def when_ready(server: Any) -> None:
-    """Give up on clients that never read: they would hold a thread for ever.
-
-    Sockets inherit the limit from the listener that accepted them.
-    """
-    limit = struct.pack("ll", _SEND_SECONDS, 0)
-    for listener in server.LISTENERS:
-        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-
 
 def post_worker_init(worker: Any) -> None:
     """Let SIGTERM end all waiting at once, before the worker waits for its requests to end."""
+    # Threads that compute hand over to those that only answer sooner than Python's 5 ms.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     watcher = parts_of(worker.wsgi).watcher
     leave: Any = signal.getsignal(signal.SIGTERM)
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from flask import current_app
-
-from web_tier.api.negotiation import LargeBodies
 
 if TYPE_CHECKING:
     from flask import Flask
 
     from gridwell.domain.ports import Clock, FleetLedger
+    from web_tier.gate import Gates
     from web_tier.service import Service
     from web_tier.watcher import Watcher
 
@@ -27,7 +26,7 @@ class Parts:
     watcher: Watcher
     fleet: FleetLedger
     clock: Clock
-    large_bodies: LargeBodies = field(default_factory=LargeBodies)
+    gates: Gates
 
 
 def give(app: Flask, parts: Parts) -> None:

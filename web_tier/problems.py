@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
+import random
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from flask import Response
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from gridwell.domain import limits
 from gridwell.domain.errors import (
     Fault,
     GridwellError,
@@ -19,6 +19,8 @@ from gridwell.domain.errors import (
 from gridwell.domain.job import NO_CANDIDATE_POINT
 from web_tier.api.models import FaultShown, ProblemDetails
 from web_tier.api.reading import NotJson
+from web_tier.door.framing import BODY_TOO_LARGE
+from web_tier.gate import Overloaded
 from web_tier.service import NoCandidatePoint
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RETRY_SECONDS: Final = 2
+_RETRY_SECONDS: Final = (2, 5)  #: drawn from these, so that clients do not come back together
 _DETAIL: Final = 400  #: characters: a number of thousands of digits helps nobody
 
 
@@ -71,8 +73,15 @@ def register(app: Flask) -> None:
     app.register_error_handler(NotJson, _not_json)
     app.register_error_handler(InvalidJob, _invalid)
     app.register_error_handler(NoCandidatePoint, _no_candidate)
+    app.register_error_handler(Overloaded, _overloaded)
     app.register_error_handler(ServiceBusy, _busy)
     app.register_error_handler(GridwellError, _broken)
+
+
+def retry_after() -> str:
+    """The seconds after which a client may try again."""
+    low, high = _RETRY_SECONDS
+    return str(random.randint(low, high))  # noqa: S311 - spreads load, guards nothing
 
 
 def _short(text: str) -> str:
@@ -93,12 +102,7 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _too_large(_: RequestEntityTooLarge) -> Response:
-    return problem_response(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        f"the body is larger than {limits.MAX_BODY_BYTES} bytes; write shorter numbers, "
-        f"or fewer atoms than {limits.MAX_ATOMS}",
-        code="body_too_large",
-    )
+    return problem_response(BODY_TOO_LARGE.status, BODY_TOO_LARGE.detail, code=BODY_TOO_LARGE.code)
 
 
 def _not_json(error: NotJson) -> Response:
@@ -125,13 +129,24 @@ def _no_candidate(error: NoCandidatePoint) -> Response:
     )
 
 
+def _overloaded(error: Overloaded) -> Response:
+    # No log here: whoever refuses tells it, once for many, as logging costs more than refusing.
+    return problem_response(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        f"{error}; try again after the seconds of Retry-After",
+        code=error.code,
+        headers={"Retry-After": retry_after()},
+    )
+
+
 def _busy(error: ServiceBusy) -> Response:
     logger.warning("asked to try again: %s", error, extra={"action": "http.busy"})
     return problem_response(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        f"try again in {RETRY_SECONDS} seconds; the same request joins the same job ({error})",
+        "try again after the seconds of Retry-After; the same request joins the same job "
+        f"({error})",
         code="busy",
-        headers={"Retry-After": str(RETRY_SECONDS)},
+        headers={"Retry-After": retry_after()},
     )
 
 

@@ -66,6 +66,7 @@ class Service:
     chunks: Queue
     clock: Clock
     draw_attempt: Callable[[], str]  #: 16 fresh random hex digits
+    admit: Callable[[], None] = lambda: None  #: raises if no more chunks should be queued
 
     def submit(
         self, problem: Problem, *, client: str = PUBLIC_CLIENT, seed: int | None = None
@@ -84,6 +85,7 @@ class Service:
         Raises:
             NoCandidatePoint: if no point qualifies and that is cheap to know.
             ServiceBusy: if it is unknown whether the job was accepted; asking again joins it.
+                Or what `admit` raises, before anything is stored.
         """
         now = self.clock.now()
         job = job_id(client, problem.sha)
@@ -96,6 +98,8 @@ class Service:
         if has_no_candidate(problem):
             raise NoCandidatePoint
         answer = self._known_answer(problem, values)
+        if answer is None:
+            self.admit()
         fresh = fresh_job(problem, self.draw_attempt(), client, seed, seen, now)
         self._store(problem)
         if answer is not None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-#: Threads that never wait for a job, so that others are served while many wait.
-SERVING_THREADS = 16
+#: Threads that never wait for a job's end, so that others are served while many wait.
+SERVING_THREADS = 128
 
 
 class Names(BaseSettings):
@@ -39,7 +39,9 @@ class Settings(Names):
     memcached: str = Field("127.0.0.1:11211", pattern=r"^[^:]+:\d{1,5}$")
     host: str = "127.0.0.1"  #: loopback: whoever opens the service to others says so
     port: int = Field(8080, ge=0, le=65_535)
-    threads: int = Field(256, gt=SERVING_THREADS, le=4096)
+    threads: int = Field(640, gt=SERVING_THREADS, le=4096)
+    #: what a full fleet of 19 computes in the hour that a job has, at two seconds a chunk
+    max_backlog: int = Field(30_000, ge=1)
     poll_seconds: float = Field(20.0, ge=0, le=20)
 
     @property

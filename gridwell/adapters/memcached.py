@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS: Final = 0.1
-REPLY_SECONDS: Final = 0.3
+REPLY_SECONDS: Final = 0.1
 AWAY_SECONDS: Final = 1.0  #: after a failure, until the next try
 VALUE_BYTES: Final = 1_000_000  #: memcached's own limit is 1 MiB with key and header
+
+#: No answer, or one that is none: what listens there need not be a memcached.
+_OUTAGES: Final = (OSError, MemcacheError, KeyError, IndexError, ValueError)
 
 
 class MemcachedCache:
@@ -89,7 +92,7 @@ class MemcachedCache:
             answer = call()
         except MemcacheIllegalInputError:
             raise  # a key that is no key is a mistake of ours
-        except (OSError, MemcacheError) as error:
+        except _OUTAGES as error:
             self._note_failure(error)
             return None
         self._note_answer()

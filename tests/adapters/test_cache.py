@@ -3,6 +3,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
+import threading
 import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,11 +14,12 @@ import pytest
 from gridwell.adapters import memcached as adapter
 from gridwell.adapters.memcached import MemcachedCache
 from gridwell.adapters.memory import ManualClock, MemoryCache
-from gridwell.local_stack.memcached import free_port
+from gridwell.local_stack.memcached import free_port, start_memcached
 from tests.adapters.threads import at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from gridwell.domain.ports import Cache
     from gridwell.local_stack.memcached import Memcached
@@ -46,6 +49,14 @@ def cache(backend: str, clock: ManualClock, request: pytest.FixtureRequest) -> I
 def real_cache(memcached: Memcached, clock: ManualClock) -> Iterator[MemcachedCache]:
     with closing(MemcachedCache(memcached.address, clock=clock)) as cache:
         yield cache
+
+
+@pytest.fixture
+def cache_link(memcached: Memcached) -> Iterator[socket.socket]:
+    """Somebody else who uses the same memcached."""
+    host, _, port = memcached.address.partition(":")
+    with socket.create_connection((host, int(port)), 10) as link:
+        yield link
 
 
 @pytest.fixture
@@ -156,6 +167,86 @@ def test_a_hung_memcached_holds_up_one_call_a_second(
         assert client.asked == 2
 
     assert actions(caplog) == ["cache.away"]
+
+
+def test_a_hung_memcached_costs_a_call_no_more_than_its_two_timeouts(
+    memcached: Memcached, clock: ManualClock
+) -> None:
+    with hung(memcached), closing(MemcachedCache(memcached.address, clock=clock)) as cache:
+        for connected in (False, True):
+            started = time.monotonic()
+            assert cache.get_many(["a"]) == {}
+            taken = time.monotonic() - started
+            # Connecting succeeds: the system accepts for a process that is stopped.
+            assert taken < 5 * (adapter.CONNECT_SECONDS + adapter.REPLY_SECONDS), connected
+            clock.advance(1.0)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"VALUE a 0\r\nEND\r\n",
+        b"VALUE a 0 x\r\nEND\r\n",
+        b"VALUE other 0 1\r\nx\r\nEND\r\n",
+        b"SERVER_ERROR out of memory\r\n",
+        b"\xff\xfe\r\n",
+        b"VALUE a 0 5\r\nx",
+        b"",
+    ],
+)
+def test_whoever_answers_strangely_is_an_outage(
+    reply: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            link, _ = listener.accept()
+            with link:
+                link.recv(4096)
+                link.sendall(reply)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with closing(MemcachedCache(f"127.0.0.1:{listener.getsockname()[1]}")) as cache:
+            assert cache.get_many(["a"]) == {}
+        thread.join()
+
+    assert actions(caplog) == ["cache.away"]
+
+
+def test_foreign_flags_and_values_come_back_as_bytes(
+    memcached: Memcached, cache_link: socket.socket, real_cache: MemcachedCache
+) -> None:
+    cache_link.sendall(b"set foreign 1 60 4\r\ncos\n\r\n")  # what some clients would unpickle
+    assert cache_link.recv(64) == b"STORED\r\n"
+
+    assert real_cache.get_many(["foreign"]) == {"foreign": b"cos\n"}
+
+
+def test_a_flush_is_a_miss(cache_link: socket.socket, real_cache: MemcachedCache) -> None:
+    real_cache.set("a", b"1", seconds=60)
+
+    cache_link.sendall(b"flush_all\r\n")
+    assert cache_link.recv(64) == b"OK\r\n"
+
+    assert real_cache.get_many(["a"]) == {}
+
+
+def test_a_tiny_memcached_full_of_junk_forgets_and_goes_on(tmp_path: Path) -> None:
+    server = start_memcached(log=tmp_path / "log", megabytes=2)
+    with closing(MemcachedCache(server.address)) as cache:
+        for number in range(50):
+            cache.set(f"junk{number}", b"x" * 100_000, seconds=60)
+        for number in range(5_000):
+            cache.set(f"ours{number}", b"%d" % number, seconds=60)
+
+        found = cache.get_many([f"ours{number}" for number in range(5_000)])
+
+        assert found == {key: key[4:].encode() for key in found}
+        cache.set("last", b"1", seconds=60)
+        assert cache.get_many(["last"]) == {"last": b"1"}
+    server.stop()
 
 
 def test_a_write_that_nobody_confirms_is_an_outage(

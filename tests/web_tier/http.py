@@ -7,13 +7,18 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gridwell.adapters.memory import ManualClock
 from tests.web_tier.world import Fused, World
 from web_tier.app import create_app
+from web_tier.backlog import Backlog
+from web_tier.gate import Gate, Gates, usual_gates
 from web_tier.parts import Parts
 from web_tier.service import Service
 from web_tier.watcher import Watcher
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from apiflask import APIFlask
     from flask.testing import FlaskClient
     from werkzeug.test import TestResponse
@@ -24,7 +29,9 @@ if TYPE_CHECKING:
 SMALL: dict[str, Any] = {"grid_size": 4, "atom_count": 5, "seed": 1}
 
 
-def a_service(world: World, fuse: Fuse | None = None) -> Service:
+def a_service(
+    world: World, fuse: Fuse | None = None, admit: Callable[[], None] = lambda: None
+) -> Service:
     """A service whose calls, but those of the cache, may go through a fuse."""
 
     def port(double: Any) -> Any:
@@ -37,6 +44,17 @@ def a_service(world: World, fuse: Fuse | None = None) -> Service:
         chunks=port(world.chunks),
         clock=world.clock,
         draw_attempt=lambda: secrets.token_hex(8),
+        admit=admit,
+    )
+
+
+def narrow_gates() -> Gates:
+    """Gates of one place each, where nobody may wait."""
+    clock = ManualClock()
+    return Gates(
+        submits=Gate("submits", clock=clock, places=1),
+        large_bodies=Gate("large bodies", clock=clock, places=1),
+        downloads=Gate("downloads", clock=clock, places=1),
     )
 
 
@@ -47,6 +65,8 @@ class Site:
     world: World = field(default_factory=World)
     fuse: Fuse | None = None
     capacity: int = 4
+    max_backlog: int = 30_000
+    gates: Gates | None = None  #: the usual ones if it is left out
     watcher: Watcher = field(init=False)
     app: APIFlask = field(init=False)
     client: FlaskClient = field(init=False)
@@ -56,8 +76,15 @@ class Site:
         self.watcher = Watcher(
             cache=world.cache, ledger=world.ledger, clock=world.clock, capacity=self.capacity
         )
-        service = a_service(world, self.fuse)
-        parts = Parts(service=service, watcher=self.watcher, fleet=world.ledger, clock=world.clock)
+        backlog = Backlog(world.chunks, clock=world.clock, limit=self.max_backlog)
+        service = a_service(world, self.fuse, backlog.admit)
+        parts = Parts(
+            service=service,
+            watcher=self.watcher,
+            fleet=world.ledger,
+            clock=world.clock,
+            gates=usual_gates(world.clock) if self.gates is None else self.gates,
+        )
         self.app = create_app(parts)
         self.client = self.app.test_client()
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridwell.domain.job import Job, JobError, JobState
@@ -25,6 +25,7 @@ from web_tier.answers import (
     final_key,
     progress_key,
 )
+from web_tier.api.showing import show_job
 
 JOB = a_job(
     state=JobState.DONE,
@@ -156,6 +157,23 @@ def test_a_damaged_progress_is_a_miss(changes: dict[str, Any]) -> None:
 )
 def test_a_damaged_final_is_a_miss(changes: dict[str, Any]) -> None:
     assert decode_final(mutated(encode_final(JOB), **changes), JOB.id) is None
+
+
+foreign = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=200)
+@given(name=st.sampled_from(sorted(json.loads(encode_final(JOB)))), value=foreign)
+def test_whatever_is_found_in_the_cache_can_be_shown_or_is_a_miss(name: str, value: Any) -> None:
+    found = decode_final(mutated(encode_final(JOB), **{name: value}), JOB.id)
+
+    if found is not None:
+        assert show_job(found).id == JOB.id
+        found.renewable(NOW)
 
 
 @given(st.data())

@@ -15,7 +15,8 @@ from gridwell.domain import limits
 from gridwell.domain.atoms import Atoms, random_atoms
 from gridwell.domain.grid import Grid
 from gridwell.domain.objects import problem_object, record_object
-from tests.web_tier.http import SMALL, Site
+from tests.web_tier.http import SMALL, Site, narrow_gates
+from tests.web_tier.world import Fuse
 from web_tier.api.models import JobRequest
 
 TRUE = random_atoms(5, seed=1, grid=Grid.cube(4))
@@ -178,3 +179,31 @@ def test_the_pages_script_uses_only_elements_that_the_page_has() -> None:
     wanted = set(re.findall(r'(?:\bat|showError)\("([\w-]+)"', script))
     assert len(wanted) > 10
     assert wanted <= set(re.findall(r'id="([\w-]+)"', page))
+
+
+def test_only_a_few_clients_download_many_atoms_together() -> None:
+    site = Site(gates=narrow_gates())
+    job = site.stored(site.post({"grid_size": 4, "atom_count": 10_001}))
+    few = site.stored(site.post(SMALL))
+    path = f"/v1/jobs/{job.id}/atoms"
+
+    first = site.client.get(path, buffered=False)
+    refused = site.client.get(path)
+    other = site.client.get(f"/v1/jobs/{few.id}/atoms")
+    first.close()
+
+    assert (refused.status_code, other.status_code) == (503, 200)
+    assert refused.json is not None
+    assert refused.json["code"] == "overloaded"
+    assert site.client.get(path).status_code == 200
+
+
+def test_a_download_that_fails_gives_its_place_back() -> None:
+    fuse = Fuse()
+    site = Site(fuse=fuse, gates=narrow_gates())
+    job = site.stored(site.post({"grid_size": 4, "atom_count": 10_001}))
+    path = f"/v1/jobs/{job.id}/atoms"
+    fuse.breaks_at = fuse.calls + 1  # after the ledger the store
+
+    assert site.client.get(path).json["code"] == "busy"  # type: ignore[index]
+    assert site.client.get(path).status_code == 200

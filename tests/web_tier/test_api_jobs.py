@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import re
 import threading
@@ -21,7 +22,7 @@ from gridwell.domain.job import (
 )
 from tests.builders import NOW
 from tests.oracle import true_minimum
-from tests.web_tier.http import SMALL, Site, a_service
+from tests.web_tier.http import SMALL, Site, a_service, narrow_gates
 from tests.web_tier.world import Fuse
 from web_tier.parts import parts_of
 
@@ -380,6 +381,22 @@ def test_another_type_is_not_supported(content_type: str) -> None:
     assert_problem(response, 415, "unsupported_media_type")
 
 
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "gzip, gzip", "x"])
+def test_an_encoded_body_is_not_unfolded(coding: str) -> None:
+    bomb = gzip.compress(b" " * (1 << 20))
+
+    response = Site().post(bomb, Content_Encoding=coding)
+
+    assert_problem(response, 415, "unsupported_content_encoding")
+    assert response.headers["Accept-Encoding"] == "identity"
+
+
+def test_of_a_field_given_twice_the_last_counts() -> None:
+    response = Site().post('{"grid_size": 4, "atom_count": 5, "grid_size": 6}')
+
+    assert body_of(response)["progress"]["points_total"] == 216
+
+
 def test_a_charset_may_be_named() -> None:
     site = Site()
     response = site.client.post(
@@ -447,14 +464,13 @@ def test_a_body_in_pieces_is_refused_once_it_is_too_large() -> None:
 
 
 def test_only_a_few_large_bodies_are_read_together() -> None:
-    site = Site()
-    gate = parts_of(site.app).large_bodies
+    site = Site(gates=narrow_gates())
     padded = b'{"grid_size": 4, "atom_count": 5}' + b" " * (1 << 20)
-    with gate.admitted(None), gate.admitted(None), gate.admitted(None), gate.admitted(None):
+    with parts_of(site.app).gates.large_bodies.admitted():
         response = site.post(padded)
         assert site.post(SMALL).status_code == 202
 
-    assert_problem(response, 503, "busy")
+    assert_problem(response, 503, "overloaded")
     assert response.headers["Retry-After"]
     assert site.post(padded).status_code == 202
 

@@ -27,7 +27,7 @@ def test_names_follow_from_the_fleet(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.queue("chunks") == "blue-chunks"
     assert settings.queue("dead_results") == "blue-dead-results"
     assert settings.table == "blue-ledger"
-    assert (settings.host, settings.threads, settings.waiting) == ("127.0.0.1", 256, 240)
+    assert (settings.host, settings.threads, settings.waiting) == ("127.0.0.1", 640, 512)
 
 
 def test_names_that_are_given_are_used(monkeypatch: pytest.MonkeyPatch) -> None:

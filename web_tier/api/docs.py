@@ -52,7 +52,11 @@ def _problem(description: str) -> dict[str, Any]:
 
 
 _NO_JOB: Final = _problem("There is no such job, or it has expired.")
-_BUSY: Final = _problem("Try again after the seconds of Retry-After: no request is lost by it.")
+_BUSY: Final = _problem("Try again after the seconds of Retry-After: no request is lost by it.") | {
+    "headers": {
+        "Retry-After": {"required": True, "schema": {"type": "integer"}, "description": "seconds"}
+    }
+}
 
 SUBMIT: Final[dict[str, Any]] = {
     "summary": "Submit a job",
@@ -62,8 +66,9 @@ SUBMIT: Final[dict[str, Any]] = {
         200: _json(JobShown, "The job has ended: the answer was known, or came while waiting."),
         202: _json(JobShown, "The job is accepted; ask for it at the address in Location."),
         400: _problem("The body is not JSON."),
+        408: _problem("The request did not come within its time."),
         413: _problem(f"The body is larger than {limits.MAX_BODY_BYTES} bytes."),
-        415: _problem("The body is not of type application/json."),
+        415: _problem("The body is not of type application/json, or it is encoded."),
         422: _problem("Faults of the request, each with a JSON pointer."),
         503: _BUSY,
     },
@@ -144,9 +149,9 @@ HEALTH: Final[dict[str, Any]] = {
 _PREFER: Final[dict[str, Any]] = {
     "name": "Prefer",
     "in": "header",
-    "schema": {"type": "string", "pattern": "wait=[0-9]+"},
+    "schema": {"type": "string", "examples": ["wait=30"]},
     "description": "wait=N waits up to N seconds for the job's end, at most "
-    f"{MAX_WAIT_SECONDS} (RFC 7240)",
+    f"{MAX_WAIT_SECONDS} (RFC 7240); a preference that cannot be read is ignored",
 }
 _PAGING: Final[list[dict[str, Any]]] = [
     {
@@ -156,6 +161,14 @@ _PAGING: Final[list[dict[str, Any]]] = [
     },
     {"name": "cursor", "in": "query", "schema": {"type": "string"}},
 ]
+#: From a submission to what can be read of its job.
+_LINKS: Final[dict[str, Any]] = {
+    name: {
+        "operationRef": f"#/paths/~1v1~1jobs~1{{job_id}}{end}/get",
+        "parameters": {"job_id": "$response.body#/id"},
+    }
+    for name, end in (("job", ""), ("atoms", "~1atoms"), ("record", "~1record"))
+}
 
 
 def complete(spec: dict[str, Any]) -> dict[str, Any]:
@@ -180,6 +193,8 @@ def complete(spec: dict[str, Any]) -> dict[str, Any]:
         },
     }
     submit.setdefault("parameters", []).append(_PREFER)
+    for status in ("200", "202"):
+        submit["responses"][status]["links"] = _LINKS
     paths["/v1/jobs/{job_id}"]["get"].setdefault("parameters", []).append(_PREFER)
     paths["/v1/jobs"]["get"].setdefault("parameters", []).extend(_PAGING)
     return spec

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from apiflask import APIBlueprint
 from flask import Response, request
@@ -16,6 +16,14 @@ from web_tier.parts import here
 from web_tier.problems import problem_response
 
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
+_FEW_ATOMS: Final = 10_000  #: they fill a megabyte at most
+_PIECE: Final = 256 * 1024  #: bytes that a client must take within the time for a piece
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from gridwell.domain.job import Job
+    from web_tier.api.negotiation import Form
 
 routes = APIBlueprint("files", __name__)
 
@@ -40,10 +48,7 @@ def atoms(job_id: str) -> Response:
     headers = {"Cache-Control": _FOR_EVER, "Vary": "Accept", "ETag": f'"{etag}"'}
     if request.if_none_match.contains_weak(etag):
         return Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
-    problem = here().service.problem(job)
-    if problem is None:
-        return gone("these atoms are")
-    return Response(form.write(problem.atoms), headers=headers, content_type=form.content_type)
+    return _download(job, lambda: _atoms(job, form, headers))
 
 
 @routes.get("/v1/jobs/<job_id>/record")
@@ -59,7 +64,41 @@ def record(job_id: str) -> Response:
             f"job {job_id} is {job.state}; only a done job has a record",
             code="not_done",
         )
+    return _download(job, lambda: _record(job))
+
+
+def _atoms(job: Job, form: Form, headers: Mapping[str, str]) -> Response:
+    problem = here().service.problem(job)
+    if problem is None:
+        return gone("these atoms are")
+    pieces = _in_pieces(form.write(problem.atoms))
+    return Response(pieces, headers=headers, content_type=form.content_type)
+
+
+def _record(job: Job) -> Response:
     data = here().service.record(job)
     if data is None:
         return gone("this record is")
-    return Response(data, headers=NO_STORE, content_type="application/json")
+    headers = {**NO_STORE, "Content-Length": str(len(data))}
+    return Response(_in_pieces([data]), headers=headers, content_type="application/json")
+
+
+def _in_pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes, in pieces that each client can take within the time for one."""
+    for part in parts:
+        for at in range(0, len(part), _PIECE):
+            yield part[at : at + _PIECE]
+
+
+def _download(job: Job, make: Callable[[], Response]) -> Response:
+    """The response, which holds a place until its client has it all if it is a large one."""
+    if job.atom_count <= _FEW_ATOMS:
+        return make()
+    place = here().gates.downloads.enter()
+    try:
+        response = make()
+    except BaseException:
+        place.leave()
+        raise
+    response.call_on_close(place.leave)
+    return response

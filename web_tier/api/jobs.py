@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from apiflask import APIBlueprint
 from flask import Response, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from gridwell.domain import limits
 from gridwell.domain.errors import Fault, InvalidJob
@@ -19,6 +20,7 @@ from web_tier.api.negotiation import wait_seconds
 from web_tier.api.reading import read_job
 from web_tier.api.responses import NO_STORE, find_job, is_job_id, json_response, no_such_job
 from web_tier.api.showing import show_job
+from web_tier.door.arrival import LARGE_BODY
 from web_tier.parts import here
 from web_tier.problems import problem_response
 from web_tier.watcher import await_end
@@ -43,6 +45,15 @@ def submit() -> Response:
             f"the body is {request.mimetype or 'of no stated type'}; "
             "send JSON with Content-Type: application/json",
             code="unsupported_media_type",
+        )
+    if (request.content_encoding or "identity").lower() != "identity":
+        # A small body that unfolds to a huge one is no way in.
+        return problem_response(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"the body is encoded as {request.content_encoding}; send it plain, "
+            "without Content-Encoding",
+            code="unsupported_content_encoding",
+            headers={"Accept-Encoding": "identity"},
         )
     job, headers = _awaited(_submitted())
     headers["Location"] = f"/v1/jobs/{job.id}"
@@ -92,7 +103,13 @@ def cancel(job_id: str) -> Response:
 def _submitted() -> Job:
     """The job that the body asks for: a large problem must not outlive this call."""
     parts = here()
-    with parts.large_bodies.admitted(request.content_length):
+    length = request.content_length
+    # The body of unknown length comes in pieces.
+    large = length is None or length > LARGE_BODY
+    with (
+        parts.gates.large_bodies.admitted() if large else nullcontext(),
+        parts.gates.submits.admitted(),
+    ):
         problem, seed = read_job(_body())
         return parts.service.submit(problem, seed=seed)
 
@@ -100,7 +117,10 @@ def _submitted() -> Job:
 def _body() -> bytes:
     if (request.content_length or 0) > limits.MAX_BODY_BYTES:
         raise RequestEntityTooLarge  # before a byte of it is read
-    body = request.get_data(cache=False)
+    try:
+        body = request.get_data(cache=False)
+    except OSError as error:  # its pieces are none, say
+        raise BadRequest(f"the body cannot be read: {error}") from error
     if len(body) > limits.MAX_BODY_BYTES:
         raise RequestEntityTooLarge
     return body

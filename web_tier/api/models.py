@@ -32,6 +32,16 @@ _ATOMS_SCHEMA: Final[dict[str, Any]] = {
         "maxItems": 4,
     },
 }
+#: The same of our own atoms: they are within the limits, which readers need not check again.
+_ATOMS_SHOWN: Final[dict[str, Any]] = _ATOMS_SCHEMA | {
+    "items": {
+        "type": "array",
+        "items": {"type": "number"},
+        "minItems": 4,
+        "maxItems": 4,
+        "description": "x, y, z, energy",
+    }
+}
 
 
 class _Input(BaseModel):
@@ -65,11 +75,31 @@ class GridRequest(_Input):
     ] = Field(description=f"points along each axis; at most {limits.MAX_POINTS} in all")
 
 
+def _either(first: tuple[str, str], second: tuple[str, str], *first_only: str) -> dict[str, Any]:
+    """The schema of objects with one of two fields (name and type), not both."""
+    absent = {"type": "null"}
+
+    def only(here: tuple[str, str], *others: str) -> dict[str, Any]:
+        properties = {here[0]: {"type": here[1]}} | dict.fromkeys(others, absent)
+        return {"required": [here[0]], "properties": properties}
+
+    return {"oneOf": [only(first, second[0]), only(second, first[0], *first_only)]}
+
+
 class JobRequest(_Input):
     """A problem: `grid_size` or `grid`, and `atom_count` (with `seed`) or `atoms`.
 
     Null is the same as leaving a field out: writers of JSON differ in that.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                _either(("grid_size", "integer"), ("grid", "object")),
+                _either(("atom_count", "integer"), ("atoms", "array"), "seed", "energy_range"),
+            ]
+        }
+    )
 
     grid_size: int | None = Field(
         None,
@@ -260,4 +290,4 @@ class Health(BaseModel):
 class AtomsShown(BaseModel):
     """The atoms of a job, in the form in which they can be posted again."""
 
-    atoms: Any = Field(json_schema_extra=_ATOMS_SCHEMA)
+    atoms: Any = Field(json_schema_extra=_ATOMS_SHOWN)

@@ -1,14 +1,11 @@
-"""The headers by which client and server agree: Prefer, Accept, ETag, and a body's size."""
+"""The headers by which client and server agree: Prefer, Accept, ETag."""
 
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Final
 
-from gridwell.domain.errors import ServiceBusy
 from gridwell.formats import csv_atoms, json_atoms, npy_atoms
 
 if TYPE_CHECKING:
@@ -20,9 +17,6 @@ if TYPE_CHECKING:
 
 MAX_WAIT_SECONDS: Final = 30
 _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])', re.IGNORECASE)
-
-_LARGE_BODY: Final = 1 << 20
-_LARGE_AT_ONCE: Final = 4
 
 
 def wait_seconds(request: Request) -> int | None:
@@ -57,30 +51,3 @@ def chosen_form(request: Request) -> Form | None:
         return FORMS["application/json"]
     best = request.accept_mimetypes.best_match(FORMS)
     return None if best is None else FORMS[best]
-
-
-class LargeBodies:
-    """Lets only a few large bodies be read together: each may take half a gigabyte for a second."""
-
-    def __init__(self) -> None:
-        self._places = BoundedSemaphore(_LARGE_AT_ONCE)
-
-    @contextmanager
-    def admitted(self, length: int | None) -> Iterator[None]:
-        """Hold a place while a body is read and judged.
-
-        Args:
-            length: bytes of the body; None: it comes in pieces, and nobody knows.
-
-        Raises:
-            ServiceBusy: if all places are taken.
-        """
-        if length is not None and length <= _LARGE_BODY:
-            yield
-            return
-        if not self._places.acquire(blocking=False):
-            raise ServiceBusy(f"{_LARGE_AT_ONCE} large requests are being read already")
-        try:
-            yield
-        finally:
-            self._places.release()

@@ -1,0 +1,73 @@
+"""A web process on memory doubles, whose jobs are computed a while after they came.
+
+So what is measured is the door alone: no AWS and no worker, and memcached only where it is named.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from gridwell.adapters.memcached import MemcachedCache
+from gridwell.domain.job import DEADLINE_EXCEEDED, JobError
+from tests.web_tier.http import Site, narrow_gates
+from tests.web_tier.world import World
+from web_tier.door import arrival
+from web_tier.parts import parts_of
+
+if TYPE_CHECKING:
+    from apiflask import APIFlask
+
+DELAY = "GRIDWELL_TEST_DELAY"  #: seconds from a job's arrival to its end
+CAPACITY = "GRIDWELL_TEST_CAPACITY"  #: how many requests may wait
+
+MEMCACHED = "GRIDWELL_TEST_MEMCACHED"  #: its address, if there shall be a real one
+
+NEVER = 1e9  #: a delay after which nobody waits
+MOST_PAIRS = 100_000  #: more is not computed here: such a job fails
+TOO_LONG = JobError(DEADLINE_EXCEEDED, "nobody here computes so much")
+
+
+def application() -> APIFlask:
+    """The site for gunicorn to serve."""
+    world: Any = World()
+    if address := os.environ.get(MEMCACHED):
+        world.cache = MemcachedCache(address)
+    site = Site(world, capacity=int(os.environ.get(CAPACITY, "512")))
+    delay = float(os.environ.get(DELAY, "0.2"))
+    if delay < NEVER:
+        threading.Thread(target=_finish, args=(site, delay), daemon=True).start()
+    return site.app
+
+
+def _finish(site: Site, delay: float) -> None:
+    """Compute whatever has waited long enough, for ever."""
+    seen: dict[str, float] = {}
+    while True:
+        time.sleep(0.05)
+        now = time.monotonic()
+        open_jobs = site.world.ledger.unfinished()
+        seen = {job: seen.get(job, now) for job in open_jobs}
+        for job in [job for job, since in seen.items() if now - since >= delay]:
+            found = site.world.ledger.read(job)
+            if found is None:
+                continue
+            if found.grid.points * found.atom_count <= MOST_PAIRS:
+                site.finish(found)
+            else:
+                site.world.finisher().fail(found, TOO_LONG)
+
+
+def full() -> APIFlask:
+    """A site where submissions are refused, as the one place for them is taken."""
+    site = Site(gates=narrow_gates())
+    assert parts_of(site.app).gates.submits.try_enter() is not None
+    return site.app
+
+
+def hasty() -> APIFlask:
+    """A site that gives the head of a request half a second."""
+    arrival.HEAD_SECONDS = 0.5  # type: ignore[misc]
+    return Site().app

@@ -1,0 +1,89 @@
+"""A request on its way in: its bytes, and until when the next ones must come."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import Final
+
+from web_tier.door.framing import Framing
+
+FIRST_SECONDS: Final = 10.0  #: from a new connection to the first byte
+HEAD_SECONDS: Final = 10.0  #: from the first byte to the end of the header fields
+BODY_SECONDS: Final = 10.0  #: for a body, and a second more for each `BODY_RATE` bytes of it
+BODY_RATE: Final = 256 * 1024
+LARGE_BODY: Final = 1 << 20  #: bytes; only a few larger ones are read together
+IN_MEMORY_BYTES: Final = 64 * 1024  #: what is larger waits in a file
+
+
+class Arrival:
+    """A request that is being received.
+
+    Its sender has a time for the head and a least rate for the body, both counted from their
+    beginning: a byte now and then earns no more.
+
+    Args:
+        now: the time.
+        idle_seconds: until when the first byte must come.
+    """
+
+    def __init__(self, now: float, idle_seconds: float = FIRST_SECONDS) -> None:
+        self.framing = Framing()
+        self.size = 0  #: bytes received
+        self._deadline = now + idle_seconds
+        # Closed by `close`: it outlives this call by design.
+        self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing has come yet."""
+        return not self.size
+
+    @property
+    def is_small(self) -> bool:
+        """Whether its body was announced, and is not what `LARGE_BODY` calls large."""
+        return self.size <= LARGE_BODY and not self.framing.in_pieces
+
+    @property
+    def deadline(self) -> float:
+        """When the sender's time is over."""
+        return self._deadline + (self.size / BODY_RATE if self.framing.in_body else 0.0)
+
+    def take(self, data: bytes, now: float) -> None:
+        """Receive the next bytes."""
+        if not data:
+            return
+        if self.idle:
+            self._deadline = now + HEAD_SECONDS
+        in_body = self.framing.in_body
+        self.framing.take(data)
+        if self.framing.in_body and not in_body:
+            self._deadline = now + BODY_SECONDS
+        self.size += len(data)
+        self._file.write(data)
+
+    def replay(self) -> Replay:
+        """The received bytes from the first one, for a parser to read."""
+        self._file.seek(0)
+        return Replay(self)
+
+    def read(self, size: int = -1) -> bytes:
+        """Received bytes that have not been read since `replay`."""
+        return self._file.read(size)
+
+    def close(self) -> None:
+        """Forget the bytes."""
+        self._file.close()
+
+
+class Replay:
+    """What gunicorn's parser takes for the client's socket: it ends where the bytes end.
+
+    So a thread that serves a request never waits for its client to send.
+    """
+
+    def __init__(self, arrival: Arrival) -> None:
+        self._arrival = arrival
+
+    def recv(self, size: int) -> bytes:
+        """The next bytes, or none at the end."""
+        return self._arrival.read(size)

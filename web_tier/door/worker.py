@@ -1,0 +1,359 @@
+"""gunicorn's worker of threads, with a door in front of the threads.
+
+gunicorn's own gives a thread to each client that has sent a byte, for as long as it likes to take
+for the others, and closes connections in its only loop, two seconds for each client that does not
+close its end.  Here that loop receives requests whole, and threads only serve.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import selectors
+import socket
+import time
+from collections import deque
+from functools import lru_cache, partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from gunicorn import util
+from gunicorn.http import errors, get_parser
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from web_tier.door.arrival import IN_MEMORY_BYTES, Arrival
+from web_tier.door.framing import Refusal
+from web_tier.gate import HELD
+from web_tier.parts import parts_of
+from web_tier.problems import problem_response, retry_after
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from web_tier.gate import Place
+
+SPARE_THREADS: Final = 8  #: for whoever asks whether this process lives, however busy it is
+SEND_SECONDS: Final = 30.0  #: for a client to take the next piece of an answer
+LINGER_SECONDS: Final = 2.0  #: for a client to close its end after the last answer
+REFUSED_SECONDS: Final = 15.0  #: the same after a refusal, while it may still be sending
+HELD_BYTES: Final = 512 * 1024 * 1024  #: of all requests that were not served yet
+QUEUED_MOST: Final = 1024  #: submissions that wait for a place
+QUEUED_SECONDS: Final = 10.0  #: how long they do
+_READ_BYTES: Final = 256 * 1024
+_SWEEP_SECONDS: Final = 0.25
+_HEALTH: Final = b"GET /healthz "
+_SUBMIT: Final = b"POST "
+
+_BUSY: Final = 503
+_TOO_SLOW: Final = Refusal(
+    408,
+    "request_timeout",
+    "the request did not come within its time; send it at once, or over a better connection",
+)
+_FULL: Final = Refusal(
+    _BUSY, "overloaded", "more requests are being served than this process has threads; try again"
+)
+_NO_ROOM: Final = Refusal(
+    _BUSY, "overloaded", "more bytes are being received than this process has room for; try again"
+)
+_STATUS: Final = {
+    errors.LimitRequestLine: 414,
+    errors.LimitRequestHeaders: 431,
+    errors.ExpectationFailed: 417,
+}
+
+
+class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
+    """Receives requests in its loop, serves them in threads, and sends the rest away."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._arrivals: dict[TConn, Arrival] = {}
+        self._leaving: dict[TConn, float] = {}
+        self._held = 0
+        self._in_hand: dict[TConn, Arrival] = {}
+        self._swept_at = 0.0
+        self._queued: deque[tuple[float, TConn, Arrival]] = deque()
+        self._places: dict[TConn, Place] = {}
+
+    def load_wsgi(self) -> None:
+        """Load the application, and hear of places that become free in it."""
+        super().load_wsgi()
+        self._submits = parts_of(self.wsgi).gates.submits
+        self._submits.on_leave = lambda: self.method_queue.defer(self._serve_queued)
+
+    # --- what gunicorn's loop calls
+
+    def accept(self, listener: socket.socket) -> None:
+        """Take a connection, and wait for its first request without a thread."""
+        try:
+            sock, address = listener.accept()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._make_room()
+            return  # else it left before we came
+        conn = TConn(self.cfg, sock, address, listener.getsockname())
+        self.nr_conns += 1
+        self._receive(conn, Arrival(time.monotonic()))
+        if self.nr_conns >= self.worker_connections:
+            self._make_room()
+
+    def finish_request(self, conn: TConn, served: Future[bool]) -> None:
+        """Wait for the client's next request, or for its goodbye."""
+        arrival = self._in_hand.pop(conn)
+        if conn in self._places:
+            self._places.pop(conn).leave()
+        again = (
+            not served.cancelled()
+            and served.exception() is None
+            and served.result()
+            and self.alive
+            and arrival.framing.certain
+        )
+        early = conn.parser.unreader.take_buffered() + arrival.read() if again else b""
+        self._forget(arrival)
+        if not again:
+            self._leave(conn, LINGER_SECONDS)
+            return
+        now = time.monotonic()
+        following = Arrival(now, self.cfg.keepalive)
+        conn.sock.settimeout(0)
+        self._receive(conn, following)
+        if early:  # requests may be sent ahead of the answers
+            self._take(conn, following, early)
+
+    def murder_keepalived(self, force: bool = False) -> None:  # noqa: FBT001, FBT002 - gunicorn's
+        """End what has had its time; gunicorn calls this each turn of its loop."""
+        now = time.monotonic()
+        if now - self._swept_at < _SWEEP_SECONDS and not force:
+            return
+        self._swept_at = now
+        for conn, arrival in list(self._arrivals.items()):
+            if arrival.idle and (force or not self.alive or arrival.deadline <= now):
+                self._drop(conn)
+            elif force or arrival.deadline <= now:
+                self._refuse(conn, _TOO_SLOW)
+        while self._queued and (force or self._queued[0][0] <= now):
+            _, conn, arrival = self._queued.popleft()
+            self._forget(arrival)
+            self._answer(conn, self._overload())
+        for conn, deadline in list(self._leaving.items()):
+            if force or deadline <= now:
+                self._drop(conn)
+
+    def murder_pending(self) -> None:
+        """Nothing to do: whoever is waited for is in one place."""
+
+    # --- what its threads call
+
+    def handle_request(self, req: Any, conn: TConn) -> Any:
+        """Serve a request; a client that does not read is given up."""
+        conn.sock.settimeout(SEND_SECONDS)
+        req.body = _Body(req.body)
+        HELD.set(self._places.get(conn))
+        try:
+            return super().handle_request(req, conn)
+        except TimeoutError:
+            self.log.info("gave up on %s: it does not read its answer", conn.client)
+            raise StopIteration from None
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
+        """Answer a request that the parser refuses, or that broke, like every other one."""
+        if isinstance(exc, errors.ParseException):
+            status = _STATUS.get(type(exc), HTTPStatus.BAD_REQUEST)
+            refusal = Refusal(status, "malformed_request", f"{exc}; send a request as of RFC 9112")
+            self.log.info("refused a request of %s: %s", addr, exc)
+        else:
+            detail = "an unforeseen error; the service's log says more"
+            refusal = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail)
+            self.log.error("a request failed: %s", getattr(req, "uri", "unread"), exc_info=exc)
+        with contextlib.suppress(OSError):
+            client.settimeout(SEND_SECONDS)
+            client.sendall(_as_bytes(refusal))
+
+    # --- receiving
+
+    def _receive(self, conn: TConn, arrival: Arrival) -> None:
+        self._arrivals[conn] = arrival
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._on_bytes, conn))
+
+    def _on_bytes(self, conn: TConn, sock: socket.socket) -> None:
+        arrival = self._arrivals.get(conn)
+        if arrival is None:
+            return
+        try:
+            data = sock.recv(_READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            self._take(conn, arrival, data)
+        else:
+            self._drop(conn)
+
+    def _take(self, conn: TConn, arrival: Arrival, data: bytes) -> None:
+        in_body = arrival.framing.in_body
+        self._held += len(data)
+        try:
+            arrival.take(data, time.monotonic())
+        except OSError:  # the disk is full
+            self.log.exception("cannot hold what %s sends", conn.client)
+            self._refuse(conn, _NO_ROOM)
+            return
+        framing = arrival.framing
+        if framing.refusal is not None:
+            self._refuse(conn, framing.refusal)
+        elif framing.whole:
+            self._serve(conn, arrival)
+        elif self._held > HELD_BYTES:
+            self._refuse(self._slowest(), _NO_ROOM)
+        elif framing.in_body and not in_body and framing.continues:
+            with contextlib.suppress(OSError):
+                conn.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _serve(self, conn: TConn, arrival: Arrival) -> None:
+        spare = 0 if arrival.framing.head.startswith(_HEALTH) else SPARE_THREADS
+        if len(self._in_hand) >= self.cfg.threads - spare:
+            self._refuse(conn, _FULL)
+            return
+        if arrival.is_small and arrival.framing.head.startswith(_SUBMIT):
+            self._queue(conn)
+            self._serve_queued()
+        else:
+            self._hand_over(conn, self._taken(conn))
+
+    def _queue(self, conn: TConn) -> None:
+        """Let a submission wait for its place without a thread, for a moment."""
+        if len(self._queued) >= QUEUED_MOST:
+            self._refuse(conn, self._overload())
+        else:
+            self._queued.append((time.monotonic() + QUEUED_SECONDS, conn, self._taken(conn)))
+
+    def _serve_queued(self) -> None:
+        while self._queued and (place := self._submits.try_enter()) is not None:
+            _, conn, arrival = self._queued.popleft()
+            self._places[conn] = place
+            self._hand_over(conn, arrival)
+
+    def _overload(self) -> Refusal:
+        said = f"{self._submits.refusal()}; try again after the seconds of Retry-After"
+        return Refusal(_BUSY, "overloaded", said)
+
+    def _taken(self, conn: TConn) -> Arrival:
+        """The request of a client from which nothing more is read for now."""
+        self.poller.unregister(conn.sock)
+        return self._arrivals.pop(conn)
+
+    def _hand_over(self, conn: TConn, arrival: Arrival) -> None:
+        self._in_hand[conn] = arrival
+        conn.parser = get_parser(self.cfg, arrival.replay(), conn.client)
+        conn.initialized = conn.data_ready = True
+        self.enqueue_req(conn)
+
+    # --- sending away
+
+    def _refuse(self, conn: TConn, refusal: Refusal) -> None:
+        self._unlist(conn)
+        self._answer(conn, refusal)
+
+    def _answer(self, conn: TConn, refusal: Refusal) -> None:
+        """Answer without a thread; the words fit into any socket's buffer."""
+        with contextlib.suppress(OSError):
+            conn.sock.send(_as_bytes(refusal))
+        self._leave(conn, REFUSED_SECONDS)
+
+    def _leave(self, conn: TConn, seconds: float) -> None:
+        """Close our end now, and the rest when the client has closed its own.
+
+        Closing at once would destroy an answer on its way if the client is still sending.
+        """
+        try:
+            conn.sock.settimeout(0)
+            conn.sock.shutdown(socket.SHUT_WR)
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._on_goodbye, conn))
+        except (OSError, ValueError):  # it is gone
+            self._close(conn)
+            return
+        self._leaving[conn] = time.monotonic() + seconds
+
+    def _on_goodbye(self, conn: TConn, sock: socket.socket) -> None:
+        if conn not in self._leaving:
+            return
+        try:
+            if sock.recv(_READ_BYTES):
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        self._drop(conn)
+
+    def _make_room(self) -> None:
+        """Let the client go that is nearest to its deadline."""
+        if self._leaving:
+            self._drop(min(self._leaving, key=lambda conn: self._leaving[conn]))
+        elif self._arrivals:
+            self._drop(min(self._arrivals, key=lambda conn: self._arrivals[conn].deadline))
+
+    def _slowest(self) -> TConn:
+        """Of the clients whose requests take room, the one that is nearest to its deadline."""
+        return min(
+            self._arrivals,
+            key=lambda conn: (
+                self._arrivals[conn].size <= IN_MEMORY_BYTES,
+                self._arrivals[conn].deadline,
+            ),
+        )
+
+    def _drop(self, conn: TConn) -> None:
+        self._unlist(conn)
+        self._close(conn)
+
+    def _unlist(self, conn: TConn) -> None:
+        with contextlib.suppress(KeyError, ValueError):
+            self.poller.unregister(conn.sock)
+        self._leaving.pop(conn, None)
+        arrival = self._arrivals.pop(conn, None)
+        if arrival is not None:
+            self._forget(arrival)
+
+    def _forget(self, arrival: Arrival) -> None:
+        self._held -= arrival.size
+        arrival.close()
+
+    def _close(self, conn: TConn) -> None:
+        self.nr_conns -= 1
+        util.close(conn.sock)
+
+
+class _Body:
+    """A body whose faults are errors of reading, which applications know, and not gunicorn's."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._body, name)
+
+    def read(self, size: int | None = None) -> bytes:
+        """The next bytes."""
+        try:
+            data: bytes = self._body.read(size)
+        except errors.ParseException as error:
+            raise OSError(str(error)) from error
+        return data
+
+
+def _as_bytes(refusal: Refusal) -> bytes:
+    """A whole answer, after which the connection ends."""
+    return _made(refusal, retry_after() if refusal.status == _BUSY else "")
+
+
+@lru_cache(maxsize=64)  # who sends many away must not spend much on it
+def _made(refusal: Refusal, retry: str) -> bytes:
+    headers = {"Connection": "close"} | ({"Retry-After": retry} if retry else {})
+    response = problem_response(refusal.status, refusal.detail, code=refusal.code, headers=headers)
+    fields = "".join(f"{name}: {value}\r\n" for name, value in response.headers)
+    head = f"HTTP/1.1 {response.status}\r\n{fields}\r\n"
+    return head.encode("latin-1") + response.get_data()
