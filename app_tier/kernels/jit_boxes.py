@@ -61,7 +61,8 @@ DONE, PAUSED, FOUND, FULL = range(4)
 LEVELS: Final = 64  #: a box of 2^31 points is halved at most 51 times
 POINTS: Final = 64  #: a box of at most so many points is cut into its points
 PARTS: Final = 8  #: of a box; also how many sums of a kind stand side by side
-_BLOCK: Final = 256  #: far sources that are added to a field together
+_BLOCK: Final = 256  #: sources that are looked at together
+_ROWS: Final = 9
 
 #: Columns of `Tree.table` are the rows of `Sources.table`, and last the sum of |m1|'s components.
 _ENERGY, _FIRST, _SECOND, _RADIUS, _FLOOR, _SIZE_OF_FIRST = 3, 4, 7, 8, 9, 10
@@ -85,8 +86,8 @@ _APART: Final = 2.0  #: far sources are at least so many times (half diagonal + 
 _WIDE_POSITIVE: Final = 0.9
 _WIDE_NEGATIVE: Final = 0.2
 _HALVES: Final = 2
-_VOID: Final = -2  #: instead of a number of sources
-_NO_ROOM: Final = -1
+_FAR, _NEAR, _COARSE, _VOID = 0.0, 1.0, 2.0, 3.0  #: what becomes of a source
+_NONE, _NO_ROOM = -1, -2  #: instead of a number of sources: no point qualifies; lists are full
 
 #: Costs in nanoseconds, measured and rounded up.
 _BOX_COST: Final = 3000.0
@@ -126,7 +127,11 @@ class Path(NamedTuple):
 class Desk(NamedTuple):
     """Room to work in."""
 
-    block: NDArray[np.float64]  #: far sources: x, y, z, energy, error; shape (5, 256)
+    #: Sources that are looked at together: x, y, z from the centre, energy, error, radius, |m1|,
+    #: |m2| and what becomes of it.
+    block: NDArray[np.float64]
+    chosen: NDArray[np.int32]  #: their numbers
+    pending: NDArray[np.int32]  #: clusters that are taken apart: their first parts and the ends
     sums: NDArray[np.float64]  #: eight sums of each of a field's numbers
     field: NDArray[np.float64]  #: the box's
     moved: NDArray[np.float64]  #: the same about a part's centre
@@ -157,10 +162,12 @@ def new_path(box: Box) -> Path:
     return path
 
 
-def new_desk() -> Desk:
-    """An empty desk."""
+def new_desk(clusters: int) -> Desk:
+    """A desk for a tree of so many clusters."""
     return Desk(
-        block=np.zeros((5, _BLOCK)),
+        block=np.zeros(_ROWS * _BLOCK),
+        chosen=np.zeros(_BLOCK, dtype=np.int32),
+        pending=np.zeros((clusters + 1, 2), dtype=np.int32),
         sums=np.zeros(PARTS * _FIELD),
         field=np.zeros(_FIELD),
         moved=np.zeros(_FIELD),
@@ -180,10 +187,11 @@ def _add_far(
     """Add far sources to the sums, `lanes` of them side by side: eight, but not known to be."""
     for start in range(0, count, lanes):
         for k in range(lanes):
-            x, y, z = block[0, start + k], block[1, start + k], block[2, start + k]
+            j = start + k
+            x, y, z = block[j], block[_BLOCK + j], block[2 * _BLOCK + j]
             square = x * x + y * y + z * z
             inverse = 1.0 / square
-            each = block[3, start + k] / np.sqrt(square)
+            each = block[3 * _BLOCK + j] / np.sqrt(square)
             first = each * inverse
             second = 3.0 * first * inverse
             b = 0.5 * second
@@ -209,7 +217,7 @@ def _add_far(
             sums[136 + k] += x * (3.0 * zz - b)
             sums[144 + k] += y * (3.0 * zz - b)
             sums[152 + k] += 6.0 * a * x * y * z
-            sums[160 + k] += block[4, start + k]
+            sums[160 + k] += block[4 * _BLOCK + j]
             sums[168 + k] += 8.0 * abs(each)
 
 
@@ -268,102 +276,153 @@ def _measure(tree: Tree, ends: NDArray[np.int64], desk: Desk) -> float:
 measure = compiled(_measure)
 
 
-def _place(  # noqa: PLR0913  # a compiled function has no object to hold these
-    row: NDArray[np.float64],
-    square: float,
+def _gather(
+    tree: Tree, chosen: NDArray[np.int32], count: int, centre: NDArray[np.float64], desk: Desk
+) -> int:
+    """Write some sources into the block, and up to the next eight more that add nothing."""
+    table, block = tree.table, desk.block
+    cx, cy, cz = centre[0], centre[1], centre[2]
+    for j in range(count):
+        s = chosen[j]
+        block[j] = table[s, 0] - cx
+        block[_BLOCK + j] = table[s, 1] - cy
+        block[2 * _BLOCK + j] = table[s, 2] - cz
+        block[3 * _BLOCK + j] = table[s, _ENERGY]
+        block[5 * _BLOCK + j] = table[s, _RADIUS]
+        block[6 * _BLOCK + j] = table[s, _SIZE_OF_FIRST]
+        block[7 * _BLOCK + j] = abs(table[s, _SECOND])
+    while count % PARTS:
+        for row in range(_ROWS):
+            block[row * _BLOCK + count] = 0.0
+        count += 1
+    return count
+
+
+gather = compiled(_gather)
+
+
+def _judge(  # noqa: PLR0913  # a compiled function has no object to hold these
+    block: NDArray[np.float64],
+    count: int,
     half: float,
     gap: float,
     reach: float,
     wide: float,
-) -> float:
-    """What becomes of a source: the error with which it is far, `_NEAR` or `_APART_IT`.
+    void: float,
+) -> None:
+    """Write what becomes of each source of a block; of those that are not far, nothing is left.
 
-    With D = d - h, a cluster's error is |m0| h^4 / (d^4 D) + |m1| / D^2 + |m2| / (D^2 (D - radius)).
-    It is compared with the allowed one without a division.
+    With D = d - h, the error of a far cluster is
+
+        |m0| h^4 / (d^4 D)  +  |m1| / D^2  +  |m2| / (D^2 (D - radius)).
     """
-    distance = np.sqrt(square)
-    radius, size = row[_RADIUS], abs(row[_ENERGY])
-    closest = distance - half
-    coarse = radius > wide
-    if (
-        distance >= _APART * (radius + half)
-        and square >= _FAR_SQUARE
-        and (closest - radius) * LESS >= reach
-    ):
+    for j in range(count):
+        x, y, z = block[j], block[_BLOCK + j], block[2 * _BLOCK + j]
+        energy, radius = block[3 * _BLOCK + j], block[5 * _BLOCK + j]
+        size = abs(energy)
+        square = x * x + y * y + z * z
+        distance = np.sqrt(square)
+        closest = distance - half
+        inner = closest - radius
         over = size * (half * half) * (half * half)
         under = square * square * closest
-        if over <= gap * size * under:
-            coarse = True
-            if radius > 0.0:
-                inner = closest - radius
-                cube = closest * closest * inner
-                over = over * cube + (row[_SIZE_OF_FIRST] * inner + abs(row[_SECOND])) * under
-                under *= cube
-            if over <= gap * size * under:
-                return float(over / under)
-    return float(_COARSE if coarse else _NEAR)
+        cube = closest * closest * inner
+        all_over = over * cube + (block[6 * _BLOCK + j] * inner + block[7 * _BLOCK + j]) * under
+        all_under = under * cube
+        apart = (
+            (distance >= _APART * (radius + half))
+            & (square >= _FAR_SQUARE)
+            & (inner * LESS >= reach)
+        )
+        alone = apart & (over <= gap * size * under)  # would be far, were it not a cluster
+        far = alone & (all_over <= gap * size * all_under)
+        verdict = _COARSE if alone | (radius > wide) else _NEAR
+        verdict = _FAR if far else verdict
+        verdict = _VOID if distance + half + radius < void else verdict
+        block[j] = x if far else 1.0
+        block[3 * _BLOCK + j] = energy if far else 0.0
+        block[4 * _BLOCK + j] = all_over / all_under if far else 0.0
+        block[8 * _BLOCK + j] = verdict
 
 
-_NEAR: Final = -1.0
-_COARSE: Final = -2.0
-place = compiled(_place, inline=True)
+judge = compiled(_judge)
 
 
-def _narrow(
-    tree: Tree, path: Path, desk: Desk, lists: NDArray[np.int32], level: int, half: float, lanes: int
+def _take(
+    pending: NDArray[np.int32], waiting: int, chosen: NDArray[np.int32]
+) -> tuple[int, int]:
+    """Take sources from the last pending clusters; return how many, and the clusters left."""
+    count = 0
+    while waiting > 0 and count < _BLOCK:
+        first, last = pending[waiting - 1, 0], pending[waiting - 1, 1]
+        while first < last and count < _BLOCK:
+            chosen[count] = first
+            first += 1
+            count += 1
+        pending[waiting - 1, 0] = first
+        if first == last:
+            waiting -= 1
+    return count, waiting
+
+
+take = compiled(_take)
+
+
+def _narrow(  # noqa: PLR0913  # a compiled function has no object to hold these
+    tree: Tree,
+    path: Path,
+    desk: Desk,
+    lists: NDArray[np.int32],
+    level: int,
+    half: float,
+    wide: float,
+    lanes: int,
 ) -> int:
-    """Narrow a level's box; return how many sources were looked at, `_VOID` or `_NO_ROOM`."""
-    table, child, parts = tree.table, tree.child, tree.parts
-    block, sums, field = desk.block, desk.sums, desk.field
-    cx, cy, cz = desk.centre[0], desk.centre[1], desk.centre[2]
-    near = path.near
+    """Narrow a level's box; return how many sources were looked at, or `_NONE` or `_NO_ROOM`."""
+    near, block, chosen, pending = path.near, desk.block, desk.chosen, desk.pending
+    void = tree.min_distance * LESS
     reach = max(tree.softening, tree.min_distance)
     gap = path.numbers[GAP] / (half * half * half)
-    first, last = np.empty(LEVELS, np.int64), np.empty(LEVELS, np.int64)
-    sums[:] = 0.0
-    start = end = near[level - 1, 2]
-    waiting = looked = positive = 0
-    for i in range(near[level - 1, 0], near[level - 1, 2]):
-        depth = 0
-        first[0], last[0] = lists[i], lists[i] + 1
-        while depth >= 0:
-            s = first[depth]
-            if s == last[depth]:
-                depth -= 1
-                continue
-            first[depth] += 1
-            looked += 1
-            x, y, z = table[s, 0] - cx, table[s, 1] - cy, table[s, 2] - cz
-            square = x * x + y * y + z * z
-            if np.sqrt(square) + half + table[s, _RADIUS] < tree.min_distance * LESS:
-                return _VOID
-            wide = (_WIDE_POSITIVE if s < tree.positive else _WIDE_NEGATIVE) * half
-            error = place(table[s], square, half, gap, reach, wide)
-            if error >= 0.0:
-                block[0, waiting], block[1, waiting], block[2, waiting] = x, y, z
-                block[3, waiting], block[4, waiting] = table[s, _ENERGY], error
-                waiting += 1
-                if waiting == _BLOCK:
-                    add_far(block, waiting, lanes, sums)
-                    waiting = 0
-            elif error == _COARSE and parts[s] > 0:
-                depth += 1
-                first[depth], last[depth] = child[s], child[s] + parts[s]
-            else:
-                if end == len(lists):
-                    return _NO_ROOM
-                lists[end] = s
-                end += 1
-                positive += s < tree.positive
-    while waiting % lanes:  # what fills the last eight up adds nothing
-        block[:, waiting] = 1.0
-        block[3:, waiting] = 0.0
-        waiting += 1
-    add_far(block, waiting, lanes, sums)
+    desk.sums[:] = 0.0
+    end = near[level - 1, 2]
+    near[level, 0] = end
+    looked = 0
+    for sign in range(2):
+        i, stop = near[level - 1, sign], near[level - 1, sign + 1]
+        limit = (_WIDE_POSITIVE if sign == 0 else _WIDE_NEGATIVE) * wide
+        waiting = 0
+        while waiting > 0 or i < stop:
+            count, waiting = take(pending, waiting, chosen)
+            while i < stop and count < _BLOCK:
+                chosen[count] = lists[i]
+                i += 1
+                count += 1
+            looked += count
+            padded = gather(tree, chosen, count, desk.centre, desk)
+            judge(block, padded, half, gap, reach, limit, void)
+            add_far(block, padded, lanes, desk.sums)
+            if end + count > len(lists):
+                return _NO_ROOM
+            for j in range(count):
+                verdict = block[8 * _BLOCK + j]
+                if verdict == _FAR:
+                    continue
+                s = chosen[j]
+                if verdict == _VOID:
+                    return _NONE
+                if verdict == _COARSE and tree.parts[s] > 0:
+                    pending[waiting, 0], pending[waiting, 1] = (
+                        tree.child[s],
+                        tree.child[s] + tree.parts[s],
+                    )
+                    waiting += 1
+                else:
+                    lists[end] = s
+                    end += 1
+        near[level, sign + 1] = end
     for j in range(_FIELD):
         for k in range(PARTS):
-            field[j] += sums[PARTS * j + k]
-    near[level, 0], near[level, 1], near[level, 2] = start, start + positive, end
+            desk.field[j] += desk.sums[PARTS * j + k]
     return looked
 
 
@@ -552,6 +611,7 @@ open_parts = compiled(_open_parts)
 
 def _add_atoms(
     table: NDArray[np.float64],
+    chosen: NDArray[np.int32],
     points: NDArray[np.float64],
     count: int,
     sums: NDArray[np.float64],
@@ -561,7 +621,7 @@ def _add_atoms(
     """Add atoms to the sums of e / max(r, softening) at some points; lower their least r^2."""
     px, py, pz = points[0], points[1], points[2]
     soft = softening * softening
-    for s in range(len(table)):
+    for s in chosen:
         x, y, z, e = table[s, 0], table[s, 1], table[s, 2], table[s, 3]
         for k in range(count):
             dx, dy, dz = px[k] - x, py[k] - y, pz[k] - z
@@ -586,15 +646,9 @@ def _try_points(
     nearest[:] = np.inf
     start, middle, end = path.near[level, 0], path.near[level, 1], path.near[level, 2]
     count = write_points(tree, path, desk)
-    for i in range(start, end):
-        # The atoms of a cluster are the first part of its first part ... to the last of its last.
-        first = last = lists[i]
-        while tree.parts[first] > 0:
-            first, last = tree.child[first], tree.child[last] + tree.parts[last] - 1
-        sums = plus if i < middle else minus
-        atoms = tree.table[first : last + 1]
-        add_atoms(atoms, desk.points, count, sums, nearest, tree.softening)
-        path.numbers[COST] += _PAIR_COST * count * len(atoms)
+    add_atoms(tree.table, lists[start:middle], desk.points, count, plus, nearest, tree.softening)
+    add_atoms(tree.table, lists[middle:end], desk.points, count, minus, nearest, tree.softening)
+    path.numbers[COST] += _PAIR_COST * count * (end - start)
     field = desk.field
     margin = field[_ERROR] * WIDER + path.numbers[SLACK] * field[_SIZE]
     hits = 0
@@ -662,13 +716,15 @@ def _look(tree: Tree, path: Path, desk: Desk, lists: NDArray[np.int32], lanes: i
         moved = path.centres[level - 1]
         x, y = desk.centre[0] - moved[0], desk.centre[1] - moved[1]
         move(path.fields[level - 1], desk.field, x, y, desk.centre[2] - moved[2])
-        looked = narrow(tree, path, desk, lists, level, half, lanes)
+        # What a small box leaves near is taken apart to the atoms.
+        wide = half if points > POINTS else -1.0
+        looked = narrow(tree, path, desk, lists, level, half, wide, lanes)
         if looked == _NO_ROOM:
             return FULL
         counts[OPEN] = last
         counts[LEFT] -= points
         numbers[COST] += _BOX_COST + _SOURCE_COST * max(looked, 0)
-        if looked == _VOID:
+        if looked == _NONE:
             continue
         if points > POINTS:
             open_parts(tree, path, desk, lists, level, lanes)

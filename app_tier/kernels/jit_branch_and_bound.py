@@ -175,10 +175,11 @@ class _Search:
             **options,
         )
         self._path = new_path(box)
-        self._desk = new_desk()
+        self._desk = new_desk(int((sources.parts > 0).sum()))
         self._lists = np.zeros(max(_ROOM, 2 * len(sources.tops)), dtype=np.int32)
         self._lists[: len(sources.tops)] = sources.tops
-        self._path.near[0] = 0, 0, len(sources.tops)
+        first_negative = int((sources.tops < sources.positive).sum())
+        self._path.near[0] = 0, first_negative, len(sources.tops)
         extent = max(math.dist([x[0] for x in axes], [x[-1] for x in axes]), *grid.spacing)
         one_sign = sources.positive in (0, sources.table.shape[1])
         self._allowed = (_ONE_SIGN if one_sign else _BOTH_SIGNS) / sources.energy
