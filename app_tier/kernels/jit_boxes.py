@@ -41,7 +41,7 @@ function that it keeps; `app_tier.kernels.jit_rows` has the first guess, and no 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -53,7 +53,7 @@ from app_tier.kernels.sources import WIDER
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gridwell.domain.grid import Box
+    from app_tier.kernels.jit_state import Desk, Path, Tree
 
 #: What `look` returns: no box is open; enough was done; points are left; the lists need more room.
 DONE, PAUSED, FOUND, FULL = range(4)
@@ -61,17 +61,16 @@ DONE, PAUSED, FOUND, FULL = range(4)
 LEVELS: Final = 64  #: a box of 2^31 points is halved at most 51 times
 POINTS: Final = 64  #: a box of at most so many points is cut into its points
 PARTS: Final = 8  #: of a box; also how many sums of a kind stand side by side
-_BLOCK: Final = 256  #: sources that are looked at together
-_ROWS: Final = 9
+BLOCK: Final = 256  #: sources that are looked at together
+ROWS: Final = 9
 
 #: Columns of `Tree.table` are the rows of `Sources.table`, and last the sum of |m1|'s components.
-_ENERGY, _FIRST, _SECOND, _RADIUS, _FLOOR, _SIZE_OF_FIRST = 3, 4, 7, 8, 9, 10
+_ENERGY, _SECOND, _RADIUS, _SIZE_OF_FIRST = 3, 7, 8, 10
 
 #: A field: 20 coefficients of 1, x, y, z, xx, yy, zz, xy, xz, yz, xxx, yyy, zzz, xxy, xxz, yyx,
 #: yyz, zzx, zzy, xyz; then how much the potential may differ from it; and its size.
-_COEFFICIENTS: Final = 20
 _ERROR, _SIZE = 20, 21
-_FIELD: Final = 22
+FIELD: Final = 22
 
 #: Places in `Path.counts` and `Path.numbers`.
 OPEN, LEFT, HITS = range(3)
@@ -96,102 +95,15 @@ _TERM_COST: Final = 2.0
 _PAIR_COST: Final = 0.3
 
 
-class Tree(NamedTuple):
-    """What is searched: the sources, the grid's axes and the options."""
-
-    table: NDArray[np.float64]  #: shape (M, 11)
-    child: NDArray[np.int32]  #: as in `Sources`
-    parts: NDArray[np.int32]
-    positive: int
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    z: NDArray[np.float64]
-    min_distance: float
-    softening: float
-
-
-class Path(NamedTuple):
-    """Where the search is: the open boxes, and the boxes that the last of them is a part of."""
-
-    counts: NDArray[np.int64]
-    numbers: NDArray[np.float64]
-    boxes: NDArray[np.int64]  #: of each open box its level, lows and highs, shape (512, 7)
-    lowers: NDArray[np.float64]  #: bounds below the open boxes' values
-    near: NDArray[np.int64]  #: where a level's near sources are in `lists`: start, first negative, end
-    centres: NDArray[np.float64]  #: of a level's box, shape (65, 3)
-    fields: NDArray[np.float64]  #: about it, shape (65, 22)
-    hits: NDArray[np.int64]  #: linear indices of points that could be the least
-    hit_lowers: NDArray[np.float64]  #: bounds below their values
-
-
-class Desk(NamedTuple):
-    """Room to work in."""
-
-    #: Sources that are looked at together: x, y, z from the centre, energy, error, radius, |m1|,
-    #: |m2| and what becomes of it.
-    block: NDArray[np.float64]
-    chosen: NDArray[np.int32]  #: their numbers
-    pending: NDArray[np.int32]  #: clusters that are taken apart: their first parts and the ends
-    sums: NDArray[np.float64]  #: eight sums of each of a field's numbers
-    field: NDArray[np.float64]  #: the box's
-    moved: NDArray[np.float64]  #: the same about a part's centre
-    centre: NDArray[np.float64]  #: the box's
-    halves: NDArray[np.float64]  #: from there to its ends along each axis
-    ends: NDArray[np.int64]  #: the parts' lows and highs, shape (8, 6)
-    parts: NDArray[np.float64]  #: eight of x, y, z of the centre and of the halves
-    lines: NDArray[np.float64]  #: eight of constant, gradient (3), curvature and size
-    points: NDArray[np.float64]  #: x, y, z of a small box's points
-    totals: NDArray[np.float64]  #: their sums over positive and negative atoms, and the least r^2
-
-
-def new_path(box: Box) -> Path:
-    """The path of a search that begins with one box."""
-    path = Path(
-        counts=np.zeros(3, dtype=np.int64),
-        numbers=np.zeros(5),
-        boxes=np.zeros((PARTS * LEVELS, 7), dtype=np.int64),
-        lowers=np.full(PARTS * LEVELS, -np.inf),
-        near=np.zeros((LEVELS + 1, 3), dtype=np.int64),
-        centres=np.zeros((LEVELS + 1, 3)),
-        fields=np.zeros((LEVELS + 1, _FIELD)),
-        hits=np.zeros(POINTS, dtype=np.int64),
-        hit_lowers=np.zeros(POINTS),
-    )
-    path.counts[:] = 1, box.points, 0
-    path.boxes[0] = 1, *box.low, *box.high
-    return path
-
-
-def new_desk(clusters: int) -> Desk:
-    """A desk for a tree of so many clusters."""
-    return Desk(
-        block=np.zeros(_ROWS * _BLOCK),
-        chosen=np.zeros(_BLOCK, dtype=np.int32),
-        pending=np.zeros((clusters + 1, 2), dtype=np.int32),
-        sums=np.zeros(PARTS * _FIELD),
-        field=np.zeros(_FIELD),
-        moved=np.zeros(_FIELD),
-        centre=np.zeros(3),
-        halves=np.zeros(3),
-        ends=np.zeros((PARTS, 6), dtype=np.int64),
-        parts=np.zeros(PARTS * 6),
-        lines=np.zeros(PARTS * 6),
-        points=np.zeros((3, POINTS)),
-        totals=np.zeros((3, POINTS)),
-    )
-
-
-def _add_far(
-    block: NDArray[np.float64], count: int, lanes: int, sums: NDArray[np.float64]
-) -> None:
+def _add_far(block: NDArray[np.float64], count: int, lanes: int, sums: NDArray[np.float64]) -> None:
     """Add far sources to the sums, `lanes` of them side by side: eight, but not known to be."""
     for start in range(0, count, lanes):
         for k in range(lanes):
             j = start + k
-            x, y, z = block[j], block[_BLOCK + j], block[2 * _BLOCK + j]
+            x, y, z = block[j], block[BLOCK + j], block[2 * BLOCK + j]
             square = x * x + y * y + z * z
             inverse = 1.0 / square
-            each = block[3 * _BLOCK + j] / np.sqrt(square)
+            each = block[3 * BLOCK + j] / np.sqrt(square)
             first = each * inverse
             second = 3.0 * first * inverse
             b = 0.5 * second
@@ -217,7 +129,7 @@ def _add_far(
             sums[136 + k] += x * (3.0 * zz - b)
             sums[144 + k] += y * (3.0 * zz - b)
             sums[152 + k] += 6.0 * a * x * y * z
-            sums[160 + k] += block[4 * _BLOCK + j]
+            sums[160 + k] += block[4 * BLOCK + j]
             sums[168 + k] += 8.0 * abs(each)
 
 
@@ -285,15 +197,15 @@ def _gather(
     for j in range(count):
         s = chosen[j]
         block[j] = table[s, 0] - cx
-        block[_BLOCK + j] = table[s, 1] - cy
-        block[2 * _BLOCK + j] = table[s, 2] - cz
-        block[3 * _BLOCK + j] = table[s, _ENERGY]
-        block[5 * _BLOCK + j] = table[s, _RADIUS]
-        block[6 * _BLOCK + j] = table[s, _SIZE_OF_FIRST]
-        block[7 * _BLOCK + j] = abs(table[s, _SECOND])
+        block[BLOCK + j] = table[s, 1] - cy
+        block[2 * BLOCK + j] = table[s, 2] - cz
+        block[3 * BLOCK + j] = table[s, _ENERGY]
+        block[5 * BLOCK + j] = table[s, _RADIUS]
+        block[6 * BLOCK + j] = table[s, _SIZE_OF_FIRST]
+        block[7 * BLOCK + j] = abs(table[s, _SECOND])
     while count % PARTS:
-        for row in range(_ROWS):
-            block[row * _BLOCK + count] = 0.0
+        for row in range(ROWS):
+            block[row * BLOCK + count] = 0.0
         count += 1
     return count
 
@@ -301,7 +213,7 @@ def _gather(
 gather = compiled(_gather)
 
 
-def _judge(  # noqa: PLR0913  # a compiled function has no object to hold these
+def _judge(
     block: NDArray[np.float64],
     count: int,
     half: float,
@@ -317,8 +229,8 @@ def _judge(  # noqa: PLR0913  # a compiled function has no object to hold these
         |m0| h^4 / (d^4 D)  +  |m1| / D^2  +  |m2| / (D^2 (D - radius)).
     """
     for j in range(count):
-        x, y, z = block[j], block[_BLOCK + j], block[2 * _BLOCK + j]
-        energy, radius = block[3 * _BLOCK + j], block[5 * _BLOCK + j]
+        x, y, z = block[j], block[BLOCK + j], block[2 * BLOCK + j]
+        energy, radius = block[3 * BLOCK + j], block[5 * BLOCK + j]
         size = abs(energy)
         square = x * x + y * y + z * z
         distance = np.sqrt(square)
@@ -327,7 +239,7 @@ def _judge(  # noqa: PLR0913  # a compiled function has no object to hold these
         over = size * (half * half) * (half * half)
         under = square * square * closest
         cube = closest * closest * inner
-        all_over = over * cube + (block[6 * _BLOCK + j] * inner + block[7 * _BLOCK + j]) * under
+        all_over = over * cube + (block[6 * BLOCK + j] * inner + block[7 * BLOCK + j]) * under
         all_under = under * cube
         apart = (
             (distance >= _APART * (radius + half))
@@ -340,22 +252,20 @@ def _judge(  # noqa: PLR0913  # a compiled function has no object to hold these
         verdict = _FAR if far else verdict
         verdict = _VOID if distance + half + radius < void else verdict
         block[j] = x if far else 1.0
-        block[3 * _BLOCK + j] = energy if far else 0.0
-        block[4 * _BLOCK + j] = all_over / all_under if far else 0.0
-        block[8 * _BLOCK + j] = verdict
+        block[3 * BLOCK + j] = energy if far else 0.0
+        block[4 * BLOCK + j] = all_over / all_under if far else 0.0
+        block[8 * BLOCK + j] = verdict
 
 
 judge = compiled(_judge)
 
 
-def _take(
-    pending: NDArray[np.int32], waiting: int, chosen: NDArray[np.int32]
-) -> tuple[int, int]:
+def _take(pending: NDArray[np.int32], waiting: int, chosen: NDArray[np.int32]) -> tuple[int, int]:
     """Take sources from the last pending clusters; return how many, and the clusters left."""
     count = 0
-    while waiting > 0 and count < _BLOCK:
+    while waiting > 0 and count < BLOCK:
         first, last = pending[waiting - 1, 0], pending[waiting - 1, 1]
-        while first < last and count < _BLOCK:
+        while first < last and count < BLOCK:
             chosen[count] = first
             first += 1
             count += 1
@@ -368,7 +278,36 @@ def _take(
 take = compiled(_take)
 
 
-def _narrow(  # noqa: PLR0913  # a compiled function has no object to hold these
+def _keep(
+    tree: Tree, desk: Desk, count: int, lists: NDArray[np.int32], end: int, waiting: int
+) -> tuple[int, int]:
+    """List the near ones of the sources just judged, and let coarse clusters wait.
+
+    Returns:
+        The list's end, or `_NONE` if a source leaves no point that qualifies, and how many wait.
+    """
+    pending = desk.pending
+    for j in range(count):
+        verdict = desk.block[8 * BLOCK + j]
+        if verdict == _FAR:
+            continue
+        s = desk.chosen[j]
+        if verdict == _VOID:
+            return _NONE, waiting
+        if verdict == _COARSE and tree.parts[s] > 0:
+            pending[waiting, 0] = tree.child[s]
+            pending[waiting, 1] = tree.child[s] + tree.parts[s]
+            waiting += 1
+        else:
+            lists[end] = s
+            end += 1
+    return end, waiting
+
+
+keep = compiled(_keep)
+
+
+def _narrow(
     tree: Tree,
     path: Path,
     desk: Desk,
@@ -379,7 +318,7 @@ def _narrow(  # noqa: PLR0913  # a compiled function has no object to hold these
     lanes: int,
 ) -> int:
     """Narrow a level's box; return how many sources were looked at, or `_NONE` or `_NO_ROOM`."""
-    near, block, chosen, pending = path.near, desk.block, desk.chosen, desk.pending
+    near, block, chosen = path.near, desk.block, desk.chosen
     void = tree.min_distance * LESS
     reach = max(tree.softening, tree.min_distance)
     gap = path.numbers[GAP] / (half * half * half)
@@ -392,8 +331,8 @@ def _narrow(  # noqa: PLR0913  # a compiled function has no object to hold these
         limit = (_WIDE_POSITIVE if sign == 0 else _WIDE_NEGATIVE) * wide
         waiting = 0
         while waiting > 0 or i < stop:
-            count, waiting = take(pending, waiting, chosen)
-            while i < stop and count < _BLOCK:
+            count, waiting = take(desk.pending, waiting, chosen)
+            while i < stop and count < BLOCK:
                 chosen[count] = lists[i]
                 i += 1
                 count += 1
@@ -403,24 +342,11 @@ def _narrow(  # noqa: PLR0913  # a compiled function has no object to hold these
             add_far(block, padded, lanes, desk.sums)
             if end + count > len(lists):
                 return _NO_ROOM
-            for j in range(count):
-                verdict = block[8 * _BLOCK + j]
-                if verdict == _FAR:
-                    continue
-                s = chosen[j]
-                if verdict == _VOID:
-                    return _NONE
-                if verdict == _COARSE and tree.parts[s] > 0:
-                    pending[waiting, 0], pending[waiting, 1] = (
-                        tree.child[s],
-                        tree.child[s] + tree.parts[s],
-                    )
-                    waiting += 1
-                else:
-                    lists[end] = s
-                    end += 1
+            end, waiting = keep(tree, desk, count, lists, end, waiting)
+            if end < 0:
+                return _NONE
         near[level, sign + 1] = end
-    for j in range(_FIELD):
+    for j in range(FIELD):
         for k in range(PARTS):
             desk.field[j] += desk.sums[PARTS * j + k]
     return looked
@@ -450,7 +376,7 @@ def _add_tangents(
             far = fx * fx + fy * fy + fz * fz
             # Its point is the mean of u at the part's centre, or so far out that the tangent is
             # not negative anywhere in the part.
-            v = 1.0 / np.sqrt(max(max(square + more, far * (1.0 / 3.0)), _LEAST_SQUARE))
+            v = 1.0 / np.sqrt(max(square + more, far * (1.0 / 3.0), _LEAST_SQUARE))
             b = -0.5 * v * v * v
             lines[k] += 1.5 * v * e + b * (e * square - 2.0 * (x * mx + y * my + z * mz) + m2)
             lines[8 + k] += 2.0 * b * (e * x - mx)
@@ -486,7 +412,7 @@ def _add_chords(
             p = max(p, floor)
             fx, fy, fz = ax + parts[24 + k], ay + parts[32 + k], az + parts[40 + k]
             q = (np.sqrt(fx * fx + fy * fy + fz * fz) + radius) * WIDER + UNDERFLOW
-            q = max(max(q, p), _LEAST_REACH)
+            q = max(q, p, _LEAST_REACH)
             m, w = p * q, p + q
             b = 1.0 / (w * m)
             c = (w * w - m) * b
@@ -636,9 +562,7 @@ def _add_atoms(
 add_atoms = compiled(_add_atoms)
 
 
-def _try_points(
-    tree: Tree, path: Path, desk: Desk, lists: NDArray[np.int32], level: int
-) -> int:
+def _try_points(tree: Tree, path: Path, desk: Desk, lists: NDArray[np.int32], level: int) -> int:
     """Bound each point of a small box, and keep those that may be the least; return how many."""
     plus, minus, nearest = desk.totals[0], desk.totals[1], desk.totals[2]
     plus[:] = 0.0

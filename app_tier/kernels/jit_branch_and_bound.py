@@ -1,4 +1,4 @@
-"""Branch and bound compiled by numba: as `app_tier.kernels.branch_and_bound`, and many times faster.
+"""Branch and bound compiled by numba: the search in numpy, many times faster.
 
 **Statement.**  For every box and point that is ruled out there is a lower bound of its canonical
 values that exceeds an upper bound of one point's canonical value.  All other points reach
@@ -46,7 +46,6 @@ import numpy as np
 from app_tier.kernels.cancel import acting
 from app_tier.kernels.jit_boxes import (
     COST,
-    DONE,
     FOUND,
     FULL,
     GAP,
@@ -57,15 +56,13 @@ from app_tier.kernels.jit_boxes import (
     SLACK,
     UNTIL,
     UPPER,
-    Tree,
     look,
-    new_desk,
-    new_path,
 )
 from app_tier.kernels.jit_direct import jit_direct_minimum, least_of_boxes
+from app_tier.kernels.jit_state import new_desk, new_path, new_tree
 from app_tier.kernels.likely import likely_points
 from app_tier.kernels.points import Points
-from app_tier.kernels.sources import FIRST, sources_of
+from app_tier.kernels.sources import sources_of
 from app_tier.kernels.survivors import Survivors
 from gridwell.domain.grid import Box
 
@@ -161,26 +158,18 @@ class _Search:
         acts = acting(atoms)
         options = {"min_distance": min_distance, "softening": softening}
         sources = sources_of(grid, atoms, min_distance, softening)
-        axes = [grid.axis(k) for k in range(3)]
         self.survivors = Survivors(grid, atoms, acts, best=best, **options)
         self._points = Points(grid, atoms, acts, **options)
         self._count = atoms.count
-        rows = [sources.table, np.abs(sources.table[FIRST]).sum(axis=0, keepdims=True)]
-        self._tree = Tree(
-            np.ascontiguousarray(np.concatenate(rows).T),
-            sources.child,
-            sources.parts,
-            sources.positive,
-            *axes,
-            **options,
-        )
+        self._tree = new_tree(grid, sources, **options)
         self._path = new_path(box)
         self._desk = new_desk(int((sources.parts > 0).sum()))
         self._lists = np.zeros(max(_ROOM, 2 * len(sources.tops)), dtype=np.int32)
         self._lists[: len(sources.tops)] = sources.tops
         first_negative = int((sources.tops < sources.positive).sum())
         self._path.near[0] = 0, first_negative, len(sources.tops)
-        extent = max(math.dist([x[0] for x in axes], [x[-1] for x in axes]), *grid.spacing)
+        last = grid.point(grid.points - 1)
+        extent = max(math.dist(grid.point(0), last), *grid.spacing)
         one_sign = sources.positive in (0, sources.table.shape[1])
         self._allowed = (_ONE_SIGN if one_sign else _BOTH_SIGNS) / sources.energy
         self._allowed *= (extent / _UNIT) ** 3
