@@ -64,9 +64,6 @@ PARTS: Final = 8  #: of a box; also how many sums of a kind stand side by side
 BLOCK: Final = 256  #: sources that are looked at together
 ROWS: Final = 9
 
-#: Columns of `Tree.table` are the rows of `Sources.table`, and last the sum of |m1|'s components.
-_ENERGY, _SECOND, _RADIUS, _SIZE_OF_FIRST = 3, 7, 8, 10
-
 #: A field: 20 coefficients of 1, x, y, z, xx, yy, zz, xy, xz, yz, xxx, yyy, zzz, xxy, xxz, yyx,
 #: yyz, zzx, zzy, xyz; then how much the potential may differ from it; and its size.
 _ERROR, _SIZE = 20, 21
@@ -196,13 +193,14 @@ def _gather(
     cx, cy, cz = centre[0], centre[1], centre[2]
     for j in range(count):
         s = chosen[j]
-        block[j] = table[s, 0] - cx
-        block[BLOCK + j] = table[s, 1] - cy
-        block[2 * BLOCK + j] = table[s, 2] - cz
-        block[3 * BLOCK + j] = table[s, _ENERGY]
-        block[5 * BLOCK + j] = table[s, _RADIUS]
-        block[6 * BLOCK + j] = table[s, _SIZE_OF_FIRST]
-        block[7 * BLOCK + j] = abs(table[s, _SECOND])
+        block[j] = table[0, s] - cx
+        block[BLOCK + j] = table[1, s] - cy
+        block[2 * BLOCK + j] = table[2, s] - cz
+        block[3 * BLOCK + j] = table[3, s]
+        block[5 * BLOCK + j] = table[8, s]
+        first = abs(table[4, s]) + abs(table[5, s]) + abs(table[6, s])
+        block[6 * BLOCK + j] = first
+        block[7 * BLOCK + j] = abs(table[7, s])
     while count % PARTS:
         for row in range(ROWS):
             block[row * BLOCK + count] = 0.0
@@ -366,8 +364,8 @@ def _add_tangents(
     """Add a line of each chosen positive source for each of eight parts."""
     least = 2.25 * WIDER * softening * softening
     for s in chosen:
-        sx, sy, sz, e = table[s, 0], table[s, 1], table[s, 2], table[s, 3]
-        mx, my, mz, m2 = table[s, 4], table[s, 5], table[s, 6], table[s, 7]
+        sx, sy, sz, e = table[0, s], table[1, s], table[2, s], table[3, s]
+        mx, my, mz, m2 = table[4, s], table[5, s], table[6, s], table[7, s]
         more = max(m2 / e, least)
         for k in range(lanes):
             x, y, z = parts[k] - sx, parts[8 + k] - sy, parts[16 + k] - sz
@@ -399,9 +397,9 @@ def _add_chords(
 ) -> None:
     """Add a line of each chosen negative source for each of eight parts."""
     for s in chosen:
-        sx, sy, sz, e = table[s, 0], table[s, 1], table[s, 2], table[s, 3]
-        mx, my, mz, m2 = table[s, 4], table[s, 5], table[s, 6], table[s, 7]
-        radius, floor = table[s, 8], table[s, 9]
+        sx, sy, sz, e = table[0, s], table[1, s], table[2, s], table[3, s]
+        mx, my, mz, m2 = table[4, s], table[5, s], table[6, s], table[7, s]
+        radius, floor = table[8, s], table[9, s]
         for k in range(lanes):
             x, y, z = parts[k] - sx, parts[8 + k] - sy, parts[16 + k] - sz
             ax, ay, az = abs(x), abs(y), abs(z)
@@ -548,7 +546,7 @@ def _add_atoms(
     px, py, pz = points[0], points[1], points[2]
     soft = softening * softening
     for s in chosen:
-        x, y, z, e = table[s, 0], table[s, 1], table[s, 2], table[s, 3]
+        x, y, z, e = table[0, s], table[1, s], table[2, s], table[3, s]
         for k in range(count):
             dx, dy, dz = px[k] - x, py[k] - y, pz[k] - z
             u = dx * dx + dy * dy + dz * dz

@@ -117,7 +117,9 @@ def jit_branch_and_bound_minimum(
             best=best,
             progress=progress,
         )
-    search = _Search(grid, atoms, box, min_distance=min_distance, softening=softening, best=best)
+    search = _BranchAndBound(
+        grid, atoms, box, min_distance=min_distance, softening=softening, best=best
+    )
     done = 0
     with np.errstate(all="ignore"):  # what is not finite rules nothing out
         while search.is_open and search.cost < budget:
@@ -142,7 +144,7 @@ def jit_branch_and_bound_minimum(
     return best
 
 
-class _Search:
+class _BranchAndBound:
     """A search that can be left after each step."""
 
     def __init__(

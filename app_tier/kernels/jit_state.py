@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from app_tier.kernels.jit_boxes import BLOCK, FIELD, LEVELS, PARTS, POINTS, ROWS
-from app_tier.kernels.sources import FIRST
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
 class Tree(NamedTuple):
     """What is searched: the sources, the grid's axes and the options."""
 
-    table: NDArray[np.float64]  #: shape (M, 11)
-    child: NDArray[np.int32]  #: as in `Sources`
+    table: NDArray[np.float64]  #: this and the next three as in `Sources`
+    child: NDArray[np.int32]
     parts: NDArray[np.int32]
     positive: int
     x: NDArray[np.float64]
@@ -68,9 +67,8 @@ class Desk(NamedTuple):
 
 def new_tree(grid: Grid, sources: Sources, *, min_distance: float, softening: float) -> Tree:
     """The tree of a problem."""
-    first = np.abs(sources.table[FIRST]).sum(axis=0, keepdims=True)
     return Tree(
-        table=np.ascontiguousarray(np.concatenate([sources.table, first]).T),
+        table=sources.table,
         child=sources.child,
         parts=sources.parts,
         positive=sources.positive,
