@@ -87,9 +87,9 @@ _NONE, _NO_ROOM = -1, -2  #: instead of a number of sources: no point qualifies;
 
 #: Costs in nanoseconds, measured and rounded up.
 _BOX_COST: Final = 3000.0
-_SOURCE_COST: Final = 12.0
-_TERM_COST: Final = 2.0
-_PAIR_COST: Final = 0.3
+_SOURCE_COST: Final = 9.0
+_TERM_COST: Final = 1.5
+_PAIR_COST: Final = 0.27
 
 
 def _add_far(block: NDArray[np.float64], count: int, lanes: int, sums: NDArray[np.float64]) -> None:

@@ -146,6 +146,14 @@ def _rock_salt(grid: Grid) -> list[tuple[float, float, float, float]]:
     ]
 
 
+def salt(n: int, jitter: float = 0.0) -> Problem:
+    """Rock salt in a cube of n points a side: every point has nearly the same potential."""
+    centres = np.stack(np.meshgrid(*[np.arange(n - 1)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    charges = np.where(centres.sum(axis=1) % 2, -1.0, 1.0)
+    moved = np.random.default_rng(1).standard_normal(centres.shape) * jitter
+    return Problem(Grid.cube(n), Atoms(centres + 0.5 + moved, charges))
+
+
 def searches() -> list[ModuleType]:
     """The modules of the kernels that search, each with its budget, `_SHARE`."""
     names = [name for name in KERNELS if name.endswith("branch_and_bound")]

@@ -17,13 +17,14 @@ from app_tier.kernels.sources import sources_of
 from gridwell.domain.atoms import Atoms
 from gridwell.domain.grid import Box, Grid
 from tests.builders import a_problem
-from tests.kernels.cases import KINDS, brute_force_values, case
+from tests.kernels.cases import KINDS, brute_force_values, case, salt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
+    from gridwell.domain.minimum import Minimum
     from gridwell.domain.problem import Problem
 
 Looked = tuple[list[tuple[Box, float]], "NDArray[np.int64]", "NDArray[np.float64]"]
@@ -159,6 +160,28 @@ def test_options_that_reach_beyond_small_boxes_are_kept(options: dict[str, Any])
         )
 
         assert found == true
+
+
+def test_where_rows_have_become_short_the_whole_box_is_summed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    problem = salt(20)
+    summed: list[Box] = []
+
+    def spy(grid: Grid, atoms: Atoms, boxes: list[Box], **options: Any) -> Minimum | None:
+        summed.extend(boxes)
+        return jit_direct.least_of_boxes(grid, atoms, boxes, **options)
+
+    monkeypatch.setattr(jit_branch_and_bound, "least_of_boxes", spy)
+    seen: list[int] = []
+
+    least = find_minimum(
+        problem.grid, problem.atoms, kernel="jit_branch_and_bound", progress=seen.append
+    )
+
+    assert summed == [problem.grid.box]
+    assert least == find_minimum(problem.grid, problem.atoms, kernel="direct")
+    assert seen == sorted(seen)
 
 
 def test_what_is_left_is_summed_box_by_box() -> None:
