@@ -24,7 +24,7 @@ _TINY: Final = 200_000
 def fastest(grid: Grid, atoms: Atoms, box: Box, *, compiled: bool = False) -> str:
     """The name of the kernel that is expected to be the fastest for a box.
 
-    It need not be right: a search never takes twice as long as summing.
+    It need not be right: a search takes about twice as long as summing at most.
 
     Args:
         grid: the grid.
