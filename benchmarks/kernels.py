@@ -15,17 +15,19 @@ import importlib.util
 import os
 import shutil
 import statistics
+import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from app_tier.kernels import find_minimum
 from app_tier.kernels.cancel import acting
+from app_tier.kernels.jit import COMPILES
 from app_tier.kernels.sources import sources_of
 from benchmarks import rivals
 from benchmarks.measure import Figure, interleaved, machine
@@ -39,10 +41,20 @@ if TYPE_CHECKING:
 
     from gridwell.domain.minimum import Minimum
 
+
+class Rounds(NamedTuple):
+    """How often candidates are measured, and by which clock."""
+
+    repeats: int
+    clock: Callable[[], float]
+
+
 MIXED, POSITIVE = (-1.0, 1.0), (0.0, 1.0)
 DIRECT = "numpy, every pair (ours)"
 SINGLE = "numpy, single precision first (ours)"
 BRANCH = "numpy, branch and bound (ours)"
+COMPILED_DIRECT = "numba, every pair (ours)"
+COMPILED_BRANCH = "numba, branch and bound (ours)"
 LIMIT = "C, every pair"
 
 
@@ -50,16 +62,28 @@ def main() -> None:
     """Measure, print, and write the files."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="one round, small grids, no files")
-    quick = parser.parse_args().quick
+    parser.add_argument(
+        "--cpu-time",
+        action="store_true",
+        help="the processor's seconds: for a machine that is busy",
+    )
+    given = parser.parse_args()
+    rounds = Rounds(
+        1 if given.quick else 5, time.process_time if given.cpu_time else time.perf_counter
+    )
     if os.environ.get("OPENBLAS_NUM_THREADS") != "1":
         parser.error("one core each: set OPENBLAS_NUM_THREADS=1, as `make bench-kernels` does")
     here = machine()
+    if given.cpu_time:
+        here += "; the processor's seconds, on a busy machine"
     print(here)
+    if not COMPILES:
+        print("no compiled kernels: numba is missing; pip install 'gridwell[fast]'")
     figures: list[Figure] = []
-    for block in measured(quick=quick):
+    for block in measured(rounds, quick=given.quick):
         figures += block
         print("\n".join(lines(block)), flush=True)
-    if not quick:
+    if not given.quick:
         folder = Path(__file__).parent
         write_csv(folder / "kernels.csv", here, figures)
         if importlib.util.find_spec("matplotlib") is None:
@@ -68,24 +92,23 @@ def main() -> None:
             write_plot(folder / "kernels.png", here, figures)
 
 
-def measured(*, quick: bool) -> Iterator[list[Figure]]:
+def measured(rounds: Rounds, *, quick: bool) -> Iterator[list[Figure]]:
     """Yield the figures, setting by setting."""
     limit = rivals.c_limit() if shutil.which("gcc") else None
-    repeats = 1 if quick else 5
-    yield every_pair(limit, repeats)
+    yield every_pair(limit, rounds)
     sizes = [(32, 1000), (64, 10_000)]
     if not quick:
         sizes += [(128, 1000), (128, 10_000), (256, 10_000), (128, 100_000)]
     for n, atoms in sizes:
         for name, energies in (("positive", POSITIVE), ("mixed", MIXED)):
-            yield minimum(f"{n}^3 points, {atoms} {name} atoms", n, atoms, energies, limit, repeats)
-    yield from hard(limit, repeats)
+            yield minimum(f"{n}^3 points, {atoms} {name} atoms", n, atoms, energies, limit, rounds)
+    yield from hard(limit, rounds)
     if not quick:
-        yield ten_seeds()
-    yield processes(repeats)
+        yield ten_seeds(rounds)
+    yield processes(rounds)
 
 
-def every_pair(limit: rivals.Rival | None, repeats: int) -> list[Figure]:
+def every_pair(limit: rivals.Rival | None, rounds: Rounds) -> list[Figure]:
     """Full sums: 64 rows of 64^3 points with 4096 atoms."""
     grid = Grid.cube(64)
     atoms = random_atoms(4096, seed=1, grid=grid)
@@ -106,13 +129,17 @@ def every_pair(limit: rivals.Rival | None, repeats: int) -> list[Figure]:
     }
     # A filter gives no potentials, only the least of them: the same rows, and the bounds as well.
     box = Box((32, 0, 0), (33, len(rows), 64))
-    for name, kernel in ((f"{DIRECT}, least", "direct"), (SINGLE, "single")):
+    filters = {f"{DIRECT}, least": "direct", SINGLE: "single"}
+    if COMPILES:
+        filters[COMPILED_DIRECT] = "jit_direct"
+    for name, kernel in filters.items():
         candidates[name] = (partial(find_minimum, grid, atoms, box, kernel=kernel), 1.0, pairs)
     return interleaved(
         "potentials of 64 rows, 64^3 points, 4096 mixed atoms",
         candidates,
         baseline="numpy, a norm a point",
-        repeats=repeats,
+        repeats=rounds.repeats,
+        clock=rounds.clock,
     )
 
 
@@ -122,27 +149,27 @@ def minimum(
     count: int,
     energies: tuple[float, float],
     limit: rivals.Rival | None,
-    repeats: int,
+    rounds: Rounds,
 ) -> list[Figure]:
     """The minimum of a cube by all means; the baseline is our own direct kernel."""
     grid = Grid.cube(n)
     atoms = random_atoms(count, seed=n + count, grid=grid, energy_range=energies)
-    return _found(setting, grid, atoms, limit, repeats)
+    return _found(setting, grid, atoms, limit, rounds)
 
 
-def hard(limit: rivals.Rival | None, repeats: int) -> Iterator[list[Figure]]:
+def hard(limit: rivals.Rival | None, rounds: Rounds) -> Iterator[list[Figure]]:
     """Where bounds do not help: rock salt, dense mixed signs, a tiny grid."""
     n = 24
     places = np.indices((n - 1, n - 1, n - 1)).reshape(3, -1).T
     charges = np.where(places.sum(axis=1) % 2, -1.0, 1.0)
     salt = Atoms((places + 0.5).astype(np.float64), charges)
-    yield _found(f"{n}^3 points in rock salt", Grid.cube(n), salt, limit, repeats)
+    yield _found(f"{n}^3 points in rock salt", Grid.cube(n), salt, limit, rounds)
     for n, count in ((16, 100), (16, 4096), (32, 30_000)):
-        yield minimum(f"{n}^3 points, {count} mixed atoms", n, count, MIXED, limit, repeats)
+        yield minimum(f"{n}^3 points, {count} mixed atoms", n, count, MIXED, limit, rounds)
 
 
 def _found(
-    setting: str, grid: Grid, atoms: Atoms, limit: rivals.Rival | None, repeats: int
+    setting: str, grid: Grid, atoms: Atoms, limit: rivals.Rival | None, rounds: Rounds
 ) -> list[Figure]:
     n = grid.shape[0]
     pairs = grid.points * atoms.count
@@ -164,9 +191,19 @@ def _found(
         BRANCH: (partial(_from_cold, grid, atoms, "branch_and_bound"), 1.0, pairs),
         "ours, chosen by itself": (partial(_from_cold, grid, atoms, "auto"), 1.0, pairs),
     }
+    if COMPILES:
+        find_minimum(grid, atoms, box, kernel="jit_direct")  # loads, or compiles
+        candidates[COMPILED_DIRECT] = (
+            partial(find_minimum, grid, atoms, box, kernel="jit_direct"),
+            box.points / grid.points,
+            pairs,
+        )
+        compiled = partial(_from_cold, grid, atoms, "jit_branch_and_bound")
+        compiled()
+        candidates[COMPILED_BRANCH] = (compiled, 1.0, pairs)
     if limit is not None:
         candidates[LIMIT] = (partial(limit, grid, atoms, rows), share, pairs)
-    return interleaved(setting, candidates, baseline=DIRECT, repeats=repeats)
+    return interleaved(setting, candidates, baseline=DIRECT, **rounds._asdict())
 
 
 def _from_cold(grid: Grid, atoms: Atoms, kernel: str) -> Minimum | None:
@@ -176,21 +213,30 @@ def _from_cold(grid: Grid, atoms: Atoms, kernel: str) -> Minimum | None:
     return find_minimum(grid, atoms, kernel=kernel)
 
 
-def ten_seeds() -> list[Figure]:
+def ten_seeds(rounds: Rounds) -> list[Figure]:
     """Mixed atoms on ten seeds: the cost depends on how deep the deepest well is."""
     every: list[Figure] = []
     for seed in range(10):
         grid = Grid.cube(128)
         atoms = random_atoms(10_000, seed=seed, grid=grid)
-        every += _found("128^3 points, 10000 mixed atoms, 10 seeds", grid, atoms, None, 1)
-    ours = sorted((f for f in every if f.candidate == BRANCH), key=lambda f: f.ratio)
-    middle = statistics.median(f.ratio for f in ours)
-    print(f"\n10 seeds: {ours[0].ratio:.0f} to {ours[-1].ratio:.0f} times, median {middle:.0f}")
-    chosen = {"slowest": ours[0], "middle": ours[len(ours) // 2], "fastest": ours[-1]}
-    return [replace(figure, candidate=f"{BRANCH}, {name}") for name, figure in chosen.items()]
+        every += _found(
+            "128^3 points, 10000 mixed atoms, 10 seeds",
+            grid,
+            atoms,
+            None,
+            rounds._replace(repeats=1),
+        )
+    figures: list[Figure] = []
+    for name in (BRANCH, COMPILED_BRANCH) if COMPILES else (BRANCH,):
+        ours = sorted((f for f in every if f.candidate == name), key=lambda f: f.ratio)
+        middle = statistics.median(f.ratio for f in ours)
+        print(f"\n{name}: {ours[0].ratio:.0f} to {ours[-1].ratio:.0f} times, median {middle:.0f}")
+        chosen = {"slowest": ours[0], "middle": ours[len(ours) // 2], "fastest": ours[-1]}
+        figures += [replace(f, candidate=f"{name}, {which}") for which, f in chosen.items()]
+    return figures
 
 
-def processes(repeats: int) -> list[Figure]:
+def processes(rounds: Rounds) -> list[Figure]:
     """The same job cut into chunks, by one and by two processes."""
     grid = Grid.cube(64)
     atoms = random_atoms(2000, seed=1, grid=grid)
@@ -211,7 +257,7 @@ def processes(repeats: int) -> list[Figure]:
             "64^3 points, 2000 mixed atoms, 16 chunks",
             candidates,
             baseline="direct, 1 process",
-            repeats=repeats,
+            repeats=rounds.repeats,
         )
 
 

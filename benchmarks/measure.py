@@ -34,6 +34,7 @@ def interleaved(
     *,
     baseline: str,
     repeats: int,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> list[Figure]:
     """Median times of candidates, each run once per round.
 
@@ -43,13 +44,14 @@ def interleaved(
             is divided; and the pairs of the whole work.
         baseline: the candidate that the ratios refer to.
         repeats: how many rounds.
+        clock: seconds; `time.process_time` where others use the machine too.
     """
     times: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(repeats):
         for name, (call, share, _) in candidates.items():
-            start = time.perf_counter()
+            start = clock()
             call()
-            times[name].append((time.perf_counter() - start) / share)
+            times[name].append((clock() - start) / share)
     medians = {name: statistics.median(taken) for name, taken in times.items()}
     return [
         Figure(
@@ -73,7 +75,7 @@ def machine() -> str:
         model = f"{len(names)} x {names[0].partition(':')[2].strip()}" if names else model
     gcc = subprocess.run(["gcc", "-dumpfullversion"], capture_output=True, text=True, check=False)
     versions = [f"Python {platform.python_version()}"]
-    for name in ("numpy", "scipy"):
+    for name in ("numpy", "numba", "scipy"):
         try:
             versions.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:

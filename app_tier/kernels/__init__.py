@@ -19,6 +19,7 @@ from gridwell.domain.minimum import Minimum
 from gridwell.domain.potential import potential
 
 if COMPILES:
+    from app_tier.kernels.jit_branch_and_bound import jit_branch_and_bound_minimum
     from app_tier.kernels.jit_direct import jit_direct_minimum
 
 if TYPE_CHECKING:
@@ -34,7 +35,11 @@ KERNELS: Final[Mapping[str, Kernel]] = {
     "direct": direct_minimum,
     "single": single_minimum,
     "branch_and_bound": branch_and_bound_minimum,
-    **({"jit_direct": jit_direct_minimum} if COMPILES else {}),
+    **(
+        {"jit_direct": jit_direct_minimum, "jit_branch_and_bound": jit_branch_and_bound_minimum}
+        if COMPILES
+        else {}
+    ),
 }
 AUTO: Final = "auto"  #: the kernel that we expect to be fastest
 

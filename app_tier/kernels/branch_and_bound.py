@@ -30,9 +30,9 @@ atom may, is not finite and rules nothing out.
 
 **The budget.**  No bound helps where all points are nearly equal, as in rock salt, or where wells
 are everywhere.  So work is counted in units of a pair of the direct kernel, and once it comes to
-`_SHARE` of what that kernel would cost, `app_tier.kernels.single` does the boxes that are left: no
-input costs twice as much as the direct kernel.  Counting, and not a clock, also keeps the search
-the same on every run.
+`_SHARE` of what that kernel would cost, `app_tier.kernels.single`, or `jit_direct` where numba is
+installed, does the boxes that are left: no input costs twice as much as the direct kernel.
+Counting, and not a clock, also keeps the search the same on every run.
 
 Source: A. H. Land and A. G. Doig, An Automatic Method of Solving Discrete Programming Problems
 (Econometrica 28, 1960).
@@ -50,12 +50,17 @@ from app_tier.kernels.boxes import parts
 from app_tier.kernels.cancel import acting
 from app_tier.kernels.direct import direct_minimum
 from app_tier.kernels.family import Family, Search, cut_and_bounded, narrowed, root
+from app_tier.kernels.jit import COMPILES
 from app_tier.kernels.likely import likely_points
 from app_tier.kernels.points import Points
-from app_tier.kernels.single import least_of_boxes
 from app_tier.kernels.sources import sources_of
 from app_tier.kernels.survivors import Survivors
 from gridwell.domain.grid import Box
+
+if COMPILES:
+    from app_tier.kernels.jit_direct import least_of_boxes
+else:
+    from app_tier.kernels.single import least_of_boxes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

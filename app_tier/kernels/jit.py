@@ -27,6 +27,9 @@ _OPTIONS: Final = {"fastmath": {"contract"}, "error_model": "numpy"}
 def compiled(function: F, *, inline: bool = False) -> F:
     """The function as machine code, compiled at its first call and kept on disk for the next one.
 
+    Numba compiles it anew when the function's own file changes, not when that of a function does
+    which it calls: keep what is compiled together in one file.
+
     Args:
         function: of numbers and numpy arrays.
         inline: to be compiled into its callers, for what is called in an inner loop.
@@ -39,6 +42,6 @@ def compiled(function: F, *, inline: bool = False) -> F:
         made = _njit(cache=True, **_OPTIONS)(function)
     except RuntimeError:
         # Neither the package's directory nor the user's can be written: each process compiles,
-        # which takes half a second.
+        # which takes half a second for the sum, and some ten for the search.
         made = _njit(**_OPTIONS)(function)
     return made

@@ -23,6 +23,7 @@ the least of their r^2 is compared as the canonical one is.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -33,7 +34,7 @@ from app_tier.kernels.rows import error_factor, slabs
 from app_tier.kernels.survivors import Survivors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -57,13 +58,35 @@ def jit_direct_minimum(
     progress: Progress,
 ) -> Minimum | None:
     """See `app_tier.kernels.kernel.Kernel`."""
+    return least_of_boxes(
+        grid,
+        atoms,
+        (box,),
+        min_distance=min_distance,
+        softening=softening,
+        best=best,
+        progress=progress,
+    )
+
+
+def least_of_boxes(
+    grid: Grid,
+    atoms: Atoms,
+    boxes: Iterable[Box],
+    *,
+    min_distance: float,
+    softening: float,
+    best: Minimum | None,
+    progress: Progress,
+) -> Minimum | None:
+    """The same for several boxes: what was learned in one rules out points of the others."""
     acts = acting(atoms)
     survivors = Survivors(
         grid, atoms, acts, min_distance=min_distance, softening=softening, best=best
     )
     sums = _Sums(grid, atoms, acts, min_distance=min_distance, softening=softening)
     done = 0
-    for slab in slabs(box):
+    for slab in chain.from_iterable(map(slabs, boxes)):
         for share in sums.over(slab):
             progress(done + int(slab.points * share))
         done += slab.points

@@ -1,16 +1,17 @@
 """Direct summation that looks in single precision first: half the bytes, more than twice the speed.
 
-As `app_tier.kernels.rows`, but the tables dx*dx + dy*dy and dz*dz are computed in float64 and then
-rounded to float32, in units of length and energy that are powers of two.  Both are not negative,
-so nothing cancels in their sum, and r is as good for near atoms as for far ones.
+As `app_tier.kernels.rows`, but the tables dx*dx, dy*dy and dz*dz are computed in float64 and then
+rounded to float32, in units of length and energy that are powers of two.  None is negative, so
+nothing cancels in their sum, and r is as good for near atoms as for far ones.
 
 **The error bound.**  With v = 2^-24 and blocks of K atoms:
 
-* r^2 is within 2 v (1 + o(1)) of the true one: one rounding of each table and one of the sum.
+* r^2 is within 3 v (1 + o(1)) of the true one: one rounding of each table and two of the sum.
   Where it is below `_LEAST` units, squares may be subnormal or zero; such points are told apart.
-* So r is within 2 v, its reciprocal within 3 v, or 4 v with a softening that is rounded as well.
+* So r is within 2.5 v, its reciprocal within 3.5 v, as well with a softening that is rounded.
 * An energy is within v, or within 2^-149 units if it is subnormal; with 1/r below 1e15 that makes
   less than 1e-29 units an atom.
+* Positive and negative energies are summed apart, as P and M: the value is P - M, and S is P + M.
 * A product of vectors of length K is within K v / (1 - K v) of the sum of absolute products, in any
   order; blocks are added up in float64.
 * Together: within (K + 6) v S (1 + o(1)) + 1e-29 N units of sum e_i / r_i.
@@ -34,7 +35,7 @@ import numpy as np
 
 from app_tier.kernels.cancel import acting
 from app_tier.kernels.points import Points
-from app_tier.kernels.rows import Slab, add_products, error_factor, slabs, sums, weights_of
+from app_tier.kernels.rows import Slab, error_factor, slabs, sums, weights_of
 from app_tier.kernels.survivors import Survivors
 
 if TYPE_CHECKING:
@@ -129,7 +130,10 @@ class _Filter:
         self._upper = math.inf if best is None else best.value
         self._unit = _power_of_two(max(_extent(grid, atoms), min_distance, softening) / _FARTHEST)
         self._energy = _power_of_two(float(np.abs(atoms.energies).max()))
-        self._single_weights = (self._weights / self._energy).astype(np.float32)
+        # Sums of one sign give both the value and S, for one product instead of two.
+        positive = acts & (atoms.energies > 0)
+        sizes = (np.abs(self._weights[0]) / self._energy).astype(np.float32)
+        self._signs = [(atoms.positions[own], sizes[own]) for own in (positive, ~positive)]
         self._pays = True
 
     def look(self, slab: Slab) -> Iterator[float]:
@@ -174,7 +178,12 @@ class _Filter:
     ) -> Generator[float, None, tuple[NDArray[np.float64], NDArray[np.float64]]]:
         """Bounds below and above the slab's points; -inf and inf where nothing is known."""
         rows, length = len(slab.ix), len(slab.iz)
-        x, y, z = (self._grid.axis(k)[steps] for k, steps in enumerate((slab.ix, slab.iy, slab.iz)))
+        # Many rows share an ix or an iy, and with it a table of squares.
+        (some_x, ix), (some_y, iy) = (
+            np.unique(steps, return_inverse=True) for steps in (slab.ix, slab.iy)
+        )
+        steps = some_x, some_y, slab.iz
+        x, y, z = (self._grid.axis(k)[chosen] for k, chosen in enumerate(steps))
         softening = np.float32(self._softening / self._unit)
         near = max(_LEAST, 2.0 * (self._min_distance / self._unit) ** 2)
         sum_of = np.zeros((rows, length, 2))
@@ -182,15 +191,15 @@ class _Filter:
         width = min(self._atoms.count, _ATOMS)
         height = max(1, min(rows, _PAIRS // (width * length)))
         scratch = np.empty(height * length * width, dtype=np.float32)
-        blocks = 0
-        for start in range(0, self._atoms.count, width):
-            stop = min(start + width, self._atoms.count)
-            ax, ay, az = self._atoms.positions[start:stop].T
-            dz = self._squares(z, az).astype(np.float32)
+        blocks = done = 0
+        for sign, positions, sizes in self._blocks():
+            ax, ay, az = positions.T
+            dx, dy, dz = self._squares(x, ax), self._squares(y, ay), self._squares(z, az)
             for top in range(0, rows, height):
                 part = slice(top, min(top + height, rows))
-                q = (self._squares(x[part], ax) + self._squares(y[part], ay)).astype(np.float32)
-                shape = (len(q), length, stop - start)
+                q = dx[ix[part]]
+                q += dy[iy[part]]
+                shape = (len(q), length, len(sizes))
                 r = scratch[: math.prod(shape)].reshape(shape)
                 np.add(q[:, None, :], dz, out=r)
                 if q.min() < near:  # r^2 is never less than its first table
@@ -199,25 +208,33 @@ class _Filter:
                 if softening > 0:
                     np.maximum(r, softening, out=r)
                 np.reciprocal(r, out=r)
-                add_products(sum_of[part], r, self._single_weights[:, start:stop])
+                sum_of[part, :, sign] += (r.reshape(-1, len(sizes)) @ sizes).reshape(shape[:2])
                 blocks += 1
                 if blocks % _REPORT == 0:
-                    yield _FIRST * start / self._atoms.count
+                    yield _FIRST * done / self._atoms.count
+            done += len(sizes)
         return self._bounds(sum_of, nearest)
+
+    def _blocks(self) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.float32]]]:
+        """Blocks of atoms: 0 or 1 for their sign, places, and energies without it."""
+        for sign, (positions, sizes) in enumerate(self._signs):
+            for start in range(0, len(sizes), _ATOMS):
+                yield sign, positions[start : start + _ATOMS], sizes[start : start + _ATOMS]
 
     def _squares(
         self, places: NDArray[np.float64], column: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    ) -> NDArray[np.float32]:
         d = places[:, None] - column
         d *= 1.0 / self._unit
         d *= d
-        return d
+        return d.astype(np.float32)
 
     def _bounds(
         self, sum_of: NDArray[np.float64], nearest: NDArray[np.float32]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         count = self._atoms.count
-        value, size = sum_of[..., 0], sum_of[..., 1]
+        plus, minus = sum_of[..., 0], sum_of[..., 1]
+        value, size = plus - minus, plus + minus
         margin = (_RELATIVE + error_factor(self._atoms)) * size + _ABSOLUTE * count
         scale = self._energy / self._unit
         square = (self._min_distance / self._unit) ** 2

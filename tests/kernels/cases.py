@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from app_tier.kernels import KERNELS
 from gridwell.domain import limits
 from gridwell.domain.atoms import Atoms
 from gridwell.domain.grid import Box, Grid
@@ -20,6 +22,8 @@ from gridwell.domain.minimum import Minimum
 from gridwell.domain.problem import Problem
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from numpy.typing import NDArray
 
 KINDS: Final = (
@@ -140,6 +144,20 @@ def _rock_salt(grid: Grid) -> list[tuple[float, float, float, float]]:
         for j in range(n - 1)
         for k in range(n - 1)
     ]
+
+
+def salt(n: int, jitter: float = 0.0) -> Problem:
+    """Rock salt in a cube of n points a side: every point has nearly the same potential."""
+    centres = np.stack(np.meshgrid(*[np.arange(n - 1)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    charges = np.where(centres.sum(axis=1) % 2, -1.0, 1.0)
+    moved = np.random.default_rng(1).standard_normal(centres.shape) * jitter
+    return Problem(Grid.cube(n), Atoms(centres + 0.5 + moved, charges))
+
+
+def searches() -> list[ModuleType]:
+    """The modules of the kernels that search, each with its budget, `_SHARE`."""
+    names = [name for name in KERNELS if name.endswith("branch_and_bound")]
+    return [import_module(f"app_tier.kernels.{name}") for name in names]
 
 
 def brute_force(of: Case) -> Minimum | None:

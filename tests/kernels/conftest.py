@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+from typing import TYPE_CHECKING
 
 import pytest
 
-from app_tier.kernels import branch_and_bound
+from app_tier.kernels.jit import COMPILES
+from tests.kernels.cases import searches
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+needs_numba = pytest.mark.skipif(
+    not COMPILES, reason="numba is not installed: pip install 'gridwell[fast]'"
+)
+
+
+@pytest.fixture(
+    params=["branch_and_bound", pytest.param("jit_branch_and_bound", marks=needs_numba)]
+)
+def search(request: pytest.FixtureRequest) -> ModuleType:
+    """The module of a kernel that searches."""
+    return importlib.import_module(f"app_tier.kernels.{request.param}")
+
+
+@pytest.fixture
+def kernel(search: ModuleType) -> str:
+    """That kernel's name."""
+    return search.__name__.rpartition(".")[2]
 
 
 @pytest.fixture
 def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No budget: the search never falls back to the direct kernel, however small the problem."""
-    monkeypatch.setattr(branch_and_bound, "_SHARE", math.inf)
+    """No budget: searches never fall back to summing, however small the problem."""
+    for module in searches():
+        monkeypatch.setattr(module, "_SHARE", math.inf)

@@ -10,10 +10,11 @@ from __future__ import annotations
 # ruff: noqa: T201  # a command: what it prints is its result
 import math
 import sys
+from contextlib import ExitStack
 from unittest import mock
 
-from app_tier.kernels import AUTO, KERNELS, branch_and_bound, find_minimum
-from tests.kernels.cases import KINDS, brute_force, case, differs, options_of
+from app_tier.kernels import AUTO, KERNELS, find_minimum
+from tests.kernels.cases import KINDS, brute_force, case, differs, options_of, searches
 
 
 def main(count: int = 5000, first: int = 0) -> int:
@@ -35,6 +36,8 @@ def main(count: int = 5000, first: int = 0) -> int:
 
 
 if __name__ == "__main__":
-    # No budget: the small cases would all be left to the direct kernel.
-    with mock.patch.object(branch_and_bound, "_SHARE", math.inf):
+    # No budget: the small cases would all be left to summing.
+    with ExitStack() as stack:
+        for module in searches():
+            stack.enter_context(mock.patch.object(module, "_SHARE", math.inf))
         sys.exit(main(*map(int, sys.argv[1:])) > 0)

@@ -1,4 +1,4 @@
-"""Branch and bound against brute force, to the last bit; its budget, its memory, its progress."""
+"""Both searches against brute force, to the last bit; their budget, memory and progress."""
 
 from __future__ import annotations
 
@@ -8,101 +8,96 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from app_tier.kernels import branch_and_bound, find_minimum
+from app_tier.kernels import find_minimum
 from app_tier.kernels.cancel import acting
 from app_tier.kernels.single import least_of_boxes
 from gridwell.domain.atoms import Atoms, random_atoms
 from gridwell.domain.grid import Box, Grid
 from gridwell.domain.problem import Problem
 from tests.builders import a_problem
-from tests.kernels.cases import KINDS, Case, brute_force, case, differs, options_of
+from tests.kernels.cases import KINDS, Case, brute_force, case, differs, options_of, salt
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from gridwell.domain.minimum import Minimum
 
 CASES = 40  #: of each kind; `make exactness` tries thousands
 
 
-def searched(of: Case, **options: Any) -> Minimum | None:
-    problem = of.problem
-    options = {**options_of(of), "kernel": "branch_and_bound", **options}
-    return find_minimum(problem.grid, problem.atoms, **options)
-
-
-def salt(n: int, jitter: float = 0.0) -> Problem:
-    """Rock salt in a cube of n points a side: every point has nearly the same potential."""
-    centres = np.stack(np.meshgrid(*[np.arange(n - 1)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
-    charges = np.where(centres.sum(axis=1) % 2, -1.0, 1.0)
-    moved = np.random.default_rng(1).standard_normal(centres.shape) * jitter
-    return Problem(Grid.cube(n), Atoms(centres + 0.5 + moved, charges))
+def searched(of: Case, kernel: str) -> Minimum | None:
+    return find_minimum(of.problem.grid, of.problem.atoms, kernel=kernel, **options_of(of))
 
 
 @pytest.mark.usefixtures("unlimited")
 @pytest.mark.parametrize("kind", range(len(KINDS)), ids=KINDS)
-def test_random_and_adversarial_cases_agree_with_brute_force(kind: int) -> None:
+def test_random_and_adversarial_cases_agree_with_brute_force(kernel: str, kind: int) -> None:
     numbers = range(kind, CASES * len(KINDS), len(KINDS))
 
-    wrong = [n for n in numbers if differs(searched(case(n)), brute_force(case(n)))]
+    wrong = [n for n in numbers if differs(searched(case(n), kernel), brute_force(case(n)))]
 
     assert wrong == []
 
 
 @pytest.mark.usefixtures("unlimited")
 @pytest.mark.parametrize("jitter", [0.0, 1e-3])
-def test_rock_salt_whose_points_all_tie_has_the_lowest_index_of_the_least(jitter: float) -> None:
+def test_rock_salt_whose_points_all_tie_has_the_lowest_index_of_the_least(
+    kernel: str, jitter: float
+) -> None:
     problem = salt(12, jitter)
     whole = Case(problem=problem, box=problem.grid.box, incumbent=None)
 
-    assert not differs(searched(whole), brute_force(whole))
+    assert not differs(searched(whole, kernel), brute_force(whole))
 
 
 @pytest.mark.usefixtures("unlimited")
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("energy_range", [(-1.0, 1.0), (0.0, 1.0), (-1.0, -0.5)])
 def test_chunks_of_a_larger_grid_agree_with_the_direct_kernel(
-    seed: int, energy_range: tuple[float, float]
+    kernel: str, seed: int, energy_range: tuple[float, float]
 ) -> None:
     grid = Grid((-3.0, 8.0, 0.5), (0.5, 1.0, 0.7), (40, 30, 36))
     atoms = random_atoms(900, seed=seed, grid=grid, energy_range=energy_range)
     box = Box((0, 3, 2), (40, 12, 36)) if seed else Box((0, 0, 0), (10, 30, 36))
 
-    least = find_minimum(grid, atoms, box, kernel="branch_and_bound")
+    least = find_minimum(grid, atoms, box, kernel=kernel)
 
     assert least == find_minimum(grid, atoms, box, kernel="direct")
 
 
 @pytest.mark.usefixtures("unlimited")
-def test_atoms_on_every_second_point_never_win() -> None:
+def test_atoms_on_every_second_point_never_win(kernel: str) -> None:
     places = np.argwhere(np.indices((10, 10, 10)).sum(axis=0) % 2 == 0).astype(np.float64)
     energies = np.where(np.arange(len(places)) % 3, -1.0, 0.5)
     problem = Problem(Grid.cube(10), Atoms(places, energies))
     whole = Case(problem=problem, box=problem.grid.box, incumbent=None)
 
-    assert not differs(searched(whole), brute_force(whole))
+    assert not differs(searched(whole, kernel), brute_force(whole))
 
 
 @pytest.mark.usefixtures("unlimited")
-def test_a_grid_within_min_distance_of_an_atom_has_no_minimum() -> None:
+def test_a_grid_within_min_distance_of_an_atom_has_no_minimum(kernel: str) -> None:
     grid = Grid.cube(30)
     atoms = Atoms.from_rows([(15.0, 15.0, 15.0, -1.0), (3.0, 2.0, 1.0, 1.0)])
 
-    assert find_minimum(grid, atoms, kernel="branch_and_bound", min_distance=40.0) is None
+    assert find_minimum(grid, atoms, kernel=kernel, min_distance=40.0) is None
 
 
 def test_beyond_its_budget_all_pairs_are_summed_of_what_is_left(
-    monkeypatch: pytest.MonkeyPatch,
+    kernel: str, search: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    problem = salt(14)
+    problem = salt(20)
     summed: list[Box] = []
 
     def spy(grid: Grid, atoms: Atoms, boxes: list[Box], **options: Any) -> Minimum | None:
         summed.extend(boxes)
         return least_of_boxes(grid, atoms, boxes, **options)
 
-    monkeypatch.setattr(branch_and_bound, "least_of_boxes", spy)
+    monkeypatch.setattr(search, "least_of_boxes", spy)
+    monkeypatch.setattr(search, "_ROW", 0, raising=False)  # short rows as cheap as long ones
     whole = Case(problem=problem, box=problem.grid.box, incumbent=None)
 
-    least = searched(whole)
+    least = searched(whole, kernel)
 
     assert len(summed) > 1
     assert sum(box.points for box in summed) <= problem.grid.points
@@ -110,48 +105,52 @@ def test_beyond_its_budget_all_pairs_are_summed_of_what_is_left(
 
 
 def test_of_a_small_problem_all_pairs_are_summed_at_once(
-    monkeypatch: pytest.MonkeyPatch,
+    kernel: str, search: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(branch_and_bound, "_BranchAndBound", None)  # calling it would fail
+    monkeypatch.setattr(search, "_BranchAndBound", None)  # calling it would fail
     problem = a_problem(8, atoms=50)
 
-    least = find_minimum(problem.grid, problem.atoms, kernel="branch_and_bound")
+    least = find_minimum(problem.grid, problem.atoms, kernel=kernel)
 
     assert least == find_minimum(problem.grid, problem.atoms, kernel="direct")
 
 
-def test_a_budget_that_is_spent_before_the_first_box_changes_nothing() -> None:
+def test_a_budget_that_is_spent_before_the_first_box_changes_nothing(kernel: str) -> None:
     problem = a_problem(11, atoms=1000)
 
-    least = find_minimum(problem.grid, problem.atoms, kernel="branch_and_bound")
+    least = find_minimum(problem.grid, problem.atoms, kernel=kernel)
 
     assert least == find_minimum(problem.grid, problem.atoms, kernel="direct")
 
 
 @pytest.mark.usefixtures("unlimited")
-def test_progress_counts_points_that_were_ruled_out_as_done() -> None:
+def test_progress_counts_points_that_were_ruled_out_as_done(
+    kernel: str, search: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # All of it takes the compiled search less than the time between two signs of life.
+    monkeypatch.setattr(search, "_SLICE", 1.0, raising=False)
     problem = a_problem(40, atoms=300)
     seen: list[int] = []
 
-    find_minimum(problem.grid, problem.atoms, kernel="branch_and_bound", progress=seen.append)
+    find_minimum(problem.grid, problem.atoms, kernel=kernel, progress=seen.append)
 
     assert seen == sorted(seen)
     assert seen[-1] == problem.grid.points
     assert len(seen) > 10
 
 
-def test_progress_goes_on_rising_beyond_the_budget() -> None:
-    problem = salt(14)
+def test_progress_goes_on_rising_beyond_the_budget(kernel: str) -> None:
+    problem = salt(20)
     seen: list[int] = []
 
-    find_minimum(problem.grid, problem.atoms, kernel="branch_and_bound", progress=seen.append)
+    find_minimum(problem.grid, problem.atoms, kernel=kernel, progress=seen.append)
 
     assert seen == sorted(seen)
     assert seen[-1] == problem.grid.points
 
 
 @pytest.mark.usefixtures("unlimited")
-def test_what_progress_raises_ends_the_search_between_two_boxes() -> None:
+def test_what_progress_raises_ends_the_search_between_two_boxes(kernel: str) -> None:
     problem = a_problem(40, atoms=300)
     calls = 0
 
@@ -161,20 +160,22 @@ def test_what_progress_raises_ends_the_search_between_two_boxes() -> None:
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        find_minimum(problem.grid, problem.atoms, kernel="branch_and_bound", progress=stop)
+        find_minimum(problem.grid, problem.atoms, kernel=kernel, progress=stop)
     assert calls == 1
 
 
 @pytest.mark.usefixtures("unlimited")
 @pytest.mark.parametrize("energy_range", [(0.0, 1.0), (-1.0, 1.0)])
-def test_a_million_atoms_take_less_than_300_megabytes(energy_range: tuple[float, float]) -> None:
+def test_a_million_atoms_take_less_than_300_megabytes(
+    kernel: str, energy_range: tuple[float, float]
+) -> None:
     grid = Grid.cube(64)
     atoms = random_atoms(1_000_000, seed=1, grid=grid, energy_range=energy_range)
     acting(atoms)
     box = grid.box if energy_range[0] == 0 else Box((0, 0, 0), (4, 4, 4))
     tracemalloc.start()
     try:
-        find_minimum(grid, atoms, box, kernel="branch_and_bound")
+        find_minimum(grid, atoms, box, kernel=kernel)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

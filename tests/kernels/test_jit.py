@@ -16,12 +16,12 @@ from tests.builders import a_problem
     ("n", "atoms", "expected"),
     [
         (8, 100, "direct"),  # done before anything compiled is loaded
-        (24, 1000, "jit_direct"),  # all summed before the search has ruled out the first box
-        (32, 3000, "branch_and_bound"),
-        (20, 9000, "jit_direct"),  # more atoms than points: little can be ruled out
+        (16, 3000, "jit_direct"),  # all summed before the search has ruled out the first box
+        (24, 1000, "jit_branch_and_bound"),
+        (26, 40_000, "jit_direct"),  # more than two atoms a point: little can be ruled out
     ],
 )
-def test_where_it_is_compiled_more_is_summed_before_the_search_pays(
+def test_where_it_is_compiled_the_search_pays_sooner_and_for_denser_atoms(
     n: int, atoms: int, expected: str
 ) -> None:
     problem = a_problem(n, atoms=atoms)

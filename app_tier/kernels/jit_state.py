@@ -1,0 +1,117 @@
+"""What `app_tier.kernels.jit_boxes` works on: tuples of arrays, as compiled loops want them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from app_tier.kernels.jit_boxes import BLOCK, FIELD, LEVELS, PARTS, POINTS, ROWS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from app_tier.kernels.sources import Sources
+    from gridwell.domain.grid import Box, Grid
+
+
+class Tree(NamedTuple):
+    """What is searched: the sources, the grid's axes and the options."""
+
+    table: NDArray[np.float64]  #: this and the next three as in `Sources`
+    child: NDArray[np.int32]
+    parts: NDArray[np.int32]
+    positive: int
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    z: NDArray[np.float64]
+    min_distance: float
+    softening: float
+
+
+class Path(NamedTuple):
+    """Where the search is: the open boxes, and the boxes that the last of them is a part of."""
+
+    counts: NDArray[np.int64]
+    numbers: NDArray[np.float64]
+    boxes: NDArray[np.int64]  #: of each open box its level, lows and highs, shape (512, 7)
+    lowers: NDArray[np.float64]  #: bounds below the open boxes' values
+    near: NDArray[
+        np.int64
+    ]  #: where a level's near sources are in `lists`: start, first negative, end
+    centres: NDArray[np.float64]  #: of a level's box, shape (65, 3)
+    fields: NDArray[np.float64]  #: about it, shape (65, 22)
+    hits: NDArray[np.int64]  #: linear indices of points that could be the least
+    hit_lowers: NDArray[np.float64]  #: bounds below their values
+
+
+class Desk(NamedTuple):
+    """Room to work in."""
+
+    #: Sources that are looked at together: x, y, z from the centre, energy, error, radius, |m1|,
+    #: |m2| and what becomes of it.
+    block: NDArray[np.float64]
+    chosen: NDArray[np.int32]  #: their numbers
+    pending: NDArray[np.int32]  #: clusters that are taken apart: their first parts and the ends
+    sums: NDArray[np.float64]  #: eight sums of each of a field's numbers
+    field: NDArray[np.float64]  #: the box's
+    moved: NDArray[np.float64]  #: the same about a part's centre
+    centre: NDArray[np.float64]  #: the box's
+    halves: NDArray[np.float64]  #: from there to its ends along each axis
+    ends: NDArray[np.int64]  #: the parts' lows and highs, shape (8, 6)
+    parts: NDArray[np.float64]  #: eight of x, y, z of the centre and of the halves
+    lines: NDArray[np.float64]  #: eight of constant, gradient (3), curvature and size
+    points: NDArray[np.float64]  #: x, y, z of a small box's points
+    totals: NDArray[np.float64]  #: their sums over positive and negative atoms, and the least r^2
+
+
+def new_tree(grid: Grid, sources: Sources, *, min_distance: float, softening: float) -> Tree:
+    """The tree of a problem."""
+    return Tree(
+        table=sources.table,
+        child=sources.child,
+        parts=sources.parts,
+        positive=sources.positive,
+        x=grid.axis(0),
+        y=grid.axis(1),
+        z=grid.axis(2),
+        min_distance=min_distance,
+        softening=softening,
+    )
+
+
+def new_path(box: Box) -> Path:
+    """The path of a search that begins with one box."""
+    path = Path(
+        counts=np.zeros(3, dtype=np.int64),
+        numbers=np.zeros(5),
+        boxes=np.zeros((PARTS * LEVELS, 7), dtype=np.int64),
+        lowers=np.full(PARTS * LEVELS, -np.inf),
+        near=np.zeros((LEVELS + 1, 3), dtype=np.int64),
+        centres=np.zeros((LEVELS + 1, 3)),
+        fields=np.zeros((LEVELS + 1, FIELD)),
+        hits=np.zeros(POINTS, dtype=np.int64),
+        hit_lowers=np.zeros(POINTS),
+    )
+    path.counts[:] = 1, box.points, 0
+    path.boxes[0] = 1, *box.low, *box.high
+    return path
+
+
+def new_desk(clusters: int) -> Desk:
+    """A desk for a tree of so many clusters."""
+    return Desk(
+        block=np.zeros(ROWS * BLOCK),
+        chosen=np.zeros(BLOCK, dtype=np.int32),
+        pending=np.zeros((clusters + 1, 2), dtype=np.int32),
+        sums=np.zeros(PARTS * FIELD),
+        field=np.zeros(FIELD),
+        moved=np.zeros(FIELD),
+        centre=np.zeros(3),
+        halves=np.zeros(3),
+        ends=np.zeros((PARTS, 6), dtype=np.int64),
+        parts=np.zeros(PARTS * 6),
+        lines=np.zeros(PARTS * 6),
+        points=np.zeros((3, POINTS)),
+        totals=np.zeros((3, POINTS)),
+    )

@@ -1,0 +1,204 @@
+"""The compiled search: the bounds that it goes by, its field, and its lists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba", reason="numba is not installed: pip install 'gridwell[fast]'")
+
+from app_tier.kernels import find_minimum, jit_branch_and_bound, jit_direct
+from app_tier.kernels import jit_boxes as boxes
+from app_tier.kernels.cancel import acting
+from app_tier.kernels.jit_state import new_desk, new_path, new_tree
+from app_tier.kernels.sources import sources_of
+from gridwell.domain.atoms import Atoms
+from gridwell.domain.grid import Box, Grid
+from tests.builders import a_problem
+from tests.kernels.cases import KINDS, brute_force_values, case, salt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from gridwell.domain.minimum import Minimum
+    from gridwell.domain.problem import Problem
+
+Looked = tuple[list[tuple[Box, float]], "NDArray[np.int64]", "NDArray[np.float64]"]
+
+
+def looked_at(problem: Problem, gap: float, upper: float = np.inf) -> Iterator[Looked]:
+    """Of each box looked at: its parts with their bounds, and its points with theirs."""
+    options = {"min_distance": problem.min_distance, "softening": problem.softening}
+    sources = sources_of(problem.grid, problem.atoms, *options.values())
+    tree = new_tree(problem.grid, sources, **options)
+    path, desk = new_path(problem.grid.box), new_desk(int((sources.parts > 0).sum()))
+    lists = np.zeros(1 << 16, dtype=np.int32)
+    lists[: len(sources.tops)] = sources.tops
+    path.near[0] = 0, (sources.tops < sources.positive).sum(), len(sources.tops)
+    path.numbers[boxes.UPPER], path.numbers[boxes.GAP] = upper, gap
+    path.numbers[boxes.SLACK] = 2.0 * (problem.atoms.count + 1024) * 2.0**-53
+    state = boxes.PAUSED
+    while state != boxes.DONE:
+        before = path.counts[boxes.OPEN] - 1
+        path.numbers[boxes.UNTIL] = path.numbers[boxes.COST] + 1.0  # one box
+        state = boxes.look(tree, path, desk, lists, boxes.PARTS)
+        assert state != boxes.FULL
+        parts = [
+            (Box(tuple(path.boxes[n, 1:4].tolist()), tuple(path.boxes[n, 4:].tolist())), lower)
+            for n, lower in enumerate(path.lowers[: path.counts[boxes.OPEN]].tolist())
+        ]
+        found = path.counts[boxes.HITS] if state == boxes.FOUND else 0
+        yield parts[before:], path.hits[:found].copy(), path.hit_lowers[:found].copy()
+
+
+@pytest.mark.parametrize("gap", [0.0, 1e-3, 1.0, np.inf])
+@pytest.mark.parametrize("kind", range(len(KINDS)), ids=KINDS)
+def test_no_point_is_below_its_bound_or_its_boxs_and_none_is_forgotten(
+    kind: int, gap: float
+) -> None:
+    for number in range(kind, 12 * len(KINDS), len(KINDS)):
+        problem = case(number).problem
+        if not acting(problem.atoms).any():
+            continue
+        values = brute_force_values(problem)
+        seen = np.zeros(problem.grid.points, dtype=np.int64)
+        for parts, points, lowers in looked_at(problem, gap * min(problem.grid.spacing) ** 2):
+            seen[points] += 1
+            assert (lowers <= values.ravel()[points]).all(), number
+            for box, lower in parts:
+                assert lower <= values[tuple(map(slice, box.low, box.high))].min(), (number, box)
+        assert (seen <= 1).all()
+        assert seen[np.isfinite(values).ravel()].all(), number
+
+
+def test_a_bound_is_tight_for_points_of_few_atoms() -> None:
+    problem = a_problem(6, atoms=7)  # too few for clusters
+    values = brute_force_values(problem).ravel()
+
+    for _, points, lowers in looked_at(problem, 0.0):
+        assert lowers == pytest.approx(values[points], rel=0.01, abs=1e-3)
+
+
+def test_only_boxes_that_may_hold_the_least_are_opened() -> None:
+    problem = a_problem(40, atoms=300)
+    least = float(brute_force_values(problem).min())
+
+    boxes_seen = [parts for parts, _, _ in looked_at(problem, 1e-2, upper=least)]
+    points = [points for _, points, _ in looked_at(problem, 1e-2, upper=least)]
+
+    assert len(boxes_seen) < 100  # of 1,000 small ones
+    assert 1 <= len(np.concatenate(points)) < 10
+
+
+def direct(sources: NDArray[np.float64], x: float, y: float, z: float) -> float:
+    at = np.array([[x], [y], [z]])
+    return float((sources[3] / np.linalg.norm(sources[:3] - at, axis=0)).sum())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_field_is_within_its_error_and_the_same_about_any_centre(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    block = np.zeros((boxes.ROWS, boxes.BLOCK))
+    block[:3] = draw.standard_normal((3, boxes.BLOCK))
+    block[:3] *= draw.uniform(2.5, 9.0, boxes.BLOCK) / np.linalg.norm(block[:3], axis=0)
+    block[3] = draw.uniform(-1, 1, boxes.BLOCK)
+    sources, distance = block.copy(), np.linalg.norm(block[:3], axis=0)
+    boxes.judge(block.ravel(), boxes.BLOCK, 1.0, np.inf, 0.0, 1.0, 0.0)
+    sums = np.zeros(boxes.FIELD * boxes.PARTS)
+
+    boxes.add_far(block.ravel(), boxes.BLOCK, boxes.PARTS, sums)
+
+    field, moved = sums.reshape(boxes.FIELD, boxes.PARTS).sum(axis=1), np.zeros(boxes.FIELD)
+    rest = np.abs(sources[3]) / (distance**4 * (distance - 1.0))
+    assert field[20] == pytest.approx(rest.sum(), rel=1e-12)
+    assert field[21] == pytest.approx(8 * np.abs(sources[3] / distance).sum(), rel=1e-12)
+    for _ in range(20):
+        to, at = draw.standard_normal((2, 3))
+        to, at = 0.5 * to / np.linalg.norm(to), at / np.linalg.norm(at)
+        boxes.move(field, moved, *to)
+        assert boxes.value(moved, *(at - to)) == pytest.approx(boxes.value(field, *at), rel=1e-11)
+        assert abs(boxes.value(field, *at) - direct(sources, *at)) <= field[20]
+        # So near to the centre the order tells: what is left falls with the fourth power.
+        assert abs(boxes.value(field, *0.1 * at) - direct(sources, *0.1 * at)) <= 2e-4 * field[20]
+
+
+@pytest.mark.usefixtures("unlimited")
+def test_lists_that_are_too_short_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jit_branch_and_bound, "_ROOM", 1)
+    problem = a_problem(30, atoms=2000)
+
+    least = find_minimum(problem.grid, problem.atoms, kernel="jit_branch_and_bound")
+
+    assert least == find_minimum(problem.grid, problem.atoms, kernel="jit_direct")
+
+
+@pytest.mark.usefixtures("unlimited")
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_thousands_of_atoms_of_one_place_are_one_source(sign: float) -> None:
+    places = np.repeat([[7.3, 2.1, 9.9], [1.5, 8.2, 3.3]], 3000, axis=0)
+    energies = sign * np.linspace(0.5, 1.0, len(places))
+    grid, atoms = Grid.cube(14), Atoms(places, energies)
+
+    least = find_minimum(grid, atoms, kernel="jit_branch_and_bound")
+
+    assert least == find_minimum(grid, atoms, kernel="direct")
+
+
+@pytest.mark.usefixtures("unlimited")
+@pytest.mark.parametrize("options", [{"min_distance": 6.0}, {"softening": 6.0}])
+def test_options_that_reach_beyond_small_boxes_are_kept(options: dict[str, Any]) -> None:
+    for seed in range(3):
+        problem = a_problem(24, atoms=40, seed=seed, **options)
+
+        found, true = (
+            find_minimum(problem.grid, problem.atoms, kernel=kernel, **options)
+            for kernel in ("jit_branch_and_bound", "direct")
+        )
+
+        assert found == true
+
+
+def test_where_rows_have_become_short_the_whole_box_is_summed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    problem = salt(20)
+    summed: list[Box] = []
+
+    def spy(grid: Grid, atoms: Atoms, boxes: list[Box], **options: Any) -> Minimum | None:
+        summed.extend(boxes)
+        return jit_direct.least_of_boxes(grid, atoms, boxes, **options)
+
+    monkeypatch.setattr(jit_branch_and_bound, "least_of_boxes", spy)
+    seen: list[int] = []
+
+    least = find_minimum(
+        problem.grid, problem.atoms, kernel="jit_branch_and_bound", progress=seen.append
+    )
+
+    assert summed == [problem.grid.box]
+    assert least == find_minimum(problem.grid, problem.atoms, kernel="direct")
+    assert seen == sorted(seen)
+
+
+def test_what_is_left_is_summed_box_by_box() -> None:
+    problem = a_problem(12, atoms=60)
+    halves = [Box((0, 0, 0), (5, 12, 12)), Box((5, 0, 0), (12, 12, 12))]
+    seen: list[int] = []
+
+    least = jit_direct.least_of_boxes(
+        problem.grid,
+        problem.atoms,
+        halves,
+        min_distance=0.0,
+        softening=0.0,
+        best=None,
+        progress=seen.append,
+    )
+
+    assert least == find_minimum(problem.grid, problem.atoms, kernel="direct")
+    assert seen == sorted(seen)
+    assert seen[-1] == problem.grid.points
