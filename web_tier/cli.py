@@ -145,4 +145,5 @@ def chosen_parts(settings: Settings) -> Parts:
         fleet=DynamoFleetLedger(dynamodb, settings.table, settings.fleet),
         clock=clock,
         gates=usual_gates(clock),
+        dollars_per_hour=settings.dollars_per_hour,
     )

@@ -43,6 +43,7 @@ class Settings(Names):
     #: what a full fleet of 19 computes in the hour that a job has, at two seconds a chunk
     max_backlog: int = Field(30_000, ge=1)
     poll_seconds: float = Field(20.0, ge=0, le=20)
+    dollars_per_hour: float = Field(0.08925, ge=0)  #: c7i.large on demand, us-east-1, 2026
 
     @property
     def waiting(self) -> int:
