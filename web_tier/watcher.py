@@ -92,15 +92,13 @@ class Watcher:
             job=job.id, attempt=job.attempt, read_at=self._clock.monotonic(), follows=follows
         )
         with self._changed:
-            full = self._used[follows] >= self._capacity[follows]
-            if full or self._closed.is_set():
-                ticket = None
-            else:
+            admitted = not self._closed.is_set() and self._used[follows] < self._capacity[follows]
+            if admitted:
                 self._used[follows] += 1
                 self._watch.add(ticket)
                 self._ensure_thread()
                 self._changed.notify()
-        if ticket is None:
+        if not admitted:
             yield None
             return
         try:

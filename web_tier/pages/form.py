@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -36,6 +37,7 @@ _NUMBER: Final = re.compile(r"[+-]?(\d{1,19}(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
 _OF_RANDOM: Final = ("atom_count", "seed", "grid_size")
 _OF_ATOMS: Final = ("spacing", "margin")
 _OPTIONS: Final = ("min_distance", "softening")
+_NUMBERS: Final = (*_OF_RANDOM, *_OF_ATOMS, *_OPTIONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +72,14 @@ def read_form(values: Mapping[str, str], upload: Upload | None) -> tuple[Problem
     Raises:
         InvalidJob: with every fault; its pointers are names of fields.
     """
-    numbers = {name: _number(values[name]) for name in (*_OF_RANDOM, *_OF_ATOMS, *_OPTIONS)}
+    numbers = {name: _number(values[name]) for name in _NUMBERS}
     options = {name: numbers[name] for name in _OPTIONS}
     if values["source"] == RANDOM:
         return read_fields({name: numbers[name] for name in _OF_RANDOM} | options)
     faults = [
         Fault(f"/{name}", f"{values[name]!r} is not a number")
         for name in (*_OF_ATOMS, *_OPTIONS)
-        if not isinstance(numbers[name], int | float)
+        if not isinstance(numbers[name], int | float) or not math.isfinite(numbers[name])
     ]
     atoms = None
     try:
@@ -97,7 +99,7 @@ def with_faults(values: Mapping[str, str], error: InvalidJob) -> Form:
     others: list[str] = []
     for fault in error.faults:
         parts = fault.pointer.split("/")[1:]
-        name = next((part for part in reversed(parts) if part in values), "")
+        name = next((part for part in reversed(parts) if part in _NUMBERS), "")
         if parts and parts[0] in ("atoms", "file") and values["source"] == FILE:
             name = "file"
         if name:

@@ -86,7 +86,7 @@ def job_row(job: Job, now: float) -> JobRow:
     return JobRow(
         id=job.id,
         state=job.state.value,
-        shape=_shape(job),
+        shape=_shape(job.grid.shape),
         atoms=f"{job.atom_count:,}",
         minimum="" if job.result is None else f"{job.result.value:.8g}",
         created=iso(job.created),
@@ -119,7 +119,7 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
         state=job.state.value,
         ended=job.state.terminal,
         cancellable=not job.state.terminal,
-        title=f"{_shape(job)} points, {job.atom_count:,} atoms",
+        title=f"{_shape(job.grid.shape)} points, {job.atom_count:,} atoms",
         error=job.error,
         result=None
         if job.result is None
@@ -139,7 +139,7 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
         rate=f"about {duration(estimate)} of computing on one core"
         if not job.state.terminal
         else "",
-        grid=f"{_shape(job)} = {grid.points:,} points",
+        grid=f"{_shape(job.grid.shape)} = {grid.points:,} points",
         placing=f"({triple(grid.origin)}), ({triple(grid.spacing)})",
         atoms=f"{job.atom_count:,}" + ("" if job.seed is None else f", drawn with seed {job.seed}"),
         options=_options(job),
@@ -151,16 +151,15 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
     )
 
 
-def estimate_words(
-    shape: tuple[int, int, int], atoms: int, *, dollars_per_hour: float
-) -> str:
+def estimate_words(shape: tuple[int, int, int], atoms: int, *, dollars_per_hour: float) -> str:
     """What a job would cost, before it is submitted."""
     points = shape[0] * shape[1] * shape[2]
     seconds = cost.seconds(shape, atoms)
     chunks = cost.chunk_count(shape, atoms)
+    pieces = f"{chunks} {'chunk' if chunks == 1 else 'chunks'}"
     words = [
-        f"{'×'.join(map(str, shape))} = {points:,} points and {atoms:,} atoms: "
-        f"{short(float(points) * atoms)} pairs in {chunks} {'chunk' if chunks == 1 else 'chunks'}",
+        f"{_shape(shape)} = {points:,} points and {atoms:,} atoms",
+        f"{short(float(points) * atoms)} pairs in {pieces}",
         f"about {duration(seconds)} of computing",
         _cost(seconds, dollars_per_hour),
     ]
@@ -172,8 +171,8 @@ def _cost(seconds: float, dollars_per_hour: float) -> str:
     return money(seconds / _HOUR * dollars_per_hour) if dollars_per_hour else ""
 
 
-def _shape(job: Job) -> str:
-    return "×".join(map(str, job.grid.shape))
+def _shape(shape: tuple[int, int, int]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def _nearest(job: Job, atoms: Atoms) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_NOW: Final = 10.0
 _MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
 _DAY: Final = 86_400.0
@@ -54,7 +55,7 @@ def iso(seconds: float) -> str:
 def ago(then: float, now: float) -> str:
     """How long ago a moment was."""
     seconds = max(0.0, now - then)
-    if seconds < 10.0:
+    if seconds < _NOW:
         return "just now"
     if seconds < _MINUTE:
         return f"{seconds:.0f} s ago"
