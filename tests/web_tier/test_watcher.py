@@ -255,6 +255,14 @@ def test_followers_have_places_of_their_own() -> None:
         assert not watcher.has_room
         assert not watcher.wait(job, 0.0)
     assert watcher.has_room
+
+
+def test_nobody_follows_a_process_that_is_about_to_end() -> None:
+    world = World()
+    watcher = Watcher(
+        cache=world.cache, ledger=world.ledger, clock=world.clock, capacity=0, streams=1
+    )
     watcher.close()
-    with watcher.following(job) as late:
+
+    with watcher.following(world.submit()) as late:
         assert late is None

@@ -87,6 +87,15 @@ READ: Final[dict[str, Any]] = {
     "tags": ["Jobs"],
     "responses": {200: _json(JobShown, "The job."), 404: _NO_JOB, 503: _BUSY},
 }
+_EVENT: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string", "enum": ["progress", "end"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "retry": {"type": "integer"},
+    },
+}
 EVENTS: Final[dict[str, Any]] = {
     "summary": "Follow a job",
     "tags": ["Jobs"],
@@ -96,7 +105,7 @@ EVENTS: Final[dict[str, Any]] = {
     "responses": {
         200: {
             "description": "The events.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {"schema": _EVENT}},
         },
         404: _NO_JOB,
         503: _problem("As many streams are open as this process serves, or try again later."),

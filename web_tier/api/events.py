@@ -11,7 +11,7 @@ from flask import Response, request
 from web_tier.api import docs
 from web_tier.api.responses import NO_STORE, find_job, no_such_job
 from web_tier.parts import here
-from web_tier.problems import RETRY_SECONDS, problem_response
+from web_tier.problems import problem_response, retry_after
 from web_tier.stream import stream
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def events(job_id: str) -> Response:
             HTTPStatus.SERVICE_UNAVAILABLE,
             "as many streams are open as this process serves; ask for the job itself now and then",
             code="too_many_streams",
-            headers={"Retry-After": str(RETRY_SECONDS)},
+            headers={"Retry-After": retry_after()},
         )
     told: Iterator[str] = stream(
         job,
