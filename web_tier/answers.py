@@ -149,8 +149,13 @@ def _three(values: Any) -> tuple[Any, Any, Any]:
     return x, y, z
 
 
-def encode_progress(job: Job) -> bytes:
+def progress_of(job: Job) -> Progress:
     """How far a job's attempt has come."""
+    return Progress(attempt=job.attempt, points_done=job.points_done, done=job.done)
+
+
+def encode_progress(job: Job) -> bytes:
+    """The same, as the cache holds it."""
     fields = {
         "version": _VERSION,
         "id": job.id,

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from apiflask import APIFlask
 
 import gridwell
 from gridwell.domain import limits
-from web_tier import pages, problems
-from web_tier.api import docs, files, fleet, jobs
+from web_tier import problems
+from web_tier.api import docs, events, files, fleet, jobs
+from web_tier.pages import routes as pages
+from web_tier.pages import shell
 from web_tier.parts import give
 
 if TYPE_CHECKING:
     from web_tier.parts import Parts
+
+_YEAR: Final = 31_536_000
 
 
 def create_app(parts: Parts) -> APIFlask:
@@ -28,12 +32,16 @@ def create_app(parts: Parts) -> APIFlask:
         version=gridwell.__version__,
         json_errors=False,
         docs_path=None,
+        static_url_path=shell.static_path(),
     )
     app.tags = ["Jobs", "Fleet"]
     app.config["OPENAPI_VERSION"] = "3.1.0"
     app.config["AUTO_404_RESPONSE"] = False
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = _YEAR
     # One more than the limit: of a body in pieces the framework gives what fits, and no error.
     app.config["MAX_CONTENT_LENGTH"] = limits.MAX_BODY_BYTES + 1
+    # A form's fields; files are limited by the body.
+    app.config["MAX_FORM_MEMORY_SIZE"] = 65_536
     app.description = (
         "Finds the point of a 3-D grid where the summed effect of many atoms is least."
     )
@@ -44,6 +52,7 @@ def create_app(parts: Parts) -> APIFlask:
 
     give(app, parts)
     problems.register(app)
-    for routes in (jobs.routes, files.routes, fleet.routes, pages.routes):
+    shell.furnish(app)
+    for routes in (jobs.routes, events.routes, files.routes, fleet.routes, pages.routes):
         app.register_blueprint(routes)
     return app

@@ -141,8 +141,15 @@ def chosen_parts(settings: Settings) -> Parts:
     )
     return Parts(
         service=service,
-        watcher=Watcher(cache=cache, ledger=ledger, clock=clock, capacity=settings.waiting),
+        watcher=Watcher(
+            cache=cache,
+            ledger=ledger,
+            clock=clock,
+            capacity=settings.waiting,
+            streams=settings.streams,
+        ),
         fleet=DynamoFleetLedger(dynamodb, settings.table, settings.fleet),
         clock=clock,
         gates=usual_gates(clock),
+        dollars_per_hour=settings.dollars_per_hour,
     )

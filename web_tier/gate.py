@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gridwell.domain.errors import ServiceBusy
+from web_tier.door.arrival import LARGE_BODY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -157,6 +158,20 @@ class Gates:
     submits: Gate
     large_bodies: Gate
     downloads: Gate  #: of many atoms
+
+    @contextmanager
+    def submitting(self, length: int | None) -> Iterator[None]:
+        """Hold the places that reading and judging a job takes.
+
+        Args:
+            length: bytes of its body; None: it comes in pieces, and nobody knows.
+
+        Raises:
+            Overloaded: as `Gate.admitted`.
+        """
+        large = length is None or length > LARGE_BODY
+        with self.large_bodies.admitted() if large else nullcontext(), self.submits.admitted():
+            yield
 
 
 def usual_gates(clock: Clock) -> Gates:

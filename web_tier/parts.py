@@ -27,6 +27,7 @@ class Parts:
     fleet: FleetLedger
     clock: Clock
     gates: Gates
+    dollars_per_hour: float = 0.0  #: what an instance costs, for estimates
 
 
 def give(app: Flask, parts: Parts) -> None:

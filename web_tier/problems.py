@@ -7,7 +7,7 @@ import random
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from flask import Response
+from flask import Response, has_request_context, render_template, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from gridwell.domain.errors import (
@@ -58,11 +58,12 @@ def problem_response(
         code=code,
         errors=[FaultShown(pointer=fault.pointer, detail=_short(fault.detail)) for fault in faults],
     )
+    headers = {"Cache-Control": "no-store", **(headers or {})}
+    if _for_people():
+        page = render_template("error.html", problem=body)
+        return Response(page, status, headers, content_type="text/html; charset=utf-8")
     return Response(
-        body.model_dump_json(),
-        status,
-        {"Cache-Control": "no-store", **(headers or {})},
-        content_type="application/problem+json",
+        body.model_dump_json(), status, headers, content_type="application/problem+json"
     )
 
 
@@ -82,6 +83,14 @@ def retry_after() -> str:
     """The seconds after which a client may try again."""
     low, high = _RETRY_SECONDS
     return str(random.randint(low, high))  # noqa: S311 - spreads load, guards nothing
+
+
+def _for_people() -> bool:
+    """Whether the request came from somebody who looks at a page, and not at the interface."""
+    if not has_request_context() or request.path.startswith("/v1/"):
+        return False
+    accepted = request.accept_mimetypes
+    return accepted["text/html"] > accepted["application/json"]
 
 
 def _short(text: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 #: Threads that never wait for a job's end, so that others are served while many wait.
@@ -39,12 +41,23 @@ class Settings(Names):
     memcached: str = Field("127.0.0.1:11211", pattern=r"^[^:]+:\d{1,5}$")
     host: str = "127.0.0.1"  #: loopback: whoever opens the service to others says so
     port: int = Field(8080, ge=0, le=65_535)
-    threads: int = Field(640, gt=SERVING_THREADS, le=4096)
+    threads: int = Field(940, gt=SERVING_THREADS, le=4096)
+    streams: int = Field(300, ge=0, le=4096)  #: requests that may follow a job by events
     #: what a full fleet of 19 computes in the hour that a job has, at two seconds a chunk
     max_backlog: int = Field(30_000, ge=1)
     poll_seconds: float = Field(20.0, ge=0, le=20)
+    dollars_per_hour: float = Field(0.08925, ge=0)  #: c7i.large on demand, us-east-1, 2026
 
     @property
     def waiting(self) -> int:
         """How many requests of a process may wait for their jobs together."""
-        return self.threads - SERVING_THREADS
+        return self.threads - SERVING_THREADS - self.streams
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.waiting < 0:
+            raise ValueError(
+                f"{self.threads} threads are too few for {self.streams} streams and the "
+                f"{SERVING_THREADS} that serve everything else; raise THREADS or lower STREAMS"
+            )
+        return self

@@ -1,4 +1,7 @@
-"""Which waiting requests to wake: the decisions of `web_tier.watcher`, without I/O or clock."""
+"""Which waiting requests to wake: the decisions of `web_tier.watcher`, without I/O or clock.
+
+A request waits for the end of its job, or follows each step on the way there.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,14 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from web_tier.answers import decode_final, decode_progress, final_key, progress_key
+from web_tier.answers import (
+    Progress,
+    decode_final,
+    decode_progress,
+    final_key,
+    progress_key,
+    progress_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,9 +35,25 @@ class Ticket:
     job: str
     attempt: str  #: the attempt that the ledger last showed; values of another one are misses
     read_at: float  #: when the ledger last showed it
+    follows: bool = False  #: whether it is woken by progress, too
     event: threading.Event = field(default_factory=threading.Event)
+    ended: bool = False  #: whether the attempt has, or may have, ended
+    latest: Progress | None = None  #: how far the attempt is known to have come
     known: bool = False  #: whether the cache had something to say about it when last asked
     progress: bytes | None = None  #: the last progress looked at, so that it is decoded once
+
+    def end(self) -> None:
+        """Wake it: its attempt has, or may have, ended."""
+        self.ended = True
+        self.event.set()
+
+    def move(self, progress: Progress) -> None:
+        """Note how far its attempt has come; a follower is woken if that is further."""
+        if self.latest is not None and progress.points_done <= self.latest.points_done:
+            return
+        self.latest = progress
+        if self.follows:
+            self.event.set()
 
 
 class Watch:
@@ -59,7 +85,7 @@ class Watch:
             data = values.get(final_key(ticket.job))
             final = None if data is None else decode_final(data, ticket.job)
             if final is not None and final.attempt == ticket.attempt:
-                ticket.event.set()
+                ticket.end()
                 continue
             ticket.known = self._is_running(ticket, values.get(progress_key(ticket.job)))
 
@@ -89,15 +115,17 @@ class Watch:
             ticket.read_at = now
             job = found.get(ticket.job)
             if job is None or job.attempt != ticket.attempt or job.state.terminal:
-                ticket.event.set()
+                ticket.end()
+            else:
+                ticket.move(progress_of(job))
 
     def wake_all(self) -> None:
         """Wake everybody: the process is about to end."""
         for ticket in self._tickets:
-            ticket.event.set()
+            ticket.end()
 
     def _sleeping(self) -> list[Ticket]:
-        return [ticket for ticket in self._tickets if not ticket.event.is_set()]
+        return [ticket for ticket in self._tickets if not ticket.ended]
 
     @staticmethod
     def _is_running(ticket: Ticket, data: bytes | None) -> bool:
@@ -106,4 +134,7 @@ class Watch:
             return ticket.known
         ticket.progress = data
         progress = None if data is None else decode_progress(data, ticket.job)
-        return progress is not None and progress.attempt == ticket.attempt
+        if progress is None or progress.attempt != ticket.attempt:
+            return False
+        ticket.move(progress)
+        return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
 from gridwell.domain.errors import ServiceError
@@ -15,7 +16,7 @@ from gridwell.domain.readable import readable_jobs
 from web_tier.watch import Ticket, Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from gridwell.domain.job import Job
     from gridwell.domain.ports import Cache, Clock, JobLedger
@@ -33,17 +34,33 @@ class Watcher:
         ledger: where they show for certain.
         clock: measures how long ago the ledger was read.
         capacity: how many requests may wait together, so that threads are left for the others.
+        streams: how many requests may follow a job together.
     """
 
-    def __init__(self, *, cache: Cache, ledger: JobLedger, clock: Clock, capacity: int) -> None:
+    def __init__(
+        self,
+        *,
+        cache: Cache,
+        ledger: JobLedger,
+        clock: Clock,
+        capacity: int,
+        streams: int = 0,
+    ) -> None:
         self._cache = cache
         self._ledger = ledger
         self._clock = clock
-        self._capacity = capacity
+        self._capacity = {False: capacity, True: streams}
+        self._used = {False: 0, True: 0}
         self._watch = Watch()
         self._changed = threading.Condition()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more request may follow a job."""
+        with self._changed:
+            return not self._closed.is_set() and self._used[True] < self._capacity[True]
 
     def wait(self, job: Job, seconds: float) -> bool:
         """Return when the job's attempt has, or may have, ended, or `seconds` have passed.
@@ -53,19 +70,43 @@ class Watcher:
         Returns:
             False, at once, if there is no room to wait or the process is about to end.
         """
-        ticket = Ticket(job=job.id, attempt=job.attempt, read_at=self._clock.monotonic())
-        with self._changed:
-            if self._closed.is_set() or len(self._watch) >= self._capacity:
+        with self._ticket(job, follows=False) as ticket:
+            if ticket is None:
                 return False
-            self._watch.add(ticket)
-            self._ensure_thread()
-            self._changed.notify()
-        try:
             ticket.event.wait(seconds)
+        return True
+
+    @contextmanager
+    def following(self, job: Job) -> Iterator[Ticket | None]:
+        """Follow a job's attempt: the ticket is woken by each step, and has the latest.
+
+        Whoever was woken clears the event before looking at the ticket.  None, at once: there is
+        no room, or the process is about to end.
+        """
+        with self._ticket(job, follows=True) as ticket:
+            yield ticket
+
+    @contextmanager
+    def _ticket(self, job: Job, *, follows: bool) -> Iterator[Ticket | None]:
+        ticket = Ticket(
+            job=job.id, attempt=job.attempt, read_at=self._clock.monotonic(), follows=follows
+        )
+        with self._changed:
+            admitted = not self._closed.is_set() and self._used[follows] < self._capacity[follows]
+            if admitted:
+                self._used[follows] += 1
+                self._watch.add(ticket)
+                self._ensure_thread()
+                self._changed.notify()
+        if not admitted:
+            yield None
+            return
+        try:
+            yield ticket
         finally:
             with self._changed:
+                self._used[follows] -= 1
                 self._watch.remove(ticket)
-        return True
 
     def close(self) -> None:
         """Wake everybody, let nobody wait any more, and end the thread."""

@@ -154,7 +154,7 @@ def test_an_answer_keeps_every_bit_and_names_the_instances(served: Served) -> No
     assert lines["instances"] == "i-0abc, worker-1"
     assert lines["chunks"] == "1"
     assert lines["time"] == "2.00 s"
-    assert lines["page"] == f"http://h/#{stored.id}"
+    assert lines["page"] == f"http://h/jobs/{stored.id}"
     assert repr(stored.result.value) in job_line(status)
 
 
@@ -219,7 +219,7 @@ def test_the_demo_tells_of_each_instance_and_prints_the_answer(
     assert lines[1].startswith("  0 %  0 / 64 points")
     assert lines[-1].startswith("100 %  64 / 64 points, 1/1 chunks, 1 instances")
     assert out.startswith("minimum   ")
-    assert f"page      {served.url}/#" in out
+    assert f"page      {served.url}/jobs/" in out
 
 
 def test_a_failed_demo_says_why_and_ends_with_one(

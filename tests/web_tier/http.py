@@ -74,7 +74,11 @@ class Site:
     def __post_init__(self) -> None:
         world = self.world
         self.watcher = Watcher(
-            cache=world.cache, ledger=world.ledger, clock=world.clock, capacity=self.capacity
+            cache=world.cache,
+            ledger=world.ledger,
+            clock=world.clock,
+            capacity=self.capacity,
+            streams=self.capacity,
         )
         backlog = Backlog(world.chunks, clock=world.clock, limit=self.max_backlog)
         service = a_service(world, self.fuse, backlog.admit)

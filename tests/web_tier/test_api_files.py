@@ -131,11 +131,20 @@ def test_the_description_is_valid_openapi_3_1() -> None:
 
 
 def test_the_description_names_every_route_that_is_no_page() -> None:
-    site = Site()
-    pages = {"/", "/openapi.json", "/static/<path:filename>"}
-    routes = {rule.rule for rule in site.app.url_map.iter_rules()} - pages
+    rules = {rule.rule for rule in Site().app.url_map.iter_rules()}
+    routes = {rule for rule in rules if rule.startswith("/v1/") or rule == "/healthz"}
 
     assert set(description()["paths"]) == {re.sub(r"<(\w+)>", r"{\1}", rule) for rule in routes}
+
+
+def test_a_link_may_name_the_form_of_atoms_that_it_wants() -> None:
+    site = Site()
+    job = site.done()
+
+    answer = site.client.get(f"/v1/jobs/{job.id}/atoms?format=csv", headers={"Accept": "text/html"})
+
+    assert answer.content_type.startswith("text/csv")
+    assert site.client.get(f"/v1/jobs/{job.id}/atoms?format=doc").status_code == 406
 
 
 def test_the_description_shows_the_fields_and_their_limits() -> None:
@@ -149,36 +158,6 @@ def test_the_description_shows_the_fields_and_their_limits() -> None:
     shown = spec["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]
     for example in shown["examples"].values():
         assert Site().post(example["value"]).status_code == 202
-
-
-def test_the_page_stands_alone_and_each_field_has_a_label_and_a_place_for_its_error() -> None:
-    site = Site()
-    page = site.client.get("/")
-
-    assert page.status_code == 200
-    assert "default-src 'self'" in page.headers["Content-Security-Policy"]
-    assert "://" not in page.text
-    for name in ("grid_size", "atom_count", "seed"):
-        assert f'<label for="{name}">' in page.text
-        assert f'id="{name}-error"' in page.text
-    assert '<progress id="progress"' in page.text
-    for path in re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text):
-        assert fetched(site, path)
-
-
-def fetched(site: Site, path: str) -> str:
-    with site.client.get(path) as response:
-        assert response.status_code == 200
-        return response.get_data(as_text=True)
-
-
-def test_the_pages_script_uses_only_elements_that_the_page_has() -> None:
-    site = Site()
-    page, script = fetched(site, "/"), fetched(site, "/static/home.js")
-
-    wanted = set(re.findall(r'(?:\bat|showError)\("([\w-]+)"', script))
-    assert len(wanted) > 10
-    assert wanted <= set(re.findall(r'id="([\w-]+)"', page))
 
 
 def test_only_a_few_clients_download_many_atoms_together() -> None:

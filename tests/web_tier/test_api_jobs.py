@@ -58,7 +58,12 @@ def test_a_new_job_is_accepted_with_its_address() -> None:
     assert response.headers["Retry-After"] == "1"
     assert body["state"] == "queued"
     assert body["progress"] == {"points_done": 0, "points_total": 64}
-    assert body["chunks"] == {"done": 0, "total": 1}
+    assert body["chunks"] == {
+        "done": 0,
+        "total": 1,
+        "cuts": [[0, 4]] * 3,
+        "finished": [],
+    }
     assert (body["atom_count"], body["seed"], body["result"]) == (5, 1, None)
     assert body["grid"] == {"origin": [0, 0, 0], "spacing": [1, 1, 1], "shape": [4, 4, 4]}
     assert body["created"] == "2023-11-14T22:13:20.000Z"
@@ -98,7 +103,10 @@ def test_a_running_job_shows_its_progress() -> None:
 
     assert body["state"] == "running"
     assert body["progress"] == {"points_done": 16_000, "points_total": 64_000}
-    assert body["chunks"] == {"done": 2, "total": 8}
+    assert body["chunks"]["done"] == 2
+    assert body["chunks"]["finished"] == [0, 3]
+    assert body["chunks"]["cuts"] == job.plan.encode()
+    assert body["chunks"]["total"] == 8
 
 
 def test_own_atoms_have_no_seed() -> None:
@@ -496,6 +504,19 @@ def test_an_error_of_ours_is_no_page_of_html(caplog: pytest.LogCaptureFixture) -
     assert_problem(response, 500, "internal_server_error")
     assert "ZeroDivisionError" in caplog.text
     assert b"Traceback" not in response.data
+
+
+def test_errors_are_pages_for_people_and_problems_for_programs() -> None:
+    client = Site().client
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+    page = client.get("/jobs/unknown", headers=browser)
+
+    assert page.status_code == 404
+    assert page.content_type.startswith("text/html")
+    assert "there is no job" in page.text
+    assert_problem(client.get("/jobs/unknown"), 404, "no_such_job")
+    assert_problem(client.get("/v1/jobs/unknown", headers=browser), 404, "no_such_job")
 
 
 def test_what_is_nowhere_and_what_may_not_be_done_are_problems_too() -> None:

@@ -27,7 +27,7 @@ def test_names_follow_from_the_fleet(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.queue("chunks") == "blue-chunks"
     assert settings.queue("dead_results") == "blue-dead-results"
     assert settings.table == "blue-ledger"
-    assert (settings.host, settings.threads, settings.waiting) == ("127.0.0.1", 640, 512)
+    assert (settings.host, settings.threads, settings.waiting) == ("127.0.0.1", 940, 512)
 
 
 def test_names_that_are_given_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,3 +55,11 @@ def test_settings_that_cannot_be_used_are_all_told_and_end_the_command() -> None
     for name in ("GRIDWELL_BUCKET", "GRIDWELL_PORT", "GRIDWELL_THREADS"):
         assert name in done.stderr
     assert "99999" in done.stderr
+
+
+def test_more_streams_than_threads_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRIDWELL_BUCKET", "blue-1-x")
+    monkeypatch.setenv("GRIDWELL_THREADS", "200")
+
+    with pytest.raises(ValueError, match="200 threads are too few for 300 streams"):
+        Settings()

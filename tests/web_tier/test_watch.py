@@ -159,3 +159,47 @@ def test_jobs_of_other_problems_do_not_wake_each_other() -> None:
     watch.look({FINAL: encode_final(DONE)})
 
     assert not ticket.event.is_set()
+
+
+def test_who_follows_is_woken_by_each_step_and_who_waits_only_by_the_end() -> None:
+    watch = Watch()
+    waits = waiting(watch)
+    follows = Ticket(job=JOB.id, attempt=ATTEMPT, read_at=0.0, follows=True)
+    watch.add(follows)
+
+    watch.look({PROGRESS: encode_progress(replace(JOB, done=frozenset({1})))})
+
+    assert follows.event.is_set()
+    assert follows.latest is not None
+    assert follows.latest.done == {1}
+    assert not follows.ended
+    assert not waits.event.is_set()
+
+
+def test_a_step_back_wakes_nobody() -> None:
+    watch = Watch()
+    follows = Ticket(job=JOB.id, attempt=ATTEMPT, read_at=0.0, follows=True)
+    watch.add(follows)
+    watch.look({PROGRESS: encode_progress(replace(JOB, done=frozenset({1, 2})))})
+    follows.event.clear()
+
+    watch.look({PROGRESS: encode_progress(replace(JOB, done=frozenset({1})))})
+
+    assert not follows.event.is_set()
+    assert follows.latest is not None
+    assert follows.latest.done == {1, 2}
+
+
+def test_without_the_cache_steps_come_from_the_ledger() -> None:
+    watch = Watch()
+    follows = Ticket(job=JOB.id, attempt=ATTEMPT, read_at=0.0, follows=True)
+    watch.add(follows)
+    watch.look({})
+
+    running = replace(JOB, state=JobState.RUNNING, done=frozenset({0}))
+    watch.learn(watch.due(1.0), {JOB.id: running}, 1.0)
+
+    assert follows.event.is_set()
+    assert follows.latest is not None
+    assert follows.latest.done == {0}
+    assert watch.keys(), "a follower that was woken still follows"

@@ -240,3 +240,29 @@ def test_an_ended_job_is_not_awaited() -> None:
     )
 
     assert (ended.state, granted) == (JobState.FAILED, True)
+
+
+def test_followers_have_places_of_their_own() -> None:
+    world = World()
+    job = world.submit()
+    watcher = Watcher(
+        cache=world.cache, ledger=world.ledger, clock=world.clock, capacity=0, streams=1
+    )
+
+    with watcher.following(job) as first, watcher.following(job) as second:
+        assert first is not None
+        assert second is None
+        assert not watcher.has_room
+        assert not watcher.wait(job, 0.0)
+    assert watcher.has_room
+
+
+def test_nobody_follows_a_process_that_is_about_to_end() -> None:
+    world = World()
+    watcher = Watcher(
+        cache=world.cache, ledger=world.ledger, clock=world.clock, capacity=0, streams=1
+    )
+    watcher.close()
+
+    with watcher.following(world.submit()) as late:
+        assert late is None

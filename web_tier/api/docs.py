@@ -87,6 +87,30 @@ READ: Final[dict[str, Any]] = {
     "tags": ["Jobs"],
     "responses": {200: _json(JobShown, "The job."), 404: _NO_JOB, 503: _BUSY},
 }
+_EVENT: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string", "enum": ["progress", "end"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "retry": {"type": "integer"},
+    },
+}
+EVENTS: Final[dict[str, Any]] = {
+    "summary": "Follow a job",
+    "tags": ["Jobs"],
+    "description": "Server-sent events: `progress` with each step, ten a second at most, and `end` "
+    "as the last. Their data is an object with state, points_done, points_total and finished, the "
+    "numbers of the chunks that are done. A stream lasts ten minutes; Last-Event-ID continues it.",
+    "responses": {
+        200: {
+            "description": "The events.",
+            "content": {"text/event-stream": {"schema": _EVENT}},
+        },
+        404: _NO_JOB,
+        503: _problem("As many streams are open as this process serves, or try again later."),
+    },
+}
 CANCEL: Final[dict[str, Any]] = {
     "summary": "Cancel a job",
     "tags": ["Jobs"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import nullcontext
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +19,6 @@ from web_tier.api.negotiation import wait_seconds
 from web_tier.api.reading import read_job
 from web_tier.api.responses import NO_STORE, find_job, is_job_id, json_response, no_such_job
 from web_tier.api.showing import show_job
-from web_tier.door.arrival import LARGE_BODY
 from web_tier.parts import here
 from web_tier.problems import problem_response
 from web_tier.watcher import await_end
@@ -103,13 +101,7 @@ def cancel(job_id: str) -> Response:
 def _submitted() -> Job:
     """The job that the body asks for: a large problem must not outlive this call."""
     parts = here()
-    length = request.content_length
-    # The body of unknown length comes in pieces.
-    large = length is None or length > LARGE_BODY
-    with (
-        parts.gates.large_bodies.admitted() if large else nullcontext(),
-        parts.gates.submits.admitted(),
-    ):
+    with parts.gates.submitting(request.content_length):
         problem, seed = read_job(_body())
         return parts.service.submit(problem, seed=seed)
 

@@ -177,10 +177,12 @@ class ProgressShown(BaseModel):
 
 
 class ChunksShown(BaseModel):
-    """How far a job has come, in chunks."""
+    """How far a job has come, in chunks: boxes of the grid, numbered in C order."""
 
     done: int
     total: int
+    cuts: list[list[int]] = Field(description="where each axis is cut, from 0 to its length")
+    finished: list[int] = Field(description="the numbers of the chunks that are done")
 
 
 class ResultShown(BaseModel):
@@ -204,6 +206,7 @@ class LinksShown(BaseModel):
     self: str
     atoms: str
     record: str
+    events: str
     page: str
 
 

@@ -46,7 +46,12 @@ FORMS: Final = {
 
 
 def chosen_form(request: Request) -> Form | None:
-    """The form of atoms that the client likes best: JSON if it does not say, None if none."""
+    """The form of atoms that the client likes best: JSON if it does not say, None if none.
+
+    A link cannot send Accept, so `?format=` says it too, and stands over it.
+    """
+    if (suffix := request.args.get("format")) is not None:
+        return next((form for form in FORMS.values() if form.suffix == suffix), None)
     if not request.headers.get("Accept"):
         return FORMS["application/json"]
     best = request.accept_mimetypes.best_match(FORMS)

@@ -45,6 +45,15 @@ def read_job(body: bytes) -> tuple[Problem, int | None]:
         raise NotJson(f"the body is not JSON: {error}") from error
     if not isinstance(fields, dict):
         raise InvalidJob(Fault("", f"{shown(fields)} is not an object with a job's fields"))
+    return read_fields(fields)
+
+
+def read_fields(fields: dict[str, Any]) -> tuple[Problem, int | None]:
+    """The problem that a request's fields describe, and the seed of its atoms if they were drawn.
+
+    Raises:
+        InvalidJob: with every fault that can be seen at once.
+    """
     fields = {name: value for name, value in fields.items() if value is not None}
     faults: list[Fault] = []
     request = _parsed(fields, faults)

@@ -38,7 +38,12 @@ def show_job(job: Job) -> JobShown:
         min_distance=job.min_distance,
         softening=job.softening,
         progress=ProgressShown(points_done=job.points_done, points_total=grid.points),
-        chunks=ChunksShown(done=len(job.done), total=job.plan.chunks),
+        chunks=ChunksShown(
+            done=len(job.done),
+            total=job.plan.chunks,
+            cuts=job.plan.encode(),
+            finished=sorted(job.done),
+        ),
         workers=sorted(job.workers),
         problem=job.problem,
         attempt=job.attempt,
@@ -54,7 +59,11 @@ def show_job(job: Job) -> JobShown:
         created=_time(job.created),
         finished=None if job.finished is None else _time(job.finished),
         links=LinksShown(
-            self=path, atoms=f"{path}/atoms", record=f"{path}/record", page=f"/#{job.id}"
+            self=path,
+            atoms=f"{path}/atoms",
+            record=f"{path}/record",
+            events=f"{path}/events",
+            page=f"/jobs/{job.id}",
         ),
     )
 

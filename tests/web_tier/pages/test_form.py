@@ -1,0 +1,105 @@
+"""From the form of a new job to a problem, or to faults at their fields."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gridwell.domain.atoms import random_atoms
+from gridwell.domain.errors import InvalidJob
+from gridwell.domain.grid import Grid
+from web_tier.examples import EXAMPLES
+from web_tier.pages.form import (
+    DEFAULTS,
+    EXAMPLE,
+    FILE,
+    RANDOM,
+    Form,
+    Upload,
+    filled,
+    read_form,
+    with_faults,
+)
+
+CSV = b"x,y,z,charge\n0,0,0,-1\n1,2,3,0.5\n"
+
+
+def faults(upload: Upload | None = None, **given: str) -> Form:
+    values = filled(given)
+    with pytest.raises(InvalidJob) as caught:
+        read_form(values, upload)
+    return with_faults(values, caught.value)
+
+
+def test_the_form_works_as_it_stands() -> None:
+    problem, seed = read_form(DEFAULTS, None)
+
+    assert problem.atoms.count == EXAMPLES[DEFAULTS["example"]].atoms.count
+    assert problem.min_distance == 2.0
+    assert seed is None
+
+
+def test_random_atoms_are_those_of_the_interface() -> None:
+    problem, seed = read_form(filled({"source": RANDOM, "seed": "7", "grid_size": "9"}), None)
+
+    assert seed == 7
+    assert problem.grid == Grid.cube(9)
+    assert problem.atoms.sha() == random_atoms(200, seed=7, grid=Grid.cube(9)).sha()
+
+
+def test_a_file_gets_a_grid_that_fits_its_atoms() -> None:
+    values = filled({"source": FILE, "spacing": "0.25", "margin": "1.5"})
+
+    problem, _ = read_form(values, Upload("two.csv", CSV))
+
+    assert problem.atoms.rows().tolist() == [[0, 0, 0, -1], [1, 2, 3, 0.5]]
+    assert problem.grid.origin == (-1.5, -1.5, -1.5)
+    assert problem.grid.shape == (17, 21, 25)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_each_example_is_a_problem(name: str) -> None:
+    problem, _ = read_form(filled({"source": EXAMPLE, "example": name}), None)
+
+    assert problem.grid.points > 1000
+
+
+def test_all_faults_are_told_at_once_each_at_its_field() -> None:
+    form = faults(source=RANDOM, grid_size="6x", seed="-1", softening="")
+
+    assert set(form.faults) == {"grid_size", "seed"}
+    assert "6x" in form.faults["grid_size"]
+    assert form.others == ()
+
+
+def test_numbers_that_are_none_are_told_at_their_fields() -> None:
+    form = faults(spacing="half", margin="1e999", min_distance="nan")
+
+    assert set(form.faults) == {"spacing", "margin", "min_distance"}
+
+
+def test_faults_of_a_file_are_told_at_the_file() -> None:
+    broken = Upload("b.csv", b"x,y,z,charge\n0,0,zero,-1\n")
+
+    assert "line 2" in faults(broken, source=FILE).faults["file"]
+    assert "choose a file" in faults(None, source=FILE).faults["file"]
+
+
+def test_a_grid_that_is_too_large_is_told_at_the_spacing() -> None:
+    assert "spacing" in faults(spacing="1e-6").faults
+
+
+def test_a_source_and_an_example_that_do_not_exist_are_told() -> None:
+    assert faults(source="nowhere").others
+    assert "none of" in faults(example="gold").others[0]
+
+
+@given(st.dictionaries(st.sampled_from(sorted(DEFAULTS)), st.text(max_size=12)))
+def test_whatever_is_typed_is_a_problem_or_a_fault(typed: dict[str, str]) -> None:
+    values = filled({**typed, "grid_size": "4"})
+    try:
+        read_form(values, Upload("f.csv", CSV))
+    except InvalidJob as error:
+        form = with_faults(values, error)
+        assert form.faults or form.others

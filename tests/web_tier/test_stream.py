@@ -1,0 +1,174 @@
+"""What a stream of events says, and when: in virtual time, with a watcher that follows a script."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from gridwell.adapters.memory import ManualClock
+from gridwell.domain.job import JobState
+from gridwell.domain.minimum import Minimum
+from tests.builders import ATTEMPT, OTHER_ATTEMPT, a_job
+from web_tier.answers import progress_of
+from web_tier.stream import APART_SECONDS, HEARTBEAT_SECONDS, LIFE_SECONDS, stream
+from web_tier.watch import Ticket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gridwell.domain.job import Job
+
+JOB = a_job(chunks=4)
+DONE = replace(
+    JOB, state=JobState.DONE, done=frozenset(range(4)), result=Minimum(-1.0, 3), finished=1.0
+)
+
+
+@dataclass
+class Script:
+    """A watcher and an event in one: each wait takes the next act of the script."""
+
+    clock: ManualClock
+    acts: list[Callable[[Ticket], bool]]
+    rooms: int = 9
+    ticket: Ticket = field(init=False)
+
+    @contextmanager
+    def following(self, job: Job) -> Iterator[Ticket | None]:
+        self.rooms -= 1
+        if self.rooms < 0:
+            yield None
+            return
+        self.ticket = Ticket(
+            job=job.id, attempt=job.attempt, read_at=0.0, follows=True, event=cast("Any", self)
+        )
+        yield self.ticket
+
+    def wait(self, seconds: float) -> bool:
+        if not self.acts:
+            raise AssertionError("the stream waits longer than the script goes")
+        if self.acts.pop(0)(self.ticket):
+            return True
+        self.clock.advance(seconds)
+        return False
+
+    def clear(self) -> None:
+        pass
+
+    def set(self) -> None:
+        pass
+
+
+def done_chunks(*chunks: int) -> Callable[[Ticket], bool]:
+    def act(ticket: Ticket) -> bool:
+        ticket.move(progress_of(replace(JOB, done=frozenset(chunks))))
+        return True
+
+    return act
+
+
+def ends(ticket: Ticket) -> bool:
+    ticket.end()
+    return True
+
+
+def silence(_: Ticket) -> bool:
+    return False
+
+
+def told(
+    *acts: Callable[[Ticket], bool],
+    job: Job = JOB,
+    then: list[Job | None] | None = None,
+    seen: str | None = None,
+    clock: ManualClock | None = None,
+    rooms: int = 9,
+) -> list[str]:
+    clock = clock or ManualClock()
+    reads = iter([DONE] if then is None else then)
+    script = Script(clock, list(acts), rooms)
+    watcher = cast("Any", script)
+    return list(stream(job, seen=seen, watcher=watcher, clock=clock, read=lambda _: next(reads)))[
+        1:
+    ]
+
+
+def data(event: str) -> dict[str, Any]:
+    line = next(line for line in event.splitlines() if line.startswith("data: "))
+    fields: dict[str, Any] = json.loads(line.removeprefix("data: "))
+    return fields
+
+
+def test_a_stream_tells_how_things_stand_then_each_step_then_the_end() -> None:
+    events = told(done_chunks(0), done_chunks(0, 2), ends)
+
+    assert [data(event)["finished"] for event in events] == [[], [0], [0, 2], [0, 1, 2, 3]]
+    assert [data(event)["state"] for event in events] == ["queued", "running", "running", "done"]
+    assert events[-1].splitlines()[1] == "event: end"
+    assert all(event.endswith("\n\n") for event in events)
+
+
+def test_a_job_that_has_ended_is_told_at_once() -> None:
+    assert [data(event)["state"] for event in told(job=DONE)] == ["done"]
+
+
+def test_ids_rise_and_one_that_the_client_has_is_not_sent_again() -> None:
+    first, second, *_ = told(done_chunks(0), ends)
+    assert first.splitlines()[0] == f"id: {ATTEMPT}-0"
+    assert second.splitlines()[0] == f"id: {ATTEMPT}-16"
+
+    again = told(ends, job=replace(JOB, done=frozenset({0})), seen=f"{ATTEMPT}-16")
+
+    assert [data(event)["state"] for event in again] == ["done"]
+
+
+def test_silence_is_filled_with_comments() -> None:
+    clock = ManualClock()
+    began = clock.monotonic()
+
+    events = told(silence, silence, ends, clock=clock)
+
+    assert [event for event in events if event.startswith(":")] == [": still there\n\n"] * 2
+    assert clock.monotonic() - began == 2 * HEARTBEAT_SECONDS
+
+
+def test_events_come_ten_times_a_second_at_most() -> None:
+    clock = ManualClock()
+    began = clock.monotonic()
+
+    told(*(done_chunks(*range(k)) for k in (1, 2, 3)), ends, clock=clock)
+
+    assert clock.monotonic() - began == pytest.approx(3 * APART_SECONDS, abs=1e-5)
+
+
+def test_a_new_attempt_goes_on_in_the_same_stream() -> None:
+    renewed = replace(JOB, attempt=OTHER_ATTEMPT, run=2)
+
+    events = told(ends, ends, then=[renewed, DONE])
+
+    ids = [event.splitlines()[0] for event in events]
+    assert ids == [f"id: {ATTEMPT}-0", f"id: {OTHER_ATTEMPT}-0", f"id: {ATTEMPT}-64"]
+
+
+def test_a_stream_ends_without_an_end_when_the_process_does() -> None:
+    events = told(ends, then=[JOB])
+
+    assert [event.splitlines()[1] for event in events] == ["event: progress"]
+
+
+def test_a_stream_ends_when_there_is_no_room_or_its_job_is_gone() -> None:
+    assert len(told(rooms=0)) == 1
+    assert len(told(ends, then=[None])) == 1
+
+
+def test_no_stream_lives_for_ever() -> None:
+    clock = ManualClock()
+    began = clock.monotonic()
+
+    told(*[silence] * 1000, clock=clock)
+
+    assert LIFE_SECONDS <= clock.monotonic() - began <= LIFE_SECONDS + HEARTBEAT_SECONDS

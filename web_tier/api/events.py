@@ -1,0 +1,47 @@
+"""A job as server-sent events."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from apiflask import APIBlueprint
+from flask import Response, request
+
+from web_tier.api import docs
+from web_tier.api.responses import NO_STORE, find_job, no_such_job
+from web_tier.parts import here
+from web_tier.problems import problem_response, retry_after
+from web_tier.stream import stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+routes = APIBlueprint("events", __name__)
+
+
+@routes.get("/v1/jobs/<job_id>/events")
+@routes.doc(**docs.EVENTS)
+def events(job_id: str) -> Response:
+    """Each step of a job, until it ends."""
+    job = find_job(job_id)
+    if job is None:
+        return no_such_job(job_id)
+    parts = here()
+    if not job.state.terminal and not parts.watcher.has_room:
+        return problem_response(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "as many streams are open as this process serves; ask for the job itself now and then",
+            code="too_many_streams",
+            headers={"Retry-After": retry_after()},
+        )
+    told: Iterator[str] = stream(
+        job,
+        seen=request.headers.get("Last-Event-ID"),
+        watcher=parts.watcher,
+        clock=parts.clock,
+        read=parts.service.read,
+    )
+    # Proxies that buffer would hold the events back.
+    headers = {**NO_STORE, "X-Accel-Buffering": "no"}
+    return Response(told, headers=headers, content_type="text/event-stream; charset=utf-8")

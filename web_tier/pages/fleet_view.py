@@ -1,0 +1,114 @@
+"""The fleet as its page shows it.  Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gridwell.domain.fleet import InstanceState
+from web_tier.pages.words import ago, duration, iso
+
+if TYPE_CHECKING:
+    from gridwell.domain.fleet import Decision, FleetView, InstanceView
+
+STALE_SECONDS: Final = 30.0  #: the autoscaler writes every ten seconds at least
+_SHOWN_DECISIONS: Final = 50
+_ON: Final = (InstanceState.PENDING, InstanceState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """A number with its name."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceRow:
+    """An instance's line."""
+
+    slot: str
+    id: str
+    state: str
+    since: str
+    busy: str
+    chunks: str
+    on: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionRow:
+    """A decision's line."""
+
+    at: str
+    at_words: str
+    did: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetPage:
+    """The page."""
+
+    stale: str | None
+    tiles: tuple[Tile, ...]
+    instances: tuple[InstanceRow, ...]
+    decisions: tuple[DecisionRow, ...]
+    killable: bool
+
+
+def fleet_page(view: FleetView | None, *, now: float, killable: bool) -> FleetPage:
+    """The fleet in words; before the autoscaler's first look nothing is known of it."""
+    if view is None:
+        words = "The autoscaler has not looked yet: nothing is known of the fleet."
+        return FleetPage(stale=words, tiles=(), instances=(), decisions=(), killable=False)
+    states = Counter(instance.state for instance in view.instances)
+    tiles = [
+        Tile(name="Running", value=str(states[InstanceState.RUNNING.value])),
+        Tile(name="Booting", value=str(states[InstanceState.PENDING.value])),
+        Tile(name="Stopping", value=str(states[InstanceState.STOPPING.value])),
+        Tile(name="Stopped", value=str(states[InstanceState.STOPPED.value])),
+        Tile(name="Cap", value=f"{view.cap}{' (paused)' if view.paused else ''}"),
+        Tile(name="Chunks waiting", value=f"{view.queue.visible:,}"),
+        Tile(name="Chunks in flight", value=f"{view.queue.in_flight:,}"),
+    ]
+    age = now - view.at
+    stale = None
+    if age > STALE_SECONDS:
+        stale = f"The autoscaler has not been heard of for {duration(age)}: what follows is old."
+    return FleetPage(
+        stale=stale,
+        tiles=tuple(tiles),
+        instances=tuple(_row(instance, now) for instance in view.instances),
+        decisions=tuple(_decision(one, now) for one in view.decisions[:_SHOWN_DECISIONS]),
+        killable=killable,
+    )
+
+
+def _row(instance: InstanceView, now: float) -> InstanceRow:
+    return InstanceRow(
+        slot="" if instance.slot is None else f"{instance.slot:02}",
+        id=instance.id,
+        state=instance.state,
+        since="" if instance.since is None else ago(instance.since, now),
+        busy="" if instance.busy is None else str(instance.busy),
+        chunks="" if instance.chunks is None else f"{instance.chunks:,}",
+        on=instance.state in _ON,
+    )
+
+
+def _decision(decision: Decision, now: float) -> DecisionRow:
+    counts = {
+        "start": decision.start,
+        "launch": decision.launch,
+        "terminate": decision.terminate,
+    }
+    did = ", ".join(f"{word} {count}" for word, count in counts.items() if count)
+    return DecisionRow(
+        at=iso(decision.at),
+        at_words=ago(decision.at, now),
+        did=did or "nothing succeeded",
+        reason=decision.reason,
+    )

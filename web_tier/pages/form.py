@@ -1,0 +1,130 @@
+"""The form of a new job: from its fields to a problem, with every fault at its field.  Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from gridwell.domain.errors import Fault, InvalidJob
+from gridwell.domain.problem import Problem
+from gridwell.formats.fit import fit
+from gridwell.formats.read_atoms import read_atoms
+from web_tier.api.reading import read_fields
+from web_tier.examples import EXAMPLES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gridwell.domain.atoms import Atoms
+
+RANDOM, EXAMPLE, FILE = "random", "example", "file"
+
+#: A form that works as it stands.
+DEFAULTS: Final[dict[str, str]] = {
+    "source": EXAMPLE,
+    "example": next(iter(EXAMPLES)),
+    "atom_count": "200",
+    "seed": "1",
+    "grid_size": "40",
+    "spacing": "0.5",
+    "margin": "4",
+    "min_distance": "2",
+    "softening": "0",
+}
+_NUMBER: Final = re.compile(r"[+-]?(\d{1,19}(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
+_OF_RANDOM: Final = ("atom_count", "seed", "grid_size")
+_OF_ATOMS: Final = ("spacing", "margin")
+_OPTIONS: Final = ("min_distance", "softening")
+_NUMBERS: Final = (*_OF_RANDOM, *_OF_ATOMS, *_OPTIONS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """The form as it is shown: what was typed, and what is wrong with it."""
+
+    values: Mapping[str, str]
+    faults: Mapping[str, str] = field(default_factory=dict)  #: by the field's name
+    others: tuple[str, ...] = ()  #: faults that belong to no field
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that came with the form."""
+
+    name: str
+    data: bytes
+
+
+def filled(given: Mapping[str, str]) -> dict[str, str]:
+    """What was typed, and defaults for what was not sent."""
+    return {name: given.get(name, default).strip() for name, default in DEFAULTS.items()}
+
+
+def read_form(values: Mapping[str, str], upload: Upload | None) -> tuple[Problem, int | None]:
+    """The problem that a form describes, and the seed of its atoms if they are drawn.
+
+    Args:
+        values: every field of the form.
+        upload: the file, if one was chosen.
+
+    Raises:
+        InvalidJob: with every fault; its pointers are names of fields.
+    """
+    numbers = {name: _number(values[name]) for name in _NUMBERS}
+    options = {name: numbers[name] for name in _OPTIONS}
+    if values["source"] == RANDOM:
+        return read_fields({name: numbers[name] for name in _OF_RANDOM} | options)
+    faults = [
+        Fault(f"/{name}", f"{values[name]!r} is not a number")
+        for name in (*_OF_ATOMS, *_OPTIONS)
+        if not isinstance(numbers[name], int | float) or not math.isfinite(numbers[name])
+    ]
+    atoms = None
+    try:
+        atoms = _atoms(values, upload)
+    except InvalidJob as error:
+        faults += error.faults
+    if faults or atoms is None:
+        raise InvalidJob(*faults)
+    grid = fit(atoms, spacing=float(numbers["spacing"]), margin=float(numbers["margin"]))
+    problem = Problem(grid, atoms, float(options["min_distance"]), float(options["softening"]))
+    return problem, None
+
+
+def with_faults(values: Mapping[str, str], error: InvalidJob) -> Form:
+    """The form with its faults, each at its field."""
+    faults: dict[str, str] = {}
+    others: list[str] = []
+    for fault in error.faults:
+        parts = fault.pointer.split("/")[1:]
+        name = next((part for part in reversed(parts) if part in _NUMBERS), "")
+        if parts and parts[0] in ("atoms", "file") and values["source"] == FILE:
+            name = "file"
+        if name:
+            faults[name] = f"{faults[name]}; {fault.detail}" if name in faults else fault.detail
+        else:
+            others.append(fault.detail)
+    return Form(values=values, faults=faults, others=tuple(others))
+
+
+def _atoms(values: Mapping[str, str], upload: Upload | None) -> Atoms:
+    if values["source"] == EXAMPLE:
+        example = EXAMPLES.get(values["example"])
+        if example is None:
+            known = ", ".join(EXAMPLES)
+            raise InvalidJob(Fault("/example", f"{values['example']!r} is none of {known}"))
+        return example.atoms
+    if values["source"] != FILE:
+        raise InvalidJob(Fault("/source", f"{values['source']!r} is not a source of atoms"))
+    if upload is None or not upload.data:
+        raise InvalidJob(Fault("/file", "choose a file with atoms and their charges"))
+    return read_atoms(upload.data, name=upload.name).atoms
+
+
+def _number(text: str) -> Any:
+    """A number where the text is one; anything else stays as it was typed, for its fault."""
+    if not _NUMBER.fullmatch(text):
+        return text or None
+    return int(text) if re.fullmatch(r"[+-]?\d+", text) else float(text)

@@ -1,0 +1,214 @@
+"""A job as its page shows it, and as lists do: everything in words.  Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from gridwell.domain import cost
+from gridwell.domain.job import Job, JobError, JobState
+from web_tier.pages.words import ago, duration, iso, money, short, triple
+
+if TYPE_CHECKING:
+    from gridwell.domain.atoms import Atoms
+
+_LISTED_WORKERS: Final = 4
+_HOUR: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """Something to fetch; with a file's name it is stored and not shown."""
+
+    words: str
+    href: str
+    file: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultView:
+    """The minimum."""
+
+    value: str
+    point: str
+    index: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """One job's page."""
+
+    id: str
+    attempt: str
+    state: str
+    ended: bool
+    cancellable: bool
+    title: str
+    error: JobError | None
+    result: ResultView | None
+    nearest: str | None
+    seconds: str
+    computed_by: str
+    cost: str
+    points_total: int
+    points_done: int
+    percent: str
+    counts: str
+    rate: str
+    grid: str
+    placing: str
+    atoms: str
+    options: str
+    created: str
+    created_words: str
+    problem: str
+    picture_words: str
+    downloads: tuple[Link, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRow:
+    """One line of a list of jobs."""
+
+    id: str
+    state: str
+    shape: str
+    atoms: str
+    minimum: str
+    created: str
+    created_words: str
+
+
+def job_row(job: Job, now: float) -> JobRow:
+    """A job in one line."""
+    return JobRow(
+        id=job.id,
+        state=job.state.value,
+        shape=_shape(job.grid.shape),
+        atoms=f"{job.atom_count:,}",
+        minimum="" if job.result is None else f"{job.result.value:.8g}",
+        created=iso(job.created),
+        created_words=ago(job.created, now),
+    )
+
+
+def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: float) -> JobView:
+    """A job's page.
+
+    Args:
+        job: the job.
+        atoms: its atoms, where they are at hand and few enough to look through.
+        now: the time.
+        dollars_per_hour: of one instance.
+    """
+    grid, done = job.grid, job.points_done
+    estimate = cost.seconds(grid.shape, job.atom_count)
+    path = f"/v1/jobs/{job.id}"
+    links = [
+        Link(words="Job (JSON)", href=path),
+        Link(words="Atoms (CSV)", href=f"{path}/atoms?format=csv", file=f"{job.id[:8]}-atoms.csv"),
+    ]
+    if job.state is JobState.DONE:
+        record = Link(words="Record", href=f"{path}/record", file=f"{job.id[:8]}-record.json")
+        links.append(record)
+    return JobView(
+        id=job.id,
+        attempt=job.attempt,
+        state=job.state.value,
+        ended=job.state.terminal,
+        cancellable=not job.state.terminal,
+        title=f"{_shape(job.grid.shape)} points, {job.atom_count:,} atoms",
+        error=job.error,
+        result=None
+        if job.result is None
+        else ResultView(
+            value=repr(job.result.value),
+            point=triple(grid.point(job.result.index)),
+            index=", ".join(map(str, grid.triple(job.result.index))),
+        ),
+        nearest=None if atoms is None or job.result is None else _nearest(job, atoms),
+        seconds="" if job.finished is None else duration(job.finished - job.created),
+        computed_by=_computed_by(job),
+        cost=_cost(estimate, dollars_per_hour),
+        points_total=grid.points,
+        points_done=done,
+        percent=f"{100 * done // grid.points} %",
+        counts=f"{done:,} of {grid.points:,} points, {len(job.done)} of {job.plan.chunks} chunks",
+        rate=f"about {duration(estimate)} of computing on one core"
+        if not job.state.terminal
+        else "",
+        grid=f"{_shape(job.grid.shape)} = {grid.points:,} points",
+        placing=f"({triple(grid.origin)}), ({triple(grid.spacing)})",
+        atoms=f"{job.atom_count:,}" + ("" if job.seed is None else f", drawn with seed {job.seed}"),
+        options=_options(job),
+        created=iso(job.created),
+        created_words=ago(job.created, now),
+        problem=job.problem,
+        picture_words=_picture_words(job),
+        downloads=tuple(links),
+    )
+
+
+def estimate_words(shape: tuple[int, int, int], atoms: int, *, dollars_per_hour: float) -> str:
+    """What a job would cost, before it is submitted."""
+    points = shape[0] * shape[1] * shape[2]
+    seconds = cost.seconds(shape, atoms)
+    chunks = cost.chunk_count(shape, atoms)
+    pieces = f"{chunks} {'chunk' if chunks == 1 else 'chunks'}"
+    words = [
+        f"{_shape(shape)} = {points:,} points and {atoms:,} atoms",
+        f"{short(float(points) * atoms)} pairs in {pieces}",
+        f"about {duration(seconds)} of computing",
+        _cost(seconds, dollars_per_hour),
+    ]
+    return ", ".join(filter(None, words))
+
+
+def _cost(seconds: float, dollars_per_hour: float) -> str:
+    """What so many seconds of an instance cost; empty where nobody said what one costs."""
+    return money(seconds / _HOUR * dollars_per_hour) if dollars_per_hour else ""
+
+
+def _shape(shape: tuple[int, int, int]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _nearest(job: Job, atoms: Atoms) -> str | None:
+    """The atom that is nearest to the minimum, and how far away it is."""
+    if job.result is None:
+        return None
+    away = np.linalg.norm(atoms.positions - np.array(job.grid.point(job.result.index)), axis=1)
+    place = int(away.argmin())
+    return (
+        f"number {place + 1}, of energy {float(atoms.energies[place])!r}, "
+        f"{float(away[place]):.6g} away"
+    )
+
+
+def _computed_by(job: Job) -> str:
+    names = sorted(worker.rsplit("/", 1)[-1] for worker in job.workers)
+    if not names:
+        return "nobody: the answer was known"
+    more = len(names) - _LISTED_WORKERS
+    listed = ", ".join(names[:_LISTED_WORKERS])
+    return f"{listed} and {more} more instances" if more > 0 else listed
+
+
+def _options(job: Job) -> str:
+    words = []
+    if job.min_distance:
+        words.append(f"no point nearer than {job.min_distance!r} to an atom")
+    if job.softening:
+        words.append(f"distances below {job.softening!r} count as that")
+    return "; ".join(words)
+
+
+def _picture_words(job: Job) -> str:
+    if job.result is None:
+        return "Nothing to see yet"
+    return (
+        f"{job.atom_count} atoms in the box of the grid; "
+        f"the minimum is at {triple(job.grid.point(job.result.index))}"
+    )

@@ -1,0 +1,144 @@
+"""The addresses of the pages: thin, each asks the service and has a template show it."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
+
+from gridwell.domain.errors import InvalidJob, ServiceError
+from gridwell.domain.job import JobState
+from web_tier.api.responses import find_job, is_job_id, no_such_job
+from web_tier.pages.fleet_view import fleet_page
+from web_tier.pages.form import DEFAULTS, Form, Upload, filled, read_form, with_faults
+from web_tier.pages.job_view import JobRow, estimate_words, job_row, job_view
+from web_tier.parts import here
+
+if TYPE_CHECKING:
+    from apiflask import APIFlask
+    from flask.typing import ResponseReturnValue
+
+    from gridwell.domain.atoms import Atoms
+    from gridwell.domain.job import Job
+
+logger = logging.getLogger(__name__)
+
+_RECENT: Final = 8  #: jobs beside the form
+_PAGE: Final = 50  #: jobs on a page of their own
+_LOOKED_AT: Final = 20_000  #: atoms; more are not fetched for a page
+
+routes = Blueprint("pages", __name__)
+
+
+@routes.get("/")
+def home() -> str:
+    """The form, which works as it stands, and the latest jobs."""
+    return _home(Form(values=DEFAULTS))
+
+
+@routes.post("/jobs")
+def submit() -> ResponseReturnValue:
+    """Submit what the form says; its faults are shown in it."""
+    values = filled(request.form)
+    parts = here()
+    try:
+        with parts.gates.submitting(request.content_length):
+            problem, seed = read_form(values, _upload())
+            job = parts.service.submit(problem, seed=seed)
+    except InvalidJob as error:
+        return _home(with_faults(values, error)), HTTPStatus.UNPROCESSABLE_ENTITY
+    return redirect(url_for("pages.job", job_id=job.id), HTTPStatus.SEE_OTHER)
+
+
+@routes.post("/estimate")
+def estimate() -> ResponseReturnValue:
+    """What the form's job would cost, or the first thing that is wrong with it."""
+    parts = here()
+    try:
+        with parts.gates.submitting(request.content_length):
+            problem, _ = read_form(filled(request.form), _upload())
+    except InvalidJob as error:
+        return {"words": error.faults[0].detail}
+    words = estimate_words(
+        problem.grid.shape, problem.atoms.count, dollars_per_hour=parts.dollars_per_hour
+    )
+    return {"words": words}
+
+
+@routes.get("/jobs")
+def jobs() -> str:
+    """A page of jobs."""
+    parts = here()
+    now = parts.clock.now()
+    page = parts.service.recent(limit=_PAGE, cursor=request.args.get("cursor") or None)
+    rows = [job_row(job, now) for job in page.jobs]
+    return render_template("jobs.html", jobs=rows, cursor=page.cursor)
+
+
+@routes.get("/jobs/<job_id>")
+def job(job_id: str) -> ResponseReturnValue:
+    """A job: how far it is, or what it found."""
+    found = find_job(job_id)
+    if found is None:
+        return no_such_job(job_id)
+    parts = here()
+    view = job_view(
+        found, _atoms_of(found), now=parts.clock.now(), dollars_per_hour=parts.dollars_per_hour
+    )
+    return render_template("job.html", view=view)
+
+
+@routes.post("/jobs/<job_id>/cancel")
+def cancel(job_id: str) -> ResponseReturnValue:
+    """Cancel a job; one that has ended meanwhile is just shown."""
+    found = here().service.cancel(job_id) if is_job_id(job_id) else None
+    if found is None:
+        return no_such_job(job_id)
+    return redirect(url_for("pages.job", job_id=job_id), HTTPStatus.SEE_OTHER)
+
+
+@routes.get("/fleet")
+def fleet() -> str:
+    """The fleet, and why it is as it is."""
+    parts = here()
+    view = fleet_page(parts.fleet.view(), now=parts.clock.now(), killable=False)
+    return render_template("fleet.html", view=view)
+
+
+@routes.get("/docs")
+def interface() -> str:
+    """The interface, described for people."""
+    app = cast("APIFlask", current_app)
+    return render_template("interface.html", spec=app.spec)
+
+
+def _home(form: Form) -> str:
+    return render_template("home.html", form=form, recent=_recent())
+
+
+def _recent() -> list[JobRow] | None:
+    """The latest jobs; None if they cannot be read, as the form works without them."""
+    parts = here()
+    try:
+        page = parts.service.recent(limit=_RECENT)
+    except ServiceError as error:
+        logger.warning("no recent jobs: %s", error, extra={"action": "page.no_recent"})
+        return None
+    return [job_row(job, parts.clock.now()) for job in page.jobs]
+
+
+def _atoms_of(job: Job) -> Atoms | None:
+    if job.state is not JobState.DONE or job.atom_count > _LOOKED_AT:
+        return None
+    try:
+        problem = here().service.problem(job)
+    except ServiceError:
+        return None
+    return None if problem is None else problem.atoms
+
+
+def _upload() -> Upload | None:
+    file: Any = request.files.get("file")
+    return None if file is None or not file.filename else Upload(file.filename, file.read())

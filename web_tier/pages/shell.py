@@ -1,0 +1,57 @@
+"""What all pages share: headers, templates' names, and addresses of static files."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import gridwell
+from gridwell.domain import limits
+from web_tier.examples import EXAMPLES
+
+if TYPE_CHECKING:
+    from flask import Flask, Response
+
+#: Nothing is loaded from elsewhere, so nothing needs to be allowed to be.  Styles of elements are
+#: set by the scripts that draw.
+_POLICY: Final = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+)
+STATIC: Final = Path(__file__).parents[1] / "static"
+
+
+def static_path() -> str:
+    """Where static files are served: the address changes with any of them.
+
+    So a browser may keep them for ever, and never shows an old script with a new page.
+    """
+    digest = hashlib.sha256()
+    for file in sorted(STATIC.rglob("*")):
+        if file.is_file():
+            digest.update(file.relative_to(STATIC).as_posix().encode() + b"\0" + file.read_bytes())
+    return f"/static/{digest.hexdigest()[:12]}"
+
+
+def furnish(app: Flask) -> None:
+    """Give an application's pages what they share."""
+    app.after_request(_harden)
+    app.context_processor(_names)
+
+
+def _names() -> dict[str, Any]:
+    return {
+        "version": gridwell.__version__,
+        "max_grid_size": int(limits.MAX_POINTS ** (1 / 3)),
+        "max_atoms": limits.MAX_ATOMS,
+        "examples": list(EXAMPLES.values()),
+    }
+
+
+def _harden(response: Response) -> Response:
+    """The same response with the headers by which browsers protect their users."""
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Content-Security-Policy", _POLICY)
+    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    return response

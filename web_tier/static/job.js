@@ -1,0 +1,138 @@
+// The page of one job: its progress while it runs, and what can be done with its result.
+
+import { drawBoxes } from "./boxes.js";
+import { fetchJob, follow, hasEnded } from "./follow.js";
+import { Picture } from "./picture.js";
+import { Field, verify } from "./potential.js";
+import { Slice } from "./slice.js";
+
+const DRAWN_ATOMS = 20_000; // more are not drawn, nor verified here
+const FLEET_MS = 2000;
+
+const at = (id) => document.getElementById(id);
+const number = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
+const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
+
+export async function start() {
+  const { job: id, state } = at("live").dataset;
+  let job;
+  try {
+    job = await fetchJob(id);
+  } catch {
+    return; // the page itself says what it knows
+  }
+  if (hasEnded(state)) showResult(job);
+  else showProgress(job);
+}
+
+async function showProgress(job) {
+  const total = job.progress.points_total;
+  const canvas = at("boxes");
+  let finished = job.chunks.finished;
+  const redraw = () => drawBoxes(canvas, job, finished);
+  addEventListener("resize", redraw);
+  addEventListener("themechange", redraw);
+  redraw();
+  let began = null; // when the first chunk came, and how many points were done then
+  let running = null;
+  const askFleet = async () => {
+    const fleet = await (await fetch("/v1/fleet")).json();
+    running = fleet.instances.filter(({ state }) => state === "running").length;
+  };
+  const timer = setInterval(() => askFleet().catch(() => { running = null; }), FLEET_MS);
+  askFleet().catch(() => {});
+  await follow(job.id, (progress) => {
+    const done = progress.points_done;
+    const badge = document.querySelector("h1 .state");
+    badge.textContent = progress.state;
+    badge.className = `state ${progress.state}`;
+    finished = progress.finished;
+    at("progress").value = done;
+    at("counts").textContent =
+      `${done.toLocaleString("en")} of ${total.toLocaleString("en")} points, ` +
+      `${finished.length} of ${job.chunks.total} chunks`;
+    const now = performance.now() / 1000;
+    if (done > 0) began ??= { at: now, done };
+    const speed = began && now > began.at ? (done - began.done) / (now - began.at) : 0;
+    const words = [];
+    if (speed > 0) words.push(`${short.format(speed)} points/s`, `${number.format((total - done) / speed)} s left`);
+    if (running !== null) words.push(`${running} ${running === 1 ? "instance" : "instances"} running`);
+    at("rate").textContent = words.join(" · ") || "waiting for an instance";
+    // Read aloud at quarters only: each event would be noise.
+    const quarter = `${Math.floor((4 * done) / total) * 25} per cent, ${progress.state}`;
+    if (at("spoken").textContent !== quarter) at("spoken").textContent = quarter;
+    redraw();
+  });
+  clearInterval(timer);
+  removeEventListener("resize", redraw);
+  removeEventListener("themechange", redraw);
+  await refresh();
+}
+
+// The page as the service now draws it: what a result looks like is said in one place.
+async function refresh() {
+  const text = await (await fetch(location.href)).text();
+  const fresh = new DOMParser().parseFromString(text, "text/html");
+  document.title = fresh.title;
+  at("live").replaceWith(fresh.getElementById("live"));
+  await start();
+}
+
+async function showResult(job) {
+  if (!job.result) return;
+  if (job.atom_count > DRAWN_ATOMS) {
+    at("verify").disabled = true;
+    at("verified").textContent = `more than ${DRAWN_ATOMS.toLocaleString("en")} atoms: verify by the record`;
+    return;
+  }
+  const response = await fetch(job.links.atoms, { headers: { Accept: "application/json" } });
+  if (!response.ok) {
+    at("verify").disabled = true;
+    at("verified").textContent = "the atoms are no longer kept";
+    return;
+  }
+  const field = new Field((await response.json()).atoms, job);
+  at("verify").addEventListener("click", () => showVerified(field, job));
+  showSlice(field, job);
+  showPicture(field, job);
+}
+
+function showVerified(field, job) {
+  const { right, value, tried, lower } = verify(field, job);
+  const count = tried.toLocaleString("en");
+  at("verified").textContent = lower
+    ? `wrong: the point ${lower.index.join(", ")} has ${lower.value}`
+    : right
+      ? `✓ right to the last bit, and none of ${count} other points is lower`
+      : `wrong: this browser computes ${value}`;
+  at("verified").className = right && !lower ? "good" : "error";
+}
+
+function showSlice(field, job) {
+  const slice = new Slice(at("slice"), field, job);
+  const layer = at("layer");
+  layer.max = job.grid.shape[2] - 1;
+  layer.value = job.result.index[2];
+  const draw = () => {
+    const k = Number(layer.value);
+    slice.draw(k);
+    const z = job.grid.origin[2] + job.grid.spacing[2] * k;
+    at("layer-words").textContent = `${k}, z = ${number.format(z)}`;
+  };
+  at("slice-card").hidden = false;
+  layer.addEventListener("input", draw);
+  draw();
+}
+
+function showPicture(field, job) {
+  at("picture-card").hidden = false;
+  let picture;
+  try {
+    picture = new Picture(at("picture"), field, job);
+  } catch {
+    at("picture-card").hidden = true; // no WebGL here: the slice and the numbers say the same
+    return;
+  }
+  const surface = at("surface");
+  surface.addEventListener("change", () => picture.showSurfaces(surface.checked));
+}

@@ -1,0 +1,89 @@
+"""A job as a stream of server-sent events: what is sent when, without HTTP.
+
+Progress is a state and not a log, so a stream that begins anew needs no history: its first event
+is how things stand, unless the client has just that already.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from web_tier.answers import Progress, progress_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gridwell.domain.job import Job
+    from gridwell.domain.ports import Clock
+    from web_tier.watcher import Watcher
+
+HEARTBEAT_SECONDS: Final = 10.0  #: proxies cut what is silent for a minute, some sooner
+LIFE_SECONDS: Final = 600.0  #: then the stream ends, and the client begins another
+APART_SECONDS: Final = 0.1  #: between two events: ten a second are a smooth bar
+_RETRY_MS: Final = 1000
+
+
+def stream(
+    job: Job,
+    *,
+    seen: str | None,
+    watcher: Watcher,
+    clock: Clock,
+    read: Callable[[str], Job | None],
+) -> Iterator[str]:
+    """The events of a job until it ends, the stream's life is over, or the process ends.
+
+    Args:
+        job: as last read.
+        seen: the id of the last event that the client has, if it had one.
+        watcher: tells of each step.
+        clock: measures.
+        read: reads the job by its id.
+
+    Yields:
+        The text of one or more events, or a comment that keeps the connection alive.
+    """
+    yield f"retry: {_RETRY_MS}\n\n"
+    dies = clock.monotonic() + LIFE_SECONDS
+    while not job.state.terminal:
+        if _id(progress_of(job)) != seen:
+            yield _event("progress", job, progress_of(job))
+        with watcher.following(job) as ticket:
+            if ticket is None:
+                return
+            sent_at = clock.monotonic()
+            while not ticket.ended:
+                if clock.monotonic() >= dies:
+                    return
+                if not ticket.event.wait(HEARTBEAT_SECONDS):
+                    yield ": still there\n\n"
+                    continue
+                rest = APART_SECONDS - (clock.monotonic() - sent_at)
+                if rest > 0 and not ticket.ended:
+                    clock.sleep(rest)
+                ticket.event.clear()
+                if ticket.latest is not None and not ticket.ended:
+                    yield _event("progress", job, ticket.latest)
+                    sent_at = clock.monotonic()
+        latest = read(job.id)
+        if latest is None or (latest == job and not latest.state.terminal):
+            return  # it expired, or this process is about to end: the client asks again
+        job, seen = latest, None
+    yield _event("end", job, progress_of(job))
+
+
+def _event(name: str, job: Job, progress: Progress) -> str:
+    fields = {
+        "state": "running" if progress.done and not job.state.terminal else job.state.value,
+        "points_done": progress.points_done,
+        "points_total": job.grid.points,
+        "finished": sorted(progress.done),
+    }
+    data = json.dumps(fields, separators=(",", ":"))
+    return f"id: {_id(progress)}\nevent: {name}\ndata: {data}\n\n"
+
+
+def _id(progress: Progress) -> str:
+    """Names a state, so that a client that has it is not sent it again."""
+    return f"{progress.attempt}-{progress.points_done}"
