@@ -56,4 +56,5 @@ def test_told_to_stop_it_does_not_end_well(tmp_path: Path) -> None:
 
     process.send_signal(signal.SIGTERM)
 
-    assert process.wait(timeout=20) == 75
+    process.communicate(timeout=20)
+    assert process.returncode == 75
