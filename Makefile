@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 GRIDWELL := $(PYTHON) -m gridwell
 FAULTY := $(if $(FAULTS),--faults $(FAULTS)) $(if $(FAULTS_SEED),--faults-seed $(FAULTS_SEED))
 
-.PHONY: help run up down test check simulate exactness abuse fuzz bench-kernels lock clean
+.PHONY: help run up down test check simulate exactness abuse fuzz bench-kernels screenshots lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,8 +22,11 @@ up: .venv/ready ## start everything in the background
 down: .venv/ready ## end what `make up` started
 	@exec $(GRIDWELL) local down
 
-test: .venv/ready ## run every test; says what was skipped and why
+test: .venv/ready .venv/testers ## run every test; says what was skipped and why
 	@exec $(PYTHON) -m pytest
+
+screenshots: .venv/ready .venv/testers ## take the pictures of docs/images anew
+	@exec $(PYTHON) -m tests.browser.screenshots
 
 check: .venv/ready ## format, lint, types, import rules, known vulnerabilities
 	.venv/bin/ruff format --check .
@@ -54,5 +57,8 @@ lock: .venv/ready ## pin every dependency of pyproject.toml anew, in requirement
 clean: ## remove the environment and the local region
 	rm -rf .venv .gridwell
 
-.venv/ready: requirements.txt scripts/setup.sh pyproject.toml
+.venv/testers: .venv/ready scripts/testers.sh
+	@scripts/testers.sh
+
+.venv/ready: requirements.txt scripts/setup.sh scripts/packages.sh pyproject.toml
 	@scripts/setup.sh

@@ -25,27 +25,8 @@ command -v memcached >/dev/null 2>&1 || missing="$missing memcached"
 command -v curl >/dev/null 2>&1 || missing="$missing curl"
 command -v setsid >/dev/null 2>&1 || missing="$missing util-linux"
 "$python" -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3-venv"
-if [ -n "$missing" ]; then
-    # shellcheck disable=SC2086 # a list of package names
-    set -- $missing
-    if ! command -v apt-get >/dev/null 2>&1; then
-        say "these programs are missing:$missing; install them with your package manager, then try again"
-        exit 1
-    fi
-    if [ "$(id -u)" = 0 ]; then
-        root=
-    elif sudo -n true 2>/dev/null; then
-        root=sudo
-    else
-        say "these packages are missing:$missing; type this, then try again:"
-        say "    sudo apt-get update && sudo apt-get install -y $*"
-        exit 1
-    fi
-    say "installing$missing"
-    $root apt-get update -qq
-    # policy-rc.d is respected where there is one; the service that Debian starts is not used.
-    $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
-fi
+# shellcheck disable=SC2086 # a list of package names
+scripts/packages.sh $missing
 
 if [ ! -x .venv/bin/python ]; then
     say "creating the virtual environment .venv with $("$python" --version)"

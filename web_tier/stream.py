@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from gridwell.domain.job import Job
     from gridwell.domain.ports import Clock
+    from web_tier.watch import Ticket
     from web_tier.watcher import Watcher
 
 HEARTBEAT_SECONDS: Final = 10.0  #: proxies cut what is silent for a minute, some sooner
@@ -26,6 +27,7 @@ _RETRY_MS: Final = 1000
 
 def stream(
     job: Job,
+    ticket: Ticket | None,
     *,
     seen: str | None,
     watcher: Watcher,
@@ -36,8 +38,9 @@ def stream(
 
     Args:
         job: as last read.
+        ticket: what follows it; None: it has ended.
         seen: the id of the last event that the client has, if it had one.
-        watcher: tells of each step.
+        watcher: gave the ticket, and takes it back.
         clock: measures.
         read: reads the job by its id.
 
@@ -46,31 +49,39 @@ def stream(
     """
     yield f"retry: {_RETRY_MS}\n\n"
     dies = clock.monotonic() + LIFE_SECONDS
-    while not job.state.terminal:
+    while ticket is not None:
         if _id(progress_of(job)) != seen:
             yield _event("progress", job, progress_of(job))
-        with watcher.following(job) as ticket:
-            if ticket is None:
-                return
-            sent_at = clock.monotonic()
-            while not ticket.ended:
-                if clock.monotonic() >= dies:
-                    return
-                if not ticket.event.wait(HEARTBEAT_SECONDS):
-                    yield ": still there\n\n"
-                    continue
-                rest = APART_SECONDS - (clock.monotonic() - sent_at)
-                if rest > 0 and not ticket.ended:
-                    clock.sleep(rest)
-                ticket.event.clear()
-                if ticket.latest is not None and not ticket.ended:
-                    yield _event("progress", job, ticket.latest)
-                    sent_at = clock.monotonic()
+        try:
+            yield from _steps(job, ticket, dies, clock)
+        finally:
+            watcher.leave(ticket)
         latest = read(job.id)
-        if latest is None or (latest == job and not latest.state.terminal):
-            return  # it expired, or this process is about to end: the client asks again
+        if not ticket.ended or latest is None:
+            return  # the stream's life is over, or the job expired
+        if latest == job and not latest.state.terminal:
+            return  # this process is about to end: the client asks the next one
         job, seen = latest, None
+        ticket = None if job.state.terminal else watcher.follow(job)
+        if ticket is None and not job.state.terminal:
+            return
     yield _event("end", job, progress_of(job))
+
+
+def _steps(job: Job, ticket: Ticket, dies: float, clock: Clock) -> Iterator[str]:
+    """The steps of one attempt until it ends, or until the stream dies."""
+    sent_at = clock.monotonic()
+    while not ticket.ended and clock.monotonic() < dies:
+        if not ticket.event.wait(HEARTBEAT_SECONDS):
+            yield ": still there\n\n"
+            continue
+        rest = APART_SECONDS - (clock.monotonic() - sent_at)
+        if rest > 0 and not ticket.ended:
+            clock.sleep(rest)
+        ticket.event.clear()
+        if ticket.latest is not None and not ticket.ended:
+            yield _event("progress", job, ticket.latest)
+            sent_at = clock.monotonic()
 
 
 def _event(name: str, job: Job, progress: Progress) -> str:

@@ -66,6 +66,9 @@ class Watch:
     def __len__(self) -> int:
         return len(self._tickets)
 
+    def __contains__(self, ticket: Ticket) -> bool:
+        return ticket in self._tickets
+
     def add(self, ticket: Ticket) -> None:
         """Let a request wait."""
         self._tickets.add(ticket)

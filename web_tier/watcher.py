@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
 from gridwell.domain.errors import ServiceError
@@ -16,7 +15,7 @@ from gridwell.domain.readable import readable_jobs
 from web_tier.watch import Ticket, Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from gridwell.domain.job import Job
     from gridwell.domain.ports import Cache, Clock, JobLedger
@@ -56,12 +55,6 @@ class Watcher:
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
-    @property
-    def has_room(self) -> bool:
-        """Whether one more request may follow a job."""
-        with self._changed:
-            return not self._closed.is_set() and self._used[True] < self._capacity[True]
-
     def wait(self, job: Job, seconds: float) -> bool:
         """Return when the job's attempt has, or may have, ended, or `seconds` have passed.
 
@@ -70,43 +63,44 @@ class Watcher:
         Returns:
             False, at once, if there is no room to wait or the process is about to end.
         """
-        with self._ticket(job, follows=False) as ticket:
-            if ticket is None:
-                return False
+        ticket = self._enter(job, follows=False)
+        if ticket is None:
+            return False
+        try:
             ticket.event.wait(seconds)
+        finally:
+            self.leave(ticket)
         return True
 
-    @contextmanager
-    def following(self, job: Job) -> Iterator[Ticket | None]:
+    def follow(self, job: Job) -> Ticket | None:
         """Follow a job's attempt: the ticket is woken by each step, and has the latest.
 
-        Whoever was woken clears the event before looking at the ticket.  None, at once: there is
-        no room, or the process is about to end.
-        """
-        with self._ticket(job, follows=True) as ticket:
-            yield ticket
+        Whoever was woken clears the event before looking at the ticket, and leaves in the end.
 
-    @contextmanager
-    def _ticket(self, job: Job, *, follows: bool) -> Iterator[Ticket | None]:
+        Returns:
+            None, at once, if there is no room to follow or the process is about to end.
+        """
+        return self._enter(job, follows=True)
+
+    def leave(self, ticket: Ticket) -> None:
+        """Neither wait nor follow any more; once is enough."""
+        with self._changed:
+            if ticket in self._watch:
+                self._used[ticket.follows] -= 1
+                self._watch.remove(ticket)
+
+    def _enter(self, job: Job, *, follows: bool) -> Ticket | None:
         ticket = Ticket(
             job=job.id, attempt=job.attempt, read_at=self._clock.monotonic(), follows=follows
         )
         with self._changed:
-            admitted = not self._closed.is_set() and self._used[follows] < self._capacity[follows]
-            if admitted:
-                self._used[follows] += 1
-                self._watch.add(ticket)
-                self._ensure_thread()
-                self._changed.notify()
-        if not admitted:
-            yield None
-            return
-        try:
-            yield ticket
-        finally:
-            with self._changed:
-                self._used[follows] -= 1
-                self._watch.remove(ticket)
+            if self._closed.is_set() or self._used[follows] >= self._capacity[follows]:
+                return None
+            self._used[follows] += 1
+            self._watch.add(ticket)
+            self._ensure_thread()
+            self._changed.notify()
+        return ticket
 
     def close(self) -> None:
         """Wake everybody, let nobody wait any more, and end the thread."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,7 +17,7 @@ from web_tier.stream import APART_SECONDS, HEARTBEAT_SECONDS, LIFE_SECONDS, stre
 from web_tier.watch import Ticket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from gridwell.domain.job import Job
 
@@ -35,18 +34,21 @@ class Script:
     clock: ManualClock
     acts: list[Callable[[Ticket], bool]]
     rooms: int = 9
+    left: int = 0
     ticket: Ticket = field(init=False)
 
-    @contextmanager
-    def following(self, job: Job) -> Iterator[Ticket | None]:
+    def follow(self, job: Job) -> Ticket | None:
         self.rooms -= 1
         if self.rooms < 0:
-            yield None
-            return
+            return None
         self.ticket = Ticket(
             job=job.id, attempt=job.attempt, read_at=0.0, follows=True, event=cast("Any", self)
         )
-        yield self.ticket
+        return self.ticket
+
+    def leave(self, ticket: Ticket) -> None:
+        assert ticket is self.ticket
+        self.left += 1
 
     def wait(self, seconds: float) -> bool:
         if not self.acts:
@@ -91,10 +93,18 @@ def told(
     clock = clock or ManualClock()
     reads = iter([DONE] if then is None else then)
     script = Script(clock, list(acts), rooms)
-    watcher = cast("Any", script)
-    return list(stream(job, seen=seen, watcher=watcher, clock=clock, read=lambda _: next(reads)))[
-        1:
-    ]
+    ticket = None if job.state.terminal else script.follow(job)
+    events = stream(
+        job,
+        ticket,
+        seen=seen,
+        watcher=cast("Any", script),
+        clock=clock,
+        read=lambda _: next(reads),
+    )
+    words = list(events)
+    assert script.left == rooms - max(0, script.rooms)
+    return words[1:]
 
 
 def data(event: str) -> dict[str, Any]:
@@ -161,7 +171,8 @@ def test_a_stream_ends_without_an_end_when_the_process_does() -> None:
 
 
 def test_a_stream_ends_when_there_is_no_room_or_its_job_is_gone() -> None:
-    assert len(told(rooms=0)) == 1
+    renewed = replace(JOB, attempt=OTHER_ATTEMPT, run=2)
+    assert len(told(ends, then=[renewed], rooms=1)) == 1
     assert len(told(ends, then=[None])) == 1
 
 

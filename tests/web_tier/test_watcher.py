@@ -249,12 +249,18 @@ def test_followers_have_places_of_their_own() -> None:
         cache=world.cache, ledger=world.ledger, clock=world.clock, capacity=0, streams=1
     )
 
-    with watcher.following(job) as first, watcher.following(job) as second:
-        assert first is not None
-        assert second is None
-        assert not watcher.has_room
-        assert not watcher.wait(job, 0.0)
-    assert watcher.has_room
+    first, second = watcher.follow(job), watcher.follow(job)
+    assert first is not None
+    assert second is None
+    assert not watcher.wait(job, 0.0)
+
+    watcher.leave(first)
+    watcher.leave(first)  # once is enough
+    third = watcher.follow(job)
+    assert third is not None
+    assert watcher.follow(job) is None
+    watcher.leave(third)
+    watcher.close()
 
 
 def test_nobody_follows_a_process_that_is_about_to_end() -> None:
@@ -264,5 +270,4 @@ def test_nobody_follows_a_process_that_is_about_to_end() -> None:
     )
     watcher.close()
 
-    with watcher.following(world.submit()) as late:
-        assert late is None
+    assert watcher.follow(world.submit()) is None

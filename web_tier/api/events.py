@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 from apiflask import APIBlueprint
 from flask import Response, request
@@ -13,9 +13,6 @@ from web_tier.api.responses import NO_STORE, find_job, no_such_job
 from web_tier.parts import here
 from web_tier.problems import problem_response, retry_after
 from web_tier.stream import stream
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 routes = APIBlueprint("events", __name__)
 
@@ -28,15 +25,17 @@ def events(job_id: str) -> Response:
     if job is None:
         return no_such_job(job_id)
     parts = here()
-    if not job.state.terminal and not parts.watcher.has_room:
+    ticket = None if job.state.terminal else parts.watcher.follow(job)
+    if ticket is None and not job.state.terminal:
         return problem_response(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "as many streams are open as this process serves; ask for the job itself now and then",
             code="too_many_streams",
             headers={"Retry-After": retry_after()},
         )
-    told: Iterator[str] = stream(
+    told = stream(
         job,
+        ticket,
         seen=request.headers.get("Last-Event-ID"),
         watcher=parts.watcher,
         clock=parts.clock,
@@ -44,4 +43,7 @@ def events(job_id: str) -> Response:
     )
     # Proxies that buffer would hold the events back.
     headers = {**NO_STORE, "X-Accel-Buffering": "no"}
-    return Response(told, headers=headers, content_type="text/event-stream; charset=utf-8")
+    response = Response(told, headers=headers, content_type="text/event-stream; charset=utf-8")
+    if ticket is not None:  # also of a client that was gone before the first event
+        response.call_on_close(partial(parts.watcher.leave, ticket))
+    return response

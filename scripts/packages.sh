@@ -1,0 +1,25 @@
+#!/bin/sh
+# Installs missing packages of the system where it may, and says what to type where it may not.
+# Arguments: names of packages, as Debian and Ubuntu have them.
+set -eu
+[ $# -gt 0 ] || exit 0
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+if ! command -v apt-get >/dev/null 2>&1; then
+    say "these programs are missing: $*; install them with your package manager, then try again"
+    exit 1
+fi
+if [ "$(id -u)" = 0 ]; then
+    root=
+elif sudo -n true 2>/dev/null; then
+    root=sudo
+else
+    say "these packages are missing: $*; type this, then try again:"
+    say "    sudo apt-get update && sudo apt-get install -y $*"
+    exit 1
+fi
+say "installing $*"
+$root apt-get update -qq
+# policy-rc.d is respected where there is one; the services that Debian starts are not used.
+$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
