@@ -5,6 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from web_tier.collect import RECONCILE_SECONDS
+
 #: Threads that never wait for a job, so that others are served while many wait.
 SERVING_THREADS = 16
 
@@ -26,6 +28,7 @@ class Settings(BaseSettings):
     port: int = Field(8080, ge=0, le=65_535)
     threads: int = Field(256, gt=SERVING_THREADS, le=4096)
     poll_seconds: float = Field(20.0, ge=0, le=20)
+    reconcile_seconds: float = Field(RECONCILE_SECONDS, gt=0, le=600)
 
     def queue(self, name: str) -> str:
         """The name of one of our queues: `chunks`, `results`, `dead_chunks`, `dead_results`."""
