@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 GRIDWELL := $(PYTHON) -m gridwell
 FAULTY := $(if $(FAULTS),--faults $(FAULTS)) $(if $(FAULTS_SEED),--faults-seed $(FAULTS_SEED))
 
-.PHONY: help run up down test check simulate exactness abuse fuzz bench-kernels screenshots lock clean
+.PHONY: help run up down test check simulate chaos exactness abuse fuzz bench-kernels screenshots lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ check: .venv/ready ## format, lint, types, import rules, known vulnerabilities
 simulate: .venv/ready ## live through many seeds of faults in virtual time (SEEDS=300, or SEED=n TRACE=1)
 	@exec $(PYTHON) -m tests.simulation $(if $(SEED),--seed $(SEED) $(if $(TRACE),--trace),--seeds $(or $(SEEDS),300))
 
+chaos: .venv/ready ## kill a whole local stack's real processes while jobs run, some twenty minutes (KILLS=200, SEED=n)
+	@exec $(PYTHON) -m tests.chaos --kills $(or $(KILLS),200) $(if $(SEED),--seed $(SEED))
+
 exactness: .venv/ready ## try every kernel on 5,000 random and adversarial cases (CASES=)
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m tests.kernels.exactness $(or $(CASES),5000)
 
@@ -55,7 +58,7 @@ lock: .venv/ready ## pin every dependency of pyproject.toml anew, in requirement
 	@exec scripts/lock.sh
 
 clean: ## remove the environment and the local region
-	rm -rf .venv .gridwell
+	rm -rf .venv .gridwell .chaos
 
 .venv/testers: .venv/ready scripts/testers.sh
 	@scripts/testers.sh

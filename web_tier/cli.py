@@ -99,6 +99,7 @@ def collect() -> None:
         clock=clock,
         stopping=stopping.is_set,
         jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311 - spreads load, guards nothing
+        reconcile_seconds=settings.reconcile_seconds,
     )
 
 

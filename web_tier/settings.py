@@ -7,6 +7,8 @@ from typing import Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from web_tier.collect import RECONCILE_SECONDS
+
 #: Threads that never wait for a job's end, so that others are served while many wait.
 SERVING_THREADS = 128
 
@@ -46,6 +48,7 @@ class Settings(Names):
     #: what a full fleet of 19 computes in the hour that a job has, at two seconds a chunk
     max_backlog: int = Field(30_000, ge=1)
     poll_seconds: float = Field(20.0, ge=0, le=20)
+    reconcile_seconds: float = Field(RECONCILE_SECONDS, gt=0, le=600)
     dollars_per_hour: float = Field(0.08925, ge=0)  #: c7i.large on demand, us-east-1, 2026
 
     @property

@@ -10,10 +10,11 @@ import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from gridwell.adapters.program import PREFIX
 from gridwell.domain.errors import GridwellError, ServiceError
 from gridwell.local_stack.faults.cli import faults as faults_group
 from gridwell.local_stack.programs import ROOT, python
@@ -34,6 +35,20 @@ _DETACH_SECONDS = 300.0
 _DOWN_SECONDS = 90.0
 
 
+class _Setting(click.ParamType[tuple[str, str]]):
+    """A setting of the programs."""
+
+    name = "NAME=VALUE"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        name, equals, setting = value.partition("=")
+        if not equals or not name.startswith(PREFIX):
+            self.fail(f"{value!r} is not {PREFIX}NAME=VALUE", param, ctx)
+        return name, setting
+
+
 @click.group("local")
 def local() -> None:
     """Run everything on this machine: no account, nothing listens beyond 127.0.0.1."""
@@ -46,6 +61,13 @@ local.add_command(faults_group)
 @state_option
 @click.option("--port", default=8080, show_default=True, help="Of the web tier.")
 @click.option("--max-instances", default=4, show_default=True, help="The fleet's cap.")
+@click.option(
+    "--set",
+    "settings",
+    type=_Setting(),
+    multiple=True,
+    help="A setting of the programs, as GRIDWELL_TICK_SECONDS=10; may be given again.",
+)
 @click.option("--demo", is_flag=True, help="Submit the demo job and show its progress.")
 @click.option("--once", is_flag=True, help="With --demo: end after the answer.")
 @click.option(
@@ -62,31 +84,43 @@ def up(
     state: Path,
     port: int,
     max_instances: int,
+    settings: tuple[tuple[str, str], ...],
     demo: bool,
     once: bool,
     detach: bool,
-    faults: str | None,
-    faults_seed: int | None,
+    **planned: Any,
 ) -> None:
-    """Start the region, bake the image, start the tiers; stay until Ctrl-C."""
+    """Start the region, bake the image, start the tiers; stay until Ctrl-C.
+
+    A program that dies is started again; if the region dies, all has ended.
+    """
     folder = StateFolder(state.resolve())
     if once and not demo:
         raise click.UsageError("--once goes with --demo")
     if detach:
         if demo:
             raise click.UsageError("--detach does not go with --demo")
-        more = [] if faults is None else [f"--faults={faults}"]
-        more += [] if faults_seed is None else [f"--faults-seed={faults_seed}"]
+        more = [f"--set={name}={value}" for name, value in settings]
+        more += [
+            f"--{name.replace('_', '-')}={value}"
+            for name, value in planned.items()
+            if value is not None
+        ]
         _detach(folder, f"--port={port}", f"--max-instances={max_instances}", *more)
         return
     try:
-        plan = _plan(faults, faults_seed)
+        plan = _plan(**planned)
         with folder.held():
             # Imported here: `down` and `--help` need neither boto3 nor the client.
             from gridwell.local_stack.up import LocalStack  # noqa: PLC0415
 
             stack = LocalStack(
-                state=folder, port=port, max_instances=max_instances, say=_teller(), faults=plan
+                state=folder,
+                port=port,
+                max_instances=max_instances,
+                say=_teller(),
+                faults=plan,
+                given=dict(settings),
             )
             status = _stay(stack, demo=demo, once=once)
     except GridwellError as error:
@@ -94,15 +128,15 @@ def up(
     sys.exit(status)
 
 
-def _plan(faults: str | None, seed: int | None) -> FaultPlan | None:
+def _plan(*, faults: str | None, faults_seed: int | None) -> FaultPlan | None:
     """The plan that the options mean."""
     if faults is None:
-        if seed is not None:
+        if faults_seed is not None:
             raise click.UsageError("--faults-seed goes with --faults")
         return None
     from gridwell.local_stack.faults.presets import find_plan  # noqa: PLC0415 - it reads botocore
 
-    return find_plan(faults, seed=seed)
+    return find_plan(faults, seed=faults_seed)
 
 
 @local.command()

@@ -21,6 +21,7 @@ from gridwell.local_stack.faults.remote import RemoteFaults
 from gridwell.local_stack.memcached import Memcached, start_memcached
 from gridwell.local_stack.processes import Child, start
 from gridwell.local_stack.programs import aws_environment, environment, python
+from gridwell.local_stack.restarts import Life
 from gridwell.local_stack.state import Running, StateFolder
 from user_data.render import encoded, worker_user_data
 
@@ -64,6 +65,7 @@ class LocalStack:
         max_instances: the fleet's cap.
         say: told, in a sentence, of every step.
         faults: what shall go wrong once all is up; None: nothing, and nothing can be planned.
+        given: settings that stand over ours, by the names of their environment variables.
     """
 
     state: StateFolder
@@ -71,9 +73,12 @@ class LocalStack:
     max_instances: int
     say: Callable[[str], None]
     faults: FaultPlan | None = None
+    given: Mapping[str, str] = field(default_factory=dict)
     _region: Child | None = None
     _memcached: Memcached | None = None
     _tiers: dict[str, Child] = field(default_factory=dict)
+    _lives: dict[str, Life] = field(default_factory=dict)
+    _due: dict[str, float] = field(default_factory=dict)  #: when what has ended starts again
     _commands: dict[str, tuple[list[str], dict[str, str]]] = field(default_factory=dict)
 
     def up(self) -> Running:
@@ -97,6 +102,7 @@ class LocalStack:
             "autoscaler": python("autoscaler", "run"),
         }.items():
             self._commands[tier] = command, env
+            self._lives[tier] = Life(began=time.monotonic())
             self._start_tier(tier)
         running = Running(
             url=f"http://127.0.0.1:{self.port}",
@@ -112,7 +118,7 @@ class LocalStack:
         return running
 
     def look_after(self) -> None:
-        """Start again what has ended by itself, as systemd would.
+        """Start again what has ended by itself, as systemd would; call it again and again.
 
         Raises:
             ServiceError: the region has ended.  All it held was in its memory, so there is
@@ -129,8 +135,19 @@ class LocalStack:
             self.say("memcached had ended and was started again")
         for tier, child in list(self._tiers.items()):
             if not child.is_running:
-                self.say(f"the {tier} had ended ({child.process.returncode}); started again")
-                self._start_tier(tier)
+                self._revive(tier, child, time.monotonic())
+
+    def _revive(self, tier: str, child: Child, now: float) -> None:
+        if tier not in self._due:
+            child.clear()
+            pause, self._lives[tier] = self._lives[tier].after(now)
+            self._due[tier] = now + pause
+            again = "started again" if not pause else f"to be started again in {pause:g} s"
+            look = "" if not pause else f"; look at {child.log}"
+            self.say(f"the {tier} had ended ({child.process.returncode}); {again}{look}")
+        if now >= self._due[tier]:
+            del self._due[tier]
+            self._start_tier(tier)
 
     def down(self) -> None:
         """End everything, the tiers first; images stay for the next time."""
@@ -192,6 +209,7 @@ class LocalStack:
             "GRIDWELL_MEMCACHED": self._memcached.address if self._memcached else "",
             "GRIDWELL_MAX_INSTANCES": str(self.max_instances),
             "GRIDWELL_PORT": str(self.port),
+            **self.given,
         }
         self.say("the stack is created; baking the image (the first time takes a minute)")
         baked = self._bake(environment(endpoint=endpoint, region=REGION, settings=settings))
@@ -201,7 +219,9 @@ class LocalStack:
             FLEET,
             {
                 "WorkerImage": baked["image"],
-                "WorkerUserData": encoded(worker_user_data(_worker_settings(settings, baked))),
+                "WorkerUserData": encoded(
+                    worker_user_data(_worker_settings(settings, self.given, baked))
+                ),
                 "Release": baked["release"],
             },
         )
@@ -240,12 +260,14 @@ class LocalStack:
             time.sleep(_LOOK_SECONDS)
 
 
-def _worker_settings(settings: Mapping[str, str], baked: Mapping[str, Any]) -> dict[str, str]:
+def _worker_settings(
+    settings: Mapping[str, str], given: Mapping[str, str], baked: Mapping[str, Any]
+) -> dict[str, str]:
     """What an instance is told: of the stack's settings, those that a worker reads."""
     told = ("FLEET", "CHUNKS_QUEUE", "RESULTS_QUEUE", "LEDGER_TABLE", "BUCKET")
     return {
         **{f"GRIDWELL_{name}": settings[f"GRIDWELL_{name}"] for name in told},
-        **WORKER_SETTINGS,
+        **{name: given.get(name, value) for name, value in WORKER_SETTINGS.items()},
         "GRIDWELL_RELEASE": baked["release"],
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,41 @@ class Members:
         return lines
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A process that was there when somebody looked."""
+
+    pid: int
+    parent: int
+    start: str  #: when it began: an id alone may come again
+    arguments: tuple[str, ...]
+
+    def runs(self, *module: str) -> bool:
+        """Whether it is `python -m <module> …`."""
+        words = ("-m", *module)
+        return any(
+            self.arguments[place : place + len(words)] == words
+            for place in range(len(self.arguments))
+        )
+
+    def signal(self, number: signal.Signals) -> bool:
+        """Send it a signal, and to nobody who got its id after it; whether it was still there."""
+        try:
+            handle = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            return False
+        try:
+            # Compared while the handle holds the id.
+            if _start_time(self.pid) != self.start:
+                return False
+            signal.pidfd_send_signal(handle, number)
+        except ProcessLookupError:
+            return False
+        finally:
+            os.close(handle)
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """A process and all that descends from it."""
@@ -34,8 +71,19 @@ class Family:
 
     def named(self, module: str, *words: str) -> list[int]:
         """The ids of those that run `python -m <module> <words>`."""
-        command = "\0".join(("", "-m", module, *words, ""))
-        return [pid for pid in self._ids() if command in _command(pid)]
+        return [process.pid for process in self.processes() if process.runs(module, *words)]
+
+    def processes(self) -> list[Process]:
+        """Those that are there now; none that has ended and waits to be noticed."""
+        found = []
+        for pid in self._ids():
+            fields = _stat(pid)
+            if fields is not None and fields[0] != "Z":
+                arguments = tuple(_command(pid).split("\0")[:-1])
+                found.append(
+                    Process(pid=pid, parent=int(fields[1]), start=fields[19], arguments=arguments)
+                )
+        return found
 
     def _ids(self) -> list[int]:
         children: dict[int, list[int]] = {}

@@ -63,6 +63,27 @@ def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     assert child.stop(0.2) == -signal.SIGKILL
 
 
+def test_what_a_killed_child_leaves_behind_is_ended_before_it_is_started_again(
+    tmp_path: Path,
+) -> None:
+    # As gunicorn leaves its worker, which would hold the port for seconds.
+    script = "sleep 60 & echo $!; kill -KILL $$"
+    child = start("left", ["sh", "-c", script], env=ENV, log=tmp_path / "log", read_output=True)
+    assert child.process.stdout is not None
+    orphan = int(child.process.stdout.readline())
+    assert child.process.wait(5) == -signal.SIGKILL
+    assert is_alive(orphan)
+
+    child.clear()
+
+    deadline = time.monotonic() + 5
+    while is_alive(orphan):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    child.clear()  # nothing is left, which is no error
+    child.process.stdout.close()
+
+
 def test_a_child_cannot_be_started_from_a_thread_that_would_take_it_along(tmp_path: Path) -> None:
     errors: list[Exception] = []
 
