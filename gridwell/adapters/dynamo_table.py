@@ -92,9 +92,9 @@ class Table:
         return True, None
 
     def update(
-        self, key: Item, change: str, condition: str, values: Mapping[str, Any]
+        self, key: Item, change: str, condition: str | None, values: Mapping[str, Any]
     ) -> tuple[bool, Item | None]:
-        """Change an item, where the condition holds.
+        """Change an item, where the condition holds; without one, make it if there is none.
 
         Args:
             key: of the item.
@@ -106,20 +106,49 @@ class Table:
             True and the item after the change; or False and the item that stood against it, None
             if there is none.
         """
+        options = _expressions(f"{change} {condition or ''}", values)
+        if condition is not None:
+            options["ConditionExpression"] = condition
         with translated(self._resource):
             try:
                 reply = self._client.update_item(
                     TableName=self._name,
                     Key=key,
                     UpdateExpression=change,
-                    ConditionExpression=condition,
                     ReturnValues="ALL_NEW",
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                    **_expressions(f"{change} {condition}", values),
+                    **options,
                 )
             except ClientError as error:
                 return False, _item_against(error)
         return True, reply["Attributes"]
+
+    def count(self, index: str, keys: Mapping[str, str]) -> int:
+        """How many items an index, which may lag, has under both of its keys.
+
+        Args:
+            index: its name.
+            keys: the attributes that it is hashed and sorted by, and their values.
+        """
+        names = {f"#{name}": name for name in keys}
+        values: Any = {f":{name}": {"S": value} for name, value in keys.items()}
+        found = 0
+        start: Any = {}
+        while True:
+            with translated(f"the index {index} of {self._resource}"):
+                reply = self._client.query(
+                    TableName=self._name,
+                    IndexName=index,
+                    Select="COUNT",
+                    KeyConditionExpression=" AND ".join(f"#{name} = :{name}" for name in keys),
+                    ExpressionAttributeNames=names,
+                    ExpressionAttributeValues=values,
+                    **start,
+                )
+            found += reply["Count"]
+            if "LastEvaluatedKey" not in reply:
+                return found
+            start = {"ExclusiveStartKey": reply["LastEvaluatedKey"]}
 
     def query(self, index: str, key: str, value: str, **options: Any) -> Iterator[Item]:
         """Keys from an index, which may lag, page after page.

@@ -232,6 +232,13 @@ class DynamoJobLedger:
             for item in self._table.query("unfinished", "unfinished", shard)
         ]
 
+    def count_unfinished(self, client: str) -> int:
+        """See `gridwell.domain.ports.JobLedger`."""
+        also = {"client": client}
+        return sum(
+            self._table.count("unfinished", {"unfinished": shard} | also) for shard in SHARDS
+        )
+
     def recent(self, client: str, *, limit: int, cursor: str | None = None) -> Page:
         """See `gridwell.domain.ports.JobLedger`.
 

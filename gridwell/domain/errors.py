@@ -2,6 +2,8 @@
 
 * GridwellError
   x InvalidJob          the client asked for something we cannot compute    (HTTP 422)
+  x InvalidAccess       a key cannot be made like this                      (usage)
+  x OverQuota           a client has had its share for now                  (HTTP 429)
   x InvalidMessage      a queue or a store gave us bytes we cannot read     (dead letter)
     + OtherVersion      another release wrote them, and can read them       (leave them to it)
   x ServiceError        AWS or memcached did not answer as it should
@@ -38,6 +40,25 @@ class InvalidJob(GridwellError):  # noqa: N818 - named for what it is, like KeyE
     def __init__(self, *faults: Fault) -> None:
         self.faults = faults
         super().__init__("; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults))
+
+
+class InvalidAccess(GridwellError):  # noqa: N818 - see InvalidJob
+    """An operator asked for a key that cannot be."""
+
+
+class OverQuota(GridwellError):  # noqa: N818 - see InvalidJob
+    """A client has had its share for now.
+
+    Args:
+        detail: what is used up, and the remedy.
+        code: a stable word for programs.
+        retry_after: seconds after which asking again may help.
+    """
+
+    def __init__(self, detail: str, *, code: str, retry_after: int) -> None:
+        self.code = code
+        self.retry_after = retry_after
+        super().__init__(detail)
 
 
 class InvalidMessage(GridwellError):  # noqa: N818 - see InvalidJob

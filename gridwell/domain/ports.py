@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from gridwell.domain.access import AccessKey
     from gridwell.domain.failure import ChunkFailure
     from gridwell.domain.fleet import (
         Control,
@@ -213,6 +214,9 @@ class JobLedger(Protocol):
     def unfinished(self) -> list[str]:
         """Ids of unfinished jobs, from an index that may lag: read each before acting on it."""
 
+    def count_unfinished(self, client: str) -> int:
+        """How many of a client's jobs have not ended, from an index that may lag."""
+
     def recent(self, client: str, *, limit: int, cursor: str | None = None) -> Page:
         """A client's jobs, the newest first, from an index that may lag.
 
@@ -273,6 +277,79 @@ class FleetLedger(Protocol):
         Returns:
             Whether it is now this lease, by this write or by the same one before.
         """
+
+
+class AccessLedger(Protocol):
+    """What the ledger keeps of clients: their keys, and what they have spent."""
+
+    def add_key(self, key: AccessKey) -> bool:
+        """Store a new key.
+
+        Returns:
+            Whether it is stored; False: there is another one of that id.
+        """
+
+    def key(self, key_id: str) -> AccessKey | None:
+        """The key of that id, as of now."""
+
+    def all_keys(self) -> tuple[AccessKey, ...]:
+        """All keys that ever were, the newest first."""
+
+    def revoke_key(self, key_id: str, *, now: float) -> AccessKey | None:
+        """Let a key open nothing any more; one that was revoked before stays as it is.
+
+        Returns:
+            The key as it is then, or None if there is none.
+        """
+
+    def spend(self, client: str, day: int, seconds: float, *, budget: float) -> bool:
+        """Add to what a client has spent in a day, if that stays within its budget.
+
+        One atomic step; but a call that is repeated as its reply was lost may count twice.
+
+        Args:
+            client: who spends.
+            day: in UTC, counted from 1970.
+            seconds: estimated, of one core.
+            budget: of that day.
+
+        Returns:
+            Whether it was within, and is counted.
+        """
+
+    def give_back(self, client: str, day: int, seconds: float) -> None:
+        """Take from what a client has spent in a day what was spent for nothing."""
+
+    def spent(self, client: str, day: int) -> float:
+        """The estimated seconds that a client has spent in a day."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a caller stands with a rate limit."""
+
+    within: bool  #: whether this call is within the limit
+    remaining: int  #: calls that are left
+    reset: int  #: whole seconds, at least 1, until there are more
+
+
+class Rates(Protocol):
+    """Counts calls by who makes them, over sliding windows: a little forgetful, like a cache.
+
+    No call raises while the counts are away: each process then counts for itself.
+    """
+
+    def take(self, rate: str, kind: str, who: str) -> Standing:
+        """Count a call, if it is within the limit.
+
+        Args:
+            rate: the limit, such as `100/minute`.
+            kind: what is counted; different kinds never add up.
+            who: whose call it is.
+        """
+
+    def look(self, rate: str, kind: str, who: str) -> Standing:
+        """Where a caller would stand, without counting."""
 
 
 class ObjectStore(Protocol):

@@ -502,6 +502,18 @@ def test_unfinished_jobs_are_listed_until_they_end(ledger: JobLedger) -> None:
     assert len(listed) == len(set(listed))
 
 
+def test_a_clients_unfinished_jobs_are_counted_apart_from_others(ledger: JobLedger) -> None:
+    client = f"client-{next(_clients)}"
+    jobs = [a_job(a_problem(min_distance=number / 8), client=client) for number in range(3)]
+    for one in (*jobs, a_job(a_problem(), client=f"{client}-other")):
+        assert ledger.create(one)
+
+    assert ledger.count_unfinished(client) == 3
+    ledger.fail(jobs[0].id, jobs[0].attempt, JobError("gone", "for a test"), now=NOW)
+    assert ledger.count_unfinished(client) == 2
+    assert ledger.count_unfinished(f"{client}-nobody") == 0
+
+
 def test_a_renewed_job_is_unfinished_again(ledger: JobLedger, job: Job) -> None:
     ledger.fail(job.id, ATTEMPT, ERROR, now=NOW)
     assert job.id not in ledger.unfinished()

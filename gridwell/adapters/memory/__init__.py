@@ -4,6 +4,7 @@ They ship, so that whoever builds on Gridwell can test without AWS; the suites i
 hold them and the real adapters to the same promises.
 """
 
+from gridwell.adapters.memory.access import MemoryAccessLedger
 from gridwell.adapters.memory.clock import ManualClock
 from gridwell.adapters.memory.ec2 import MemoryEc2
 from gridwell.adapters.memory.ledger import MemoryLedger
@@ -12,6 +13,7 @@ from gridwell.adapters.memory.stores import MemoryCache, MemoryStore
 
 __all__ = [
     "ManualClock",
+    "MemoryAccessLedger",
     "MemoryCache",
     "MemoryEc2",
     "MemoryLedger",

@@ -171,6 +171,11 @@ class MemoryLedger:
         """See `gridwell.domain.ports.JobLedger`."""
         return [job.id for job in list(self._jobs.values()) if not job.state.terminal]
 
+    def count_unfinished(self, client: str) -> int:
+        """See `gridwell.domain.ports.JobLedger`."""
+        jobs = list(self._jobs.values())
+        return sum(job.client == client and not job.state.terminal for job in jobs)
+
     def recent(self, client: str, *, limit: int, cursor: str | None = None) -> Page:
         """See `gridwell.domain.ports.JobLedger`."""
         if cursor is not None and not cursor.isdecimal():

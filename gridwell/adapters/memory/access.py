@@ -1,0 +1,59 @@
+"""Keys and budgets in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gridwell.domain.access import AccessKey
+
+
+class MemoryAccessLedger:
+    """Keeps the promises of `gridwell.domain.ports.AccessLedger`."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, AccessKey] = {}
+        self._spent: dict[tuple[str, int], float] = defaultdict(float)
+        self._lock = threading.Lock()
+
+    def add_key(self, key: AccessKey) -> bool:
+        """See `gridwell.domain.ports.AccessLedger`."""
+        with self._lock:
+            return self._keys.setdefault(key.id, key) == key
+
+    def key(self, key_id: str) -> AccessKey | None:
+        """See `gridwell.domain.ports.AccessLedger`."""
+        return self._keys.get(key_id)
+
+    def all_keys(self) -> tuple[AccessKey, ...]:
+        """See `gridwell.domain.ports.AccessLedger`."""
+        return tuple(sorted(self._keys.values(), key=lambda key: (-key.created, key.id)))
+
+    def revoke_key(self, key_id: str, *, now: float) -> AccessKey | None:
+        """See `gridwell.domain.ports.AccessLedger`."""
+        with self._lock:
+            key = self._keys.get(key_id)
+            if key is not None and key.revoked is None:
+                key = self._keys[key_id] = replace(key, revoked=now)
+            return key
+
+    def spend(self, client: str, day: int, seconds: float, *, budget: float) -> bool:
+        """See `gridwell.domain.ports.AccessLedger`."""
+        with self._lock:
+            total = round(self._spent[client, day] + seconds, 6)
+            if total > budget:
+                return False
+            self._spent[client, day] = total
+            return True
+
+    def give_back(self, client: str, day: int, seconds: float) -> None:
+        """See `gridwell.domain.ports.AccessLedger`."""
+        with self._lock:
+            self._spent[client, day] = round(self._spent[client, day] - seconds, 6)
+
+    def spent(self, client: str, day: int) -> float:
+        """See `gridwell.domain.ports.AccessLedger`."""
+        return self._spent[client, day]

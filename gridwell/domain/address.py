@@ -1,0 +1,33 @@
+"""What an address says of who is there."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Final
+
+_HOME: Final = 64  #: bits of an IPv6 address that a provider gives to one customer
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, which nobody else reaches under that name."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:  # a name
+        return host == "localhost"
+
+
+def network_of(address: str) -> str:
+    """What to count an address by: itself, or of IPv6 the network that one customer has.
+
+    Who may choose among 2^64 addresses would else never be counted twice.
+    """
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:  # a socket file, or what a proxy made up
+        return "unknown"
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    network = ipaddress.ip_network((int(found), _HOME), strict=False)
+    return str(network)

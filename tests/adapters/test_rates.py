@@ -1,0 +1,116 @@
+"""One suite for counting rates, in memcached and in one process.
+
+Windows are a day long: the libraries below read the machine's clock, and no test may straddle two.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gridwell.adapters.memory import ManualClock
+from gridwell.adapters.rates import CountedRates, MemcachedRates
+from tests.adapters.threads import at_once
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gridwell.domain.ports import Rates
+    from gridwell.local_stack.memcached import Memcached
+
+RATE = "3/day"
+_numbers = itertools.count()
+
+
+@pytest.fixture(params=["process", "memcached"])
+def rates(request: pytest.FixtureRequest) -> Iterator[Rates]:
+    if request.param == "process":
+        yield CountedRates()
+        return
+    server: Memcached = request.getfixturevalue("memcached")
+    counted = MemcachedRates(server.address)
+    yield counted
+    counted.close()
+
+
+@pytest.fixture
+def who() -> str:
+    return f"client-{next(_numbers)}"
+
+
+def test_calls_are_within_the_limit_until_it_is_used_up(rates: Rates, who: str) -> None:
+    standings = [rates.take(RATE, "submits", who) for _ in range(4)]
+
+    assert [standing.within for standing in standings] == [True, True, True, False]
+    assert [standing.remaining for standing in standings] == [2, 1, 0, 0]
+    assert all(1 <= standing.reset <= 86_400 for standing in standings)
+
+
+def test_looking_counts_nothing(rates: Rates, who: str) -> None:
+    for _ in range(5):
+        assert rates.look(RATE, "submits", who).within
+    for _ in range(3):
+        rates.take(RATE, "submits", who)
+
+    assert not rates.look(RATE, "submits", who).within
+
+
+def test_others_and_other_kinds_are_counted_apart(rates: Rates, who: str) -> None:
+    for _ in range(4):
+        rates.take(RATE, "submits", who)
+
+    assert rates.take(RATE, "reads", who).within
+    assert rates.take(RATE, "submits", f"{who}-other").within
+    assert rates.take(RATE, "submits", "2001:db8::/64").within
+
+
+def test_calls_at_once_are_not_counted_as_one(rates: Rates, who: str) -> None:
+    within = at_once([lambda: rates.take("10/day", "submits", who).within] * 24)
+
+    assert within.count(True) <= 10
+    assert not rates.look("10/day", "submits", who).within
+
+
+def test_processes_count_together(memcached: Memcached, who: str) -> None:
+    one, two = MemcachedRates(memcached.address), MemcachedRates(memcached.address)
+
+    within = [rates.take(RATE, "submits", who).within for rates in (one, two, one, two)]
+
+    assert within == [True, True, True, False]
+    one.close()
+    two.close()
+
+
+def test_without_memcached_a_process_counts_for_itself_and_says_so_once(
+    who: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.socket() as nobody:  # bound, so nobody else takes the port; nobody listens
+        nobody.bind(("127.0.0.1", 0))
+        rates = MemcachedRates(f"127.0.0.1:{nobody.getsockname()[1]}", clock=ManualClock())
+
+        within = [rates.take(RATE, "submits", who).within for _ in range(4)]
+
+    assert within == [True, True, True, False]
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+def test_memcached_is_asked_again_after_a_second(
+    memcached: Memcached, who: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    clock = ManualClock()
+    rates = MemcachedRates(memcached.address, clock=clock)
+    rates._outage.note_failure()
+    for _ in range(4):
+        rates.take(RATE, "submits", who)
+    assert not rates.take(RATE, "submits", who).within  # in this process
+
+    clock.sleep(1.0)
+
+    assert rates.take(RATE, "submits", who).within  # there nothing was counted yet
+    assert [record.getMessage() for record in caplog.records] == ["memcached counts rates again"]
+    rates.close()

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gridwell.domain.address import is_loopback, network_of
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost"])
+def test_this_machine_is_known_by_its_names(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "example.org", "", "localhost.evil"])
+def test_what_others_can_reach_is_not_this_machine(host: str) -> None:
+    assert not is_loopback(host)
+
+
+@given(st.ip_addresses(v=4))
+def test_an_ipv4_address_counts_for_itself(address: object) -> None:
+    assert network_of(str(address)) == network_of(f"::ffff:{address}") == str(address)
+
+
+@given(st.integers(1, 2**64 - 1), st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
+def test_all_ipv6_addresses_of_one_customer_count_as_one(site: int, one: int, two: int) -> None:
+    first, second = (ipaddress.IPv6Address(site << 64 | host) for host in (one, two))
+
+    assert network_of(str(first)) == network_of(str(second))
+
+
+def test_what_is_no_address_counts_together() -> None:
+    assert network_of("") == network_of("a name") == "unknown"
