@@ -15,6 +15,7 @@ import click
 
 from gridwell.adapters.program import log_to_stderr, read_settings
 from web_tier.operate import dead_letters
+from web_tier.operate_keys import keys
 from web_tier.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def main() -> None:
-    """The web tier: takes jobs over HTTP, collects what workers found, shows dead letters."""
+    """The web tier: takes jobs over HTTP, collects results; keys and dead letters."""
 
 
 main.add_command(dead_letters)
+main.add_command(keys)
 
 
 @main.command()

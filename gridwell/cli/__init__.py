@@ -16,6 +16,7 @@ from gridwell.cli.lazy import LazyGroup, Part
         Part("jobs", "gridwell.cli.jobs:jobs", "List jobs, the newest first."),
         Part("load", "gridwell.cli.programs:load", "Send many jobs and verify every answer."),
         Part("local", "gridwell.local_stack.cli:local", "Run everything on this machine."),
+        Part("keys", "gridwell.cli.programs:keys", "Make, list and revoke the keys of clients."),
         Part("pause", "gridwell.cli.programs:pause", "Start and launch no more instances."),
         Part("resume", "gridwell.cli.programs:resume", "Start and launch instances again."),
         Part("cap", "gridwell.cli.programs:cap", "Let the fleet have at most N instances."),

@@ -50,6 +50,13 @@ def dead_letters(arguments: tuple[str, ...]) -> None:
     _become("web_tier", "dead-letters", *arguments)
 
 
+@click.command(add_help_option=False, context_settings=_PASSED_ON)
+@_arguments
+def keys(arguments: tuple[str, ...]) -> None:
+    """Make, list and revoke the keys by which clients are known."""
+    _become("web_tier", "keys", *arguments)
+
+
 def _become(module: str, *arguments: str) -> NoReturn:
     """Run a program in this process's place: it gets our signals, and its status is ours."""
     paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
