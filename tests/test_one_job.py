@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -134,11 +135,11 @@ def test_asking_again_is_joining_and_then_the_answer(world: World) -> None:
 def test_another_client_gets_the_same_answer_without_computing(world: World) -> None:
     problem = a_problem(6, atoms=9)
     tier = service(world)
-    tier.submit(problem, client="one")
+    replace(tier, client="one").submit(problem)
     work_all(world)
     collect_all(world)
 
-    other = tier.submit(problem, client="two")
+    other = replace(tier, client="two").submit(problem)
 
     assert_true(world, other, problem)
 

@@ -9,7 +9,9 @@ from apiflask import APIFlask
 import gridwell
 from gridwell.domain import limits
 from web_tier import problems
-from web_tier.api import docs, events, files, fleet, jobs
+from web_tier.access import guard
+from web_tier.access import pages as login
+from web_tier.api import docs, events, files, fleet, jobs, security
 from web_tier.pages import routes as pages
 from web_tier.pages import shell
 from web_tier.parts import give
@@ -48,11 +50,22 @@ def create_app(parts: Parts) -> APIFlask:
 
     @app.spec_processor
     def complete(spec: dict[str, Any] | str) -> dict[str, Any] | str:
-        return spec if isinstance(spec, str) else docs.complete(spec)
+        if isinstance(spec, str):
+            return spec
+        is_open = parts.access.keyring is None
+        return security.secure(docs.complete(spec), app.url_map, is_open=is_open)
 
     give(app, parts)
     problems.register(app)
     shell.furnish(app)
-    for routes in (jobs.routes, events.routes, files.routes, fleet.routes, pages.routes):
+    guard.install(app, parts.access, parts.clock)
+    for routes in (
+        jobs.routes,
+        events.routes,
+        files.routes,
+        fleet.routes,
+        pages.routes,
+        login.routes,
+    ):
         app.register_blueprint(routes)
     return app

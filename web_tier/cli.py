@@ -107,21 +107,33 @@ def collect() -> None:
 
 def application() -> Flask:
     """The application as gunicorn's worker loads it."""
+    from werkzeug.middleware.proxy_fix import ProxyFix  # noqa: PLC0415
+
     from web_tier.app import create_app  # noqa: PLC0415 - `serve` itself needs none of it
 
     log_to_stderr()
-    return create_app(chosen_parts(read_settings(Settings)))
+    settings = read_settings(Settings)
+    app = create_app(chosen_parts(settings))
+    if settings.proxies:
+        # Only what our own proxies say of the caller is believed.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)  # type: ignore[method-assign]  # Flask's own way
+    return app
 
 
 def chosen_parts(settings: Settings) -> Parts:
     """The parts of the application on AWS and memcached."""
     from gridwell.adapters.aws import client  # noqa: PLC0415 - as above
     from gridwell.adapters.clock import SystemClock  # noqa: PLC0415
+    from gridwell.adapters.ledger_access import DynamoAccessLedger  # noqa: PLC0415
     from gridwell.adapters.ledger_fleet import DynamoFleetLedger  # noqa: PLC0415
     from gridwell.adapters.ledger_jobs import DynamoJobLedger  # noqa: PLC0415
     from gridwell.adapters.memcached import MemcachedCache  # noqa: PLC0415
+    from gridwell.adapters.rates import MemcachedRates  # noqa: PLC0415
     from gridwell.adapters.s3 import S3Store  # noqa: PLC0415
     from gridwell.adapters.sqs import SqsQueue  # noqa: PLC0415
+    from web_tier.access.keyring import Keyring  # noqa: PLC0415
+    from web_tier.access.policy import Access  # noqa: PLC0415
+    from web_tier.allowance import Allowance  # noqa: PLC0415
     from web_tier.backlog import Backlog  # noqa: PLC0415
     from web_tier.gate import usual_gates  # noqa: PLC0415
     from web_tier.parts import Parts  # noqa: PLC0415
@@ -133,6 +145,8 @@ def chosen_parts(settings: Settings) -> Parts:
     dynamodb = client("dynamodb")
     ledger = DynamoJobLedger(dynamodb, settings.table)
     chunks = SqsQueue(client("sqs"), settings.queue("chunks"))
+    access_ledger = DynamoAccessLedger(dynamodb, settings.table)
+    allowance = Allowance(quota=settings.quota, jobs=ledger, spending=access_ledger, clock=clock)
     service = Service(
         ledger=ledger,
         store=S3Store(client("s3"), settings.bucket),
@@ -141,6 +155,7 @@ def chosen_parts(settings: Settings) -> Parts:
         clock=clock,
         draw_attempt=lambda: secrets.token_hex(8),
         admit=Backlog(chunks, clock=clock, limit=settings.max_backlog).admit,
+        charge=allowance.charge,
     )
     return Parts(
         service=service,
@@ -155,4 +170,10 @@ def chosen_parts(settings: Settings) -> Parts:
         clock=clock,
         gates=usual_gates(clock),
         dollars_per_hour=settings.dollars_per_hour,
+        access=Access(
+            keyring=Keyring(access_ledger, clock) if settings.access == "keys" else None,
+            rates=MemcachedRates(settings.memcached),
+            limits=settings.rates,
+            failure_limit=settings.failure_rate,
+        ),
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, cast
 
 from flask import current_app
+
+from web_tier.access.caller import caller
+from web_tier.access.policy import Access
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -27,6 +30,7 @@ class Parts:
     fleet: FleetLedger
     clock: Clock
     gates: Gates
+    access: Access = field(default_factory=Access)
     dollars_per_hour: float = 0.0  #: what an instance costs, for estimates
 
 
@@ -41,5 +45,9 @@ def parts_of(app: Flask) -> Parts:
 
 
 def here() -> Parts:
-    """The parts of the application that handles this request."""
-    return parts_of(current_app)
+    """The parts of the application that handles this request, as its caller may use them.
+
+    Views see the caller's own jobs, and can forget nothing that would show them another's.
+    """
+    parts = parts_of(current_app)
+    return replace(parts, service=replace(parts.service, client=caller().client))

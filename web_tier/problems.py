@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Final
 from flask import Response, has_request_context, render_template, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from gridwell.domain.access import redacted
 from gridwell.domain.errors import (
     Fault,
     GridwellError,
     InvalidJob,
+    OverQuota,
     ServiceBusy,
 )
 from gridwell.domain.job import NO_CANDIDATE_POINT
@@ -59,7 +61,7 @@ def problem_response(
         errors=[FaultShown(pointer=fault.pointer, detail=_short(fault.detail)) for fault in faults],
     )
     headers = {"Cache-Control": "no-store", **(headers or {})}
-    if _for_people():
+    if is_for_people():
         page = render_template("error.html", problem=body)
         return Response(page, status, headers, content_type="text/html; charset=utf-8")
     return Response(
@@ -75,6 +77,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(InvalidJob, _invalid)
     app.register_error_handler(NoCandidatePoint, _no_candidate)
     app.register_error_handler(Overloaded, _overloaded)
+    app.register_error_handler(OverQuota, _over_quota)
     app.register_error_handler(ServiceBusy, _busy)
     app.register_error_handler(GridwellError, _broken)
 
@@ -85,7 +88,7 @@ def retry_after() -> str:
     return str(random.randint(low, high))  # noqa: S311 - spreads load, guards nothing
 
 
-def _for_people() -> bool:
+def is_for_people() -> bool:
     """Whether the request came from somebody who looks at a page, and not at the interface."""
     if not has_request_context() or request.path.startswith("/v1/"):
         return False
@@ -94,6 +97,8 @@ def _for_people() -> bool:
 
 
 def _short(text: str) -> str:
+    """A text of bounded length, in which no key is shown to who reads over a shoulder."""
+    text = redacted(text)
     return text if len(text) <= _DETAIL else f"{text[:_DETAIL]}…"
 
 
@@ -135,6 +140,15 @@ def _no_candidate(error: NoCandidatePoint) -> Response:
         error.faults[0].detail,
         code=NO_CANDIDATE_POINT,
         faults=error.faults,
+    )
+
+
+def _over_quota(error: OverQuota) -> Response:
+    return problem_response(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        str(error),
+        code=error.code,
+        headers={"Retry-After": str(error.retry_after)},
     )
 
 

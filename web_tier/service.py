@@ -23,6 +23,7 @@ from gridwell.domain.job import (
 from gridwell.domain.objects import answer_object, problem_object, record_object
 from gridwell.domain.ports import Page
 from gridwell.domain.problem import Problem
+from web_tier.allowance import Charge
 from web_tier.answers import (
     FINAL_SECONDS,
     PROGRESS_SECONDS,
@@ -67,15 +68,14 @@ class Service:
     clock: Clock
     draw_attempt: Callable[[], str]  #: 16 fresh random hex digits
     admit: Callable[[], None] = lambda: None  #: raises if no more chunks should be queued
+    client: str = PUBLIC_CLIENT  #: whose jobs these are: those of others do not exist here
+    charge: Callable[[str, Problem], Charge] = lambda *_: Charge()  #: raises if it is too much
 
-    def submit(
-        self, problem: Problem, *, client: str = PUBLIC_CLIENT, seed: int | None = None
-    ) -> Job:
+    def submit(self, problem: Problem, *, seed: int | None = None) -> Job:
         """The job of this client for a problem: joined, renewed or made.
 
         Args:
             problem: what is asked.
-            client: who asks.
             seed: the request's own way to write the atoms, kept for people to read.
 
         Returns:
@@ -85,10 +85,10 @@ class Service:
         Raises:
             NoCandidatePoint: if no point qualifies and that is cheap to know.
             ServiceBusy: if it is unknown whether the job was accepted; asking again joins it.
-                Or what `admit` raises, before anything is stored.
+                Or what `admit` and `charge` raise, before anything is stored.
         """
         now = self.clock.now()
-        job = job_id(client, problem.sha)
+        job = job_id(self.client, problem.sha)
         values = self.cache.get_many([final_key(job), answer_key(problem.sha)])
         if (final := _lasting(values, job, now)) is not None:
             return final
@@ -100,17 +100,19 @@ class Service:
         answer = self._known_answer(problem, values)
         if answer is None:
             self.admit()
-        fresh = fresh_job(problem, self.draw_attempt(), client, seed, seen, now)
-        self._store(problem)
-        if answer is not None:
-            fresh = ended_job(fresh, answer, now)
-            self.store.put_new(
-                record_object(job, fresh.attempt),
-                record(problem, answer),
-                content_type="application/json",
-            )
-        if not self.ledger.create(fresh, replaces=seen):
-            return self._first(job, now)
+        fresh = fresh_job(problem, self.draw_attempt(), self.client, seed, seen, now)
+        with Charge() if answer is not None else self.charge(self.client, problem) as charge:
+            self._store(problem)
+            if answer is not None:
+                fresh = ended_job(fresh, answer, now)
+                self.store.put_new(
+                    record_object(job, fresh.attempt),
+                    record(problem, answer),
+                    content_type="application/json",
+                )
+            if not self.ledger.create(fresh, replaces=seen):
+                return self._first(job, now)
+            charge.accept()
         # From here on the job is accepted: nothing below may fail the request.
         if seen is not None:
             self.cache.delete(final_key(job))
@@ -119,7 +121,7 @@ class Service:
         self._dispatch(fresh)
         return fresh
 
-    def read(self, job: str, *, client: str = PUBLIC_CLIENT) -> Job | None:
+    def read(self, job: str) -> Job | None:
         """A job of this client, or None if there is none (any more).
 
         Raises:
@@ -132,9 +134,9 @@ class Service:
             if found is None or _expired(found, now):
                 return None
             self._remembered(found)
-        return found if found.client == client else None
+        return found if found.client == self.client else None
 
-    def cancel(self, job: str, *, client: str = PUBLIC_CLIENT) -> Job | None:
+    def cancel(self, job: str) -> Job | None:
         """End a job of this client that has not ended; workers drop its chunks by themselves.
 
         Returns:
@@ -147,7 +149,7 @@ class Service:
         for _ in range(_CANCEL_ROUNDS):
             now = self.clock.now()
             found = self.ledger.read(job)
-            if found is None or found.client != client or _expired(found, now):
+            if found is None or found.client != self.client or _expired(found, now):
                 return None
             if found.state.terminal:
                 return self._remembered(found)
@@ -155,14 +157,14 @@ class Service:
             self.ledger.cancel(job, found.attempt, now=now)
         raise ServiceBusy(f"job {job} changes too fast to be cancelled")
 
-    def recent(self, *, limit: int, cursor: str | None = None, client: str = PUBLIC_CLIENT) -> Page:
+    def recent(self, *, limit: int, cursor: str | None = None) -> Page:
         """This client's jobs, the newest first; expired ones are left out.
 
         Raises:
             InvalidJob: if the cursor is not one of ours.
         """
         now = self.clock.now()
-        page = self.ledger.recent(client, limit=limit, cursor=cursor)
+        page = self.ledger.recent(self.client, limit=limit, cursor=cursor)
         return Page(tuple(job for job in page.jobs if not _expired(job, now)), page.cursor)
 
     def problem(self, job: Job) -> Problem | None:

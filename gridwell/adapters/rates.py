@@ -115,15 +115,21 @@ class MemcachedRates:
 
 def _taken(limiter: Any, item: RateLimitItem, kind: str, who: str) -> Standing:
     within: bool = limiter.hit(item, kind, who)
-    return _standing(within, limiter.get_window_stats(item, kind, who))
+    return _standing(item, within, limiter.get_window_stats(item, kind, who))
 
 
 def _seen(limiter: Any, item: RateLimitItem, kind: str, who: str) -> Standing:
     within: bool = limiter.test(item, kind, who)
-    return _standing(within, limiter.get_window_stats(item, kind, who))
+    return _standing(item, within, limiter.get_window_stats(item, kind, who))
 
 
-def _standing(within: bool, stats: Any) -> Standing:  # noqa: FBT001 - one of two facts
+def _standing(item: RateLimitItem, within: bool, stats: Any) -> Standing:  # noqa: FBT001 - one of two facts
     reset = max(1, math.ceil(stats.reset_time - time.time()))
     # Others may have used up what this call found.
-    return Standing(within=within, remaining=max(0, stats.remaining), reset=reset)
+    return Standing(
+        limit=item.amount,
+        window=item.get_expiry(),
+        within=within,
+        remaining=max(0, stats.remaining),
+        reset=reset,
+    )

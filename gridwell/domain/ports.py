@@ -328,6 +328,8 @@ class AccessLedger(Protocol):
 class Standing:
     """Where a caller stands with a rate limit."""
 
+    limit: int  #: calls
+    window: int  #: in so many seconds
     within: bool  #: whether this call is within the limit
     remaining: int  #: calls that are left
     reset: int  #: whole seconds, at least 1, until there are more

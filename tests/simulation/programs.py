@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from app_tier.bench import Ports as WorkerPorts
@@ -251,19 +252,20 @@ class Client(_Supervised):
             **ports,
             clock=self._world.sim.clock,
             draw_attempt=lambda: f"{rng.getrandbits(64):016x}",
+            client=self._client,
         )
 
     def step(self) -> float:
         wait = self.sim.rng.uniform(1.0, 10.0)
         try:
             if self._job is None:
-                self._job = self._service.submit(self._problem, client=self._client)
+                self._job = self._service.submit(self._problem)
                 self._tries += 1
                 self.sim.note(f"{self.name} has job {self._job.id[:6]}, {self._job.state}")
                 self._judge(self._job)
                 return wait
-            job = self._service.read(self._job.id, client=self._client)
-            other = self._service.read(self._job.id, client="somebody else")
+            job = self._service.read(self._job.id)
+            other = replace(self._service, client="somebody else").read(self._job.id)
         except ServiceBusy:
             return wait
         self.sim.require("I10 own jobs only", other is None, f"{self._job.id} is shown to others")

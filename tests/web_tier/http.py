@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gridwell.adapters.memory import ManualClock
 from tests.web_tier.world import Fused, World
+from web_tier.access.policy import Access
 from web_tier.app import create_app
 from web_tier.backlog import Backlog
 from web_tier.gate import Gate, Gates, usual_gates
@@ -25,19 +26,23 @@ if TYPE_CHECKING:
 
     from gridwell.domain.job import Job
     from tests.web_tier.world import Fuse
+    from web_tier.allowance import Allowance
 
 SMALL: dict[str, Any] = {"grid_size": 4, "atom_count": 5, "seed": 1}
 
 
 def a_service(
-    world: World, fuse: Fuse | None = None, admit: Callable[[], None] = lambda: None
+    world: World,
+    fuse: Fuse | None = None,
+    admit: Callable[[], None] = lambda: None,
+    allowance: Allowance | None = None,
 ) -> Service:
     """A service whose calls, but those of the cache, may go through a fuse."""
 
     def port(double: Any) -> Any:
         return double if fuse is None else Fused(double, fuse)
 
-    return Service(
+    service = Service(
         ledger=port(world.ledger),
         store=port(world.store),
         cache=world.cache,
@@ -46,6 +51,7 @@ def a_service(
         draw_attempt=lambda: secrets.token_hex(8),
         admit=admit,
     )
+    return service if allowance is None else replace(service, charge=allowance.charge)
 
 
 def narrow_gates() -> Gates:
@@ -67,6 +73,8 @@ class Site:
     capacity: int = 4
     max_backlog: int = 30_000
     gates: Gates | None = None  #: the usual ones if it is left out
+    access: Access = field(default_factory=Access)
+    allowance: Allowance | None = None
     watcher: Watcher = field(init=False)
     app: APIFlask = field(init=False)
     client: FlaskClient = field(init=False)
@@ -81,13 +89,14 @@ class Site:
             streams=self.capacity,
         )
         backlog = Backlog(world.chunks, clock=world.clock, limit=self.max_backlog)
-        service = a_service(world, self.fuse, backlog.admit)
+        service = a_service(world, self.fuse, backlog.admit, self.allowance)
         parts = Parts(
             service=service,
             watcher=self.watcher,
             fleet=world.ledger,
             clock=world.clock,
             gates=usual_gates(world.clock) if self.gates is None else self.gates,
+            access=self.access,
         )
         self.app = create_app(parts)
         self.client = self.app.test_client()

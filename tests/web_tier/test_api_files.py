@@ -54,8 +54,8 @@ def test_atoms_come_in_the_form_asked_for_and_keep_every_bit(
 
     assert response.status_code == 200
     assert response.mimetype == content_type
-    assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
-    assert response.headers["Vary"] == "Accept"
+    assert response.headers["Cache-Control"] == "private, max-age=31536000, immutable"
+    assert set(response.vary) == {"Accept", "Authorization", "Cookie"}
     assert job.problem in response.headers["ETag"]
     assert parsed(content_type, response.data).sha() == TRUE.sha()
 

@@ -7,7 +7,10 @@ import subprocess
 import sys
 
 import pytest
+from pydantic import ValidationError
 
+from gridwell.domain.quota import Quota
+from web_tier.access.rules import Kind
 from web_tier.settings import Settings
 
 
@@ -62,4 +65,92 @@ def test_more_streams_than_threads_are_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("GRIDWELL_THREADS", "200")
 
     with pytest.raises(ValueError, match="200 threads are too few for 300 streams"):
+        Settings()
+
+
+def serve(**settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "GRIDWELL_BUCKET": "blue-1-x"}
+    return subprocess.run(
+        [sys.executable, "-m", "web_tier", "serve"],
+        env=environment | {f"GRIDWELL_{name}": value for name, value in settings.items()},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+def test_without_keys_the_server_refuses_to_listen_to_others() -> None:
+    done = serve(HOST="0.0.0.0")
+
+    assert done.returncode == 2
+    for words in ("GRIDWELL_ACCESS", "'0.0.0.0'", "GRIDWELL_ACCESS=keys", "gridwell keys create"):
+        assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "grid.example.org", ""])
+def test_open_access_is_for_loopback(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("GRIDWELL_BUCKET", "blue-1-x")
+    monkeypatch.setenv("GRIDWELL_HOST", host)
+    with pytest.raises(ValidationError, match="open access is for loopback only"):
+        Settings()
+
+    monkeypatch.setenv("GRIDWELL_ACCESS", "keys")
+    assert Settings().host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_this_machine_needs_no_keys_and_has_no_limits(
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setenv("GRIDWELL_BUCKET", "blue-1-x")
+    monkeypatch.setenv("GRIDWELL_HOST", host)
+
+    settings = Settings()
+
+    assert (settings.access, settings.rates, settings.quota) == ("open", {}, Quota())
+
+
+def test_with_keys_there_are_limits_unless_they_are_set_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GRIDWELL_BUCKET", "blue-1-x")
+    monkeypatch.setenv("GRIDWELL_ACCESS", "keys")
+    usual = Settings()
+    assert usual.rates == {Kind.SUBMITS: "120/minute", Kind.READS: "1200/minute"}
+    assert usual.quota == Quota(unfinished=100, job_seconds=600.0, day_seconds=36_000.0)
+
+    for name, value in {
+        "SUBMIT_RATE": "off",
+        "READ_RATE": "5/second",
+        "MAX_UNFINISHED": "7",
+        "MAX_JOB_SECONDS": "off",
+        "DAILY_SECONDS": "12.5",
+    }.items():
+        monkeypatch.setenv(f"GRIDWELL_{name}", value)
+    assert Settings().rates == {Kind.READS: "5/second"}
+    assert Settings().quota == Quota(unfinished=7, day_seconds=12.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ACCESS", "closed"),
+        ("SUBMIT_RATE", "fast"),
+        ("READ_RATE", "0/minute"),
+        ("FAILURE_RATE", "off"),
+        ("MAX_UNFINISHED", "0"),
+        ("MAX_JOB_SECONDS", "-1"),
+        ("DAILY_SECONDS", "many"),
+        ("PROXIES", "-1"),
+    ],
+)
+def test_limits_that_make_no_sense_are_told(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv("GRIDWELL_BUCKET", "blue-1-x")
+    monkeypatch.setenv(f"GRIDWELL_{name}", value)
+
+    with pytest.raises(ValidationError, match=name.lower()):
         Settings()

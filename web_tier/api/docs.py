@@ -46,13 +46,14 @@ def _json(model: type, description: str) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
-def _problem(description: str) -> dict[str, Any]:
+def problem(description: str) -> dict[str, Any]:
+    """A response of problem details."""
     schema = {"$ref": f"#/components/schemas/{ProblemDetails.__name__}"}
     return {"description": description, "content": {"application/problem+json": {"schema": schema}}}
 
 
-_NO_JOB: Final = _problem("There is no such job, or it has expired.")
-_BUSY: Final = _problem("Try again after the seconds of Retry-After: no request is lost by it.") | {
+_NO_JOB: Final = problem("There is no such job, or it has expired.")
+_BUSY: Final = problem("Try again after the seconds of Retry-After: no request is lost by it.") | {
     "headers": {
         "Retry-After": {"required": True, "schema": {"type": "integer"}, "description": "seconds"}
     }
@@ -65,11 +66,11 @@ SUBMIT: Final[dict[str, Any]] = {
     "responses": {
         200: _json(JobShown, "The job has ended: the answer was known, or came while waiting."),
         202: _json(JobShown, "The job is accepted; ask for it at the address in Location."),
-        400: _problem("The body is not JSON."),
-        408: _problem("The request did not come within its time."),
-        413: _problem(f"The body is larger than {limits.MAX_BODY_BYTES} bytes."),
-        415: _problem("The body is not of type application/json, or it is encoded."),
-        422: _problem("Faults of the request, each with a JSON pointer."),
+        400: problem("The body is not JSON."),
+        408: problem("The request did not come within its time."),
+        413: problem(f"The body is larger than {limits.MAX_BODY_BYTES} bytes."),
+        415: problem("The body is not of type application/json, or it is encoded."),
+        422: problem("Faults of the request, each with a JSON pointer."),
         503: _BUSY,
     },
 }
@@ -78,7 +79,7 @@ LIST: Final[dict[str, Any]] = {
     "tags": ["Jobs"],
     "responses": {
         200: _json(JobPage, "A page of jobs, the newest first."),
-        422: _problem("The limit or the cursor cannot be used."),
+        422: problem("The limit or the cursor cannot be used."),
         503: _BUSY,
     },
 }
@@ -108,7 +109,7 @@ EVENTS: Final[dict[str, Any]] = {
             "content": {"text/event-stream": {"schema": _EVENT}},
         },
         404: _NO_JOB,
-        503: _problem("As many streams are open as this process serves, or try again later."),
+        503: problem("As many streams are open as this process serves, or try again later."),
     },
 }
 CANCEL: Final[dict[str, Any]] = {
@@ -119,7 +120,7 @@ CANCEL: Final[dict[str, Any]] = {
     "responses": {
         204: {"description": "The job is cancelled, by this request or an earlier one."},
         404: _NO_JOB,
-        409: _problem("The job has ended already: it is done, or failed."),
+        409: problem("The job has ended already: it is done, or failed."),
         503: _BUSY,
     },
 }
@@ -139,8 +140,8 @@ ATOMS: Final[dict[str, Any]] = {
         },
         304: {"description": "They are the ones of If-None-Match."},
         404: _NO_JOB,
-        406: _problem("Atoms do not come in a form that Accept allows."),
-        410: _problem("They are no longer kept."),
+        406: problem("Atoms do not come in a form that Accept allows."),
+        410: problem("They are no longer kept."),
         503: _BUSY,
     },
 }
@@ -154,8 +155,8 @@ RECORD: Final[dict[str, Any]] = {
             "content": {"application/json": {"schema": {"type": "object"}}},
         },
         404: _NO_JOB,
-        409: _problem("The job is not done."),
-        410: _problem("It is no longer kept."),
+        409: problem("The job is not done."),
+        410: problem("It is no longer kept."),
         503: _BUSY,
     },
 }

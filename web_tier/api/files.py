@@ -15,7 +15,8 @@ from web_tier.api.responses import NO_STORE, find_job, gone, no_such_job
 from web_tier.parts import here
 from web_tier.problems import problem_response
 
-_FOR_EVER: Final = "public, max-age=31536000, immutable"
+#: By the client itself: a cache that many share must not give one client's atoms to another.
+_FOR_EVER: Final = "private, max-age=31536000, immutable"
 _FEW_ATOMS: Final = 10_000  #: they fill a megabyte at most
 _PIECE: Final = 256 * 1024  #: bytes that a client must take within the time for a piece
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import gridwell
 from gridwell.domain import limits
+from web_tier.access.caller import caller
 from web_tier.examples import EXAMPLES
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ def furnish(app: Flask) -> None:
 
 
 def _names() -> dict[str, Any]:
+    known = caller()
     return {
+        "client": None if known.key is None else known.client,
         "version": gridwell.__version__,
         "max_grid_size": int(limits.MAX_POINTS ** (1 / 3)),
         "max_atoms": limits.MAX_ATOMS,
@@ -53,5 +56,6 @@ def _harden(response: Response) -> Response:
     """The same response with the headers by which browsers protect their users."""
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Content-Security-Policy", _POLICY)
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    # Nothing is told to others; our own forms say where they come from, which `crossing` asks.
+    response.headers.setdefault("Referrer-Policy", "same-origin")
     return response

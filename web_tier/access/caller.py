@@ -1,0 +1,37 @@
+"""Whoever the request at hand comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from flask import g, has_request_context
+
+from gridwell.domain.job import PUBLIC_CLIENT
+
+if TYPE_CHECKING:
+    from gridwell.domain.access import AccessKey
+
+_CALLER: Final = "gridwell_caller"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """A client, and the key it showed; without keys everybody is one client."""
+
+    client: str = PUBLIC_CLIENT
+    key: AccessKey | None = None
+
+
+NOBODY: Final = Caller()
+
+
+def set_caller(caller: Caller) -> None:
+    """Note who the request comes from."""
+    setattr(g, _CALLER, caller)
+
+
+def caller() -> Caller:
+    """Who the request comes from; `NOBODY` where no key was asked for."""
+    found: Caller = getattr(g, _CALLER, NOBODY) if has_request_context() else NOBODY
+    return found

@@ -1,0 +1,100 @@
+"""The guard before every route: who calls, what they may, and how often."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, cast
+from urllib.parse import urlencode
+
+from flask import Response, g, redirect, request
+
+from gridwell.domain.access import redacted
+from web_tier.access import refusals
+from web_tier.access.caller import Caller, set_caller
+from web_tier.access.crossing import is_foreign
+from web_tier.access.identify import address, identify, shown
+from web_tier.access.refusals import Refused
+from web_tier.access.rules import rule_of
+from web_tier.problems import is_for_people
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from gridwell.domain.access import AccessKey
+    from gridwell.domain.ports import Clock, Standing
+    from web_tier.access.keyring import Keyring
+    from web_tier.access.policy import Access
+    from web_tier.access.rules import Kind
+
+LOGIN: Final = "/login"
+_COUNTED: Final = "gridwell_counted"
+
+
+def install(app: Flask, access: Access, clock: Clock) -> None:
+    """Let nobody reach a route of `app` but by the rules."""
+
+    def check() -> Response | None:
+        try:
+            _check(access, clock)
+        except Refused as refused:
+            return refused.response
+        return None
+
+    app.before_request(check)
+    app.after_request(_tell)
+
+
+def _check(access: Access, clock: Clock) -> None:
+    headers = request.headers
+    if is_foreign(
+        request.method,
+        site=headers.get("Sec-Fetch-Site"),
+        origin=headers.get("Origin"),
+        host=request.host,
+    ):
+        raise refusals.cross_site()
+    rule = rule_of(request.endpoint)
+    if rule is None:
+        return
+    who = address()
+    if access.keyring is not None:
+        key = _key(access, access.keyring, clock)
+        if not key.allows(rule.scope):
+            raise refusals.scope_missing(key, rule.scope)
+        set_caller(Caller(client=key.client, key=key))
+        who = key.client
+    _count(access, rule.kind, who)
+
+
+def _key(access: Access, keyring: Keyring, clock: Clock) -> AccessKey:
+    try:
+        return identify(shown(), access, keyring, now=clock.now())
+    except Refused as refused:
+        if request.method != "GET" or not is_for_people():
+            raise
+        # People are asked who they are, and then led back; whoever put a key into the address
+        # shall not see it there again.
+        place = request.full_path.rstrip("?")
+        query = urlencode({"next": place if redacted(place) == place else "/"})
+        raise Refused(cast("Response", redirect(f"{LOGIN}?{query}"))) from refused
+
+
+def _count(access: Access, kind: Kind, who: str) -> None:
+    limit = access.limits.get(kind)
+    if limit is None:
+        return
+    standing = access.rates.take(limit, kind, who)
+    setattr(g, _COUNTED, (kind, standing))
+    if not standing.within:
+        raise refusals.too_many_requests(kind, limit, standing)
+
+
+def _tell(response: Response) -> Response:
+    """The same response, with where the caller stands, and for whom it may be kept."""
+    if rule_of(request.endpoint) is not None:
+        response.vary.update(("Authorization", "Cookie"))
+    counted: tuple[Kind, Standing] | None = getattr(g, _COUNTED, None)
+    if counted is not None:
+        kind, standing = counted
+        response.headers["RateLimit-Policy"] = f'"{kind}";q={standing.limit};w={standing.window}'
+        response.headers["RateLimit"] = f'"{kind}";r={standing.remaining};t={standing.reset}'
+    return response

@@ -1,0 +1,25 @@
+"""How callers are let in, as whoever starts the application decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gridwell.adapters.rates import CountedRates
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gridwell.domain.ports import Rates
+    from web_tier.access.keyring import Keyring
+    from web_tier.access.rules import Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Without a keyring everybody is let in, as one client."""
+
+    keyring: Keyring | None = None
+    rates: Rates = field(default_factory=CountedRates)
+    limits: Mapping[Kind, str] = field(default_factory=dict)  #: a kind without one is not limited
+    failure_limit: str = "20/minute"  #: wrong keys from one address

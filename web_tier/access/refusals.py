@@ -1,0 +1,107 @@
+"""What those hear who are not let in."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from web_tier.problems import problem_response
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from gridwell.domain.access import AccessKey, KeyState, Scope
+    from gridwell.domain.ports import Standing
+    from web_tier.access.rules import Kind
+
+_REALM: Final = 'Bearer realm="gridwell"'
+
+
+class Refused(Exception):  # noqa: N818 - it carries an answer, and nothing is broken
+    """The request ends here, with this answer."""
+
+    def __init__(self, response: Response) -> None:
+        self.response = response
+        super().__init__(response.status)
+
+
+def key_missing() -> Refused:
+    """Nobody said who they are."""
+    return _unauthorized(
+        "this needs a key; send it as `Authorization: Bearer gw_…`, or log in at /login",
+        code="key_missing",
+        challenge=_REALM,
+    )
+
+
+def key_wrong() -> Refused:
+    """What was shown opens nothing."""
+    return _unauthorized(
+        "the key is not one of ours; check that all of it is there, or ask the operator for one",
+        code="key_wrong",
+    )
+
+
+def key_over(key: AccessKey, state: KeyState) -> Refused:
+    """It did once, and no longer does."""
+    return _unauthorized(
+        f"the key {key.id} is {state}; ask the operator for another one", code=f"key_{state}"
+    )
+
+
+def scope_missing(key: AccessKey, scope: Scope) -> Refused:
+    """It opens other routes."""
+    return Refused(
+        problem_response(
+            HTTPStatus.FORBIDDEN,
+            f"the key {key.id} allows {', '.join(sorted(key.scopes))}, and this needs {scope}; "
+            "ask the operator for one that allows it",
+            code="scope_missing",
+            headers={"WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{scope}"'},
+        )
+    )
+
+
+def cross_site() -> Refused:
+    """A page of somebody else's asks in a caller's name."""
+    return Refused(
+        problem_response(
+            HTTPStatus.FORBIDDEN,
+            "a page of another site made this request; use a page of this service",
+            code="cross_site",
+        )
+    )
+
+
+def too_many_failures(standing: Standing) -> Refused:
+    """An address that showed wrong keys too often."""
+    return _too_many(
+        "too many wrong keys came from this address", standing, code="too_many_failures"
+    )
+
+
+def too_many_requests(kind: Kind, limit: str, standing: Standing) -> Refused:
+    """A client that asks too often."""
+    return _too_many(
+        f"there were more {kind} than {limit.replace('/', ' a ')}",
+        standing,
+        code="too_many_requests",
+    )
+
+
+def _unauthorized(
+    detail: str, *, code: str, challenge: str = f'{_REALM}, error="invalid_token"'
+) -> Refused:
+    headers = {"WWW-Authenticate": challenge}
+    return Refused(problem_response(HTTPStatus.UNAUTHORIZED, detail, code=code, headers=headers))
+
+
+def _too_many(words: str, standing: Standing, *, code: str) -> Refused:
+    return Refused(
+        problem_response(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            f"{words}; try again after the seconds of Retry-After",
+            code=code,
+            headers={"Retry-After": str(standing.reset)},
+        )
+    )

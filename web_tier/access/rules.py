@@ -1,0 +1,73 @@
+"""What each route asks of its caller: all of it in one place, so that it can be looked over.
+
+A route that is not here needs the scope `admin`: what somebody forgets is closed.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gridwell.domain.access import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Kind(enum.StrEnum):
+    """What a call counts as, each with a limit of its own."""
+
+    SUBMITS = "submits"
+    READS = "reads"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What a route asks for."""
+
+    scope: Scope
+    kind: Kind
+
+
+SUBMITS: Final = Rule(scope=Scope.SUBMIT, kind=Kind.SUBMITS)
+READS: Final = Rule(scope=Scope.READ, kind=Kind.READS)
+CHANGES: Final = Rule(scope=Scope.SUBMIT, kind=Kind.READS)  #: light, and needs the right to submit
+CLOSED: Final = Rule(scope=Scope.ADMIN, kind=Kind.READS)
+
+#: Routes that anybody may ask: they tell nothing of any job.
+OPEN: Final = frozenset(
+    {
+        "access.login",
+        "access.enter",
+        "access.leave",
+        "fleet.healthz",
+        "openapi.spec",
+        "pages.interface",
+        "static",
+    }
+)
+RULES: Final[Mapping[str, Rule]] = {
+    "jobs.submit": SUBMITS,
+    "jobs.recent": READS,
+    "jobs.read": READS,
+    "jobs.cancel": CHANGES,
+    "events.events": READS,
+    "files.atoms": READS,
+    "files.record": READS,
+    "fleet.fleet": READS,
+    "pages.home": READS,
+    "pages.submit": SUBMITS,
+    "pages.estimate": CHANGES,
+    "pages.jobs": READS,
+    "pages.job": READS,
+    "pages.cancel": CHANGES,
+    "pages.fleet": READS,
+}
+
+
+def rule_of(endpoint: str | None) -> Rule | None:
+    """What a route asks for; None: nothing, as it is open or there is no such route."""
+    if endpoint is None or endpoint in OPEN:
+        return None
+    return RULES.get(endpoint, CLOSED)
