@@ -22,6 +22,7 @@ from workload_generator.report import make_report, succeeded, table
 from workload_generator.run import run
 from workload_generator.service import Service
 
+_KEY_VARIABLE: Final = "GRIDWELL_KEY"  #: no option: others may read command lines
 _UNREACHABLE: Final = 3
 _INTERRUPTED: Final = 130
 _MIN_SIZE: Final = 2  #: all atoms of a single point's box would sit on it
@@ -187,10 +188,10 @@ def _report(
     url: str, mix: Mix, *, requests: int, concurrency: int, timeout: float
 ) -> dict[str, Any]:
     _check(url)
-    with Service(url) as service:
+    with _service(url) as service:
         with (
             # It has a look to spare, and must not hold up the end of the run with tries.
-            Service(url, tries=0) as glancing,
+            _service(url, tries=0) as glancing,
             FleetWatch(glancing) as fleet,
             shown("answered", requests, sys.stderr) as step,
         ):
@@ -217,10 +218,18 @@ def _report(
     )
 
 
+def _service(url: str, *, tries: int = 30) -> Service:
+    """The service, with the key of the environment, if there is one."""
+    try:
+        return Service(url, key=os.environ.get(_KEY_VARIABLE) or None, tries=tries)
+    except ValueError as error:
+        raise click.UsageError(f"{_KEY_VARIABLE}: {error}") from error
+
+
 def _check(url: str) -> None:
     """Return if the service answers: a wrong address is told at once, not after all the tries."""
     try:
-        with Service(url, tries=2) as service:
+        with _service(url, tries=2) as service:
             service.check()
     except GridwellError as error:
         _unreachable(url, error)

@@ -14,7 +14,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from gridwell.client.transport import is_loopback
+from gridwell.client.transport import BearerKey
+from gridwell.domain.address import is_loopback
 from gridwell.domain.errors import GridwellError, ServiceBusy, ServiceError
 
 if TYPE_CHECKING:
@@ -61,10 +62,12 @@ class Service:
 
     Args:
         url: where the service is, without a path.
+        key: sent with every request, where the service asks for one.
         tries: how often a call is made again at most; fewer times where nobody listens at all.
     """
 
-    def __init__(self, url: str, *, tries: int = 30) -> None:
+    def __init__(self, url: str, *, key: str | None = None, tries: int = 30) -> None:
+        self._auth = None if key is None else BearerKey(key)
         self._url = url.rstrip("/")
         self._tries = tries
         self._mine = threading.local()
@@ -169,6 +172,7 @@ class Service:
                 raise_on_status=False,
             )
             session = self._mine.session = requests.Session()
+            session.auth = self._auth
             session.trust_env = not is_loopback(urlsplit(self._url).hostname or "")
             for scheme in ("http://", "https://"):
                 session.mount(scheme, HTTPAdapter(max_retries=retry))

@@ -37,7 +37,7 @@ def main() -> None:
     Exit statuses:
       0    done
       1    the job failed, or an answer is wrong
-      2    wrong usage: the request, or the id of the job
+      2    wrong usage: the request, the id of the job, or the key
       3    the service cannot be reached, or does not answer as it should
       4    the job did not end in the time given; it goes on
       130  interrupted

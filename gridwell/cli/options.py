@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from gridwell.client import Client
 
+KEY_VARIABLE = "GRIDWELL_KEY"
 DEFAULT_URL = "http://127.0.0.1:8080"
 
 url_option = click.option(
@@ -26,8 +29,11 @@ timeout_option = click.option(
 
 
 def client_at(url: str) -> Client:
-    """The client of a service; a URL that is none is wrong usage."""
+    """The client of a service, with the key of the environment, if there is one.
+
+    There is no option for the key: others on this machine may read command lines.
+    """
     try:
-        return Client(url)
+        return Client(url, key=os.environ.get(KEY_VARIABLE) or None)
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="'--url'") from error
+        raise click.UsageError(f"--url or {KEY_VARIABLE}: {error}") from error

@@ -8,7 +8,14 @@ Example:
 """
 
 from gridwell.client.client import Client
-from gridwell.client.errors import JobCancelled, JobFailed, JobTimeout, NoSuchJob, Unreachable
+from gridwell.client.errors import (
+    JobCancelled,
+    JobFailed,
+    JobTimeout,
+    KeyRefused,
+    NoSuchJob,
+    Unreachable,
+)
 from gridwell.client.fleet import FleetStatus, InstanceStatus
 from gridwell.client.job import Job
 from gridwell.client.request import JobRequest
@@ -24,6 +31,7 @@ __all__ = [
     "JobRequest",
     "JobStatus",
     "JobTimeout",
+    "KeyRefused",
     "NoSuchJob",
     "Result",
     "Unreachable",

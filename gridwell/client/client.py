@@ -28,11 +28,12 @@ class Client:
 
     Args:
         url: where it is, such as `http://127.0.0.1:8080`.
+        key: by which the service knows you, where it asks for one.
         retries: further tries after a lost connection, or where the service asks for them.
     """
 
-    def __init__(self, url: str, *, retries: int = _RETRIES) -> None:
-        self._transport = Transport(url, retries=retries)
+    def __init__(self, url: str, *, key: str | None = None, retries: int = _RETRIES) -> None:
+        self._transport = Transport(url, retries=retries, key=key)
 
     def __enter__(self) -> Self:
         return self

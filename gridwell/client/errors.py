@@ -11,13 +11,14 @@
     + ServiceBusy       it asks to try again later
       - Unreachable     nothing answers at the URL
     + ServiceDenied     it does not let us
+      - KeyRefused      a key is missing, wrong, expired, or does not allow this
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gridwell.domain.errors import GridwellError, ServiceBusy
+from gridwell.domain.errors import GridwellError, ServiceBusy, ServiceDenied
 from gridwell.domain.job import JobState
 
 if TYPE_CHECKING:
@@ -65,3 +66,7 @@ class NoSuchJob(GridwellError):  # noqa: N818 - see InvalidJob
 
 class Unreachable(ServiceBusy):
     """Nothing answers at the service's URL."""
+
+
+class KeyRefused(ServiceDenied):
+    """The service asks for a key, or for another one."""

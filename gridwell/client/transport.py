@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import ipaddress
 import threading
 import weakref
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from urllib3.exceptions import MaxRetryError
 from urllib3.util import Retry
 
 import gridwell
-from gridwell.client.errors import NoSuchJob, Unreachable
+from gridwell.client.errors import KeyRefused, NoSuchJob, Unreachable
+from gridwell.domain.access import PresentedKey
+from gridwell.domain.address import is_loopback
 from gridwell.domain.errors import (
     Fault,
     GridwellError,
     InvalidJob,
     InvalidMessage,
     ServiceBusy,
-    ServiceDenied,
     ServiceError,
     WrongState,
 )
@@ -49,20 +51,23 @@ class Transport:
 
     Args:
         url: of the service, without a path of the interface.
-        retries: further tries after a lost connection or an answer that asks for one (429, 503).
-            Every call may be repeated, a submission too: an equal one joins the same job.
+        retries: further tries after a lost connection or an answer that asks for one (429, 503),
+            after the seconds that it asks for if they are few.  Every call may be repeated, a
+            submission too: an equal one joins the same job.
+        key: sent with every request; None: none is.
 
     Raises:
-        ValueError: if the URL is not one of HTTP.
+        ValueError: if the URL is not one of HTTP, or the key cannot be one.
     """
 
-    def __init__(self, url: str, *, retries: int) -> None:
+    def __init__(self, url: str, *, retries: int, key: str | None = None) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{url!r} is not the URL of a service; give http://host:port")
         self.url = url.rstrip("/")
         self._direct = is_loopback(parts.hostname)
         self._retries = retries
+        self._auth = None if key is None else BearerKey(key)
         self._mine = threading.local()
         self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
 
@@ -89,7 +94,7 @@ class Transport:
             NoSuchJob: if what is asked for does not exist.
             Unreachable: if nothing answers.
             ServiceBusy: if it still asks to try again after all retries.
-            ServiceDenied: if it does not let us.
+            KeyRefused: if it does not let us.
             WrongState: if what it concerns is not in a state that allows it.
             ServiceError: if it failed.
         """
@@ -111,7 +116,7 @@ class Transport:
             ) from error
         if response.ok:
             return response
-        raise _error(response)
+        raise _error(response, has_key=self._auth is not None)
 
     def json(
         self,
@@ -140,13 +145,13 @@ class Transport:
             session = requests.Session()
             # A proxy for the outside world cannot reach a service on this machine.
             session.trust_env = not self._direct
+            session.auth = self._auth
             session.headers["User-Agent"] = f"gridwell/{gridwell.__version__}"
-            retry = Retry(
+            retry = PatientRetry(
                 total=self._retries,
                 allowed_methods=None,
                 status_forcelist=_ASKS_TO_RETRY,
                 backoff_factor=_BACKOFF_SECONDS,
-                retry_after_max=_LONGEST_PAUSE_SECONDS,
                 raise_on_status=False,
             )
             for scheme in ("http://", "https://"):
@@ -154,6 +159,53 @@ class Transport:
             self._mine.session = session
             self._sessions.add(session)
         return session
+
+
+class BearerKey(AuthBase):
+    """Sends a key with each request to the service, and to nobody else.
+
+    Args:
+        text: of the key.
+
+    Raises:
+        ValueError: if it cannot be one; the words do not show it.
+    """
+
+    def __init__(self, text: str) -> None:
+        presented = PresentedKey.parse(text.strip())
+        if presented is None:
+            raise ValueError(
+                "what was given as the key cannot be one: keys are gw_, 12 hex digits, _ and 43 "
+                "letters; check that all of it is there"
+            )
+        self._presented = presented
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """The request with the key."""
+        request.headers["Authorization"] = f"Bearer {self._presented.text}"
+        return request
+
+
+class PatientRetry(Retry):
+    """Keeps to Retry-After; what asks for longer than half a minute is for the caller to decide."""
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: Any = None,
+        error: Exception | None = None,
+        _pool: Any = None,
+        _stacktrace: Any = None,
+    ) -> Self:
+        """The tries that are left.
+
+        Raises:
+            MaxRetryError: if there are none, or the next one would be too far off.
+        """
+        if response is not None and (self.get_retry_after(response) or 0) > _LONGEST_PAUSE_SECONDS:
+            raise MaxRetryError(_pool, str(url), error)
+        return super().increment(method, url, response, error, _pool, _stacktrace)
 
 
 def parsed(response: requests.Response) -> Any:
@@ -170,7 +222,7 @@ def parsed(response: requests.Response) -> Any:
         ) from error
 
 
-def _error(response: requests.Response) -> GridwellError:
+def _error(response: requests.Response, *, has_key: bool) -> GridwellError:
     """The error that an answer tells of."""
     try:
         problem = response.json()
@@ -193,13 +245,11 @@ def _error(response: requests.Response) -> GridwellError:
         return WrongState(detail)
     words = f"{response.url} answers {status}: {detail}"
     if status in _ASKS_TO_RETRY:
-        return ServiceBusy(words)
-    return ServiceDenied(words) if status in _DENIED else ServiceError(words)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, which no proxy for the outside world can reach."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name
-        return host == "localhost"
+        wait = response.headers.get("Retry-After", "")
+        return ServiceBusy(f"{words} (it asks to wait {wait} s)" if wait.isdigit() else words)
+    if status == HTTPStatus.UNAUTHORIZED and not has_key:
+        return KeyRefused(
+            f"{response.url} asks for a key: set GRIDWELL_KEY for commands, or give "
+            "Client(url, key=…); the operator makes one by `gridwell keys create`"
+        )
+    return KeyRefused(words) if status in _DENIED else ServiceError(words)

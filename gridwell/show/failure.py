@@ -6,7 +6,7 @@ import enum
 
 import click
 
-from gridwell.client.errors import JobFailed, JobTimeout, NoSuchJob
+from gridwell.client.errors import JobFailed, JobTimeout, KeyRefused, NoSuchJob
 from gridwell.domain.errors import (
     GridwellError,
     InvalidJob,
@@ -32,6 +32,7 @@ _STATUS: tuple[tuple[type[GridwellError], Exit], ...] = (
     (JobFailed, Exit.FAILED),
     (JobTimeout, Exit.TIMEOUT),
     (InvalidJob, Exit.USAGE),
+    (KeyRefused, Exit.USAGE),
     (NoSuchJob, Exit.USAGE),
     (InvalidMessage, Exit.UNREACHABLE),
     (WrongState, Exit.FAILED),

@@ -20,6 +20,7 @@ from gridwell.client import (
     JobFailed,
     JobStatus,
     JobTimeout,
+    KeyRefused,
     NoSuchJob,
     Unreachable,
 )
@@ -28,7 +29,6 @@ from gridwell.domain.errors import (
     InvalidJob,
     InvalidMessage,
     ServiceBusy,
-    ServiceDenied,
     ServiceError,
     WrongState,
 )
@@ -260,7 +260,7 @@ def test_a_request_to_try_again_is_followed(served: Served, client: Client, stat
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(503, ServiceBusy), (403, ServiceDenied), (401, ServiceDenied), (500, ServiceError)],
+    [(503, ServiceBusy), (403, KeyRefused), (500, ServiceError)],
 )
 def test_a_service_that_goes_on_refusing_is_an_error_of_its_kind(
     served: Served, client: Client, status: int, error: type[ServiceError]
