@@ -207,7 +207,10 @@ def test_the_ledger_has_its_two_indexes(region: Region, outputs: dict[str, str])
 
     assert table["KeySchema"] == [{"AttributeName": "pk", "KeyType": "HASH"}]
     assert set(indexes) == {"unfinished", "by_client"}
-    assert [key["AttributeName"] for key in indexes["unfinished"]["KeySchema"]] == ["unfinished"]
+    assert [key["AttributeName"] for key in indexes["unfinished"]["KeySchema"]] == [
+        "unfinished",
+        "client",
+    ]
     assert [key["AttributeName"] for key in indexes["by_client"]["KeySchema"]] == [
         "client",
         "created",
@@ -305,6 +308,36 @@ def test_the_web_tier_may_take_dead_letters_and_send_them_again() -> None:
     assert may("sqs:SendMessage") == {"Chunks", "Results"}
     for action in ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"):
         assert may(action) == {"Results", "DeadChunks", "DeadResults"}
+
+
+@pytest.mark.parametrize(
+    ("role", "denied"),
+    [
+        ("WorkerRole", {"dynamodb:GetItem", "dynamodb:BatchGetItem"}),
+        ("AutoscalerRole", {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem"}),
+        ("WebRole", {"dynamodb:PutItem", "dynamodb:UpdateItem"}),
+    ],
+)
+def test_no_role_makes_keys_and_only_the_web_tier_reads_them(role: str, denied: set[str]) -> None:
+    (statement,) = (one for one in statements(role) if one["Effect"] == "Deny")
+
+    assert set(listed(statement["Action"])) == denied
+    assert statement["Resource"] == {"Fn::GetAtt": ["Ledger", "Arn"]}
+    # Any: a batch that asks for one key among others is refused as a whole.
+    assert statement["Condition"] == {
+        "ForAnyValue:StringLike": {"dynamodb:LeadingKeys": ["access#*"]}
+    }
+    allowed = {
+        action
+        for one in statements(role)
+        if one["Effect"] == "Allow"
+        for action in listed(one["Action"])
+        if action.startswith("dynamodb:")
+    }
+    writing = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"}
+    # What is not denied cannot reach a key: the worker's writes are narrowed to its heartbeat.
+    narrowed = {"dynamodb:PutItem"} if role == "WorkerRole" else set()
+    assert (allowed & writing) - narrowed <= denied
 
 
 def test_nobody_but_the_autoscaler_touches_machines() -> None:
