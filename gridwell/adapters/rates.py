@@ -6,7 +6,6 @@ to N times its share, and what was counted before is forgotten.  Nobody is refus
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from functools import lru_cache
@@ -15,23 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 from limits import RateLimitItem, parse
 from limits.storage import MemcachedStorage, MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
-from pymemcache.client.base import PooledClient
-from pymemcache.exceptions import MemcacheError, MemcacheIllegalInputError
 
-from gridwell.adapters.clock import SystemClock
-from gridwell.adapters.memcached import AWAY_SECONDS, CONNECT_SECONDS, REPLY_SECONDS
-from gridwell.adapters.outage import Outage
+from gridwell.adapters.reach import Reach
 from gridwell.domain.ports import Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gridwell.domain.ports import Clock
 
-logger = logging.getLogger(__name__)
-
-#: No answer, or one that is none: what listens there need not be a memcached.
-_OUTAGES: Final = (OSError, MemcacheError, LookupError, ValueError)
 _item: Final = lru_cache(maxsize=64)(parse)
 
 
@@ -63,54 +52,27 @@ class MemcachedRates:
     """
 
     def __init__(self, address: str, *, clock: Clock | None = None) -> None:
-        host, _, port = address.rpartition(":")
-        self._client = PooledClient(
-            (host.strip("[]"), int(port)),
-            connect_timeout=CONNECT_SECONDS,
-            timeout=REPLY_SECONDS,
-            no_delay=True,
-        )
+        self._reach = Reach(address, clock=clock)
         # One pool for all threads: the library would keep a connection for each of them.
         storage = MemcachedStorage(
-            f"memcached://{address}", client_getter=lambda *_, **__: self._client
+            f"memcached://{address}", client_getter=lambda *_, **__: self._reach.client
         )
         self._shared = SlidingWindowCounterRateLimiter(storage)
         self._own = CountedRates()
-        self._outage = Outage(SystemClock() if clock is None else clock, seconds=AWAY_SECONDS)
 
     def take(self, rate: str, kind: str, who: str) -> Standing:
         """See `gridwell.domain.ports.Rates`."""
-        shared = self._ask(lambda: _taken(self._shared, _item(rate), kind, who))
+        shared = self._reach.ask(lambda: _taken(self._shared, _item(rate), kind, who))
         return self._own.take(rate, kind, who) if shared is None else shared
 
     def look(self, rate: str, kind: str, who: str) -> Standing:
         """See `gridwell.domain.ports.Rates`."""
-        shared = self._ask(lambda: _seen(self._shared, _item(rate), kind, who))
+        shared = self._reach.ask(lambda: _seen(self._shared, _item(rate), kind, who))
         return self._own.look(rate, kind, who) if shared is None else shared
 
     def close(self) -> None:
         """Close the connections; they open again at the next call."""
-        self._client.close()
-
-    def _ask(self, call: Callable[[], Standing]) -> Standing | None:
-        """What the call returns, or None while memcached is away."""
-        if not self._outage.may_ask():
-            return None
-        try:
-            standing = call()
-        except MemcacheIllegalInputError:
-            raise  # a name that makes no key is a mistake of ours
-        except _OUTAGES as error:
-            if self._outage.note_failure():
-                logger.warning(
-                    "memcached does not count (%r): this process counts rates for itself",
-                    error,
-                    extra={"action": "rates.away"},
-                )
-            return None
-        if self._outage.note_answer():
-            logger.info("memcached counts rates again", extra={"action": "rates.back"})
-        return standing
+        self._reach.close()
 
 
 def _taken(limiter: Any, item: RateLimitItem, kind: str, who: str) -> Standing:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gridwell.adapters import memcached as adapter
+from gridwell.adapters import reach as adapter
 from gridwell.adapters.memcached import MemcachedCache
 from gridwell.adapters.memory import ManualClock, MemoryCache
 from gridwell.local_stack.memcached import free_port, start_memcached
@@ -156,7 +156,7 @@ def test_a_hung_memcached_holds_up_one_call_a_second(
     clock: ManualClock,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    real_cache._client = client = Counting(real_cache._client)
+    real_cache._reach.client = client = Counting(real_cache._reach.client)
 
     with hung(memcached), caplog.at_level(logging.INFO):
         assert [real_cache.get_many(["a"]) for _ in range(500)] == [{}] * 500

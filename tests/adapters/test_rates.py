@@ -104,7 +104,7 @@ def test_memcached_is_asked_again_after_a_second(
     caplog.set_level(logging.INFO)
     clock = ManualClock()
     rates = MemcachedRates(memcached.address, clock=clock)
-    rates._outage.note_failure()
+    rates._reach._note_failure(OSError())
     for _ in range(4):
         rates.take(RATE, "submits", who)
     assert not rates.take(RATE, "submits", who).within  # in this process
@@ -112,5 +112,7 @@ def test_memcached_is_asked_again_after_a_second(
     clock.sleep(1.0)
 
     assert rates.take(RATE, "submits", who).within  # there nothing was counted yet
-    assert [record.getMessage() for record in caplog.records] == ["memcached counts rates again"]
+    assert [record.getMessage() for record in caplog.records][-1:] == [
+        f"memcached at {memcached.address} answers again"
+    ]
     rates.close()
