@@ -107,17 +107,10 @@ def collect() -> None:
 
 def application() -> Flask:
     """The application as gunicorn's worker loads it."""
-    from werkzeug.middleware.proxy_fix import ProxyFix  # noqa: PLC0415
-
     from web_tier.app import create_app  # noqa: PLC0415 - `serve` itself needs none of it
 
     log_to_stderr()
-    settings = read_settings(Settings)
-    app = create_app(chosen_parts(settings))
-    if settings.proxies:
-        # Only what our own proxies say of the caller is believed.
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)  # type: ignore[method-assign]  # Flask's own way
-    return app
+    return create_app(chosen_parts(read_settings(Settings)))
 
 
 def chosen_parts(settings: Settings) -> Parts:
@@ -175,5 +168,6 @@ def chosen_parts(settings: Settings) -> Parts:
             rates=MemcachedRates(settings.memcached),
             limits=settings.rates,
             failure_limit=settings.failure_rate,
+            proxies=settings.proxies,
         ),
     )

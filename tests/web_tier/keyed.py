@@ -33,6 +33,7 @@ class Keyed:
     limits: Mapping[Kind, str] = field(default_factory=dict)
     failure_limit: str = "1000/day"
     allowance: Allowance | None = None
+    proxies: int = 0
     world: World = field(default_factory=World)
     ledger: MemoryAccessLedger = field(default_factory=MemoryAccessLedger)
     site: Site = field(init=False)
@@ -42,6 +43,7 @@ class Keyed:
             keyring=Keyring(self.ledger, self.world.clock),
             limits=self.limits,
             failure_limit=self.failure_limit,
+            proxies=self.proxies,
         )
         self.site = Site(world=self.world, access=access, allowance=self.allowance)
 

@@ -302,6 +302,28 @@ def test_an_address_with_too_many_wrong_keys_must_wait_and_others_need_not() -> 
     assert keyed.ask("GET", "/v1/jobs", keyed.key(), environ_base=other).status_code == 200
 
 
+@pytest.mark.parametrize(("proxies", "status"), [(0, 429), (1, 401)])
+def test_an_address_that_a_caller_only_claims_is_not_believed(proxies: int, status: int) -> None:
+    keyed = Keyed(failure_limit="1/day", proxies=proxies)
+
+    answers = [
+        keyed.ask("GET", "/v1/jobs", "gw_" + "0" * 12 + "_" + "A" * 43, headers=headers)
+        for headers in ({"X-Forwarded-For": "192.0.2.1"}, {"X-Forwarded-For": "192.0.2.2"})
+    ]
+
+    assert [answer.status_code for answer in answers] == [401, status]
+
+
+def test_behind_a_proxy_that_encrypts_the_cookie_is_secure() -> None:
+    keyed = Keyed(proxies=1)
+
+    entered = keyed.ask(
+        "POST", "/login", data={"key": keyed.key()}, headers={"X-Forwarded-Proto": "https"}
+    )
+
+    assert "Secure" in entered.headers["Set-Cookie"].split("; ")
+
+
 def test_a_client_that_asks_too_often_is_told_when_to_come_back() -> None:
     keyed = Keyed(limits={Kind.READS: "2/day"})
     alice = keyed.key("alice")
@@ -309,7 +331,7 @@ def test_a_client_that_asks_too_often_is_told_when_to_come_back() -> None:
     answers = [keyed.ask("GET", "/v1/jobs", alice) for _ in range(3)]
 
     assert [answer.status_code for answer in answers] == [200, 200, 429]
-    assert "2 a day" in problem(answers[2], 429, "too_many_requests")
+    assert "2 per day" in problem(answers[2], 429, "too_many_requests")
     assert answers[2].headers["RateLimit-Policy"] == '"reads";q=2;w=86400'
     remaining = [answer.headers["RateLimit"].split(";")[1] for answer in answers]
     assert remaining == ["r=1", "r=0", "r=0"]

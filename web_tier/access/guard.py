@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlencode
 
 from flask import Response, g, redirect, request
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gridwell.domain.access import redacted
 from web_tier.access import refusals
@@ -39,6 +40,9 @@ def install(app: Flask, access: Access, clock: Clock) -> None:
             return refused.response
         return None
 
+    if access.proxies:
+        trusted = ProxyFix(app.wsgi_app, x_for=access.proxies, x_proto=access.proxies)
+        app.wsgi_app = trusted  # type: ignore[method-assign]  # Flask's own way
     app.before_request(check)
     app.after_request(_tell)
 

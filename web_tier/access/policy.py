@@ -23,3 +23,4 @@ class Access:
     rates: Rates = field(default_factory=CountedRates)
     limits: Mapping[Kind, str] = field(default_factory=dict)  #: a kind without one is not limited
     failure_limit: str = "20/minute"  #: wrong keys from one address
+    proxies: int = 0  #: of ours in front; only what they say of the caller is believed

@@ -83,7 +83,7 @@ def too_many_failures(standing: Standing) -> Refused:
 def too_many_requests(kind: Kind, limit: str, standing: Standing) -> Refused:
     """A client that asks too often."""
     return _too_many(
-        f"there were more {kind} than {limit.replace('/', ' a ')}",
+        f"there were more {kind} than {limit.replace('/', ' per ')}",
         standing,
         code="too_many_requests",
     )
