@@ -376,7 +376,9 @@ def test_people_are_asked_for_their_key_and_led_back() -> None:
     entered = keyed.ask("POST", "/login", data={"key": f" {keyed.key()}\n", "next": "/?a=1"})
 
     assert (entered.status_code, entered.headers["Location"]) == (303, "/?a=1")
-    assert keyed.ask("GET", "/", headers=people).status_code == 200
+    page = keyed.ask("GET", "/", headers=people)
+    assert page.status_code == 200
+    assert 'title="alice">Log out' in page.text
     assert keyed.ask("GET", "/v1/jobs").status_code == 200  # the page's own scripts
     assert keyed.ask("POST", "/logout").status_code == 303
     assert keyed.ask("GET", "/v1/jobs").status_code == 401
