@@ -91,37 +91,40 @@ def decode_final(data: bytes, job: str) -> Job | None:
     def read(fields: dict[str, Any]) -> Job | None:
         if fields["id"] != job or not _is_final(fields):
             return None
-        state = JobState(fields["state"])
-        return (
-            None
-            if not state.terminal
-            else Job(
-                id=job,
-                client=fields["client"],
-                problem=fields["problem"],
-                grid=Grid(
-                    tuple(fields["origin"]), tuple(fields["spacing"]), tuple(fields["shape"])
-                ),
-                atom_count=fields["atom_count"],
-                seed=fields["seed"],
-                min_distance=fields["min_distance"],
-                softening=fields["softening"],
-                state=state,
-                attempt=fields["attempt"],
-                run=fields["run"],
-                plan=Plan.decode(fields["plan"]),
-                created=fields["created"],
-                deadline=fields["deadline"],
-                done=frozenset(fields["done"]),
-                workers=frozenset(fields["workers"]),
-                result=None if fields["result"] is None else Minimum.from_key(fields["result"]),
-                error=None if fields["error"] is None else JobError(*fields["error"]),
-                finished=fields["finished"],
-                expires=fields["expires"],
-            )
+        found = Job(
+            id=job,
+            client=fields["client"],
+            problem=fields["problem"],
+            grid=Grid(tuple(fields["origin"]), tuple(fields["spacing"]), tuple(fields["shape"])),
+            atom_count=fields["atom_count"],
+            seed=fields["seed"],
+            min_distance=fields["min_distance"],
+            softening=fields["softening"],
+            state=JobState(fields["state"]),
+            attempt=fields["attempt"],
+            run=fields["run"],
+            plan=Plan.decode(fields["plan"]),
+            created=fields["created"],
+            deadline=fields["deadline"],
+            done=frozenset(fields["done"]),
+            workers=frozenset(fields["workers"]),
+            result=None if fields["result"] is None else Minimum.from_key(fields["result"]),
+            error=None if fields["error"] is None else JobError(*fields["error"]),
+            finished=fields["finished"],
+            expires=fields["expires"],
         )
+        return found if found.state.terminal and _agrees(found) else None
 
     return _decode(data, read)
+
+
+def _agrees(job: Job) -> bool:
+    """Whether chunks, plan, grid and result are of one job."""
+    return (
+        job.done <= frozenset(range(job.plan.chunks))
+        and tuple(cuts[-1] for cuts in job.plan.cuts) == job.grid.shape
+        and (job.result is None or job.result.index < job.grid.points)
+    )
 
 
 def _is_final(fields: dict[str, Any]) -> bool:

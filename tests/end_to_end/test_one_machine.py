@@ -190,9 +190,15 @@ def test_an_autoscaler_that_is_killed_is_started_again_and_launches_nothing_twic
 
 def test_a_page_is_there_for_people(stack: Stack) -> None:
     page = requests.get(stack.url, timeout=10)
-
     assert page.status_code == 200
-    assert "<progress" in page.text
+    assert "<form" in page.text
+
+    # The form as it stands, sent as a browser without scripts sends it.
+    job = requests.post(f"{stack.url}/jobs", data={}, timeout=10)
+
+    assert job.status_code == 200
+    assert "/jobs/" in job.url
+    assert "<progress" in job.text
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

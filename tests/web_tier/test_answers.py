@@ -60,7 +60,8 @@ def shown(job: Job) -> Job:
 
 
 @given(jobs(), st.sampled_from([s for s in JobState if s.terminal]), minima)
-def test_an_ended_job_is_read_as_it_was_written(job: Job, state: JobState, result: Minimum) -> None:
+def test_an_ended_job_is_read_as_it_was_written(job: Job, state: JobState, found: Minimum) -> None:
+    result = replace(found, index=found.index % job.grid.points)
     ended = replace(
         job, state=state, result=result, finished=NOW, best=result, sent_at=NOW, moved=NOW
     )
@@ -174,6 +175,17 @@ def test_whatever_is_found_in_the_cache_can_be_shown_or_is_a_miss(name: str, val
     if found is not None:
         assert show_job(found).id == JOB.id
         found.renewable(NOW)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"done": [-1]}, {"done": [4]}, {"shape": [4, 4, 5]}, {"result": Minimum(-1.0, 64).key()}],
+)
+def test_an_end_whose_parts_are_not_of_one_job_is_a_miss(changes: dict[str, Any]) -> None:
+    data = encode_final(JOB)
+    assert decode_final(data, JOB.id) is not None
+
+    assert decode_final(mutated(data, **changes), JOB.id) is None
 
 
 @given(st.data())
