@@ -1,11 +1,11 @@
-"""The loop of the collector's process: collects without pause, reconciles now and then."""
+"""The loop of the collector's process: takes turns, tells what they did, waits out outages."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from gridwell.domain.errors import ServiceBusy
+from web_tier.turns import RECONCILE_SECONDS, Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from web_tier.reconciler import Reconciler
 
 logger = logging.getLogger(__name__)
-
-RECONCILE_SECONDS: Final = 30.0
-_BUSY_SECONDS: Final = 1.0  #: pause after a failed step, so that an outage is no busy loop
 
 
 def run(
@@ -35,32 +32,32 @@ def run(
         collector: takes results from their queue.
         reconciler: looks after the jobs that were left behind.
         clock: for the pauses.
-        stopping: asked between steps.
-        jitter: a number around 1 by which each interval is multiplied, so that several such
-            processes do not reconcile in step.
+        stopping: asked between turns.
+        jitter: see `Turns`.
         reconcile_seconds: the interval between the reconciler's rounds.
     """
-    next_round = clock.monotonic()
+    turns = Turns(
+        collector, reconciler, clock=clock, jitter=jitter, reconcile_seconds=reconcile_seconds
+    )
     while not stopping():
-        try:
-            _log_collected(collector.step())
-            if clock.monotonic() >= next_round:
-                next_round = clock.monotonic() + reconcile_seconds * jitter()
-                for done in reconciler.step():
-                    logger.info(
-                        "job %s: reconciled (%s)",
-                        done.job,
-                        done.did,
-                        extra={"action": "job.reconciled", "job": done.job, "did": done.did},
-                    )
-        except ServiceBusy as error:
+        turn = turns.step()
+        if turn.collected is not None:
+            _log_collected(turn.collected)
+        for done in turn.reconciled:
+            logger.info(
+                "job %s: reconciled (%s)",
+                done.job,
+                done.did,
+                extra={"action": "job.reconciled", "job": done.job, "did": done.did},
+            )
+        if turn.busy is not None:
             logger.warning(
                 "a service is away, trying again in %g s: %s",
-                _BUSY_SECONDS,
-                error,
+                turn.pause,
+                turn.busy,
                 extra={"action": "collect.busy"},
             )
-            clock.sleep(_BUSY_SECONDS)
+            clock.sleep(turn.pause)
 
 
 def _log_collected(collected: Collected) -> None:

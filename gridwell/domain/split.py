@@ -6,6 +6,7 @@ function of it, so that code of another version, or other settings, can never cu
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class Plan:
     @property
     def sha(self) -> str:
         """The name of the plan in messages."""
-        return sha_of(self.cuts)
+        return _sha(self.cuts)
 
     def box(self, chunk: int) -> Box:
         """The box of chunk number `chunk`.
@@ -102,6 +103,12 @@ def split(shape: tuple[int, int, int], chunks: int) -> Plan:
         for length, count in zip(shape, parts, strict=True)
     )
     return Plan((x, y, z))
+
+
+@functools.lru_cache(maxsize=1024)
+def _sha(cuts: tuple[tuple[int, ...], ...]) -> str:
+    """Asked once for every message, of a few plans."""
+    return sha_of(cuts)
 
 
 def _doubled(parts: list[int], shape: tuple[int, int, int], k: int) -> int:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections import Counter
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from tests.simulation.batch import Tally, run, twins
 from tests.simulation.faults import KINDS
-from tests.simulation.world import Report, simulate
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from tests.simulation.invariants import INVARIANTS
+from tests.simulation.live import simulate
 
 KEPT: Final = Path(__file__).with_name("seeds.txt")  #: seeds that failed once
-_ENOUGH: Final = 300  #: seeds in which every kind of fault must happen
+_ENOUGH: Final = 1000  #: seeds in which every kind of fault must happen, every invariant be checked
 _DAY: Final = 86_400.0
 
 
@@ -26,36 +25,36 @@ def kept_seeds() -> list[int]:
     return [int(line.split("#")[0]) for line in lines if line.split("#")[0].strip()]
 
 
-def run(seeds: Iterable[int]) -> tuple[list[Report], list[str]]:
-    """Live through seeds, every tenth one twice; also what went wrong, in words."""
-    reports, wrong = [], []
-    for seed in seeds:
-        report = simulate(seed)
-        reports.append(report)
-        if report.failure is not None:
-            wrong.append(f"seed {seed}: {report.failure}")
-        if seed % 10 == 0 and simulate(seed).fingerprint != report.fingerprint:
-            wrong.append(f"seed {seed}: two runs differ")
-    return reports, wrong
-
-
-def summary(reports: list[Report]) -> str:
+def summary(tally: Tally, elapsed: float) -> str:
     """What was lived through, in words."""
-    injected: Counter[str] = Counter()
-    checked: Counter[str] = Counter()
-    jobs: Counter[str] = Counter()
-    for report in reports:
-        injected += report.injected
-        checked += report.checked
-        jobs += report.jobs
-    days = sum(report.seconds for report in reports) / _DAY
     lines = [
-        f"{len(reports)} seeds, {days:.1f} simulated days, {sum(r.events for r in reports)} events",
-        *_table("faults injected", {kind: injected[kind] for kind in KINDS}),
-        *_table("invariants checked", dict(sorted(checked.items()))),
-        *_table("jobs", dict(sorted(jobs.items()))),
+        f"{tally.seeds} seeds, {tally.seconds / _DAY:.1f} simulated days, {tally.events} events "
+        f"in {elapsed:.0f} s: {tally.seeds / elapsed:.0f} seeds per second",
+        *_table("faults injected", {kind: tally.injected[kind] for kind in KINDS}),
+        "invariants checked:",
+        *(f"  {tally.checked[name]:>9} {name}: {what}" for name, what in INVARIANTS.items()),
+        *_table("jobs", dict(sorted(tally.jobs.items()))),
     ]
     return "\n".join(lines)
+
+
+def unseen(tally: Tally) -> list[str]:
+    """Faults that never happened, and invariants that were never looked at."""
+    return [
+        *(f"the fault {kind!r} never happened" for kind in KINDS if not tally.injected[kind]),
+        *(f"{name!r} was never checked" for name in INVARIANTS if not tally.checked[name]),
+    ]
+
+
+def one(seed: int, *, trace: bool) -> int:
+    """Look at one seed; returns the exit status."""
+    report = simulate(seed, tell=_say if trace else None)
+    _say(f"seed {report.seed}: {report.failure or 'all holds'}; hash {report.fingerprint}")
+    failures = [report.failure]
+    for what, twin in twins(seed).items():
+        _say(f"seed {seed}{what}: {twin.failure or 'all holds'}")
+        failures.append(twin.failure)
+    return int(any(failure is not None for failure in failures))
 
 
 def main() -> int:
@@ -67,18 +66,11 @@ def main() -> int:
     chosen = parser.parse_args()
     logging.disable(logging.CRITICAL)
     if chosen.seed is not None:
-        report = simulate(chosen.seed, tell=_say if chosen.trace else None)
-        _say(f"seed {report.seed}: {report.failure or 'all holds'}; hash {report.fingerprint}")
-        return int(report.failure is not None)
-    reports, wrong = run([*range(chosen.seeds), *(s for s in kept_seeds() if s >= chosen.seeds)])
-    _say(summary(reports))
-    for report in reports:
-        if report.failure is not None:
-            _say(f"seed {report.seed}, its last events:\n" + "\n".join(report.last))
-            _say(f"replay: make simulate SEED={report.seed} TRACE=1")
-    if len(reports) >= _ENOUGH:
-        happened = set().union(*(report.injected.keys() for report in reports))
-        wrong += [f"the fault {kind!r} never happened" for kind in KINDS if kind not in happened]
+        return one(chosen.seed, trace=chosen.trace)
+    began = time.monotonic()
+    tally = run([*range(chosen.seeds), *(s for s in kept_seeds() if s >= chosen.seeds)])
+    _say(summary(tally, time.monotonic() - began))
+    wrong = [*tally.failures, *(unseen(tally) if tally.seeds >= _ENOUGH else [])]
     for words in wrong:
         _say(words)
     _say(f"{len(wrong)} failures")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from app_tier.compute import ChunkTask, Outcome
+from gridwell.domain.failure import RAISED
 from gridwell.domain.minimum import Minimum
 from tests.simulation.kernel import Died
 
@@ -35,7 +36,8 @@ class SimulatedCompute:
         known: what there is to find.
         cores: how many tasks run at a time.
         poison: the problem and box that kill whoever computes them.
-        lies: told the problem of each wrong result.
+        lies: told the ticket of each wrong result.
+        raises: the problem and box that raise an error wherever they are computed.
     """
 
     def __init__(
@@ -45,13 +47,15 @@ class SimulatedCompute:
         *,
         cores: int,
         poison: tuple[str, Box] | None,
-        lies: Callable[[str], None],
+        raises: tuple[str, Box] | None,
+        lies: Callable[[int], None],
     ) -> None:
         self.rest = 0.0  #: seconds that the worker asked to wait
         self._process = process
         self._known = known
         self._cores = cores
         self._poison = poison
+        self._raises = raises
         self._lies = lies
         self._queue: list[ChunkTask] = []
         self._running: dict[int, _Running] = {}
@@ -108,7 +112,7 @@ class SimulatedCompute:
         if self._poison == (task.problem, task.box):
             sim.faults.injected["poison chunk"] += 1
             return _Running(task, sim.now, sim.now + _POISON_SECONDS, poison=True)
-        seconds = sim.rng.uniform(0.1, 8.0)
+        seconds = 0.1 + 8.0 * sim.chance("chunk", task.problem, task.box) ** 2
         if sim.faults.strike("chunk hangs"):
             seconds = float("inf")
         elif sim.faults.strike("chunk is slow"):
@@ -118,10 +122,13 @@ class SimulatedCompute:
     def _outcome(self, running: _Running) -> Outcome:
         faults, task = self._process.sim.faults, running.task
         seconds = running.ends - running.began
+        if self._raises == (task.problem, task.box):
+            faults.injected["chunk raises"] += 1
+            return Outcome(ticket=task.ticket, error="as always", code=RAISED)
         if faults.strike("chunk fails"):
             return Outcome(ticket=task.ticket, error="by chance")
         best = self._known[task.problem].minima[task.box]
         if best is not None and faults.strike("result lies"):
-            self._lies(task.problem)
+            self._lies(task.ticket)
             best = Minimum(best.value - 1000.0, best.index)
         return Outcome(ticket=task.ticket, best=best, seconds=seconds)

@@ -1,4 +1,8 @@
-"""What can go wrong, how often, and which of it this seed leaves out.
+"""What can go wrong, how often, and which of it a seed leaves out.
+
+**A new kind is one line of this table**, and either one line in `tests.simulation.port` (what it
+does to a call of a port) or one in `tests.simulation.killer` (what it does from outside), or a
+`strike` where a simulated service can misbehave.
 
 Swarm testing: a seed switches off a random half of the kinds and scales the rest, as faults that
 always come together hide each other (a worker that never lives long enough finds no late bug).
@@ -6,6 +10,7 @@ always come together hide each other (a worker that never lives long enough find
 
 from __future__ import annotations
 
+import enum
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -13,56 +18,105 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import random
 
-#: Kinds drawn at every call of a port, and how likely each is there.
-AT_A_CALL: Final = {
-    "busy before": 0.02,  #: the call has no effect
-    "reply lost": 0.02,  #: it has, and the caller is told that the service is busy
-    "crash before": 0.004,
-    "crash after": 0.004,
-    "stall": 0.01,  #: the process sleeps before the call, while all others go on
-}
 
-#: Kinds drawn where they can happen: by queues, EC2, the cache, computing.
-IN_A_SERVICE: Final = {
-    "delivered twice": 0.05,
-    "reordered": 0.5,
-    "delayed": 0.1,
-    "delete forgotten": 0.02,
-    "batch refused": 0.05,
-    "short poll blind": 0.2,
-    "count late": 0.7,
-    "index late": 0.3,
-    "describe late": 0.5,
-    "no capacity": 0.2,
-    "start falls back": 0.05,
-    "boot hangs": 0.08,
-    "cache forgets": 0.1,
-    "chunk fails": 0.03,
-    "chunk hangs": 0.01,
-    "chunk is slow": 0.05,
-    "result lies": 0.004,
-}
+class Where(enum.Enum):
+    """Where a kind is drawn, and what its rate means."""
 
-#: Kinds that strike from outside: the mean seconds between two of them.
-FROM_OUTSIDE: Final = {
-    "instance dies": 900.0,
-    "instance is terminated": 2000.0,
-    "stray SIGTERM": 1200.0,
-    "collector killed": 900.0,
-    "autoscaler killed": 900.0,
-    "cache wiped": 400.0,
-    "message lost": 1500.0,
-    "new release": 4000.0,
-    "paused by the operator": 4000.0,
-}
+    CALL = "at every call of a port: how likely"
+    SERVICE = "where a service can misbehave so: how likely"
+    OUTSIDE = "from outside: the mean seconds between two"
+    SEED = "once a seed: how likely it is there"
 
-#: Kinds drawn once a seed, and how likely: they are there, or not.
-IN_A_SEED: Final = {
-    "poison chunk": 0.04,
-    "second collector": 0.3,
-}
 
-KINDS: Final = (*AT_A_CALL, *IN_A_SERVICE, *FROM_OUTSIDE, *IN_A_SEED)
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of fault.
+
+    Attributes:
+        where: where it is drawn.
+        rate: how often, see `Where`.
+        after: seconds until what the last one left behind is over; what is promised in bounded
+            time is promised from then on.
+        always: whether it is the service's nature, which does not end with the faults.
+    """
+
+    where: Where
+    rate: float
+    after: float = 0.0
+    always: bool = False
+
+
+_CALL, _SERVICE, _OUTSIDE, _SEED = Where
+
+COUNT_LAG: Final = 60.0  #: how old a queue's counts may be
+DESCRIBE_LAG: Final = 50.0  #: how late EC2 may show an instance
+SKEW: Final = 10.0  #: by which the clocks of two machines may differ
+LONGEST_BOOT: Final = 90.0
+LONGEST_STOP: Final = 90.0
+GRACE: Final = 180.0  #: after so long without a sign of life an instance is stopped
+STUCK_STOP: Final = 5000.0  #: how long a stop hangs, unless it is forced
+FORCED: Final = 600.0  #: when it is
+_PAUSES: Final = 70.0  #: the longest pause after failures, and a tick
+_RESTARTS: Final = 130.0  #: the longest until a killed program is started again
+_OFF_AND_ON: Final = COUNT_LAG + DESCRIBE_LAG + LONGEST_STOP + LONGEST_BOOT + 30.0
+_FOUR_STARTS: Final = 300.0  #: a worker that crashes so often in this time switches its machine off
+
+KINDS: Final[dict[str, Kind]] = {
+    # --- at a call
+    "busy before": Kind(_CALL, 0.02, after=_PAUSES),  # without effect
+    "reply lost": Kind(_CALL, 0.02, after=_PAUSES),  # with it, and the caller is told "busy"
+    "made twice": Kind(_CALL, 0.02),  # botocore tried again beneath the port
+    "crash before": Kind(_CALL, 0.004, after=_FOUR_STARTS),
+    "crash after": Kind(_CALL, 0.004, after=_FOUR_STARTS),
+    "stall": Kind(_CALL, 0.01, after=120.0),  # up to the watchdog's patience
+    "machine pauses": Kind(
+        _CALL, 0.001, after=GRACE + _OFF_AND_ON
+    ),  # its watchdog too: longer than any lease
+    "heartbeat lost": Kind(_CALL, 0.2, after=_PAUSES),
+    "object not seen": Kind(_CALL, 0.05, after=_PAUSES),  # S3 says "no such key", wrongly
+    # --- in a service
+    "delivered twice": Kind(_SERVICE, 0.05, always=True),
+    "reordered": Kind(_SERVICE, 0.5, always=True),
+    "delayed": Kind(_SERVICE, 0.1, after=20.0),
+    "delete forgotten": Kind(_SERVICE, 0.02, after=_PAUSES),
+    "batch refused": Kind(_SERVICE, 0.05),
+    "short poll blind": Kind(_SERVICE, 0.2, always=True),
+    "count late": Kind(_SERVICE, 0.7, always=True),
+    "index late": Kind(_SERVICE, 0.3, always=True),
+    "describe late": Kind(_SERVICE, 0.5, always=True),
+    "no capacity": Kind(_SERVICE, 0.2, after=_PAUSES),
+    "start falls back": Kind(_SERVICE, 0.05, after=_PAUSES + LONGEST_BOOT),
+    "boot hangs": Kind(_SERVICE, 0.08, after=GRACE + _OFF_AND_ON),
+    "stop hangs": Kind(_SERVICE, 0.05, after=FORCED + _OFF_AND_ON),
+    "cache forgets": Kind(_SERVICE, 0.1, always=True),
+    "chunk fails": Kind(_SERVICE, 0.03, after=_PAUSES),
+    "chunk hangs": Kind(_SERVICE, 0.01, after=600.0),
+    "chunk is slow": Kind(_SERVICE, 0.05),
+    "result lies": Kind(_SERVICE, 0.004),
+    # --- from outside
+    "instance dies": Kind(_OUTSIDE, 900.0),
+    "instance is terminated": Kind(_OUTSIDE, 2000.0),
+    "stray SIGTERM": Kind(_OUTSIDE, 1200.0, after=_FOUR_STARTS),
+    "collector killed": Kind(_OUTSIDE, 900.0, after=_RESTARTS),
+    "autoscaler killed": Kind(_OUTSIDE, 900.0, after=_RESTARTS),
+    "web tier killed": Kind(_OUTSIDE, 900.0, after=_RESTARTS),
+    "cache wiped": Kind(_OUTSIDE, 400.0),
+    "cache holds junk": Kind(_OUTSIDE, 400.0),
+    "message lost": Kind(_OUTSIDE, 1500.0),
+    "message comes back": Kind(_OUTSIDE, 300.0),  # deleted long ago
+    "junk in a queue": Kind(_OUTSIDE, 2000.0),
+    "new release": Kind(_OUTSIDE, 4000.0),
+    "broken release": Kind(_OUTSIDE, 4000.0, after=GRACE + 2 * _OFF_AND_ON),
+    "paused by the operator": Kind(_OUTSIDE, 4000.0, after=130.0),
+    # --- in a seed
+    "clocks differ": Kind(_SEED, 0.5, always=True),
+    "poison chunk": Kind(_SEED, 0.04, always=True),
+    "queue swallows": Kind(_SEED, 0.04, always=True),  # all chunks of one problem
+    "chunk raises": Kind(_SEED, 0.04, always=True),  # the same error wherever it is computed
+    "clients cancel": Kind(_SEED, 0.3, always=True),
+    "second collector": Kind(_SEED, 0.3, always=True),
+    "second autoscaler": Kind(_SEED, 0.3, always=True),
+}
 
 
 @dataclass(slots=True)
@@ -71,8 +125,9 @@ class Faults:
 
     Attributes:
         rng: where chance comes from.
-        rates: how likely each kind is where it can happen, or the mean seconds between two.
-        on: whether faults happen at all (any more).
+        rates: the kinds of this seed; how likely each is where it can happen, or the mean seconds
+            between two.
+        on: whether faults happen at all (any more); those that are a service's nature do.
         injected: how often each kind happened.
     """
 
@@ -83,23 +138,44 @@ class Faults:
 
     @classmethod
     def draw(cls, rng: random.Random) -> Faults:
-        """A seed's faults: a random subset of all kinds, more or less likely."""
-        scale = rng.choice((0.3, 1.0, 1.0, 2.0))
-        rates = {
-            kind: min(0.9, rate * scale)
-            for kind, rate in {**AT_A_CALL, **IN_A_SERVICE}.items()
-            if rng.random() < 0.5
-        }
-        rates |= {
-            kind: seconds / scale for kind, seconds in FROM_OUTSIDE.items() if rng.random() < 0.5
-        }
-        rates |= {kind: 1.0 for kind, rate in IN_A_SEED.items() if rng.random() < rate}
+        """A seed's faults: a random subset of all kinds, more or less likely; in some seeds none.
+
+        Seeds without faults are where promises in bounded time are strictest.
+        """
+        scale = rng.choice((0.0, 0.3, 0.3, 1.0, 1.0, 1.0, 1.0, 2.0))
+        rates: dict[str, float] = {}
+        if not scale:
+            return cls(rng, rates)
+        for name, kind in KINDS.items():
+            if kind.where is Where.SEED:
+                if rng.random() < kind.rate:
+                    rates[name] = 1.0
+            elif rng.random() < 0.5:
+                outside = kind.where is Where.OUTSIDE
+                rates[name] = kind.rate / scale if outside else min(0.9, kind.rate * scale)
         return cls(rng, rates)
+
+    @classmethod
+    def none(cls, rng: random.Random) -> Faults:
+        """No faults at all."""
+        return cls(rng, {})
+
+    @property
+    def settling(self) -> float:
+        """Seconds until what this seed's last faults leave behind is over."""
+        return max((KINDS[name].after for name in self.rates), default=0.0)
 
     def strike(self, kind: str) -> bool:
         """Whether a fault of this kind happens here and now; it is counted if so."""
         rate = self.rates.get(kind)
-        if rate is None or not self.on or self.rng.random() >= rate:
+        if rate is None or self.rng.random() >= rate or not (self.on or KINDS[kind].always):
+            return False
+        self.injected[kind] += 1
+        return True
+
+    def has(self, kind: str) -> bool:
+        """Whether this seed has a kind that is drawn once a seed; it is counted if so."""
+        if kind not in self.rates:
             return False
         self.injected[kind] += 1
         return True

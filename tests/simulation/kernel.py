@@ -19,8 +19,9 @@ import random
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Final
 
-from gridwell.adapters.memory import ManualClock
+from tests.builders import NOW
 from tests.simulation.faults import Faults
+from tests.simulation.invariants import INVARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,27 +51,31 @@ class Simulation:
 
     Args:
         seed: all of its chance.
+        faults: draws the seed's faults.
         tell: takes each event's line as it happens; None: nobody asks.
     """
 
-    def __init__(self, seed: int, *, tell: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        faults: Callable[[random.Random], Faults] = Faults.draw,
+        tell: Callable[[str], None] | None = None,
+    ) -> None:
+        self.seed = seed
         self.rng = random.Random(seed)
-        self.faults = Faults.draw(self.rng)
-        self.clock = ManualClock()
-        self.began = self.clock.now()
+        self.faults = faults(self.rng)
+        self.now = NOW  #: seconds since 1970
+        self.began = self.now
         self.events = 0
         self.checked: Counter[str] = Counter()  #: how often each invariant was looked at
         self.last: deque[str] = deque(maxlen=_REMEMBERED)
+        self.glance: Callable[[], None] = lambda: None  #: called at each moment, before its event
         self._tell = tell
         self._hash = hashlib.blake2b(digest_size=8)
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
         self._depth = 0
-
-    @property
-    def now(self) -> float:
-        """The time, in seconds since 1970."""
-        return self.clock.now()
 
     @property
     def age(self) -> float:
@@ -81,6 +86,13 @@ class Simulation:
     def fingerprint(self) -> str:
         """A hash of everything that happened."""
         return self._hash.hexdigest()
+
+    def chance(self, *names: object) -> float:
+        """A number in [0, 1) that hangs on the seed and these names alone, whatever else happens.
+
+        Twins of one seed share what is drawn so.
+        """
+        return random.Random(f"{self.seed} {names}").random()
 
     def at(self, when: float, action: Callable[[], None]) -> None:
         """Do something at a time."""
@@ -98,7 +110,7 @@ class Simulation:
         if self._tell is not None:
             self._tell(line)
 
-    def require(self, invariant: str, holds: bool, detail: str) -> None:  # noqa: FBT001 - it is the point
+    def require(self, invariant: str, holds: object, detail: str | Callable[[], str]) -> None:
         """Hold the programs to an invariant.
 
         Raises:
@@ -106,16 +118,19 @@ class Simulation:
         """
         self.checked[invariant] += 1
         if not holds:
-            raise Violation(invariant, detail)
+            assert invariant in INVARIANTS, f"{invariant} is in no table"
+            raise Violation(invariant, detail if isinstance(detail, str) else detail())
 
     def run(self, until: float) -> None:
         """Let everything happen that is due up to a time."""
-        while self._heap and self._heap[0][0] <= until:
-            when, _, action = heapq.heappop(self._heap)
-            self.clock.advance(max(0.0, when - self.now))
+        heap = self._heap
+        while heap and heap[0][0] <= until:
+            when, _, action = heapq.heappop(heap)
+            self.now = max(when, self.now)
             self.events += 1
+            self.glance()
             action()
-        self.clock.advance(max(0.0, until - self.now))
+        self.now = max(until, self.now)
 
     def stall(self, seconds: float) -> None:
         """Let time pass for all others, in the middle of somebody's step."""
@@ -128,18 +143,46 @@ class Simulation:
             self._depth -= 1
 
 
+class MachineClock:
+    """The clock of one machine, which goes wrong by some seconds.
+
+    Args:
+        sim: the true time.
+        ahead: seconds by which its wall clock is ahead.
+    """
+
+    def __init__(self, sim: Simulation, ahead: float = 0.0) -> None:
+        self.ahead = ahead
+        self._sim = sim
+
+    def now(self) -> float:
+        """See `gridwell.domain.ports.Clock`."""
+        return self._sim.now + self.ahead
+
+    def monotonic(self) -> float:
+        """See `gridwell.domain.ports.Clock`; no jump of the wall clock shows in it."""
+        return self._sim.now
+
+    def sleep(self, seconds: float) -> None:
+        """See `gridwell.domain.ports.Clock`."""
+        raise AssertionError(f"a step sleeps for {seconds} s, where its loop should")
+
+
 class Process:
     """A program that takes steps, each of which says when the next one is due.
 
     Args:
         sim: whose time it lives in.
         name: for the trace.
+        clock: of the machine that it runs on.
     """
 
-    def __init__(self, sim: Simulation, name: str) -> None:
+    def __init__(self, sim: Simulation, name: str, clock: MachineClock | None = None) -> None:
         self.sim = sim
         self.name = name
+        self.clock = MachineClock(sim) if clock is None else clock
         self.alive = True
+        self.asleep = False  #: in the middle of a step
         self.poll_until: float | None = None  #: when the long poll ends that it is blocked in
         self._due = float("inf")
         self._turn = 0
@@ -165,6 +208,19 @@ class Process:
     def kill(self) -> None:
         """End it, wherever it is: in a stalled call it ends when that call would go on."""
         self.alive = False
+
+    def stall(self, seconds: float, where: str) -> None:
+        """Sleep in the middle of a step.
+
+        Raises:
+            Died: if it was killed meanwhile.
+        """
+        self.sim.note(f"{self.name} stalls for {seconds:.1f} s before {where}")
+        self.asleep = True
+        self.sim.stall(seconds)
+        self.asleep = False
+        if not self.alive:
+            raise Died
 
     def _schedule(self, when: float) -> None:
         self._due = when

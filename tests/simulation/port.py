@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.domain.errors import ServiceBusy
@@ -12,7 +14,83 @@ if TYPE_CHECKING:
 
     from tests.simulation.kernel import Process
 
-_WATCHDOG_SECONDS: Final = 120.0  #: systemd's, for a worker whose loop does not go round
+WATCHDOG_SECONDS: Final = 120.0  #: systemd's, for a program whose loop does not go round
+_LONGEST_PAUSE: Final = 900.0
+_LOOKS: Final = ("instances", "release")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a port, about to be made."""
+
+    process: Process
+    port: str
+    method: str
+    make: Callable[[], Any]
+
+    @property
+    def name(self) -> str:
+        """For the trace."""
+        return f"{self.port}.{self.method}"
+
+
+def _busy(call: Call) -> Any:
+    call.process.sim.note(f"{call.process.name}: {call.name} is busy")
+    raise ServiceBusy(f"{call.method} was throttled")
+
+
+def _reply_lost(call: Call) -> Any:
+    call.make()
+    call.process.sim.note(f"{call.process.name}: the reply of {call.name} is lost")
+    raise ServiceBusy(f"{call.method} did not answer")
+
+
+def _twice(call: Call) -> Any:
+    call.make()
+    return call.make()
+
+
+def _crash_before(_call: Call) -> Any:
+    raise Died
+
+
+def _crash_after(call: Call) -> Any:
+    call.make()
+    raise Died
+
+
+def _stall(call: Call) -> Any:
+    rng = call.process.sim.rng
+    seconds = rng.uniform(0.0, rng.choice((0.1, 2.0, 20.0, 200.0)))
+    call.process.stall(min(seconds, WATCHDOG_SECONDS), call.name)
+    if seconds > WATCHDOG_SECONDS:
+        raise Died
+    return call.make()
+
+
+def _machine_pauses(call: Call) -> Any:
+    call.process.stall(call.process.sim.rng.uniform(60.0, _LONGEST_PAUSE), call.name)
+    return call.make()
+
+
+def _nothing(_call: Call) -> Any:
+    return None
+
+
+#: What each kind does to a call, and of which calls: (port, method), empty for any.
+#: A cache never says that it is busy; a long poll is not made twice, as it would block.
+AT_CALLS: Final[dict[str, tuple[Callable[[Call], Any], Callable[[str, str], bool]]]] = {
+    "busy before": (_busy, lambda port, _method: port != "cache"),
+    "reply lost": (_reply_lost, lambda port, _method: port != "cache"),
+    "made twice": (_twice, lambda _port, method: method != "receive"),
+    "crash before": (_crash_before, lambda _port, _method: True),
+    "crash after": (_crash_after, lambda _port, _method: True),
+    "stall": (_stall, lambda _port, _method: True),
+    # Not between the last look at the clock and an action: AWS refuses what was signed long ago.
+    "machine pauses": (_machine_pauses, lambda port, method: port != "ec2" or method in _LOOKS),
+    "heartbeat lost": (_nothing, lambda _port, method: method == "beat"),
+    "object not seen": (_nothing, lambda port, method: (port, method) == ("problems", "get")),
+}
 
 
 class Port:
@@ -20,49 +98,35 @@ class Port:
 
     Args:
         inner: what keeps the port's promises.
-        name: for the trace.
+        name: for the trace, and for which kinds strike here.
         process: who calls.
-        raises: whether the port may say that its service is busy (a cache never does).
     """
 
-    def __init__(self, inner: object, name: str, process: Process, *, raises: bool = True) -> None:
+    def __init__(self, inner: object, name: str, process: Process) -> None:
         self._inner = inner
         self._name = name
         self._process = process
-        self._raises = raises
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        """A method that calls the inner one, or fails instead, or afterwards."""
+        """A method that calls the inner one, with the faults of this seed."""
         method = getattr(self._inner, name)
+        process, faults = self._process, self._process.sim.faults
+        rng = process.sim.rng
+        # One number decides for all kinds: they exclude each other, and calls are many.
+        limits, acts = [0.0], []
+        for kind, (act, concerns) in AT_CALLS.items():
+            if kind in faults.rates and concerns(self._name, name):
+                limits.append(limits[-1] + faults.rates[kind])
+                acts.append((kind, act))
+        likely = limits.pop()
 
         def call(*args: Any, **options: Any) -> Any:
-            self._before(name)
-            answer = method(*args, **options)
-            self._after(name)
-            return answer
+            drawn = rng.random() if likely else 1.0
+            if drawn >= likely or not faults.on:
+                return method(*args, **options)
+            kind, act = acts[bisect.bisect_right(limits, drawn) - 1]
+            faults.injected[kind] += 1
+            return act(Call(process, self._name, name, lambda: method(*args, **options)))
 
         setattr(self, name, call)
         return call
-
-    def _before(self, name: str) -> None:
-        sim, faults = self._process.sim, self._process.sim.faults
-        if faults.strike("stall"):
-            longest = sim.rng.choice((0.1, 2.0, 20.0, 200.0))
-            seconds = sim.rng.uniform(0.0, longest)
-            sim.note(f"{self._process.name} stalls for {seconds:.1f} s before {self._name}.{name}")
-            sim.stall(min(seconds, _WATCHDOG_SECONDS))
-            if not self._process.alive or seconds > _WATCHDOG_SECONDS:
-                raise Died
-        if faults.strike("crash before"):
-            raise Died
-        if self._raises and faults.strike("busy before"):
-            sim.note(f"{self._process.name}: {self._name}.{name} is busy")
-            raise ServiceBusy(f"{name} was throttled")
-
-    def _after(self, name: str) -> None:
-        sim, faults = self._process.sim, self._process.sim.faults
-        if faults.strike("crash after"):
-            raise Died
-        if self._raises and faults.strike("reply lost"):
-            sim.note(f"{self._process.name}: the reply of {self._name}.{name} is lost")
-            raise ServiceBusy(f"{name} did not answer")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gridwell.domain.fleet import Depth
 from gridwell.domain.ports import Received
+from tests.simulation.faults import COUNT_LAG
+from tests.simulation.invariants import I9_END
 from tests.simulation.kernel import Blocked
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 VISIBILITY: Final = 60.0
 MAX_RECEIVES: Final = 10
 LONGEST_HOLD: Final = 665.0  #: a chunk's hard limit and one lease, and what a step may last
-_COUNT_LAG: Final = 60.0
+_RETURNING: Final = 200  #: deleted messages that may still come back
 
 
 @dataclass(slots=True)
@@ -41,7 +43,8 @@ class SimulatedQueue:
         sim: time and chance.
         name: for the trace.
         dead: where a message goes that was received too often.
-        leaving: told each message's body when it is deleted, while it is still there.
+        leaving: told each message when it is deleted, while it is still there.
+        extending: told each message whose lease a process extends.
     """
 
     def __init__(
@@ -50,15 +53,19 @@ class SimulatedQueue:
         name: str,
         *,
         dead: SimulatedQueue | None = None,
-        leaving: Callable[[Message], None] | None = None,
+        leaving: Callable[[Message], None] = lambda _message: None,
+        extending: Callable[[Process, Message], None] = lambda _process, _message: None,
     ) -> None:
         self.name = name
         self.messages: dict[int, Message] = {}
         self.carried: Counter[str] = Counter()  #: messages there, by body
         self.buried: Counter[str] = Counter()  #: how often a body went to the dead letters
+        self.swallows: str | None = None  #: messages that contain this are lost
+        self.deleted: deque[str] = deque(maxlen=_RETURNING)  #: bodies that were here
         self._sim = sim
         self._dead = dead
         self._leaving = leaving
+        self._extending = extending
         self._numbers = itertools.count()
         self._waiting: dict[str, Process] = {}
         self._told: tuple[float, Depth] | None = None
@@ -66,6 +73,11 @@ class SimulatedQueue:
     def of(self, process: Process) -> Caller:
         """The queue as a process calls it."""
         return Caller(self, process)
+
+    @property
+    def soonest(self) -> float:
+        """Since when the oldest visible message is visible, or when one will be."""
+        return min((m.visible_at for m in self.messages.values()), default=float("inf"))
 
     @property
     def visible(self) -> int:
@@ -82,11 +94,14 @@ class SimulatedQueue:
             if faults.strike("batch refused"):
                 refused.append(position)
                 continue
+            if self.swallows is not None and self.swallows in body:
+                continue
             delay = rng.uniform(0.0, 20.0) if faults.strike("delayed") else 0.0
-            self._put(body, self._sim.now + delay)
+            self.put(body, self._sim.now + delay)
         return refused
 
-    def _put(self, body: str, visible_at: float) -> None:
+    def put(self, body: str, visible_at: float) -> None:
+        """Let there be a message."""
         number = next(self._numbers)
         self.messages[number] = Message(number, body, visible_at)
         self.carried[body] += 1
@@ -113,7 +128,7 @@ class SimulatedQueue:
             process.poll_until = None
             return []
         self._waiting[process.name] = process
-        soonest = min((m.visible_at for m in self.messages.values()), default=float("inf"))
+        soonest = self.soonest
         if soonest < process.poll_until:
             self._sim.at(soonest, lambda: process.wake(self._sim.now))
         raise Blocked
@@ -123,21 +138,22 @@ class SimulatedQueue:
         for message in self._held(receipts):
             if self._sim.faults.strike("delete forgotten"):
                 continue
-            if self._leaving is not None:
-                self._leaving(message)
+            self._leaving(message)
+            self.deleted.append(message.body)
             self.drop(message)
 
-    def extend(self, receipts: Sequence[str], seconds: float) -> None:
+    def extend(self, process: Process, receipts: Sequence[str], seconds: float) -> None:
         """See `gridwell.domain.ports.Queue`."""
         now = self._sim.now
         for message in self._held(receipts):
             if message.visible_at > now:
                 held = now - message.taken_at
                 self._sim.require(
-                    "I9 no lease without end",
+                    I9_END,
                     seconds == 0 or held <= LONGEST_HOLD,
                     f"{self.name} message {message.number} is held for {held:.0f} s",
                 )
+                self._extending(process, message)
                 message.visible_at = now + seconds
                 self._rouse(message.visible_at)
 
@@ -145,7 +161,7 @@ class SimulatedQueue:
         """See `gridwell.domain.ports.Queue`: of now, or of some moment of the last minute."""
         now = self._sim.now
         if self._told is not None:
-            fresh = now - self._told[0] <= self._sim.rng.uniform(0.0, _COUNT_LAG)
+            fresh = now - self._told[0] <= self._sim.rng.uniform(0.0, COUNT_LAG)
             if fresh and self._sim.faults.strike("count late"):
                 return self._told[1]
         visible = self.visible
@@ -169,7 +185,7 @@ class SimulatedQueue:
                 self._sim.note(f"{self.name} message {message.number} goes to the dead letters")
                 self.drop(message)
                 self.buried[message.body] += 1
-                self._dead._put(message.body, now)
+                self._dead.put(message.body, now)
                 continue
             message.receives += 1
             message.receipt = f"{self.name}-{message.number}-{message.receives}"
@@ -193,9 +209,12 @@ class Caller:
         self._queue = queue
         self.send = queue.send
         self.delete = queue.delete
-        self.extend = queue.extend
         self.depth = queue.depth
 
     def receive(self, *, at_most: int, wait: float) -> list[Received]:
         """See `gridwell.domain.ports.Queue`."""
         return self._queue.receive(self._process, at_most=at_most, wait=wait)
+
+    def extend(self, receipts: Sequence[str], seconds: float) -> None:
+        """See `gridwell.domain.ports.Queue`."""
+        self._queue.extend(self._process, receipts, seconds)

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Final
 from gridwell.adapters.memory import MemoryEc2
 from gridwell.domain.errors import NoCapacity
 from gridwell.domain.fleet import Instance, InstanceState, Offer
+from tests.simulation.faults import DESCRIBE_LAG, LONGEST_BOOT, LONGEST_STOP, STUCK_STOP
+from tests.simulation.invariants import I7_CAP, I7_EPOCH, I7_SLOT, I8_AGED, I8_ALIVE, I8_STOPPED
+from tests.simulation.kernel import MachineClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,10 +18,9 @@ if TYPE_CHECKING:
     from tests.simulation.kernel import Simulation
 
 ON: Final = (InstanceState.PENDING, InstanceState.RUNNING)
-LONGEST_BOOT: Final = 90.0
-LONGEST_STOP: Final = 90.0
-_DESCRIBE_LAG: Final = 50.0
-_HUNG_SECONDS: Final = 300.0  #: until a machine without a worker is switched off by its watchdog
+BROKEN: Final = "broken"  #: how the names of releases begin whose worker never starts
+BILLED: Final = (*ON, InstanceState.STOPPING)
+OFF: Final = (InstanceState.STOPPED, InstanceState.TERMINATED)
 
 
 class SimulatedEc2:
@@ -28,18 +30,31 @@ class SimulatedEc2:
         sim: time and chance.
         cap: how many there may be.
         boot: called when an instance's machine is up and its worker is to start.
+        cut: called when it is stopped from outside.
+        silent: for how long an instance that is on has given no sign of life.
+        grace: an instance that was heard more recently must not be stopped.
         kept_seconds: younger stopped instances must not be terminated.
     """
 
     def __init__(
-        self, sim: Simulation, *, cap: int, boot: Callable[[str], None], kept_seconds: float
+        self,
+        sim: Simulation,
+        *,
+        cap: int,
+        boot: Callable[[str], None],
+        cut: Callable[[str], None],
+        silent: Callable[[Instance], float],
+        grace: float,
+        kept_seconds: float,
     ) -> None:
-        self.inner = MemoryEc2(sim.clock)
+        self.inner = MemoryEc2(MachineClock(sim))
         self.launches: dict[str, set[str]] = {}  #: instances, by token
-        self.cut: Callable[[str], None] = lambda _: None  #: called when an instance is stopped
         self._sim = sim
         self._cap = cap
         self._boot = boot
+        self._cut = cut
+        self._silent = silent
+        self._grace = grace
         self._kept = kept_seconds
         self._stopped_at: dict[str, float] = {}
         self._times: list[float] = []
@@ -63,11 +78,9 @@ class SimulatedEc2:
         self._shown.append(shown)
         standing = [i for i in shown if i.state is not InstanceState.TERMINATED]
         require = self._sim.require
-        require("I7 cap", len(standing) <= self._cap, f"{len(standing)} instances of {self._cap}")
+        require(I7_CAP, len(standing) <= self._cap, f"{len(standing)} instances of {self._cap}")
         slots = [i.slot for i in standing]
-        require(
-            "I7 one to a slot", len(set(slots)) == len(slots), f"slots {sorted(map(str, slots))}"
-        )
+        require(I7_SLOT, len(set(slots)) == len(slots), f"slots {sorted(map(str, slots))}")
         for instance in shown:
             if instance.state is not InstanceState.STOPPED:
                 self._stopped_at.pop(instance.id, None)
@@ -79,7 +92,7 @@ class SimulatedEc2:
         self.look()
         shown = self.now()
         if self._sim.faults.strike("describe late"):
-            then = self._sim.now - self._sim.rng.uniform(0.0, _DESCRIBE_LAG)
+            then = self._sim.now - self._sim.rng.uniform(0.0, DESCRIBE_LAG)
             shown = self._shown[max(0, bisect.bisect_right(self._times, then) - 1)]
         return tuple(i for i in shown if i.id in only) if only else shown
 
@@ -92,11 +105,11 @@ class SimulatedEc2:
         if self._sim.faults.strike("no capacity"):
             raise NoCapacity("no capacity by chance")
         known = {instance.id for instance in self.now()}
-        self.inner.boot_seconds = self._sim.rng.uniform(5.0, LONGEST_BOOT)
+        self.inner.boot_seconds = self._boot_seconds(slot)
         name = self.inner.launch(slot, token, offer)
         made = self.launches.setdefault(token, set())
         made.add(name)
-        self._sim.require("I7 one launch an epoch", len(made) == 1, f"token {token}: {made}")
+        self._sim.require(I7_EPOCH, len(made) == 1, f"token {token}: {made}")
         if name not in known:
             self._sim.note(f"{name} is launched in slot {slot}")
             self._booting(name)
@@ -107,7 +120,7 @@ class SimulatedEc2:
         """See `gridwell.domain.ports.Ec2`."""
         if self._sim.faults.strike("no capacity"):
             raise NoCapacity("no capacity by chance")
-        self.inner.boot_seconds = self._sim.rng.uniform(5.0, LONGEST_BOOT)
+        self.inner.boot_seconds = self._boot_seconds(instance)
         was = self.inner._machine(instance).state
         self.inner.start(instance)
         if was is InstanceState.STOPPED:
@@ -117,9 +130,17 @@ class SimulatedEc2:
 
     def stop(self, instance: str, *, force: bool = False) -> None:
         """See `gridwell.domain.ports.Ec2`."""
+        self.look()
+        found = next(i for i in self.now() if i.id == instance)
+        self._sim.require(
+            I8_ALIVE,
+            found.state not in ON or self._silent(found) >= self._grace,
+            lambda: f"{instance} is stopped {self._silent(found):.0f} s after it was heard",
+        )
         self._sim.note(f"{instance} is stopped{' by force' if force else ''}")
-        self.inner.stop_seconds = self._sim.rng.uniform(1.0, LONGEST_STOP)
-        self.cut(instance)
+        if found.state in ON:
+            self._cut(instance)
+        self.inner.stop_seconds = self._stop_seconds()
         self.inner.stop(instance, force=force)
         self._settles(instance)
 
@@ -128,14 +149,14 @@ class SimulatedEc2:
         self.look()
         found = next(i for i in self.now() if i.id == instance)
         self._sim.require(
-            "I8 stopped before terminated",
+            I8_STOPPED,
             found.state not in (*ON, InstanceState.STOPPING),
             f"{instance} is {found.state} and terminated",
         )
         age = self._sim.now - self._stopped_at.get(instance, float("-inf"))
         stale = found.release != self.release()
         self._sim.require(
-            "I8 aged before terminated",
+            I8_AGED,
             stale or age >= self._kept,
             f"{instance} is terminated {age:.0f} s after it stopped",
         )
@@ -146,7 +167,8 @@ class SimulatedEc2:
         """What a machine does to itself, or a failure to it."""
         if self.inner._machine(instance).state in ON:
             self._sim.note(f"{instance} powers off")
-            self.inner.stop_seconds = self._sim.rng.uniform(1.0, LONGEST_STOP)
+            hangs = self._sim.faults.strike("stop hangs")
+            self.inner.stop_seconds = STUCK_STOP if hangs else self._stop_seconds()
             self.inner.power_off(instance)
             self._settles(instance)
 
@@ -156,9 +178,15 @@ class SimulatedEc2:
         self._gone(instance)
 
     def _gone(self, instance: str) -> None:
-        self.inner.stop_seconds = self._sim.rng.uniform(1.0, LONGEST_STOP)
+        self.inner.stop_seconds = self._stop_seconds()
         self.inner.terminate(instance)
         self._settles(instance)
+
+    def _boot_seconds(self, what: object) -> float:
+        return 5.0 + (LONGEST_BOOT - 5.0) * self._sim.chance("boot", what, len(self.launches))
+
+    def _stop_seconds(self) -> float:
+        return self._sim.rng.uniform(1.0, LONGEST_STOP)
 
     def _settles(self, instance: str) -> None:
         self.look()
@@ -173,14 +201,17 @@ class SimulatedEc2:
             if machine.state is not InstanceState.RUNNING or machine.launched != life:
                 return
             if self._sim.faults.strike("start falls back"):
-                self.power_off(instance)
+                self.inner.fall_back(instance)
+                self.look()
+            elif self._is_broken(instance):
+                self._sim.note(f"{instance} boots a broken release")
             elif self._sim.faults.strike("boot hangs"):
-                self._sim.after(_HUNG_SECONDS, lambda: self._off_if(instance, life))
+                self._sim.note(f"{instance} hangs in its boot")
             else:
                 self._boot(instance)
 
         self._sim.at(self.inner._machine(instance).until + 1e-3, up)
 
-    def _off_if(self, instance: str, life: float) -> None:
-        if self.inner._machine(instance).launched == life:
-            self.power_off(instance)
+    def _is_broken(self, instance: str) -> bool:
+        release = next(i.release for i in self.now() if i.id == instance)
+        return release is not None and release.startswith(BROKEN)

@@ -1,149 +1,203 @@
-"""One seed: the region, the programs, what clients ask, and the judgement at the end."""
+"""One seed's world: the region, the programs, what clients ask, and what must be so in time."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from autoscaler.model import Policy
-from gridwell.adapters.memory import MemoryCache, MemoryStore
-from gridwell.domain.fleet import InstanceState
-from gridwell.domain.job import Job, JobState
-from gridwell.domain.messages import ERROR_KIND, MINIMUM_KIND, ChunkMessage
-from tests.simulation.faults import FROM_OUTSIDE
-from tests.simulation.kernel import Simulation, Violation
-from tests.simulation.known import known_problems
-from tests.simulation.ledger import WatchedLedger
-from tests.simulation.programs import (
+from gridwell.adapters.memory import MemoryStore
+from tests.simulation.cache import SimulatedCache
+from tests.simulation.clients import Client
+from tests.simulation.daemons import (
     TICK_SECONDS,
     AutoscalerProcess,
-    Client,
     CollectorProcess,
-    Host,
-    Killer,
+    WebProcess,
 )
-from tests.simulation.queue import Message, SimulatedQueue
-from tests.simulation.region import SimulatedEc2
+from tests.simulation.faults import (
+    COUNT_LAG,
+    DESCRIBE_LAG,
+    KINDS,
+    LONGEST_BOOT,
+    LONGEST_STOP,
+    SKEW,
+    Where,
+)
+from tests.simulation.invariants import I12, I13
+from tests.simulation.judge import Judge
+from tests.simulation.kernel import MachineClock
+from tests.simulation.killer import Killer
+from tests.simulation.known import known_problems
+from tests.simulation.ledger import WatchedLedger
+from tests.simulation.port import WATCHDOG_SECONDS
+from tests.simulation.queue import SimulatedQueue
+from tests.simulation.region import BILLED, OFF, SimulatedEc2
+from tests.simulation.workers import LINGER, Host, WorkerProcess
 
 if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
 
-FAULTY_SECONDS: Final = 1500.0
-LIVELY_SECONDS: Final = 7800.0  #: two deadlines and the reconciler's patience, after the faults
-_SETTLING_SECONDS: Final = 700.0  #: until what the last faults left behind is over: see R1-R9
-UNSERVED_SECONDS: Final = 330.0  #: B: count lag, tick, stop, boot, describe lag and a pause
-_QUIET_SECONDS: Final = 60.0  #: at rest means for so long
+    from gridwell.domain.fleet import Instance
+    from gridwell.domain.grid import Box
+    from tests.simulation.kernel import Process, Simulation
+    from tests.simulation.queue import Message
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What became of a seed."""
-
-    seed: int
-    fingerprint: str
-    events: int
-    seconds: float  #: of virtual time
-    jobs: Counter[str]  #: how many ended how
-    injected: Counter[str]
-    checked: Counter[str]
-    failure: str | None
-    last: Sequence[str]  #: the last events
-
-
-class ForgetfulCache(MemoryCache):
-    """memcached, whose values are gone now and then."""
-
-    def __init__(self, sim: Simulation) -> None:
-        super().__init__(sim.clock)
-        self._sim = sim
-
-    def get_many(self, keys: Sequence[str]) -> Mapping[str, bytes]:
-        """See `gridwell.domain.ports.Cache`."""
-        return {} if self._sim.faults.strike("cache forgets") else super().get_many(keys)
-
-    def set(self, key: str, value: bytes, *, seconds: int) -> None:
-        """See `gridwell.domain.ports.Cache`."""
-        if not self._sim.faults.strike("cache forgets"):
-            super().set(key, value, seconds=seconds)
+_STEP: Final = 5.0  #: what the programs' own steps and pauses add to a bound
 
 
 class World:
-    """All that there is in one seed."""
+    """All that there is in one seed.
 
-    def __init__(self, sim: Simulation) -> None:
+    Args:
+        sim: time and chance.
+        cache_keeps: whether the cache keeps anything at all.
+        guard: put around each port of the autoscaler.
+    """
+
+    def __init__(
+        self,
+        sim: Simulation,
+        *,
+        cache_keeps: bool = True,
+        guard: Callable[[object], object] = lambda port: port,
+    ) -> None:
         self.sim = sim
+        self.guard = guard
         rng = sim.rng
+        #: From when on promises in bounded time must hold.
+        self.settled_at = float("inf") if sim.faults.rates else sim.began
         self.known = known_problems()
+        self.judge = Judge(self)
         self.store = MemoryStore()
-        self.cache = ForgetfulCache(sim)
-        self.ledger = WatchedLedger(sim, self.known)
-        self.ledger.buried = self._buried
+        self.ledger = WatchedLedger(sim, self.known, self.judge.is_true)
+        self.cache = SimulatedCache(sim, self.ledger, keeps=cache_keeps)
         self.dead_chunks = SimulatedQueue(sim, "dead chunks")
         self.dead_results = SimulatedQueue(sim, "dead results")
         self.chunks = SimulatedQueue(
-            sim, "chunks", dead=self.dead_chunks, leaving=self._chunk_leaves
+            sim,
+            "chunks",
+            dead=self.dead_chunks,
+            leaving=self.judge.chunk_leaves,
+            extending=_extended,
         )
         self.results = SimulatedQueue(
-            sim, "results", dead=self.dead_results, leaving=self._result_leaves
+            sim, "results", dead=self.dead_results, leaving=self.judge.result_leaves
         )
         self.cores = rng.choice((1, 2))
-        kept = rng.choice((300.0, 24 * 3600.0))
+        self.kept_seconds = rng.choice((300.0, 24 * 3600.0))
         self.policy = Policy(
-            max_instances=rng.randint(1, 4),
-            chunks_per_instance=rng.randint(1, 4),
-            stopped_max_age_seconds=kept,
+            max_instances=rng.choice((1, 1, 2, 3, 4, 8)),
+            chunks_per_instance=rng.randint(1, 8),
+            stopped_max_age_seconds=self.kept_seconds,
         )
         self.ec2 = SimulatedEc2(
-            sim, cap=self.policy.max_instances, boot=self._boot, kept_seconds=kept
+            sim,
+            cap=self.policy.max_instances,
+            boot=self._boot,
+            cut=self._cut,
+            silent=self._silent,
+            # A call may be slow on its way, and the clocks differ.
+            grace=self.policy.boot_grace_seconds - WATCHDOG_SECONDS - SKEW,
+            kept_seconds=self.kept_seconds - SKEW,
         )
         self.hosts: dict[str, Host] = {}
-        self.ec2.cut = self._cut
-        shas = list(self.known)
-        self.poison = None
-        if "poison chunk" in sim.faults.rates:
-            known = self.known[rng.choice(shas)]
-            self.poison = known.problem.sha, rng.choice(list(known.minima))
-        two = sim.faults.rates.get("second collector") is not None
-        sim.faults.injected["second collector"] += two
-        self.autoscaler = AutoscalerProcess(self, "autoscaler")
-        self.collectors = [CollectorProcess(self, f"collector {n}") for n in range(1 + two)]
+        self.poison = self._a_chunk() if sim.faults.has("poison chunk") else None
+        self.raises = self._a_chunk() if sim.faults.has("chunk raises") else None
+        if sim.faults.has("queue swallows"):
+            self.chunks.swallows = rng.choice(list(self.known))
+        self._skewed = sim.faults.has("clocks differ")
+        more = sim.faults.has("second autoscaler")
+        self.autoscalers = [AutoscalerProcess(self, f"autoscaler {n}") for n in range(1 + more)]
+        more = sim.faults.has("second collector")
+        self.collectors = [CollectorProcess(self, f"collector {n}") for n in range(1 + more)]
+        self.webs = [WebProcess(self, f"web {n}") for n in range(2)]
         self.clients: list[Client] = []
-        self.to_come = rng.randint(1, 5)
-        for number in range(self.to_come):
-            sim.after(rng.uniform(0.0, 1200.0), self._asks(number, rng.choice(shas)))
-        for kind in FROM_OUTSIDE:
-            if kind in sim.faults.rates:
-                Killer(self, kind, sim.faults.rates[kind])
-        self.unserved_since: float | None = None
+        self.to_come = 0
+        for kind, rate in sim.faults.rates.items():
+            if KINDS[kind].where is Where.OUTSIDE:
+                Killer(self, kind, rate)
+        self._served_at = sim.now
+        self._worked_at = sim.now
+        sim.glance = self._glance
+
+    @property
+    def settled(self) -> bool:
+        """Whether promises in bounded time must hold by now."""
+        return self.sim.now >= self.settled_at
+
+    @property
+    def lag(self) -> float:
+        """How late this seed's queue and EC2 may tell what is so."""
+        rates = self.sim.faults.rates
+        return COUNT_LAG * ("count late" in rates) + DESCRIBE_LAG * ("describe late" in rates)
+
+    @property
+    def unserved_seconds(self) -> float:
+        """B: for how long a chunk may be visible while no worker lives.
+
+        The worst is a chunk that comes when the cap's last place has just begun to stop: the stop,
+        the next tick, a boot, and what the counts and EC2 tell late.  After a new release the
+        stopped instance is of the old one: it is terminated first, and another launched.
+        """
+        renewed = LONGEST_STOP + TICK_SECONDS if "new release" in self.sim.faults.rates else 0.0
+        return self.lag + LONGEST_STOP + TICK_SECONDS + renewed + LONGEST_BOOT + _STEP
+
+    @property
+    def leak_seconds(self) -> float:
+        """For how long an instance may be on after the last chunk.
+
+        The worst is launched by the last late count: it boots, finds nothing, and stops.
+        """
+        return self.lag + TICK_SECONDS + LONGEST_BOOT + LINGER + LONGEST_STOP + _STEP
 
     @property
     def unrest(self) -> str:
         """What keeps all from being at rest; empty: nothing."""
-        on = [i.id for i in self.ec2.now() if i.state not in _OFF]
+        on = [i.id for i in self.ec2.now() if i.state not in OFF]
         open_jobs = [job.id for job in self.ledger.jobs() if not job.state.terminal]
         waiting = [client.name for client in self.clients if not client.finished]
         left = {q.name: len(q.messages) for q in (self.chunks, self.results) if q.messages}
         found = {"to come": self.to_come, "on": on, "jobs": open_jobs, "clients": waiting}
         found["messages"] = left
+        found["dead letters"] = sum(self.judge.letters())
+        found["in web tier"] = sum(web.waiting for web in self.webs)
         return ", ".join(f"{name} {what}" for name, what in found.items() if what)
 
-    def note_lie(self, problem: str) -> None:
-        """Remember whose results are not true."""
-        self.ledger.lied |= {j.attempt for j in self.ledger.jobs() if j.problem == problem}
+    def machine_clock(self) -> MachineClock:
+        """The clock of one more machine."""
+        ahead = self.sim.rng.uniform(-SKEW / 2, SKEW / 2) if self._skewed else 0.0
+        return MachineClock(self.sim, ahead)
 
-    def look(self, settled_at: float | None) -> None:
-        """Check that work is served (I12), as an operator would: now and then."""
-        served = any(host.serves for host in self.hosts.values())
-        if served or not self.chunks.visible or settled_at is None or self.sim.now < settled_at:
-            self.unserved_since = None
+    def ask_later(self, count: int, *, within: float) -> None:
+        """Let clients come, some of them with the same problem."""
+        rng, shas = self.sim.rng, list(self.known)
+        for number in range(len(self.clients), len(self.clients) + count):
+            self.to_come += 1
+            self.sim.after(rng.uniform(0.0, within), self._asks(number, rng.choice(shas)))
+
+    def look(self) -> None:
+        """Check what need not be checked at every moment."""
+        self.judge.conserves()
+        if not self.settled:
             return
-        self.unserved_since = self.unserved_since or self.sim.now
-        self.sim.require(
-            "I12 work is served",
-            self.sim.now - self.unserved_since <= UNSERVED_SECONDS,
-            f"{self.chunks.visible} chunks wait and no worker lives for too long",
+        on = [i.id for i in self.ec2.now() if i.state in BILLED]
+        since = max(self._worked_at, self.settled_at)
+        for_long = self.sim.now - since > self.leak_seconds
+        self.sim.require(I13, not (on and for_long), lambda: f"{on} are on, {since} was work")
+
+    def _glance(self) -> None:
+        """At every moment, before what happens then: is work served (I12)?"""
+        sim = self.sim
+        if self.chunks.messages:
+            self._worked_at = sim.now
+        if any(host.serves for host in self.hosts.values()):
+            self._served_at = sim.now
+            return
+        since = max(self._served_at, self.chunks.soonest, self.settled_at)
+        sim.require(
+            I12,
+            sim.now - since <= self.unserved_seconds,
+            lambda: f"chunks wait and no worker lives for {sim.now - since:.0f} s",
         )
 
     def _boot(self, instance: str) -> None:
@@ -155,6 +209,15 @@ class World:
         if instance in self.hosts:
             self.hosts[instance].cut()
 
+    def _silent(self, instance: Instance) -> float:
+        beats = self.ledger.inner.heartbeats([instance.arn])
+        heard = [beat.at for beat in beats.values()]
+        return self.sim.now - max([instance.launched, *heard])
+
+    def _a_chunk(self) -> tuple[str, Box]:
+        known = self.known[self.sim.rng.choice(list(self.known))]
+        return known.problem.sha, self.sim.rng.choice(list(known.minima))
+
     def _asks(self, number: int, sha: str) -> Callable[[], None]:
         def ask() -> None:
             self.to_come -= 1
@@ -163,106 +226,7 @@ class World:
 
         return ask
 
-    def _buried(self, job: Job, chunk: int) -> bool:
-        return self.chunks.buried[_chunk_body(job, chunk)] > 0
 
-    def _wanted(self, message: Message) -> tuple[Job, int] | None:
-        """The job and chunk of a message, if its result is still wanted."""
-        fields = json.loads(message.body)
-        job = self.ledger.inner.read(fields["job"])
-        chunk: int = fields["chunk"]
-        if job is None or job.attempt != fields["attempt"] or job.state.terminal:
-            return None
-        return None if chunk in job.done or self.sim.now > job.deadline else (job, chunk)
-
-    def _chunk_leaves(self, message: Message) -> None:
-        found = self._wanted(message)
-        if found is None or self.sim.faults.injected["message lost"]:
-            return
-        job, chunk = found
-        mark = f'"job":"{job.id}","attempt":"{job.attempt}","chunk":{chunk},'
-        results = (*self.results.messages.values(), *self.dead_results.messages.values())
-        kept = (
-            self.chunks.carried[message.body] > 1
-            or self.dead_chunks.carried[message.body] > 0
-            or any(mark in result.body and not _is_error(result) for result in results)
-        )
-        self.sim.require("I5/I6 sent before deleted", kept, f"chunk {chunk} of {job.id} is lost")
-
-    def _result_leaves(self, message: Message) -> None:
-        found = None if _is_error(message) else self._wanted(message)
-        self.sim.require("I6 merged before deleted", found is None, f"{found} is not merged")
-
-
-_OFF: Final = (InstanceState.STOPPED, InstanceState.TERMINATED)
-
-
-def _is_error(message: Message) -> bool:
-    return bool(json.loads(message.body).get("kind") == ERROR_KIND)
-
-
-def _chunk_body(job: Job, chunk: int) -> str:
-    return ChunkMessage(
-        kind=MINIMUM_KIND,
-        job=job.id,
-        attempt=job.attempt,
-        chunk=chunk,
-        plan=job.plan.sha,
-        problem=job.problem,
-    ).encode()
-
-
-def simulate(seed: int, *, tell: Callable[[str], None] | None = None) -> Report:
-    """Live through one seed.  Even seeds end their faults and must come to rest; odd ones do not.
-
-    Args:
-        seed: all of its chance.
-        tell: takes each event's line as it happens.
-    """
-    sim = Simulation(seed, tell=tell)
-    failure = None
-    world = World(sim)
-    try:
-        _live(sim, world, lively=seed % 2 == 0)
-    except Violation as violation:
-        failure = str(violation)
-    except Exception as error:  # noqa: BLE001 - whatever a program lets escape is a finding
-        failure = f"a program raised {error!r}"
-    states: dict[str, int] = {}
-    for job in world.ledger.jobs():
-        name = job.state.value if job.error is None else f"{job.state}: {job.error.code}"
-        states[name] = states.get(name, 0) + 1
-    return Report(
-        seed=seed,
-        fingerprint=sim.fingerprint,
-        events=sim.events,
-        seconds=sim.age,
-        jobs=type(sim.checked)(states),
-        injected=sim.faults.injected,
-        checked=sim.checked,
-        failure=failure,
-        last=tuple(sim.last),
-    )
-
-
-def _live(sim: Simulation, world: World, *, lively: bool) -> None:
-    while sim.age < FAULTY_SECONDS:
-        sim.run(sim.now + TICK_SECONDS)
-        world.look(None)
-    if not lively:
-        return
-    sim.faults.on = False
-    sim.note("faults end")
-    quiet, resting = sim.now, None
-    while sim.now - quiet < LIVELY_SECONDS:
-        sim.run(sim.now + TICK_SECONDS)
-        world.look(quiet + _SETTLING_SECONDS)
-        if world.unrest:
-            resting = None
-            continue
-        resting = resting or sim.now
-        if sim.now - resting >= _QUIET_SECONDS:
-            break
-    sim.require("I11/I13 at rest", not world.unrest, world.unrest)
-    ended = {JobState.DONE, JobState.FAILED, JobState.CANCELLED}
-    sim.require("I11 all ended", {j.state for j in world.ledger.jobs()} <= ended, "jobs are open")
+def _extended(process: Process, message: Message) -> None:
+    if isinstance(process, WorkerProcess):
+        process.extends(message)

@@ -1,0 +1,63 @@
+"""memcached in virtual time: values that are gone, or are somebody else's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gridwell.adapters.memory import MemoryCache
+from tests.simulation.invariants import I10_CACHE
+from tests.simulation.kernel import MachineClock
+from web_tier.answers import decode_final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tests.simulation.kernel import Simulation
+    from tests.simulation.ledger import WatchedLedger
+
+_JUNK: Final = (b"", b"\x80\x04", b"{}", b'{"version":1}', b'{"version":999,"id":"x"}', b"[" * 999)
+
+
+class SimulatedCache(MemoryCache):
+    """memcached, whose values are gone now and then.
+
+    Args:
+        sim: time and chance.
+        ledger: the truth.
+        keeps: whether it keeps anything at all.
+    """
+
+    def __init__(self, sim: Simulation, ledger: WatchedLedger, *, keeps: bool = True) -> None:
+        super().__init__(MachineClock(sim))
+        self._sim = sim
+        self._ledger = ledger
+        self._keeps = keeps
+
+    def get_many(self, keys: Sequence[str]) -> Mapping[str, bytes]:
+        """See `gridwell.domain.ports.Cache`."""
+        return {} if self._sim.faults.strike("cache forgets") else super().get_many(keys)
+
+    def set(self, key: str, value: bytes, *, seconds: int) -> None:
+        """See `gridwell.domain.ports.Cache`."""
+        what, _, name = key.partition(":")
+        if what == "final":
+            self._judge(name, value)
+        if self._keeps and not self._sim.faults.strike("cache forgets"):
+            super().set(key, value, seconds=seconds)
+
+    def spoil(self) -> bool:
+        """Put junk, or another key's value, under some key; False: there is none."""
+        keys = list(self._values)
+        if not keys:
+            return False
+        rng = self._sim.rng
+        values = [*_JUNK, self._values[rng.choice(keys)][0]]
+        self._values[rng.choice(keys)] = rng.choice(values), self._sim.now + rng.uniform(1.0, 600.0)
+        return True
+
+    def _judge(self, job: str, value: bytes) -> None:
+        said, stored = decode_final(value, job), self._ledger.inner.read(job)
+        true = said is not None and said.attempt in self._ledger.ended_at
+        if true and said is not None and stored is not None and stored.attempt == said.attempt:
+            true = (stored.state, stored.result) == (said.state, said.result)
+        self._sim.require(I10_CACHE, true, f"the cache is told that {job} has ended: {value!r}")

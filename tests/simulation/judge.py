@@ -1,0 +1,144 @@
+"""What may leave a queue, and which reasons of failed jobs are true."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gridwell.domain.errors import InvalidMessage
+from gridwell.domain.job import (
+    CHUNK_FAILED,
+    DEADLINE_EXCEEDED,
+    INTEGRITY,
+    LOST_MESSAGES,
+    NO_CANDIDATE_POINT,
+    Job,
+)
+from gridwell.domain.messages import MINIMUM_KIND, ChunkMessage, ErrorMessage, decode_report
+from tests.simulation.faults import SKEW
+from tests.simulation.invariants import I5, I6_CHUNK, I6_RESULT
+from web_tier.reconciler import MAX_RESENDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.simulation.queue import Message
+    from tests.simulation.world import World
+
+
+class Judge:
+    """Looks at queues and ledger at once, as nobody in the programs can.
+
+    Args:
+        world: all there is.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.lied: set[str] = set()  #: attempts of which a wrong result was made
+        self._world = world
+        self._known: dict[tuple[str, int], tuple[str, str]] = {}
+
+    def chunk_leaves(self, message: Message) -> None:
+        """A chunk's message may be deleted if nobody wants it, or its result is kept."""
+        try:
+            chunk = ChunkMessage.decode(message.body)
+        except InvalidMessage:
+            return
+        job = self._wanting(chunk.job, chunk.attempt, chunk.chunk)
+        if job is None or self._may_be_lost:
+            return
+        kept = self._messages(job, chunk.chunk) > 1 or self._has_result(job, chunk.chunk)
+        self._world.sim.require(I6_CHUNK, kept, f"chunk {chunk.chunk} of {job.id} is lost")
+
+    def result_leaves(self, message: Message) -> None:
+        """A result's message may be deleted if nobody wants it: merging it made that so."""
+        try:
+            result = decode_report(message.body)
+        except InvalidMessage:
+            return
+        if isinstance(result, ErrorMessage):
+            return
+        job = self._wanting(result.job, result.attempt, result.chunk)
+        detail = f"chunk {result.chunk} of {result.job} is not merged"
+        self._world.sim.require(I6_RESULT, job is None, detail)
+
+    def letters(self) -> Iterator[bool]:
+        """For each dead letter, whether it is one that somebody must still handle."""
+        for message in self._world.dead_chunks.messages.values():
+            with suppress(InvalidMessage):
+                yield bool(ChunkMessage.decode(message.body))
+        for message in self._world.dead_results.messages.values():
+            with suppress(InvalidMessage):
+                yield bool(decode_report(message.body))
+
+    def conserves(self) -> None:
+        """Each missing chunk of a sent job is on its way, in one form or the other."""
+        if self._may_be_lost:
+            return
+        for job in self._world.ledger.jobs():
+            if job.sent_at is None or self._wanting(job.id, job.attempt, None) is None:
+                continue
+            lost = [
+                c for c in job.missing if not (self._messages(job, c) or self._has_result(job, c))
+            ]
+            self._world.sim.require(I5, not lost, f"chunks {lost} of {job.id} are nowhere")
+
+    def is_true(self, job: Job, options: dict[str, Any]) -> bool:
+        """Whether a job that fails at this moment does so for the reason it gives."""
+        code = "" if job.error is None else job.error.code
+        if code == DEADLINE_EXCEEDED:
+            return self._world.sim.now > job.deadline - SKEW and not job.complete
+        if code == INTEGRITY:
+            return job.attempt in self.lied
+        if code == LOST_MESSAGES:
+            answered = any(self._has_result(job, chunk) for chunk in job.missing)
+            return job.resends >= MAX_RESENDS and not job.complete and not answered
+        if code == CHUNK_FAILED:
+            chunk = options.get("unless_done")
+            if chunk is None or chunk in job.done:
+                return False
+            raises = self._world.raises == (job.problem, job.plan.box(chunk))
+            return raises or any(self._world.chunks.buried[b] for b in self._bodies(job, chunk))
+        if code == NO_CANDIDATE_POINT:
+            return job.complete and self._world.known[job.problem].least is None
+        return False
+
+    @property
+    def _may_be_lost(self) -> bool:
+        injected = self._world.sim.faults.injected
+        return injected["message lost"] > 0 or injected["queue swallows"] > 0
+
+    def _wanting(self, name: str, attempt: str, chunk: int | None) -> Job | None:
+        """The job that still wants a chunk's result, or any."""
+        job = self._world.ledger.inner.read(name)
+        if job is None or job.attempt != attempt or job.state.terminal:
+            return None
+        if chunk in job.done or self._world.sim.now > job.deadline - SKEW:
+            return None
+        return job
+
+    def _messages(self, job: Job, chunk: int) -> int:
+        """How many messages of a chunk there are, dead or alive."""
+        queues = self._world.chunks, self._world.dead_chunks
+        return sum(queue.carried[body] for queue in queues for body in self._bodies(job, chunk))
+
+    def _has_result(self, job: Job, chunk: int) -> bool:
+        """Whether there is a result; a message of a failed try is none, and begins with its kind."""
+        mark = f'{{"version":1,"job":"{job.id}","attempt":"{job.attempt}","chunk":{chunk},'
+        queues = self._world.results, self._world.dead_results
+        return any(m.body.startswith(mark) for queue in queues for m in queue.messages.values())
+
+    def _bodies(self, job: Job, chunk: int) -> tuple[str, str]:
+        """The messages of a job's chunk: as first sent, and as sent again after it was dead."""
+        if (job.attempt, chunk) not in self._known:
+            first = ChunkMessage(
+                kind=MINIMUM_KIND,
+                job=job.id,
+                attempt=job.attempt,
+                chunk=chunk,
+                plan=job.plan.sha,
+                problem=job.problem,
+            )
+            self._known[job.attempt, chunk] = first.encode(), replace(first, again=True).encode()
+        return self._known[job.attempt, chunk]

@@ -1,0 +1,157 @@
+"""What strikes from outside, one kind at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gridwell.domain.fleet import Control
+from tests.simulation.kernel import Process
+from tests.simulation.region import BROKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.simulation.queue import SimulatedQueue
+    from tests.simulation.workers import Host
+    from tests.simulation.world import World
+
+_JUNK: Final = (
+    "",
+    "{}",
+    "null",
+    "[" * 5000,
+    '{"version": 2}',
+    '{"version": 1, "job": "../../etc"}',
+)
+
+
+class Killer(Process):
+    """Strikes now and then with one kind of fault."""
+
+    def __init__(self, world: World, kind: str, mean: float) -> None:
+        super().__init__(world.sim, kind)
+        self._world = world
+        self._mean = mean
+        self.wake(self.sim.now + self.sim.rng.expovariate(1 / mean))
+
+    def step(self) -> float:
+        if not self.sim.faults.on:
+            self.kill()
+        elif FROM_OUTSIDE[self.name](self._world):
+            self.sim.faults.injected[self.name] += 1
+            self.sim.note(f"fault: {self.name}")
+        return self.sim.rng.expovariate(1 / self._mean)
+
+    def died(self) -> None:
+        raise AssertionError("nothing kills it")
+
+
+def _host(world: World) -> Host | None:
+    hosts = [host for host in world.hosts.values() if host.up]
+    return world.sim.rng.choice(hosts) if hosts else None
+
+
+def _instance_dies(world: World) -> bool:
+    if host := _host(world):
+        host.off()
+    return host is not None
+
+
+def _instance_is_terminated(world: World) -> bool:
+    if host := _host(world):
+        host.cut()
+        world.ec2.lose(host.instance)
+    return host is not None
+
+
+def _sigterm(world: World) -> bool:
+    host = _host(world)
+    if host is None or host.worker is None or not host.worker.alive:
+        return False
+    host.worker.worker.stop()
+    return True
+
+
+def _collector_killed(world: World) -> bool:
+    world.sim.rng.choice(world.collectors).crash()
+    return True
+
+
+def _autoscaler_killed(world: World) -> bool:
+    world.sim.rng.choice(world.autoscalers).crash()
+    return True
+
+
+def _web_killed(world: World) -> bool:
+    world.sim.rng.choice(world.webs).crash()
+    return True
+
+
+def _cache_wiped(world: World) -> bool:
+    world.cache.clear()
+    return True
+
+
+def _cache_holds_junk(world: World) -> bool:
+    return world.cache.spoil()
+
+
+def _queue(world: World) -> SimulatedQueue:
+    return world.sim.rng.choice((world.chunks, world.results))
+
+
+def _message_lost(world: World) -> bool:
+    queue = _queue(world)
+    if queue.messages:
+        queue.drop(world.sim.rng.choice(list(queue.messages.values())))
+        return True
+    return False
+
+
+def _message_comes_back(world: World) -> bool:
+    queue = _queue(world)
+    if queue.deleted:
+        queue.put(world.sim.rng.choice(queue.deleted), world.sim.now)
+        return True
+    return False
+
+
+def _junk_in_a_queue(world: World) -> bool:
+    _queue(world).put(world.sim.rng.choice(_JUNK), world.sim.now)
+    return True
+
+
+def _new_release(world: World) -> bool:
+    world.ec2.inner.current_release = f"release-{world.sim.rng.getrandbits(32)}"
+    return True
+
+
+def _broken_release(world: World) -> bool:
+    world.ec2.inner.current_release = f"{BROKEN}-{world.sim.rng.getrandbits(32)}"
+    return True
+
+
+def _paused(world: World) -> bool:
+    ledger = world.ledger.inner
+    ledger.write_control(Control(paused=True))
+    world.sim.after(120.0, lambda: ledger.write_control(Control()))
+    return True
+
+
+#: What each kind does; False: there was nothing to do it to.
+FROM_OUTSIDE: Final[dict[str, Callable[[World], bool]]] = {
+    "instance dies": _instance_dies,
+    "instance is terminated": _instance_is_terminated,
+    "stray SIGTERM": _sigterm,
+    "collector killed": _collector_killed,
+    "autoscaler killed": _autoscaler_killed,
+    "web tier killed": _web_killed,
+    "cache wiped": _cache_wiped,
+    "cache holds junk": _cache_holds_junk,
+    "message lost": _message_lost,
+    "message comes back": _message_comes_back,
+    "junk in a queue": _junk_in_a_queue,
+    "new release": _new_release,
+    "broken release": _broken_release,
+    "paused by the operator": _paused,
+}

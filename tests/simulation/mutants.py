@@ -1,0 +1,388 @@
+"""Seeded bugs: each must be found by the simulator.
+
+A mutant changes product code from outside, for as long as it lives; no product code knows of it.
+One that survives is a hole in the simulator.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from unittest import mock
+
+from app_tier import bench, intake, jobs, lease, output, worker
+from app_tier.lease import Lease, Renewal
+from autoscaler import act, census, decide, demand, intents, rules
+from autoscaler.intents import Intent
+from gridwell.adapters.memory import MemoryLedger
+from gridwell.domain.job import Job, JobState
+from tests.simulation import queue
+from web_tier import answers, collector, dispatch, finisher, reconciler, service, watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A seeded bug."""
+
+    name: str
+    bug: str  #: in one sentence
+    plant: Callable[[Patches], None]
+    within: int = 100  #: seeds in which it must be found
+
+
+class Patches:
+    """Changes to product code that are undone together."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+
+    def set(self, owner: Any, name: str, value: Any) -> None:
+        """Replace an attribute."""
+        self._stack.enter_context(mock.patch.object(owner, name, value))
+
+    def wrap(self, owner: Any, name: str, around: Callable[..., Any]) -> None:
+        """Replace a function by one that is given the original and its arguments."""
+        original = getattr(owner, name)
+
+        def wrapped(*args: Any, **options: Any) -> Any:
+            return around(original, *args, **options)
+
+        self.set(owner, name, wrapped)
+
+
+@contextmanager
+def planted(mutant: Mutant) -> Iterator[None]:
+    """The product with the bug in it."""
+    with ExitStack() as stack:
+        mutant.plant(Patches(stack))
+        yield
+
+
+MUTANTS: Final[dict[str, Mutant]] = {}
+
+
+def _mutant(bug: str, *, within: int = 100) -> Callable[[Callable[[Patches], None]], None]:
+    def register(plant: Callable[[Patches], None]) -> None:
+        name = plant.__name__.strip("_").replace("_", " ")
+        MUTANTS[name] = Mutant(name, bug, plant, within)
+
+    return register
+
+
+# --- the ledger's algebra
+
+
+@_mutant("A job is complete when as many results came as there are chunks: duplicates count.")
+def _counter_instead_of_a_set(patches: Patches) -> None:
+    counts: dict[str, int] = {}
+
+    def merge(original: Any, self: Any, job: str, attempt: str, *args: Any, **kw: Any) -> Any:
+        merged = original(self, job, attempt, *args, **kw)
+        counts[attempt] = counts.get(attempt, 0) + len(args[0])
+        return merged
+
+    patches.wrap(MemoryLedger, "merge", merge)
+    patches.set(Job, "complete", property(lambda job: _count(counts, job) >= job.plan.chunks))
+
+
+def _count(counts: dict[str, int], job: Job) -> int:
+    return max(counts.get(job.attempt, 0), len(job.done))
+
+
+@_mutant("A merge writes the chunks that it brings over those that are there.")
+def _merge_overwrites_the_set(patches: Patches) -> None:
+    def merge(original: Any, self: Any, job: str, attempt: str, *args: Any, **kw: Any) -> Any:
+        merged = original(self, job, attempt, *args, **kw)
+        if merged is not None:
+            merged = self._jobs[job] = dataclasses.replace(merged, done=args[0])
+        return merged
+
+    patches.wrap(MemoryLedger, "merge", merge)
+
+
+@_mutant("The last result's minimum is kept, not the least.")
+def _the_last_minimum_wins(patches: Patches) -> None:
+    from gridwell.adapters.memory import ledger  # noqa: PLC0415 - a module behind a package's name
+
+    patches.set(ledger, "lesser", lambda kept, new: kept if new is None else new)
+
+
+@_mutant("Merging and failing do not ask whether the attempt has ended already.")
+def _terminal_is_overwritten(patches: Patches) -> None:
+    patches.set(JobState, "terminal", property(lambda _state: False))
+
+
+@_mutant("The ledger merges results of an older attempt into the current one.", within=300)
+def _old_attempts_are_merged(patches: Patches) -> None:
+    def merge(original: Any, self: Any, job: str, attempt: str, *args: Any, **kw: Any) -> Any:
+        stored = self._jobs.get(job)
+        return original(self, job, stored.attempt if stored else attempt, *args, **kw)
+
+    patches.wrap(MemoryLedger, "merge", merge)
+
+
+# --- collector and reconciler
+
+
+@_mutant("The collector deletes results before it merges them.")
+def _deleted_before_merged(patches: Patches) -> None:
+    patches.set(collector.Collector, "_collect", lambda *_args: None)
+
+
+@_mutant("The winner is not computed once more before the job is closed.")
+def _workers_are_believed(patches: Patches) -> None:
+    patches.wrap(
+        finisher, "potential", lambda original, *args, **kw: _Whatever(original(*args, **kw))
+    )
+
+
+class _Whatever(float):
+    """A value that equals any other."""
+
+    def __eq__(self, _other: object) -> bool:
+        return True
+
+    __hash__ = float.__hash__
+
+
+@_mutant("Missing chunks are sent again at every round, lost or not.")
+def _sent_again_always(patches: Patches) -> None:
+    def step(original: Any, job: Job, *, now: float, quiet: bool) -> Any:
+        found = original(job, now=now, quiet=quiet)
+        sent = job.sent_at is not None
+        return reconciler.Step.RESEND if sent and found is reconciler.Step.NOTHING else found
+
+    patches.wrap(reconciler, "next_step", step)
+
+
+@_mutant("A submitter that died before all chunks were sent is not noticed.")
+def _unsent_jobs_are_forgotten(patches: Patches) -> None:
+    patches.set(reconciler, "UNSENT_SECONDS", 1e9)
+
+
+@_mutant("Lost messages are never sent again.")
+def _lost_messages_stay_lost(patches: Patches) -> None:
+    patches.set(reconciler, "MAX_RESENDS", 0)
+
+
+@_mutant("Jobs past their deadline stay open.")
+def _deadlines_are_ignored(patches: Patches) -> None:
+    def step(original: Any, job: Job, *, now: float, quiet: bool) -> Any:
+        found = original(job, now=now, quiet=quiet)
+        return reconciler.Step.NOTHING if found is reconciler.Step.EXPIRE else found
+
+    patches.wrap(reconciler, "next_step", step)
+
+
+# --- the web tier
+
+
+@_mutant("What the cache says of a job is true, whatever the ledger says.")
+def _cache_as_truth(patches: Patches) -> None:
+    def finish(original: Any, self: Any, job: Job) -> Any:
+        known = dataclasses.replace(job, state=JobState.DONE, result=job.best)
+        self.cache.set(answers.final_key(job.id), answers.encode_final(known), seconds=3600)
+        return original(self, job)
+
+    patches.wrap(finisher.Finisher, "finish", finish)
+
+
+@_mutant("Progress lives in the cache alone: who waits never asks the ledger.")
+def _waiters_ask_the_cache_alone(patches: Patches) -> None:
+    patches.set(watch.Watch, "due", lambda _self, _now: [])
+
+
+@_mutant("Anybody may read any job.")
+def _jobs_of_others_are_shown(patches: Patches) -> None:
+    patches.wrap(
+        service.Service,
+        "read",
+        lambda original, self, job, **_kw: self.ledger.read(job) or original(self, job),
+    )
+
+
+@_mutant("The queue's refusals in a batch are overlooked, and all counts as sent.")
+def _refused_chunks_are_overlooked(patches: Patches) -> None:
+    patches.wrap(dispatch, "send_chunks", lambda original, *args: bool(original(*args)) or True)
+    patches.set(dispatch, "_ROUNDS", 1)
+    for module in (service, reconciler):
+        patches.set(module, "send_chunks", dispatch.send_chunks)
+
+
+# --- workers
+
+
+@_mutant("The worker deletes a chunk before its result is sent.")
+def _deleted_before_sent(patches: Patches) -> None:
+    def send(original: Any, self: output.Output, step: Any) -> None:
+        for held in self._bench.hand:
+            if held.outcome is not None and not self._bench.paused:
+                self._bench.ports.chunks.delete(held.receipts)
+        original(self, step)
+
+    patches.wrap(output.Output, "send", send)
+
+
+@_mutant("Results that the queue refused are taken for sent.")
+def _refused_results_are_overlooked(patches: Patches) -> None:
+    def send(original: Any, self: queue.SimulatedQueue, bodies: Any, **kw: Any) -> Any:
+        refused = original(self, bodies, **kw)
+        return [] if self.name == "results" else refused
+
+    patches.wrap(queue.SimulatedQueue, "send", send)
+
+
+@_mutant("Every chunk counts as void, wanted or not.")
+def _wanted_chunks_are_dropped(patches: Patches) -> None:
+    patches.set(bench.Bench, "drop_void", lambda self, _step, held: self.done_with(held) or True)
+
+
+@_mutant("What is remembered of a job is believed, though a new attempt has begun.")
+def _chunks_of_a_new_attempt_are_void(patches: Patches) -> None:
+    def learn(original: Any, self: jobs.Jobs, names: Any, now: float, **_kw: Any) -> None:
+        original(self, [n for n in names if n not in self._known], now)
+
+    patches.wrap(jobs.Jobs, "learn", learn)
+
+
+@_mutant("A poll that failed counts as an empty one.")
+def _idle_on_a_failed_poll(patches: Patches) -> None:
+    def receive(original: Any, self: intake.Intake, step: Any) -> Any:
+        before = len(step.notes)
+        batch = original(self, step)
+        self.empty_polls += any("receiving" in note.text for note in step.notes[before:])
+        return batch
+
+    patches.wrap(intake.Intake, "receive", receive)
+
+
+@_mutant("A worker never finds itself idle.")
+def _workers_never_go_home(patches: Patches) -> None:
+    patches.set(worker.Worker, "_idle", lambda _self: False)
+
+
+@_mutant("A lease is extended as long as the worker lives, whether its chunk moves or not.")
+def _hung_chunks_are_kept(patches: Patches) -> None:
+    def renewal(original: Any, self: Lease, now: float, _moves: Any) -> Any:
+        return original(self, now, None)
+
+    patches.wrap(lease.Lease, "renewal", renewal)
+
+
+@_mutant("A chunk may be held for ever.")
+def _no_hard_limit(patches: Patches) -> None:
+    def renewal(_original: Any, self: Lease, now: float, _moves: Any) -> Any:
+        return Renewal.EXTEND if self.ends - now <= 30 else Renewal.KEEP
+
+    patches.wrap(lease.Lease, "renewal", renewal)
+
+
+@_mutant("Two receives make a dead letter: honest chunks are declared dead.")
+def _low_max_receive_count(patches: Patches) -> None:
+    patches.set(queue, "MAX_RECEIVES", 2)
+
+
+# --- the fleet
+
+
+@_mutant("The autoscaler acts only when the queue has just grown.")
+def _edge_triggered(patches: Patches) -> None:
+    last = {"visible": 0}
+
+    def want(original: Any, depth: Any, policy: Any) -> Any:
+        grew, last["visible"] = depth.visible > last["visible"], depth.visible
+        return original(depth, policy) if grew else 0
+
+    patches.wrap(demand, "want", want)
+
+
+@_mutant("Pending instances are no capacity: each tick of a boot launches again.")
+def _pending_is_not_counted(patches: Patches) -> None:
+    patches.set(census.Census, "capacity", property(lambda counted: counted.running))
+
+
+@_mutant("Stopping instances count as capacity.")
+def _stopping_counts_as_capacity(patches: Patches) -> None:
+    patches.set(
+        census.Census,
+        "capacity",
+        property(lambda counted: counted.running + counted.booting + counted.stopping),
+    )
+
+
+@_mutant("Instances count for being on, whether their worker lives or not.")
+def _silent_instances_count(patches: Patches) -> None:
+    patches.set(census, "_able", lambda *_args: True)
+
+
+@_mutant("Only shares of visible chunks are demand: the last few want nobody.")
+def _few_chunks_want_nobody(patches: Patches) -> None:
+    patches.set(demand, "want", lambda depth, policy: depth.visible // policy.chunks_per_instance)
+
+
+@_mutant("The first start or launch that fails ends the tick, always with the same candidate.")
+def _give_up_at_the_first_error(patches: Patches) -> None:
+    def start(original: Any, self: act.Actor, chosen: Any, slot: Any) -> Any:
+        return original(self, dataclasses.replace(chosen, instance="i-dead"), slot)
+
+    patches.wrap(act.Actor, "_start", start)
+
+
+@_mutant("A launch has a fresh token at each try.")
+def _no_launch_token(patches: Patches) -> None:
+    numbers = itertools.count()
+    patches.wrap(
+        act, "launch_token", lambda original, *args: f"{original(*args)[:20]}{next(numbers):012d}"
+    )
+
+    def launch(original: Any, self: Any, slot: int, token: str) -> Any:
+        return original(self, slot, f"{token[:20]}{next(numbers):012d}")
+
+    from gridwell.adapters.memory import MemoryEc2  # noqa: PLC0415
+
+    patches.wrap(MemoryEc2, "launch", launch)
+
+
+@_mutant("A launch whose reply was lost is forgotten.")
+def _launches_are_forgotten(patches: Patches) -> None:
+    for module in (intents, census, act):
+        patches.set(module, "intent_of", lambda *_args, **_kw: Intent.NONE)
+
+
+@_mutant("Instances are terminated by the first look alone.")
+def _no_second_look(patches: Patches) -> None:
+    def terminate_all(self: act.Actor, plan: Any) -> Any:
+        return [self._terminate(name, stopped=True) for name in plan.terminate]
+
+    patches.set(act.Actor, "_terminate_all", terminate_all)
+    patches.wrap(decide, "since", lambda original, *args: original(*args) - 1e6)
+
+
+@_mutant("Stopped instances are terminated as soon as the queue is empty.")
+def _stopped_instances_go_at_once(patches: Patches) -> None:
+    def spent(snapshot: Any, _census: Any, _policy: Any) -> tuple[str, ...]:
+        return tuple(i.id for i in snapshot.instances if i.state == "stopped")
+
+    for rule in rules.RULES.values():
+        patches.set(rule, "spent", spent)
+
+
+@_mutant("Stopped instances are kept for ever.")
+def _stopped_instances_are_kept(patches: Patches) -> None:
+    patches.set(demand, "spent", lambda *_args: ())
+
+
+@_mutant("Stopping and stopped instances do not count against the cap.")
+def _only_billed_instances_count(patches: Patches) -> None:
+    def take(original: Any, snapshot: Any, policy: Any) -> Any:
+        counted = original(snapshot, policy)
+        return dataclasses.replace(counted, standing=counted.running + counted.booting)
+
+    for module in (census, decide):
+        patches.wrap(module, "take_census", take)
