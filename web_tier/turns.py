@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from gridwell.domain.ports import Clock
     from web_tier.collector import Collected, Collector
-    from web_tier.reconciler import Reconciled, Reconciler
+    from web_tier.dead_letters import Reconciled
+    from web_tier.reconciler import Reconciler
 
 RECONCILE_SECONDS: Final = 30.0
 BUSY_SECONDS: Final = 1.0  #: pause after a failed turn, so that an outage is no busy loop

@@ -27,11 +27,9 @@ def kept_seeds() -> list[int]:
 
 def summary(tally: Tally, elapsed: float) -> str:
     """What was lived through, in words."""
+    lived = f"{tally.seeds} seeds, {tally.seconds / _DAY:.1f} simulated days, {tally.events} events"
     lines = [
-        (
-            f"{tally.seeds} seeds, {tally.seconds / _DAY:.1f} simulated days, {tally.events} events "
-            f"in {elapsed:.0f} s: {tally.seeds / elapsed:.0f} seeds per second"
-        ),
+        f"{lived} in {elapsed:.0f} s: {tally.seeds / elapsed:.0f} seeds per second",
         *_table("faults injected", {kind: tally.injected[kind] for kind in KINDS}),
         "invariants checked:",
         *(f"  {tally.checked[name]:>9} {name}: {what}" for name, what in INVARIANTS.items()),

@@ -21,7 +21,7 @@ from tests.simulation.invariants import I5, I6_CHUNK, I6_RESULT
 from web_tier.reconciler import MAX_RESENDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.simulation.queue import Message
     from tests.simulation.world import World
@@ -86,23 +86,29 @@ class Judge:
 
     def is_true(self, job: Job, options: dict[str, Any]) -> bool:
         """Whether a job that fails at this moment does so for the reason it gives."""
-        code = "" if job.error is None else job.error.code
-        if code == DEADLINE_EXCEEDED:
-            return self._world.sim.now > job.deadline - SKEW and not job.complete
-        if code == INTEGRITY:
-            return job.attempt in self.lied
-        if code == LOST_MESSAGES:
-            answered = any(self._has_result(job, chunk) for chunk in job.missing)
-            return job.resends >= MAX_RESENDS and not job.complete and not answered
-        if code == CHUNK_FAILED:
-            chunk = options.get("unless_done")
-            if chunk is None or chunk in job.done:
-                return False
-            raises = self._world.raises == (job.problem, job.plan.box(chunk))
-            return raises or any(self._world.chunks.buried[b] for b in self._bodies(job, chunk))
-        if code == NO_CANDIDATE_POINT:
-            return job.complete and self._world.known[job.problem].least is None
-        return False
+        reasons: dict[str, Callable[[], bool]] = {
+            DEADLINE_EXCEEDED: lambda: self._late(job) and not job.complete,
+            INTEGRITY: lambda: job.attempt in self.lied,
+            LOST_MESSAGES: lambda: job.resends >= MAX_RESENDS and not self._is_answered(job),
+            CHUNK_FAILED: lambda: self._is_hopeless(job, options.get("unless_done")),
+            NO_CANDIDATE_POINT: lambda: (
+                job.complete and self._world.known[job.problem].least is None
+            ),
+        }
+        return job.error is not None and job.error.code in reasons and reasons[job.error.code]()
+
+    def _late(self, job: Job) -> bool:
+        return self._world.sim.now > job.deadline - SKEW
+
+    def _is_answered(self, job: Job) -> bool:
+        return job.complete or any(self._has_result(job, chunk) for chunk in job.missing)
+
+    def _is_hopeless(self, job: Job, chunk: int | None) -> bool:
+        """Whether a chunk raises the same everywhere, or has been among the dead letters."""
+        if chunk is None or chunk in job.done:
+            return False
+        raises = self._world.raises == (job.problem, job.plan.box(chunk))
+        return raises or any(self._world.chunks.buried[body] for body in self._bodies(job, chunk))
 
     @property
     def _may_be_lost(self) -> bool:
@@ -114,7 +120,7 @@ class Judge:
         job = self._world.ledger.inner.read(name)
         if job is None or job.attempt != attempt or job.state.terminal:
             return None
-        if chunk in job.done or self._world.sim.now > job.deadline - SKEW:
+        if chunk in job.done or self._late(job):
             return None
         return job
 
@@ -124,7 +130,7 @@ class Judge:
         return sum(queue.carried[body] for queue in queues for body in self._bodies(job, chunk))
 
     def _has_result(self, job: Job, chunk: int) -> bool:
-        """Whether there is a result; a message of a failed try is none, and begins with its kind."""
+        """Whether there is a result; what tells of a failed try is none, and begins otherwise."""
         mark = f'{{"version":1,"job":"{job.id}","attempt":"{job.attempt}","chunk":{chunk},'
         queues = self._world.results, self._world.dead_results
         return any(m.body.startswith(mark) for queue in queues for m in queue.messages.values())

@@ -15,12 +15,24 @@ from unittest import mock
 
 from app_tier import bench, intake, jobs, lease, output, worker
 from app_tier.lease import Lease, Renewal
-from autoscaler import act, census, decide, demand, intents, rules
+from autoscaler import act, census, decide, demand, intents, orphans, rules, tenure
 from autoscaler.intents import Intent
 from gridwell.adapters.memory import MemoryLedger
+from gridwell.domain import failure
+from gridwell.domain.fleet import InstanceState
 from gridwell.domain.job import Job, JobState
+from gridwell.domain.messages import ChunkMessage
 from tests.simulation import queue
-from web_tier import answers, collector, dispatch, finisher, reconciler, service, watch
+from web_tier import (
+    answers,
+    collector,
+    dispatch,
+    failures,
+    finisher,
+    reconciler,
+    service,
+    watch,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -355,13 +367,23 @@ def _launches_are_forgotten(patches: Patches) -> None:
         patches.set(module, "intent_of", lambda *_args, **_kw: Intent.NONE)
 
 
-@_mutant("Instances are terminated by the first look alone.")
+@_mutant("Instances of an old release are terminated whatever they do, without a second look.")
 def _no_second_look(patches: Patches) -> None:
-    def terminate_all(self: act.Actor, plan: Any) -> Any:
-        return [self._terminate(name, stopped=True) for name in plan.terminate]
+    def terminate(original: Any, self: act.Actor, name: str, slots: Any) -> Any:
+        look = self._look
 
-    patches.set(act.Actor, "_terminate_all", terminate_all)
-    patches.wrap(decide, "since", lambda original, *args: original(*args) - 1e6)
+        def seen(instance: str) -> Any:
+            found = look(instance)
+            return found and dataclasses.replace(found, state=InstanceState.STOPPED)
+
+        with mock.patch.object(self, "_look", seen):
+            return original(self, name, slots)
+
+    def stale(snapshot: Any, *_args: Any) -> tuple[str, ...]:
+        return tuple(i.id for i in snapshot.instances if i.release != snapshot.release)
+
+    patches.wrap(act.Actor, "_terminate", terminate)
+    patches.set(census, "_stale", stale)
 
 
 @_mutant("Stopped instances are terminated as soon as the queue is empty.")
@@ -386,3 +408,88 @@ def _only_billed_instances_count(patches: Patches) -> None:
 
     for module in (census, decide):
         patches.wrap(module, "take_census", take)
+
+
+@_mutant("Instances that give no sign of life are left on.")
+def _orphans_are_never_stopped(patches: Patches) -> None:
+    patches.set(decide, "orphans", lambda *_args: ())
+
+
+@_mutant("A shutdown that hangs is never forced.")
+def _stuck_stopping_is_never_forced(patches: Patches) -> None:
+    def found(original: Any, *args: Any) -> Any:
+        return tuple(stop for stop in original(*args) if not stop.force)
+
+    patches.wrap(decide, "orphans", found)
+
+
+@_mutant("An instance is stopped as soon as it is silent for a moment, by the first look alone.")
+def _silence_is_not_waited_for(patches: Patches) -> None:
+    def orphan(original: Any, *args: Any, policy: Any, **kw: Any) -> Any:
+        hasty = dataclasses.replace(policy, boot_grace_seconds=1.0)
+        return original(*args, policy=hasty, **kw)
+
+    for module in (orphans, act):
+        patches.wrap(module, "orphan", orphan)
+
+
+@_mutant("A lease is taken from a living holder.")
+def _leases_are_taken_early(patches: Patches) -> None:
+    def claim(original: Any, stored: Any, **kw: Any) -> Any:
+        return original(stored and dataclasses.replace(stored, expires=0.0), **kw)
+
+    patches.wrap(tenure, "claim", claim)
+
+
+@_mutant("The ledger takes a slot under an older fence.", within=400)
+def _a_lease_without_fence(patches: Patches) -> None:
+    def write_slot(original: Any, self: Any, slot: Any, *, seen: Any) -> bool:
+        stored = self._slots.get(slot.number)
+        if stored is not None and stored.epoch == seen.epoch and stored.fence > slot.fence:
+            self._slots[slot.number] = slot
+            return True
+        return bool(original(self, slot, seen=seen))
+
+    patches.wrap(MemoryLedger, "write_slot", write_slot)
+
+
+@_mutant("Stopped instances of an old release keep the places of new ones.")
+def _old_releases_keep_their_places(patches: Patches) -> None:
+    patches.wrap(
+        census,
+        "take_census",
+        lambda original, snapshot, policy: dataclasses.replace(
+            original(snapshot, policy), stale=()
+        ),
+    )
+    patches.set(decide, "take_census", census.take_census)
+
+
+@_mutant("A cancelled job lives on with the next result.")
+def _cancel_is_overwritten(patches: Patches) -> None:
+    def merge(original: Any, self: Any, job: str, attempt: str, *args: Any, **kw: Any) -> Any:
+        stored = self._jobs.get(job)
+        if stored is not None and stored.state is JobState.CANCELLED:
+            self._jobs[job] = dataclasses.replace(stored, state=JobState.RUNNING)
+        return original(self, job, attempt, *args, **kw)
+
+    patches.wrap(MemoryLedger, "merge", merge)
+
+
+@_mutant("A dead letter is sent again however often its chunk died.")
+def _dead_letters_live_for_ever(patches: Patches) -> None:
+    patches.wrap(
+        ChunkMessage,
+        "decode",
+        lambda original, text: dataclasses.replace(original(text), again=False),
+    )
+
+
+@_mutant("The same error on every machine fails no job.")
+def _hopeless_chunks_are_tried_for_ever(patches: Patches) -> None:
+    patches.set(failure.ChunkFailure, "hopeless", property(lambda _failure: False))
+    patches.wrap(
+        failures,
+        "dead_letter_error",
+        lambda original, chunk, _failure: original(chunk, None),
+    )
