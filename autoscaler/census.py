@@ -61,7 +61,7 @@ def take_census(snapshot: Snapshot, policy: Policy) -> Census:
     shown = len(snapshot.instances) - states[InstanceState.TERMINATED]
     asked = [i for i in snapshot.instances if _is_on_its_way(i, snapshot, policy, slots)]
     return Census(
-        cap=_cap(snapshot, policy),
+        cap=cap_of(snapshot, policy),
         held=_held(snapshot),
         running=able[InstanceState.RUNNING],
         booting=able[InstanceState.PENDING]
@@ -83,7 +83,8 @@ def take_census(snapshot: Snapshot, policy: Policy) -> Census:
     )
 
 
-def _cap(snapshot: Snapshot, policy: Policy) -> int:
+def cap_of(snapshot: Snapshot, policy: Policy) -> int:
+    """The cap in force: the policy's, or the operator's where that is lower."""
     given = snapshot.control.cap
     return policy.max_instances if given is None else max(0, min(given, policy.max_instances))
 

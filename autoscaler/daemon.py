@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from autoscaler.act import Actor, learn
-from autoscaler.census import take_census
+from autoscaler.census import cap_of
 from autoscaler.decide import decide
 from autoscaler.journal import Journal, decision_of
 from autoscaler.model import FleetPlan, Read
@@ -155,7 +155,7 @@ class Daemon:
         if self._tenure.holds:  # whoever took over meanwhile writes a truer view
             self._journal.publish(
                 snapshot,
-                cap=take_census(snapshot, self._policy).cap,
+                cap=cap_of(snapshot, self._policy),
                 held=plan.held,
                 owner=self._tenure.owner,
             )

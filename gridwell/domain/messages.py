@@ -45,7 +45,9 @@ class _Message:
 
     def encode(self) -> str:
         """The message as JSON text."""
-        return json.dumps({"version": VERSION, **dataclasses.asdict(self)}, separators=(",", ":"))
+        # Field by field: messages are flat, and `asdict` copies what it finds.
+        fields = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        return json.dumps({"version": VERSION, **fields}, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,7 +132,8 @@ class Client(Supervised):
         done = job.state is JobState.DONE
         true = job.result == least if done else job.attempt in self._world.ledger.ended_at
         self.sim.require(I17, true, f"{self.name} is told {job}")
-        if job.renewable(self.sim.now) and self._tries <= 1:
+        hopeless = self._world.chunks.swallows == job.problem  # an hour is enough
+        if job.renewable(self.sim.now) and self._tries <= 1 and not hopeless:
             self._job = None
             return
         self.sim.note(f"{self.name} is told {job.state}")

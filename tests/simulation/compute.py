@@ -38,6 +38,7 @@ class SimulatedCompute:
         poison: the problem and box that kill whoever computes them.
         lies: told the ticket of each wrong result.
         raises: the problem and box that raise an error wherever they are computed.
+        raised: told the ticket of each such error.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class SimulatedCompute:
         poison: tuple[str, Box] | None,
         raises: tuple[str, Box] | None,
         lies: Callable[[int], None],
+        raised: Callable[[int], None],
     ) -> None:
         self.rest = 0.0  #: seconds that the worker asked to wait
         self._process = process
@@ -56,6 +58,7 @@ class SimulatedCompute:
         self._cores = cores
         self._poison = poison
         self._raises = raises
+        self._raised = raised
         self._lies = lies
         self._queue: list[ChunkTask] = []
         self._running: dict[int, _Running] = {}
@@ -124,6 +127,7 @@ class SimulatedCompute:
         seconds = running.ends - running.began
         if self._raises == (task.problem, task.box):
             faults.injected["chunk raises"] += 1
+            self._raised(task.ticket)
             return Outcome(ticket=task.ticket, error="as always", code=RAISED)
         if faults.strike("chunk fails"):
             return Outcome(ticket=task.ticket, error="by chance")

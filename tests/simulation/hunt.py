@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import argparse
 import gc
+import itertools
 import logging
 import os
+import random
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from typing import TYPE_CHECKING
 
 from tests.simulation.batch import twins
+from tests.simulation.faults import Faults
 from tests.simulation.live import simulate
 from tests.simulation.mutants import MUTANTS, planted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +30,17 @@ class Hunt:
 
     mutant: str
     seeds: int  #: lived through
+    seed: int | None  #: in which it was found
     killed_by: str | None  #: the invariant; None: it survived
 
     @property
     def line(self) -> str:
         """For the table."""
         found = "SURVIVED" if self.killed_by is None else self.killed_by
-        return f"{self.mutant:36} {found:30} {self.seeds:>4} of {MUTANTS[self.mutant].within}"
+        mutant = MUTANTS[self.mutant]
+        where = "" if mutant.kind is None else f" with {mutant.kind!r}"
+        seed = "-" if self.seed is None else self.seed
+        return f"{mutant.name:36} {found:30} {seed:>5} {self.seeds:>4} of {mutant.within}{where}"
 
 
 def hunt(name: str) -> Hunt:
@@ -38,14 +49,20 @@ def hunt(name: str) -> Hunt:
     gc.disable()
     mutant = MUTANTS[name]
     with planted(mutant):
-        for seed in range(mutant.within):
+        for lived, seed in enumerate(seeds_with(mutant.kind, mutant.within), start=1):
             lives = [simulate(seed).failure]
             lives += [twin.failure for twin in twins(seed).values()] if lives == [None] else []
             gc.collect()
             for failure in lives:
                 if failure is not None:
-                    return Hunt(name, seed + 1, failure.split(":")[0])
-    return Hunt(name, mutant.within, None)
+                    return Hunt(name, lived, seed, failure.split(":")[0])
+    return Hunt(name, mutant.within, None, None)
+
+
+def seeds_with(kind: str | None, count: int) -> Iterator[int]:
+    """The first seeds that have a kind of fault; None: that have any or none."""
+    fit = (s for s in itertools.count() if kind in {None, *Faults.draw(random.Random(s)).rates})
+    return itertools.islice(fit, count)
 
 
 def main() -> int:
@@ -56,6 +73,7 @@ def main() -> int:
     names = [name for name in MUTANTS if not asked or any(part in name for part in asked)]
     began = time.monotonic()
     processes = len(os.sched_getaffinity(0))
+    sys.stdout.write(f"{'mutant':36} {'found by':30} {'seed':>5} {'after':>4} seeds\n")
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         hunts = []
         for found in pool.map(hunt, names):

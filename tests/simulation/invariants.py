@@ -16,6 +16,8 @@ I3_ACCEPTED = "I3 accepted is kept"
 I4 = "I4 idempotence"
 I5 = "I5 conservation"
 I5_AGAIN = "I5 sent again when due"
+I5_DEATHS = "I5 two deaths are enough"
+I5_TRIES = "I5 three errors are enough"
 I6_CHUNK = "I6 sent before deleted"
 I6_RESULT = "I6 merged before deleted"
 I7_CAP = "I7 cap"
@@ -53,13 +55,15 @@ INVARIANTS: Final[dict[str, str]] = {
     I4: "S: any write made again, at once or long after, leaves the ledger as it is",
     I5: "S: each missing chunk of a sent job is a message, or its result is",
     I5_AGAIN: "S: missing chunks are sent again only when that is due, and a few times only",
+    I5_DEATHS: "S: no chunk dies again after the death that ends its job",
+    I5_TRIES: "Q: no chunk is tried on and on that raises the same error on every machine",
     I6_CHUNK: "S: a wanted chunk's message is deleted only when its result is in the queue",
     I6_RESULT: "S: a wanted result's message is deleted only when it is merged",
     I7_CAP: "S: never more instances than the cap, stopped ones too",
     I7_SLOT: "S: never two instances in a slot",
     I7_EPOCH: "S: never two instances of one launch",
     I8_STOPPED: "S: only stopped instances are terminated",
-    I8_AGED: "S: only instances that are long stopped, or of another release, are terminated",
+    I8_AGED: "S: only instances long stopped, given up or of another release are terminated",
     I8_ALIVE: "S: no instance is stopped that was heard within its grace",
     I8_LEASE: "S: no autoscaler takes a lease that has not ended",
     I8_FENCE: "S: no slot is written under an older fence than it carries",

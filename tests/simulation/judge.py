@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.domain.errors import InvalidMessage
 from gridwell.domain.job import (
@@ -17,7 +18,7 @@ from gridwell.domain.job import (
 )
 from gridwell.domain.messages import MINIMUM_KIND, ChunkMessage, ErrorMessage, decode_report
 from tests.simulation.faults import SKEW
-from tests.simulation.invariants import I5, I6_CHUNK, I6_RESULT
+from tests.simulation.invariants import I5, I5_DEATHS, I5_TRIES, I6_CHUNK, I6_RESULT
 from web_tier.reconciler import MAX_RESENDS
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
     from tests.simulation.queue import Message
     from tests.simulation.world import World
+
+#: Three that are told, and those that begin before the third is heard of.
+_MOST_TRIES: Final = 7
 
 
 class Judge:
@@ -37,6 +41,7 @@ class Judge:
     def __init__(self, world: World) -> None:
         self.lied: set[str] = set()  #: attempts of which a wrong result was made
         self._world = world
+        self._raised: Counter[str] = Counter()
         self._known: dict[tuple[str, int], tuple[str, str]] = {}
 
     def chunk_leaves(self, message: Message) -> None:
@@ -63,6 +68,13 @@ class Judge:
         detail = f"chunk {result.chunk} of {result.job} is not merged"
         self._world.sim.require(I6_RESULT, job is None, detail)
 
+    def raised(self, attempt: str) -> None:
+        """A chunk raised its error once more."""
+        if self._world.settled:
+            self._raised[attempt] += 1
+            count = self._raised[attempt]
+            self._world.sim.require(I5_TRIES, count <= _MOST_TRIES, f"{attempt}: {count} times")
+
     def letters(self) -> Iterator[bool]:
         """For each dead letter, whether it is one that somebody must still handle."""
         for message in self._world.dead_chunks.messages.values():
@@ -82,6 +94,10 @@ class Judge:
             lost = [
                 c for c in job.missing if not (self._messages(job, c) or self._has_result(job, c))
             ]
+            dead = [
+                c for c in job.missing if self._world.chunks.buried[self._bodies(job, c)[1]] > 1
+            ]
+            self._world.sim.require(I5_DEATHS, not dead, f"chunks {dead} of {job.id} die on")
             self._world.sim.require(I5, not lost, f"chunks {lost} of {job.id} are nowhere")
 
     def is_true(self, job: Job, options: dict[str, Any]) -> bool:

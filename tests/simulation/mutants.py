@@ -46,6 +46,7 @@ class Mutant:
     bug: str  #: in one sentence
     plant: Callable[[Patches], None]
     within: int = 100  #: seeds in which it must be found
+    kind: str | None = None  #: a kind of fault without which it does not show: seeds that have it
 
 
 class Patches:
@@ -79,10 +80,12 @@ def planted(mutant: Mutant) -> Iterator[None]:
 MUTANTS: Final[dict[str, Mutant]] = {}
 
 
-def _mutant(bug: str, *, within: int = 100) -> Callable[[Callable[[Patches], None]], None]:
+def _mutant(
+    bug: str, *, within: int = 100, kind: str | None = None
+) -> Callable[[Callable[[Patches], None]], None]:
     def register(plant: Callable[[Patches], None]) -> None:
         name = plant.__name__.strip("_").replace("_", " ")
-        MUTANTS[name] = Mutant(name, bug, plant, within)
+        MUTANTS[name] = Mutant(name, bug, plant, within, kind)
 
     return register
 
@@ -130,7 +133,11 @@ def _terminal_is_overwritten(patches: Patches) -> None:
     patches.set(JobState, "terminal", property(lambda _state: False))
 
 
-@_mutant("The ledger merges results of an older attempt into the current one.", within=300)
+@_mutant(
+    "The ledger merges results of an older attempt into the current one.",
+    kind="message comes back",
+    within=200,
+)
 def _old_attempts_are_merged(patches: Patches) -> None:
     def merge(original: Any, self: Any, job: str, attempt: str, *args: Any, **kw: Any) -> Any:
         stored = self._jobs.get(job)
@@ -287,7 +294,7 @@ def _hung_chunks_are_kept(patches: Patches) -> None:
     patches.wrap(lease.Lease, "renewal", renewal)
 
 
-@_mutant("A chunk may be held for ever.")
+@_mutant("A chunk may be held for ever.", kind="chunk is slow")
 def _no_hard_limit(patches: Patches) -> None:
     def renewal(_original: Any, self: Lease, now: float, _moves: Any) -> Any:
         return Renewal.EXTEND if self.ends - now <= 30 else Renewal.KEEP
@@ -303,7 +310,7 @@ def _low_max_receive_count(patches: Patches) -> None:
 # --- the fleet
 
 
-@_mutant("The autoscaler acts only when the queue has just grown.")
+@_mutant("The autoscaler acts only when the queue has just grown.", kind="chunk hangs", within=200)
 def _edge_triggered(patches: Patches) -> None:
     last = {"visible": 0}
 
@@ -441,7 +448,7 @@ def _leases_are_taken_early(patches: Patches) -> None:
     patches.wrap(tenure, "claim", claim)
 
 
-@_mutant("The ledger takes a slot under an older fence.", within=400)
+@_mutant("The ledger takes a slot under an older fence.", kind="second autoscaler")
 def _a_lease_without_fence(patches: Patches) -> None:
     def write_slot(original: Any, self: Any, slot: Any, *, seen: Any) -> bool:
         stored = self._slots.get(slot.number)
@@ -465,7 +472,7 @@ def _old_releases_keep_their_places(patches: Patches) -> None:
     patches.set(decide, "take_census", census.take_census)
 
 
-@_mutant("A cancelled job lives on with the next result.")
+@_mutant("A cancelled job lives on with the next result.", kind="clients cancel")
 def _cancel_is_overwritten(patches: Patches) -> None:
     def merge(original: Any, self: Any, job: str, attempt: str, *args: Any, **kw: Any) -> Any:
         stored = self._jobs.get(job)
@@ -476,7 +483,7 @@ def _cancel_is_overwritten(patches: Patches) -> None:
     patches.wrap(MemoryLedger, "merge", merge)
 
 
-@_mutant("A dead letter is sent again however often its chunk died.")
+@_mutant("A dead letter is sent again however often its chunk died.", kind="poison chunk")
 def _dead_letters_live_for_ever(patches: Patches) -> None:
     patches.wrap(
         ChunkMessage,
@@ -485,7 +492,7 @@ def _dead_letters_live_for_ever(patches: Patches) -> None:
     )
 
 
-@_mutant("The same error on every machine fails no job.")
+@_mutant("The same error on every machine is no reason to give up.", kind="chunk raises")
 def _hopeless_chunks_are_tried_for_ever(patches: Patches) -> None:
     patches.set(failure.ChunkFailure, "hopeless", property(lambda _failure: False))
     patches.wrap(

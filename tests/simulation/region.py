@@ -33,7 +33,8 @@ class SimulatedEc2:
         cut: called when it is stopped from outside.
         silent: for how long an instance that is on has given no sign of life.
         grace: an instance that was heard more recently must not be stopped.
-        kept_seconds: younger stopped instances must not be terminated.
+        given_up: whether an instance booted in vain too often.
+        kept_seconds: younger stopped instances must not be terminated, but for those.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class SimulatedEc2:
         cut: Callable[[str], None],
         silent: Callable[[Instance], float],
         grace: float,
+        given_up: Callable[[Instance], bool],
         kept_seconds: float,
     ) -> None:
         self.inner = MemoryEc2(MachineClock(sim))
@@ -55,6 +57,7 @@ class SimulatedEc2:
         self._cut = cut
         self._silent = silent
         self._grace = grace
+        self._given_up = given_up
         self._kept = kept_seconds
         self._stopped_at: dict[str, float] = {}
         self._times: list[float] = []
@@ -157,7 +160,7 @@ class SimulatedEc2:
         stale = found.release != self.release()
         self._sim.require(
             I8_AGED,
-            stale or age >= self._kept,
+            stale or age >= self._kept or self._given_up(found),
             f"{instance} is terminated {age:.0f} s after it stopped",
         )
         self._sim.note(f"{instance} is terminated")

@@ -42,6 +42,7 @@ class WorkerProcess(Process):
             poison=world.poison,
             raises=world.raises,
             lies=self._note_lie,
+            raised=self._note_error,
         )
         ledger = Port(world.ledger, "ledger", self)
         self.worker = Worker(
@@ -114,6 +115,11 @@ class WorkerProcess(Process):
         held = self.worker._bench.hand.get(ticket)
         if held is not None:
             self._world.judge.lied.add(held.message.attempt)
+
+    def _note_error(self, ticket: int) -> None:
+        held = self.worker._bench.hand.get(ticket)
+        if held is not None:
+            self._world.judge.raised(held.message.attempt)
 
 
 class Host:

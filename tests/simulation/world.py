@@ -98,6 +98,7 @@ class World:
             silent=self._silent,
             # A call may be slow on its way, and the clocks differ.
             grace=self.policy.boot_grace_seconds - WATCHDOG_SECONDS - SKEW,
+            given_up=self._given_up,
             kept_seconds=self.kept_seconds - SKEW,
         )
         self.hosts: dict[str, Host] = {}
@@ -213,6 +214,10 @@ class World:
         beats = self.ledger.inner.heartbeats([instance.arn])
         heard = [beat.at for beat in beats.values()]
         return self.sim.now - max([instance.launched, *heard])
+
+    def _given_up(self, instance: Instance) -> bool:
+        slots = [slot for slot in self.ledger.inner.slots() if slot.instance == instance.id]
+        return any(slot.failed_boots >= self.policy.quarantine_boots for slot in slots)
 
     def _a_chunk(self) -> tuple[str, Box]:
         known = self.known[self.sim.rng.choice(list(self.known))]
