@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 GRIDWELL := $(PYTHON) -m gridwell
 FAULTY := $(if $(FAULTS),--faults $(FAULTS)) $(if $(FAULTS_SEED),--faults-seed $(FAULTS_SEED))
 
-.PHONY: help run up down test check simulate chaos exactness abuse fuzz bench-kernels screenshots lock clean
+.PHONY: help run up down test check simulate mutants chaos exactness abuse fuzz bench-kernels screenshots lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,9 @@ check: .venv/ready ## format, lint, types, import rules, known vulnerabilities
 
 simulate: .venv/ready ## live through many seeds of faults in virtual time (SEEDS=300, or SEED=n TRACE=1)
 	@exec $(PYTHON) -m tests.simulation $(if $(SEED),--seed $(SEED) $(if $(TRACE),--trace),--seeds $(or $(SEEDS),300))
+
+mutants: .venv/ready ## plant each seeded bug and see that the simulator finds it (NAME=part of a name)
+	@exec $(PYTHON) -m tests.simulation.hunt $(NAME)
 
 chaos: .venv/ready ## kill a whole local stack's real processes while jobs run, some twenty minutes (KILLS=200, SEED=n)
 	@exec $(PYTHON) -m tests.chaos --kills $(or $(KILLS),200) $(if $(SEED),--seed $(SEED))

@@ -15,7 +15,7 @@ from tests.simulation.invariants import INVARIANTS
 from tests.simulation.live import simulate
 
 KEPT: Final = Path(__file__).with_name("seeds.txt")  #: seeds that failed once
-_ENOUGH: Final = 1000  #: seeds in which every kind of fault must happen, every invariant be checked
+_ENOUGH: Final = 3000  #: seeds in which every kind of fault must happen, every invariant be checked
 _DAY: Final = 86_400.0
 
 

@@ -40,6 +40,8 @@ I13_AGED = "I13 aged go"
 I14 = "I14 waiting clients are told"
 I15 = "I15 true reason"
 I16 = "I16 cost"
+I16_HOME = "I16 nobody goes too soon"
+I16_WANT = "I16 no more than wanted"
 I17 = "I17 what clients see"
 I17_TWIN = "I17 cache is only a cache"
 I18 = "I18 no extra launch"
@@ -79,6 +81,8 @@ INVARIANTS: Final[dict[str, str]] = {
     I14: "Q: whoever waits is told within seconds of the end; at rest nobody waits",
     I15: "S: a failed job's reason is true when it is written",
     I16: "Q: an instance is billed for its work, its minute, and a linger after the last chunk",
+    I16_HOME: "S: a worker goes home only after its empty polls, all of them answered",
+    I16_WANT: "Q: no instance is started beyond what the queue is worth",
     I17: "S: a client is shown the truth or a true failure, whatever the cache says",
     I17_TWIN: "Q: with a cache that never keeps anything, every client gets the same answer",
     I18: "Q: an autoscaler killed at any of its calls launches nothing more than its twin",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 #: Three that are told, and those that begin before the third is heard of.
 _MOST_TRIES: Final = 7
+_HONEST_TRIES: Final = 20  #: two deaths of ten receives: chance alone does not bring them about
 
 
 class Judge:
@@ -124,7 +125,10 @@ class Judge:
         if chunk is None or chunk in job.done:
             return False
         raises = self._world.raises == (job.problem, job.plan.box(chunk))
-        return raises or any(self._world.chunks.buried[body] for body in self._bodies(job, chunk))
+        bodies = self._bodies(job, chunk)
+        tried = sum(self._world.chunks.received[body] for body in bodies)
+        dead = any(self._world.chunks.buried[body] for body in bodies)
+        return raises or (dead and tried >= _HONEST_TRIES)
 
     @property
     def _may_be_lost(self) -> bool:

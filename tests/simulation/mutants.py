@@ -15,7 +15,7 @@ from unittest import mock
 
 from app_tier import bench, intake, jobs, lease, output, worker
 from app_tier.lease import Lease, Renewal
-from autoscaler import act, census, decide, demand, intents, orphans, rules, tenure
+from autoscaler import census, decide, demand, grow, intents, orphans, rules, shrink, tenure
 from autoscaler.intents import Intent
 from gridwell.adapters.memory import MemoryLedger
 from gridwell.domain import failure
@@ -180,7 +180,7 @@ def _sent_again_always(patches: Patches) -> None:
     patches.wrap(reconciler, "next_step", step)
 
 
-@_mutant("A submitter that died before all chunks were sent is not noticed.")
+@_mutant("A submitter that died before all chunks were sent is not noticed.", kind="busy before")
 def _unsent_jobs_are_forgotten(patches: Patches) -> None:
     patches.set(reconciler, "UNSENT_SECONDS", 1e9)
 
@@ -190,7 +190,7 @@ def _lost_messages_stay_lost(patches: Patches) -> None:
     patches.set(reconciler, "MAX_RESENDS", 0)
 
 
-@_mutant("Jobs past their deadline stay open.")
+@_mutant("Jobs past their deadline stay open.", kind="queue swallows")
 def _deadlines_are_ignored(patches: Patches) -> None:
     def step(original: Any, job: Job, *, now: float, quiet: bool) -> Any:
         found = original(job, now=now, quiet=quiet)
@@ -270,7 +270,7 @@ def _chunks_of_a_new_attempt_are_void(patches: Patches) -> None:
     patches.wrap(jobs.Jobs, "learn", learn)
 
 
-@_mutant("A poll that failed counts as an empty one.")
+@_mutant("A poll that failed counts as an empty one.", kind="busy before")
 def _idle_on_a_failed_poll(patches: Patches) -> None:
     def receive(original: Any, self: intake.Intake, step: Any) -> Any:
         before = len(step.notes)
@@ -286,7 +286,10 @@ def _workers_never_go_home(patches: Patches) -> None:
     patches.set(worker.Worker, "_idle", lambda _self: False)
 
 
-@_mutant("A lease is extended as long as the worker lives, whether its chunk moves or not.")
+@_mutant(
+    "A lease is extended as long as the worker lives, whether its chunk moves or not.",
+    kind="chunk hangs",
+)
 def _hung_chunks_are_kept(patches: Patches) -> None:
     def renewal(original: Any, self: Lease, now: float, _moves: Any) -> Any:
         return original(self, now, None)
@@ -335,9 +338,10 @@ def _stopping_counts_as_capacity(patches: Patches) -> None:
     )
 
 
-@_mutant("Instances count for being on, whether their worker lives or not.")
-def _silent_instances_count(patches: Patches) -> None:
+@_mutant("Instances count for being on, and are left on, whether their worker lives or not.")
+def _phantom_capacity(patches: Patches) -> None:
     patches.set(census, "_able", lambda *_args: True)
+    patches.set(decide, "orphans", lambda *_args: ())
 
 
 @_mutant("Only shares of visible chunks are demand: the last few want nobody.")
@@ -347,21 +351,21 @@ def _few_chunks_want_nobody(patches: Patches) -> None:
 
 @_mutant("The first start or launch that fails ends the tick, always with the same candidate.")
 def _give_up_at_the_first_error(patches: Patches) -> None:
-    def start(original: Any, self: act.Actor, chosen: Any, slot: Any) -> Any:
-        return original(self, dataclasses.replace(chosen, instance="i-dead"), slot)
+    def start(original: Any, self: grow.Grower, chosen: Any, *args: Any) -> Any:
+        return original(self, dataclasses.replace(chosen, instance="i-dead"), *args)
 
-    patches.wrap(act.Actor, "_start", start)
+    patches.wrap(grow.Grower, "start", start)
 
 
 @_mutant("A launch has a fresh token at each try.")
 def _no_launch_token(patches: Patches) -> None:
     numbers = itertools.count()
     patches.wrap(
-        act, "launch_token", lambda original, *args: f"{original(*args)[:20]}{next(numbers):012d}"
+        grow, "launch_token", lambda original, *args: f"{original(*args)[:20]}{next(numbers):012d}"
     )
 
-    def launch(original: Any, self: Any, slot: int, token: str) -> Any:
-        return original(self, slot, f"{token[:20]}{next(numbers):012d}")
+    def launch(original: Any, self: Any, slot: int, token: str, *args: Any) -> Any:
+        return original(self, slot, f"{token[:20]}{next(numbers):012d}", *args)
 
     from gridwell.adapters.memory import MemoryEc2  # noqa: PLC0415
 
@@ -370,13 +374,13 @@ def _no_launch_token(patches: Patches) -> None:
 
 @_mutant("A launch whose reply was lost is forgotten.")
 def _launches_are_forgotten(patches: Patches) -> None:
-    for module in (intents, census, act):
+    for module in (intents, census, grow):
         patches.set(module, "intent_of", lambda *_args, **_kw: Intent.NONE)
 
 
 @_mutant("Instances of an old release are terminated whatever they do, without a second look.")
 def _no_second_look(patches: Patches) -> None:
-    def terminate(original: Any, self: act.Actor, name: str, slots: Any) -> Any:
+    def terminate(original: Any, self: shrink.Shrinker, name: str, slots: Any) -> Any:
         look = self._look
 
         def seen(instance: str) -> Any:
@@ -389,7 +393,7 @@ def _no_second_look(patches: Patches) -> None:
     def stale(snapshot: Any, *_args: Any) -> tuple[str, ...]:
         return tuple(i.id for i in snapshot.instances if i.release != snapshot.release)
 
-    patches.wrap(act.Actor, "_terminate", terminate)
+    patches.wrap(shrink.Shrinker, "terminate", terminate)
     patches.set(census, "_stale", stale)
 
 
@@ -436,7 +440,7 @@ def _silence_is_not_waited_for(patches: Patches) -> None:
         hasty = dataclasses.replace(policy, boot_grace_seconds=1.0)
         return original(*args, policy=hasty, **kw)
 
-    for module in (orphans, act):
+    for module in (orphans, shrink):
         patches.wrap(module, "orphan", orphan)
 
 

@@ -60,6 +60,8 @@ class SimulatedQueue:
         self.messages: dict[int, Message] = {}
         self.carried: Counter[str] = Counter()  #: messages there, by body
         self.buried: Counter[str] = Counter()  #: how often a body went to the dead letters
+        self.received: Counter[str] = Counter()  #: how often a body was received
+        self.empty_polls: Counter[str] = Counter()  #: long polls without a message, by process
         self.swallows: str | None = None  #: messages that contain this are lost
         self.deleted: deque[str] = deque(maxlen=_RETURNING)  #: bodies that were here
         self._sim = sim
@@ -126,6 +128,7 @@ class SimulatedQueue:
         if now >= process.poll_until:
             self._waiting.pop(process.name, None)
             process.poll_until = None
+            self.empty_polls[process.name] += 1
             return []
         self._waiting[process.name] = process
         soonest = self.soonest
@@ -188,6 +191,7 @@ class SimulatedQueue:
                 self._dead.put(message.body, now)
                 continue
             message.receives += 1
+            self.received[message.body] += 1
             message.receipt = f"{self.name}-{message.number}-{message.receives}"
             message.taken_at = now
             twice = faults.strike("delivered twice")

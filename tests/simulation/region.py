@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gridwell.adapters.memory import MemoryEc2
@@ -23,41 +24,37 @@ BILLED: Final = (*ON, InstanceState.STOPPING)
 OFF: Final = (InstanceState.STOPPED, InstanceState.TERMINATED)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """What EC2's world knows, and is told."""
+
+    boot: Callable[[str], None]  #: an instance's machine is up, and its worker is to start
+    cut: Callable[[str], None]  #: it is stopped from outside
+    grown: Callable[[], None]  #: an instance was started or launched
+    silent: Callable[[Instance], float]  #: for how long one that is on gave no sign of life
+    given_up: Callable[[Instance], bool]  #: whether it booted in vain too often
+
+
 class SimulatedEc2:
     """All instances of the fleet.
 
     Args:
         sim: time and chance.
         cap: how many there may be.
-        boot: called when an instance's machine is up and its worker is to start.
-        cut: called when it is stopped from outside.
-        silent: for how long an instance that is on has given no sign of life.
+        hooks: what the world around knows, and is told.
         grace: an instance that was heard more recently must not be stopped.
-        given_up: whether an instance booted in vain too often.
-        kept_seconds: younger stopped instances must not be terminated, but for those.
+        kept_seconds: younger stopped instances must not be terminated, but for those given up.
     """
 
     def __init__(
-        self,
-        sim: Simulation,
-        *,
-        cap: int,
-        boot: Callable[[str], None],
-        cut: Callable[[str], None],
-        silent: Callable[[Instance], float],
-        grace: float,
-        given_up: Callable[[Instance], bool],
-        kept_seconds: float,
+        self, sim: Simulation, *, cap: int, hooks: Hooks, grace: float, kept_seconds: float
     ) -> None:
         self.inner = MemoryEc2(MachineClock(sim))
         self.launches: dict[str, set[str]] = {}  #: instances, by token
         self._sim = sim
         self._cap = cap
-        self._boot = boot
-        self._cut = cut
-        self._silent = silent
+        self._hooks = hooks
         self._grace = grace
-        self._given_up = given_up
         self._kept = kept_seconds
         self._stopped_at: dict[str, float] = {}
         self._times: list[float] = []
@@ -117,6 +114,7 @@ class SimulatedEc2:
             self._sim.note(f"{name} is launched in slot {slot}")
             self._booting(name)
         self.look()
+        self._hooks.grown()
         return name
 
     def start(self, instance: str) -> None:
@@ -130,6 +128,7 @@ class SimulatedEc2:
             self._sim.note(f"{instance} is started")
             self._booting(instance)
         self.look()
+        self._hooks.grown()
 
     def stop(self, instance: str, *, force: bool = False) -> None:
         """See `gridwell.domain.ports.Ec2`."""
@@ -137,12 +136,12 @@ class SimulatedEc2:
         found = next(i for i in self.now() if i.id == instance)
         self._sim.require(
             I8_ALIVE,
-            found.state not in ON or self._silent(found) >= self._grace,
-            lambda: f"{instance} is stopped {self._silent(found):.0f} s after it was heard",
+            found.state not in ON or self._hooks.silent(found) >= self._grace,
+            lambda: f"{instance} is stopped {self._hooks.silent(found):.0f} s after it was heard",
         )
         self._sim.note(f"{instance} is stopped{' by force' if force else ''}")
         if found.state in ON:
-            self._cut(instance)
+            self._hooks.cut(instance)
         self.inner.stop_seconds = self._stop_seconds()
         self.inner.stop(instance, force=force)
         self._settles(instance)
@@ -160,7 +159,7 @@ class SimulatedEc2:
         stale = found.release != self.release()
         self._sim.require(
             I8_AGED,
-            stale or age >= self._kept or self._given_up(found),
+            stale or age >= self._kept or self._hooks.given_up(found),
             f"{instance} is terminated {age:.0f} s after it stopped",
         )
         self._sim.note(f"{instance} is terminated")
@@ -211,7 +210,7 @@ class SimulatedEc2:
             elif self._sim.faults.strike("boot hangs"):
                 self._sim.note(f"{instance} hangs in its boot")
             else:
-                self._boot(instance)
+                self._hooks.boot(instance)
 
         self._sim.at(self.inner._machine(instance).until + 1e-3, up)
 

@@ -104,7 +104,7 @@ class _Fused:
 
 def _two_waves(world: World) -> None:
     for _ in range(2):
-        world.ask_later(3, within=1.0)
+        world.ask_later(3, within=0.0)
         rest(world, within=_WAVE_SECONDS)
 
 

@@ -9,7 +9,7 @@ from app_tier.lease import LEASE_SECONDS
 from app_tier.step import Exit
 from app_tier.worker import Habits, Worker
 from tests.simulation.compute import SimulatedCompute
-from tests.simulation.invariants import I9_MOVES, I16
+from tests.simulation.invariants import I9_MOVES, I16, I16_HOME
 from tests.simulation.kernel import Process
 from tests.simulation.port import Port
 
@@ -64,6 +64,7 @@ class WorkerProcess(Process):
                 idle_polls=IDLE_POLLS,
             ),
         )
+        world.chunks.empty_polls[self.name] = 0
         self._moved: dict[int, tuple[int, float]] = {}
         self._fed_at = self.sim.now
         self.wake(self.sim.now)
@@ -79,6 +80,8 @@ class WorkerProcess(Process):
         ended = self.worker.step().exit
         if len(hand) or not self.worker._intake.empty_polls or not self._world.settled:
             self._fed_at = self.sim.now
+            if not self.worker._intake.empty_polls:
+                self._world.chunks.empty_polls[self.name] = 0
         else:
             idle = self.sim.now - self._fed_at
             self.sim.require(I16, idle <= LINGER, f"{self.name} idles for {idle:.0f} s")
@@ -87,6 +90,8 @@ class WorkerProcess(Process):
         self.sim.note(f"{self.name} ends: {ended.name}")
         self.kill()
         if ended is Exit.IDLE:
+            polls = self._world.chunks.empty_polls[self.name]
+            self.sim.require(I16_HOME, polls >= IDLE_POLLS, f"{self.name} goes after {polls}")
             self._host.off()
         else:
             self._host.restart()
@@ -103,7 +108,7 @@ class WorkerProcess(Process):
             moves = self._compute.progress().get(held.ticket)
             if moves is None:
                 continue  # it waits for its turn, which is no sign of hanging
-            last, since = self._moved.get(held.ticket, (0, self.sim.now))
+            last, since = self._moved.setdefault(held.ticket, (0, self.sim.now))
             if moves > last:
                 self._moved[held.ticket] = moves, self.sim.now
                 continue

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from autoscaler.model import Policy
 from gridwell.adapters.memory import MemoryStore
+from gridwell.domain.fleet import InstanceState
 from tests.simulation.cache import SimulatedCache
 from tests.simulation.clients import Client
 from tests.simulation.daemons import (
@@ -23,7 +25,7 @@ from tests.simulation.faults import (
     SKEW,
     Where,
 )
-from tests.simulation.invariants import I12, I13
+from tests.simulation.invariants import I12, I13, I16_WANT
 from tests.simulation.judge import Judge
 from tests.simulation.kernel import MachineClock
 from tests.simulation.killer import Killer
@@ -31,7 +33,7 @@ from tests.simulation.known import known_problems
 from tests.simulation.ledger import WatchedLedger
 from tests.simulation.port import WATCHDOG_SECONDS
 from tests.simulation.queue import SimulatedQueue
-from tests.simulation.region import BILLED, OFF, SimulatedEc2
+from tests.simulation.region import BILLED, OFF, Hooks, SimulatedEc2
 from tests.simulation.workers import LINGER, Host, WorkerProcess
 
 if TYPE_CHECKING:
@@ -93,12 +95,15 @@ class World:
         self.ec2 = SimulatedEc2(
             sim,
             cap=self.policy.max_instances,
-            boot=self._boot,
-            cut=self._cut,
-            silent=self._silent,
+            hooks=Hooks(
+                boot=self._boot,
+                cut=self._cut,
+                grown=self._grown,
+                silent=self._silent,
+                given_up=self._given_up,
+            ),
             # A call may be slow on its way, and the clocks differ.
             grace=self.policy.boot_grace_seconds - WATCHDOG_SECONDS - SKEW,
-            given_up=self._given_up,
             kept_seconds=self.kept_seconds - SKEW,
         )
         self.hosts: dict[str, Host] = {}
@@ -117,6 +122,8 @@ class World:
         for kind, rate in sim.faults.rates.items():
             if KINDS[kind].where is Where.OUTSIDE:
                 Killer(self, kind, rate)
+        #: Whether the fleet could grow when the last worker was gone; None: there is one.
+        self._room: bool | None = None
         self._served_at = sim.now
         self._worked_at = sim.now
         sim.glance = self._glance
@@ -136,12 +143,14 @@ class World:
     def unserved_seconds(self) -> float:
         """B: for how long a chunk may be visible while no worker lives.
 
-        The worst is a chunk that comes when the cap's last place has just begun to stop: the stop,
-        the next tick, a boot, and what the counts and EC2 tell late.  After a new release the
-        stopped instance is of the old one: it is terminated first, and another launched.
+        Where there was room to grow, the next tick and a boot, and what counts and EC2 tell late.
+        Else the cap's last place may just have begun to stop, which must end first; and after a new
+        release the stopped instance is of the old one: it is terminated, and another launched.
         """
-        renewed = LONGEST_STOP + TICK_SECONDS if "new release" in self.sim.faults.rates else 0.0
-        return self.lag + LONGEST_STOP + TICK_SECONDS + renewed + LONGEST_BOOT + _STEP
+        room = 0.0 if self._room else LONGEST_STOP
+        releases = {"new release", "broken release"} & self.sim.faults.rates.keys()
+        renewed = LONGEST_STOP + TICK_SECONDS if releases else 0.0
+        return self.lag + room + TICK_SECONDS + renewed + LONGEST_BOOT + _STEP
 
     @property
     def leak_seconds(self) -> float:
@@ -192,8 +201,12 @@ class World:
         if self.chunks.messages:
             self._worked_at = sim.now
         if any(host.serves for host in self.hosts.values()):
-            self._served_at = sim.now
+            self._served_at, self._room = sim.now, None
             return
+        if self._room is None:
+            standing = [i for i in self.ec2.now() if i.state is not InstanceState.TERMINATED]
+            stopped = any(i.state is InstanceState.STOPPED for i in standing)
+            self._room = stopped or len(standing) < self.policy.max_instances
         since = max(self._served_at, self.chunks.soonest, self.settled_at)
         sim.require(
             I12,
@@ -214,6 +227,17 @@ class World:
         beats = self.ledger.inner.heartbeats([instance.arn])
         heard = [beat.at for beat in beats.values()]
         return self.sim.now - max([instance.launched, *heard])
+
+    def _grown(self) -> None:
+        """After a start or launch: where nothing is late, the fleet is worth its queue."""
+        if self.sim.faults.rates:
+            return
+        booting = sum(i.state is InstanceState.PENDING for i in self.ec2.now())
+        serving = sum(host.serves for host in self.hosts.values())
+        worth = math.ceil(len(self.chunks.messages) / self.policy.chunks_per_instance)
+        self.sim.require(
+            I16_WANT, booting + serving <= worth, f"{booting} boot, {serving} work for {worth}"
+        )
 
     def _given_up(self, instance: Instance) -> bool:
         slots = [slot for slot in self.ledger.inner.slots() if slot.instance == instance.id]
