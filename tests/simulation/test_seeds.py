@@ -9,6 +9,7 @@ from tests.simulation.batch import live, run
 from tests.simulation.hunt import hunt
 from tests.simulation.live import simulate
 from tests.simulation.mutants import MUTANTS
+from tests.simulation.twins import with_crash
 
 #: Found within a few seeds: the others are hunted by `make mutants`.
 SAMPLE = (
@@ -38,6 +39,14 @@ def test_a_seed_tells_the_same_story_twice() -> None:
 
     assert told == again
     assert len(told) > 10
+
+
+def test_an_autoscaler_killed_while_it_grows_the_fleet_launches_nothing_more() -> None:
+    # The first growth is among these calls; `make simulate` tries others.
+    lives = [with_crash(1, call, after=call % 2 == 0) for call in range(3, 25, 3)]
+
+    assert [life.failure for life in lives] == [None] * len(lives)
+    assert all(life.launches > 1 for life in lives)
 
 
 @pytest.mark.parametrize("name", SAMPLE)
