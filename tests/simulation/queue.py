@@ -122,6 +122,8 @@ class SimulatedQueue:
         if taken or wait == 0:
             self._waiting.pop(process.name, None)
             process.poll_until = None
+            # What is of another release, and nothing else, keeps nobody.
+            self.empty_polls[process.name] += bool(taken) and not any(map(_readable, taken))
             return taken
         if process.poll_until is None:
             process.poll_until = now + wait
@@ -222,3 +224,7 @@ class Caller:
     def extend(self, receipts: Sequence[str], seconds: float) -> None:
         """See `gridwell.domain.ports.Queue`."""
         self._queue.extend(self._process, receipts, seconds)
+
+
+def _readable(received: Received) -> bool:
+    return '"version":1,' in received.body
