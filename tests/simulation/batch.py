@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from unittest import mock
 
 from tests.simulation.live import Report, simulate
-from tests.simulation.twins import a_call, with_crash, without_cache
+from tests.simulation.twins import a_call, poisoned, with_crash, without_cache
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,6 +86,8 @@ def twins(seed: int) -> dict[str, Report]:
         call, after = a_call(seed)
         when = "after" if after else "before"
         return {f", its autoscaler dead {when} call {call}": with_crash(seed, call, after=after)}
+    if seed % _AGAIN == 4:
+        return {" with nothing but poison": poisoned(seed)}
     return {}
 
 

@@ -160,6 +160,11 @@ class Faults:
         """No faults at all."""
         return cls(rng, {})
 
+    @classmethod
+    def poison(cls, rng: random.Random) -> Faults:
+        """None but a chunk that ends whoever computes it."""
+        return cls(rng, {"poison chunk": 1.0})
+
     @property
     def settling(self) -> float:
         """Seconds until what this seed's last faults leave behind is over."""

@@ -124,7 +124,10 @@ class Judge:
         """Whether a chunk raises the same everywhere, or has been among the dead letters."""
         if chunk is None or chunk in job.done:
             return False
-        raises = self._world.raises == (job.problem, job.plan.box(chunk))
+        this = job.problem, job.plan.box(chunk)
+        if self._world.sim.faults.rates.keys() == {"poison chunk"}:
+            return self._world.poison == this
+        raises = self._world.raises == this
         bodies = self._bodies(job, chunk)
         tried = sum(self._world.chunks.received[body] for body in bodies)
         dead = any(self._world.chunks.buried[body] for body in bodies)

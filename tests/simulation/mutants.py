@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
-from app_tier import bench, intake, jobs, lease, output, worker
+from app_tier import admission, bench, intake, jobs, lease, output, worker
 from app_tier.lease import Lease, Renewal
 from autoscaler import census, decide, demand, grow, intents, orphans, rules, shrink, tenure
 from autoscaler.intents import Intent
@@ -303,6 +303,14 @@ def _no_hard_limit(patches: Patches) -> None:
         return Renewal.EXTEND if self.ends - now <= 30 else Renewal.KEEP
 
     patches.wrap(lease.Lease, "renewal", renewal)
+
+
+@_mutant("What may be ending workers is computed beside others, which are blamed with it.")
+def _suspects_are_not_alone(patches: Patches) -> None:
+    def turn(hand: Any, _chance: float) -> Any:
+        return [held for held in hand if not held.submitted]
+
+    patches.set(admission, "turn", turn)
 
 
 @_mutant("Two receives make a dead letter: honest chunks are declared dead.")

@@ -26,6 +26,14 @@ def without_cache(seed: int) -> Report:
     return _compared(life, twin, I17_TWIN, (life.told, twin.told), same=life.told == twin.told)
 
 
+def poisoned(seed: int) -> Report:
+    """A life in which a chunk ends whoever computes it, and nothing else goes wrong.
+
+    Whatever dies then is that chunk: what lay beside it must not be blamed.
+    """
+    return simulate(seed, faults=Faults.poison)
+
+
 def with_crash(seed: int, call: int, *, after: bool) -> Report:
     """A life whose autoscaler dies at one of its calls: no more is launched than in its twin.
 
