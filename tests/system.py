@@ -13,10 +13,10 @@ from app_tier.worker import Habits, Worker
 from gridwell.adapters.memory import ManualClock
 from tests.app_tier.world import ManualCompute
 from tests.web_tier.world import World
-from web_tier.collect import RECONCILE_SECONDS
 from web_tier.collector import Collector
 from web_tier.dispatch import send_chunks
 from web_tier.reconciler import Reconciler
+from web_tier.turns import RECONCILE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
