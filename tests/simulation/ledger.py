@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.adapters.memory import MemoryLedger
 from gridwell.domain.fleet import FleetView
-from gridwell.domain.job import Job, JobState
+from gridwell.domain.job import DEADLINE_EXCEEDED, Job, JobState
 from tests.simulation.faults import SKEW
 from tests.simulation.invariants import (
     I1,
@@ -67,6 +67,7 @@ class WatchedLedger:
     ) -> None:
         self.inner = _Ledger()
         self.ended_at: dict[str, float] = {}  #: when each attempt ended
+        self.expired: list[Job] = []  #: attempts that their deadline ended
         self.asked: set[str] = set()  #: jobs that somebody asked to cancel
         self._sim = sim
         self._known = known
@@ -179,3 +180,5 @@ class WatchedLedger:
             require(I15, after.id in self.asked, f"nobody asked to cancel {after.id}")
         if after.state is JobState.FAILED:
             require(I15, self._is_true(after, options), f"{after.id}: {after.error}")
+            if after.error is not None and after.error.code == DEADLINE_EXCEEDED:
+                self.expired.append(after)

@@ -337,7 +337,7 @@ def _pending_is_not_counted(patches: Patches) -> None:
     patches.set(census.Census, "capacity", property(lambda counted: counted.running))
 
 
-@_mutant("Stopping instances count as capacity.")
+@_mutant("Stopping instances count as capacity.", within=300)
 def _stopping_counts_as_capacity(patches: Patches) -> None:
     patches.set(
         census.Census,
@@ -421,12 +421,15 @@ def _stopped_instances_are_kept(patches: Patches) -> None:
 
 @_mutant("Stopping and stopped instances do not count against the cap.")
 def _only_billed_instances_count(patches: Patches) -> None:
-    def take(original: Any, snapshot: Any, policy: Any) -> Any:
-        counted = original(snapshot, policy)
-        return dataclasses.replace(counted, standing=counted.running + counted.booting)
+    billed = InstanceState.PENDING, InstanceState.RUNNING
 
-    for module in (census, decide):
-        patches.wrap(module, "take_census", take)
+    def take(original: Any, snapshot: Any, policy: Any) -> Any:
+        on = tuple(i for i in snapshot.instances if i.state in billed)
+        free = original(dataclasses.replace(snapshot, instances=on), policy).free
+        counted = original(snapshot, policy)
+        return dataclasses.replace(counted, free=free, standing=len(on))
+
+    patches.wrap(decide, "take_census", take)
 
 
 @_mutant("Instances that give no sign of life are left on.")
