@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 #: Three that are told, and those that begin before the third is heard of.
 _MOST_TRIES: Final = 7
-_HONEST_TRIES: Final = 20  #: two deaths of ten receives: chance alone does not bring them about
+_DEATH: Final = 10  #: receives; what the protocol says, whatever the queue does
 
 
 class Judge:
@@ -131,7 +131,9 @@ class Judge:
         bodies = self._bodies(job, chunk)
         tried = sum(self._world.chunks.received[body] for body in bodies)
         dead = any(self._world.chunks.buried[body] for body in bodies)
-        return raises or (dead and tried >= _HONEST_TRIES)
+        # With an error on record a chunk is not sent once more after its first death.
+        told = self._world.ledger.inner.read_failure(job.id, job.attempt, chunk) is not None
+        return raises or (dead and tried >= _DEATH * (1 if told else 2))
 
     @property
     def _may_be_lost(self) -> bool:

@@ -183,7 +183,9 @@ class World:
         rng, shas = self.sim.rng, list(self.known)
         for number in range(len(self.clients), len(self.clients) + count):
             self.to_come += 1
-            self.sim.after(rng.uniform(0.0, within), self._asks(number, rng.choice(shas)))
+            # The same in a twin, whatever else happens in it.
+            sha = shas[int(len(shas) * self.sim.chance("problem", number))]
+            self.sim.after(rng.uniform(0.0, within), self._asks(number, sha))
 
     def look(self) -> None:
         """Check what need not be checked at every moment."""
@@ -250,7 +252,7 @@ class World:
     def _asks(self, number: int, sha: str) -> Callable[[], None]:
         def ask() -> None:
             self.to_come -= 1
-            client = self.sim.rng.choice(("public", "public", "another"))
+            client = "another" if self.sim.chance("client", number) < 1 / 3 else "public"
             self.clients.append(Client(self, number, self.known[sha].problem, client))
 
         return ask
