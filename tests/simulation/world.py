@@ -110,7 +110,7 @@ class World:
         self.poison = self._a_chunk() if sim.faults.has("poison chunk") else None
         self.raises = self._a_chunk() if sim.faults.has("chunk raises") else None
         if sim.faults.has("queue swallows"):
-            self.chunks.swallows = rng.choice(list(self.known))
+            self.chunks.swallows = self._problem_of(0)
         self._skewed = sim.faults.has("clocks differ")
         more = sim.faults.has("second autoscaler")
         self.autoscalers = [AutoscalerProcess(self, f"autoscaler {n}") for n in range(1 + more)]
@@ -180,12 +180,10 @@ class World:
 
     def ask_later(self, count: int, *, within: float) -> None:
         """Let clients come, some of them with the same problem."""
-        rng, shas = self.sim.rng, list(self.known)
+        rng = self.sim.rng
         for number in range(len(self.clients), len(self.clients) + count):
             self.to_come += 1
-            # The same in a twin, whatever else happens in it.
-            sha = shas[int(len(shas) * self.sim.chance("problem", number))]
-            self.sim.after(rng.uniform(0.0, within), self._asks(number, sha))
+            self.sim.after(rng.uniform(0.0, within), self._asks(number, self._problem_of(number)))
 
     def look(self) -> None:
         """Check what need not be checked at every moment."""
@@ -245,8 +243,12 @@ class World:
         slots = [slot for slot in self.ledger.inner.slots() if slot.instance == instance.id]
         return any(slot.failed_boots >= self.policy.quarantine_boots for slot in slots)
 
+    def _problem_of(self, number: int) -> str:
+        """What a client asks: the same in a twin, whatever else happens in it."""
+        return list(self.known)[int(len(self.known) * self.sim.chance("problem", number))]
+
     def _a_chunk(self) -> tuple[str, Box]:
-        known = self.known[self.sim.rng.choice(list(self.known))]
+        known = self.known[self._problem_of(0)]
         return known.problem.sha, self.sim.rng.choice(list(known.minima))
 
     def _asks(self, number: int, sha: str) -> Callable[[], None]:
