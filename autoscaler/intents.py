@@ -95,7 +95,7 @@ def intent_of(
 
 
 def remember(
-    slots: Sequence[Slot], instances: Iterable[Instance], *, now: float
+    slots: Sequence[Slot], instances: Iterable[Instance], *, now: float, lag_seconds: float = 0.0
 ) -> tuple[Slot, ...]:
     """The slots with what a look at EC2 adds: whose instance answered, since when it is off.
 
@@ -105,6 +105,8 @@ def remember(
         slots: as the ledger has them.
         instances: all that EC2 shows.
         now: the time of the look.
+        lag_seconds: how late EC2 may show an instance: one that was started since then may be
+            shown as it was before, and such a stop is not the one to count from.
 
     Returns:
         All slots, by number.
@@ -122,15 +124,16 @@ def remember(
     }
     for number, resident in residents.items():
         slot = known.get(number, Slot(number=number, instance=resident.id))
+        stopped = resident.state is InstanceState.STOPPED
+        if slot.started_at is not None and now - slot.started_at < lag_seconds:
+            stopped = False
         # Our own first sight, as EC2 tells the moment of a stop only in a sentence for people.
         known[number] = replace(
             slot,
             stopping_since=_first_sight(
                 slot.stopping_since, now, is_so=resident.state is InstanceState.STOPPING
             ),
-            stopped_since=_first_sight(
-                slot.stopped_since, now, is_so=resident.state is InstanceState.STOPPED
-            ),
+            stopped_since=_first_sight(slot.stopped_since, now, is_so=stopped),
         )
     return tuple(known[number] for number in sorted(known))
 

@@ -91,7 +91,9 @@ def observe(
     remembered = slots
     reliable = reader.unknown.isdisjoint((Read.INSTANCES, Read.SLOTS))
     if reliable:
-        remembered = remember(slots, instances, now=ports.clock.now())
+        remembered = remember(
+            slots, instances, now=ports.clock.now(), lag_seconds=policy.lag_seconds
+        )
     open_boots = {slot.instance for slot in remembered if slot.unproven}
     workers = [i.arn for i in instances if i.state in _ON or i.id in open_boots]
     beats: Mapping[str, Heartbeat] = {}

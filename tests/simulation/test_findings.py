@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from autoscaler.intents import remember
 from gridwell.domain.job import JobError, JobState
 from tests.app_tier.world import World
+from tests.autoscaler.fleets import instance, slot_of
 from tests.builders import NOW, OTHER_ATTEMPT
 
 
@@ -20,3 +22,12 @@ def test_chunks_of_a_new_attempt_are_computed_though_the_one_before_is_remembere
     world.step(2)
 
     assert len(world.compute.tasks) == 2  # the old attempt's chunk goes with the next heartbeat
+
+
+def test_a_late_look_at_an_instance_just_started_does_not_age_it() -> None:
+    # Else its next stop counts from there, if nobody looks meanwhile: it goes minutes too soon.
+    started = slot_of(instance(0, "stopped"), started_at=NOW - 20)
+
+    (slot,) = remember([started], [instance(0, "stopped")], now=NOW, lag_seconds=60)
+
+    assert slot.stopped_since is None
