@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from web_tier.access.settings import AccessSettings
-from web_tier.collect import RECONCILE_SECONDS
+from web_tier.turns import RECONCILE_SECONDS
 
 #: Threads that never wait for a job's end, so that others are served while many wait.
 SERVING_THREADS = 128

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from gridwell.domain.errors import ServiceBusy
@@ -55,13 +56,14 @@ class Client(Supervised):
             **web_ports(self._world, self),
             clock=self.clock,
             draw_attempt=lambda: f"{rng.getrandbits(64):016x}",
+            client=self.client,
         )
 
     def step(self) -> float:
         pause = self.sim.rng.uniform(1.0, 10.0)
         try:
             if self._job is None:
-                self._job = self._service.submit(self.problem, client=self.client)
+                self._job = self._service.submit(self.problem)
                 self._tries += 1
                 self.sim.note(f"{self.name} has job {self._job.id[:6]}, {self._job.state}")
                 self._judge(self._job)
@@ -95,10 +97,10 @@ class Client(Supervised):
 
     def _cancel(self, seen: Job) -> None:
         self._forget()
-        theirs = self._service.cancel(seen.id, client="somebody else")
+        theirs = replace(self._service, client="somebody else").cancel(seen.id)
         self.sim.require(I10_READ, theirs is None, f"{seen.id} is cancelled by others")
         self._world.ledger.asked.add(seen.id)
-        job = self._service.cancel(seen.id, client=self.client)
+        job = self._service.cancel(seen.id)
         self._cancel_at = float("inf")
         if job is not None and job.state is JobState.CANCELLED:
             self.sim.faults.injected["clients cancel"] += 1
@@ -115,11 +117,11 @@ class Client(Supervised):
         self._judge(found)
 
     def _look(self, job: str) -> Job | None:
-        return self._service.read(job, client=self.client)
+        return self._service.read(job)
 
     def _read(self, seen: Job) -> None:
         job = self._look(seen.id)
-        other = self._service.read(seen.id, client="somebody else")
+        other = replace(self._service, client="somebody else").read(seen.id)
         self.sim.require(I10_READ, other is None, f"{seen.id} is shown to others")
         self.sim.require(I3_ACCEPTED, job is not None, f"job {seen.id} is gone")
         if job is not None:

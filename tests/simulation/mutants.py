@@ -222,7 +222,7 @@ def _jobs_of_others_are_shown(patches: Patches) -> None:
     patches.wrap(
         service.Service,
         "read",
-        lambda original, self, job, **_kw: self.ledger.read(job) or original(self, job),
+        lambda original, self, job: self.ledger.read(job) or original(self, job),
     )
 
 
