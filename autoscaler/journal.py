@@ -6,14 +6,17 @@ It is also what the daemon itself knows of the time before it was started.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from autoscaler.intents import beat_of, since
 from autoscaler.model import Read
 from autoscaler.outcome import Action
+from gridwell.domain.bill import Bill
 from gridwell.domain.errors import InvalidMessage
 from gridwell.domain.fleet import Decision, FleetView, InstanceState, InstanceView
+from gridwell.domain.fleet_history import History, Sample
 
 if TYPE_CHECKING:
     from autoscaler.model import FleetPlan, Snapshot
@@ -124,9 +127,10 @@ class Journal:
         last = self.last()
         blind = Read.INSTANCES in snapshot.unknown and last is not None
         deaf = Read.DEPTH in snapshot.unknown and last is not None
+        instances = last.instances if last and blind else instance_views(snapshot)
         view = FleetView(
             at=snapshot.taken_at,
-            instances=last.instances if last and blind else instance_views(snapshot),
+            instances=instances,
             queue=last.queue if last and deaf else snapshot.depth,
             cap=cap,
             paused=snapshot.control.paused,
@@ -134,6 +138,10 @@ class Journal:
             arrived_at=snapshot.arrived_at,
             held=held,
             owner=owner,
+            bill=last.bill if last and blind else _billed(last, instances, snapshot.taken_at),
+        )
+        view = replace(
+            view, history=(last.history if last else History()).with_sample(_sample(view))
         )
         self._current, self._new = view, ()
         if self._written is not None and not _due(self._written, view):
@@ -145,4 +153,30 @@ class Journal:
 
 def _due(last: FleetView, view: FleetView) -> bool:
     old = not 0 <= view.at - last.at < VIEW_SECONDS
-    return old or replace(last, at=view.at, arrived_at=view.arrived_at) != view
+    # The history grows with each view that is written, and is no reason to write one.
+    same = replace(last, at=view.at, arrived_at=view.arrived_at, history=view.history)
+    return old or same != view
+
+
+def _billed(last: FleetView | None, instances: tuple[InstanceView, ...], now: float) -> Bill:
+    running = {
+        instance.id: now if instance.since is None else instance.since
+        for instance in instances
+        if instance.state == InstanceState.RUNNING
+    }
+    before = Bill() if last is None else last.bill
+    return before.after(running, now=now, last=None if last is None else last.at)
+
+
+def _sample(view: FleetView) -> Sample:
+    states = Counter(instance.state for instance in view.instances)
+    return Sample(
+        at=int(view.at),
+        pending=states[InstanceState.PENDING],
+        running=states[InstanceState.RUNNING],
+        stopping=states[InstanceState.STOPPING],
+        stopped=states[InstanceState.STOPPED],
+        visible=view.queue.visible,
+        in_flight=view.queue.in_flight,
+        cap=view.cap,
+    )

@@ -56,6 +56,7 @@ def create_app(parts: Parts) -> APIFlask:
         return security.secure(docs.complete(spec), app.url_map, is_open=is_open)
 
     give(app, parts)
+    parts.metrics.watch(app)
     problems.register(app)
     shell.furnish(app)
     guard.install(app, parts.access, parts.clock)

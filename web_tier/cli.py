@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+import gridwell
 from gridwell.adapters.program import log_to_stderr, read_settings
 from web_tier.operate import dead_letters
 from web_tier.operate_keys import keys
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from web_tier.parts import Parts
+    from web_tier.publisher import Publisher
 
 
 @click.group()
@@ -55,8 +57,11 @@ def serve() -> None:
 @main.command()
 def collect() -> None:
     """Merge what workers found into the ledger, and look after jobs left behind, until SIGTERM."""
-    from gridwell.adapters.aws import client  # noqa: PLC0415 - `serve` needs none of it
+    from prometheus_client import start_http_server  # noqa: PLC0415 - `serve` needs none of it
+
+    from gridwell.adapters.aws import client  # noqa: PLC0415
     from gridwell.adapters.clock import SystemClock  # noqa: PLC0415
+    from gridwell.adapters.ledger_fleet import DynamoFleetLedger  # noqa: PLC0415
     from gridwell.adapters.ledger_jobs import DynamoJobLedger  # noqa: PLC0415
     from gridwell.adapters.memcached import MemcachedCache  # noqa: PLC0415
     from gridwell.adapters.s3 import S3Store  # noqa: PLC0415
@@ -64,15 +69,26 @@ def collect() -> None:
     from web_tier.collect import run  # noqa: PLC0415
     from web_tier.collector import Collector  # noqa: PLC0415
     from web_tier.finisher import Finisher  # noqa: PLC0415
+    from web_tier.metrics import Metrics  # noqa: PLC0415
+    from web_tier.publisher import both  # noqa: PLC0415
+    from web_tier.readiness import collector_beat  # noqa: PLC0415
     from web_tier.reconciler import Reconciler  # noqa: PLC0415
 
     settings = read_settings(Settings)
     log_to_stderr()
-    clock, sqs = SystemClock(), client("sqs")
+    clock, sqs, dynamodb = SystemClock(), client("sqs"), client("dynamodb")
     cache = MemcachedCache(settings.memcached)
-    ledger = DynamoJobLedger(client("dynamodb"), settings.table)
+    ledger = DynamoJobLedger(dynamodb, settings.table)
     store = S3Store(client("s3"), settings.bucket)
-    finisher = Finisher(ledger=ledger, store=store, cache=cache, clock=clock)
+    metrics = Metrics()
+    publisher = chosen_publisher(settings)
+    metrics.watch_losses(outages=lambda: cache.outages, dropped=lambda: publisher.dropped)
+    tell = both(metrics.tell, publisher.tell)
+    finisher = Finisher(ledger=ledger, store=store, cache=cache, clock=clock, tell=tell)
+    if settings.collector_metrics_port:
+        port, host = settings.collector_metrics_port, settings.host
+        start_http_server(port, addr=host, registry=metrics.registry)
+    fleet = DynamoFleetLedger(dynamodb, settings.table, settings.fleet)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -88,6 +104,7 @@ def collect() -> None:
             cache=cache,
             clock=clock,
             poll_seconds=settings.poll_seconds,
+            tell=tell,
         ),
         Reconciler(
             ledger=ledger,
@@ -102,7 +119,13 @@ def collect() -> None:
         stopping=stopping.is_set,
         jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311 - spreads load, guards nothing
         reconcile_seconds=settings.reconcile_seconds,
+        beat=lambda merged: fleet.beat(
+            collector_beat(
+                settings.fleet, now=clock.now(), merged=merged, version=gridwell.__version__
+            )
+        ),
     )
+    publisher.close()
 
 
 def application() -> Flask:
@@ -118,6 +141,7 @@ def chosen_parts(settings: Settings) -> Parts:
     from gridwell.adapters.aws import client  # noqa: PLC0415 - as above
     from gridwell.adapters.clock import SystemClock  # noqa: PLC0415
     from gridwell.adapters.ledger_access import DynamoAccessLedger  # noqa: PLC0415
+    from gridwell.adapters.kill import HttpKill  # noqa: PLC0415
     from gridwell.adapters.ledger_fleet import DynamoFleetLedger  # noqa: PLC0415
     from gridwell.adapters.ledger_jobs import DynamoJobLedger  # noqa: PLC0415
     from gridwell.adapters.memcached import MemcachedCache  # noqa: PLC0415
@@ -128,40 +152,66 @@ def chosen_parts(settings: Settings) -> Parts:
     from web_tier.access.policy import Access  # noqa: PLC0415
     from web_tier.allowance import Allowance  # noqa: PLC0415
     from web_tier.backlog import Backlog  # noqa: PLC0415
+    from web_tier.fleet_metrics import FleetMetrics  # noqa: PLC0415
     from web_tier.gate import usual_gates  # noqa: PLC0415
+    from web_tier.metrics import CountedCache, Metrics  # noqa: PLC0415
     from web_tier.parts import Parts  # noqa: PLC0415
+    from web_tier.publisher import both  # noqa: PLC0415
+    from web_tier.readiness import Readiness  # noqa: PLC0415
     from web_tier.service import Service  # noqa: PLC0415
     from web_tier.watcher import Watcher  # noqa: PLC0415
 
     clock = SystemClock()
     cache = MemcachedCache(settings.memcached)
+    metrics = Metrics()
+    publisher = chosen_publisher(settings)
     dynamodb = client("dynamodb")
     ledger = DynamoJobLedger(dynamodb, settings.table)
     chunks = SqsQueue(client("sqs"), settings.queue("chunks"))
     access_ledger = DynamoAccessLedger(dynamodb, settings.table)
     allowance = Allowance(quota=settings.quota, jobs=ledger, spending=access_ledger, clock=clock)
+    store = S3Store(client("s3"), settings.bucket)
     service = Service(
         ledger=ledger,
-        store=S3Store(client("s3"), settings.bucket),
-        cache=cache,
+        store=store,
+        # The watcher's lookups are not counted: it asks forty times a second for what is awaited.
+        cache=CountedCache(cache, metrics),
         chunks=chunks,
         clock=clock,
         draw_attempt=lambda: secrets.token_hex(8),
         admit=Backlog(chunks, clock=clock, limit=settings.max_backlog).admit,
         charge=allowance.charge,
+        tell=both(metrics.tell, publisher.tell),
     )
+    watcher = Watcher(
+        cache=cache,
+        ledger=ledger,
+        clock=clock,
+        capacity=settings.waiting,
+        streams=settings.streams,
+    )
+    fleet = DynamoFleetLedger(dynamodb, settings.table, settings.fleet)
+    gates = usual_gates(clock)
+    metrics.watch_rooms(gates, watcher)
+    metrics.watch_losses(outages=lambda: cache.outages, dropped=lambda: publisher.dropped)
+    metrics.registry.register(FleetMetrics(fleet, name=settings.fleet, clock=clock))
     return Parts(
         service=service,
-        watcher=Watcher(
-            cache=cache,
-            ledger=ledger,
-            clock=clock,
-            capacity=settings.waiting,
-            streams=settings.streams,
-        ),
-        fleet=DynamoFleetLedger(dynamodb, settings.table, settings.fleet),
+        watcher=watcher,
+        fleet=fleet,
         clock=clock,
-        gates=usual_gates(clock),
+        gates=gates,
+        readiness=Readiness(
+            ledger=ledger,
+            store=store,
+            chunks=chunks,
+            cache=cache,
+            fleet=fleet,
+            name=settings.fleet,
+            clock=clock,
+        ),
+        metrics=metrics,
+        close=publisher.close,
         dollars_per_hour=settings.dollars_per_hour,
         access=Access(
             keyring=Keyring(access_ledger, clock) if settings.access == "keys" else None,
@@ -170,4 +220,18 @@ def chosen_parts(settings: Settings) -> Parts:
             failure_limit=settings.failure_rate,
             proxies=settings.proxies,
         ),
+        kill=HttpKill(settings.kill_url) if settings.kill_url else None,
     )
+
+
+def chosen_publisher(settings: Settings) -> Publisher:
+    """What publishes jobs' events: to a topic, or to nobody."""
+    from gridwell.adapters.aws import FEW_TRIES, client  # noqa: PLC0415 - as above
+    from gridwell.adapters.clock import SystemClock  # noqa: PLC0415
+    from gridwell.adapters.sns import SnsTopic  # noqa: PLC0415
+    from web_tier.publisher import Publisher  # noqa: PLC0415
+
+    topic = None
+    if settings.events_topic:
+        topic = SnsTopic(client("sns", tries=FEW_TRIES), settings.events_topic)
+    return Publisher(topic, clock=SystemClock())

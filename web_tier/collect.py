@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from gridwell.domain.errors import ServiceBusy
+from web_tier.readiness import BEAT_SECONDS
 from web_tier.turns import RECONCILE_SECONDS, Turns
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ def run(
     stopping: Callable[[], bool],
     jitter: Callable[[], float],
     reconcile_seconds: float = RECONCILE_SECONDS,
+    beat: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Collect and reconcile until told to stop.
 
@@ -35,14 +38,22 @@ def run(
         stopping: asked between turns.
         jitter: see `Turns`.
         reconcile_seconds: the interval between the reconciler's rounds.
+        beat: leaves a sign of life, with the number of results merged so far.
     """
     turns = Turns(
         collector, reconciler, clock=clock, jitter=jitter, reconcile_seconds=reconcile_seconds
     )
+    next_beat = clock.monotonic()
+    merged = 0
     while not stopping():
         turn = turns.step()
         if turn.collected is not None:
+            merged += turn.collected.merged
             _log_collected(turn.collected)
+            # After a step, and not from a thread: one that hangs shall not look alive.
+            if clock.monotonic() >= next_beat:
+                next_beat = clock.monotonic() + BEAT_SECONDS
+                _leave(beat, merged)
         for done in turn.reconciled:
             logger.info(
                 "job %s: reconciled (%s)",
@@ -58,6 +69,14 @@ def run(
                 extra={"action": "collect.busy"},
             )
             clock.sleep(turn.pause)
+
+
+def _leave(beat: Callable[[int], None], merged: int) -> None:
+    """Leave a sign of life; one that is lost costs nothing, the next one follows."""
+    try:
+        beat(merged)
+    except ServiceBusy as error:
+        logger.warning("no sign of life left: %s", error, extra={"action": "collect.beat"})
 
 
 def _log_collected(collected: Collected) -> None:

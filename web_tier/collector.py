@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from gridwell.domain.errors import InvalidMessage, OtherVersion, ServiceBusy
+from gridwell.domain.events import EventKind, JobEvent
 from gridwell.domain.messages import ErrorMessage, ResultMessage, decode_report
 from gridwell.domain.minimum import lesser
 from gridwell.domain.readable import readable_jobs
@@ -17,6 +18,8 @@ from web_tier.answers import PROGRESS_SECONDS, encode_progress, progress_key
 from web_tier.failures import Failures
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gridwell.domain.job import Job
     from gridwell.domain.minimum import Minimum
     from gridwell.domain.ports import Cache, Clock, JobLedger, Queue, Received
@@ -53,6 +56,7 @@ class Collector:
         cache: Cache,
         clock: Clock,
         poll_seconds: float,
+        tell: Callable[[JobEvent], None] = lambda _: None,
     ) -> None:
         self._results = results
         self._ledger = ledger
@@ -60,6 +64,7 @@ class Collector:
         self._cache = cache
         self._clock = clock
         self._poll_seconds = poll_seconds
+        self._tell = tell  #: hears of progress; the finisher's own of the ends
         self._failures = Failures(ledger=ledger, finisher=finisher, clock=clock)
         self._known: OrderedDict[tuple[str, str], Job] = OrderedDict()
 
@@ -175,6 +180,7 @@ class Collector:
                 collected.merged += len(own)
         if merged is not None and not merged.complete:
             self._cache.set(progress_key(job), encode_progress(merged), seconds=PROGRESS_SECONDS)
+            self._tell(JobEvent(kind=EventKind.PROGRESS, job=merged, at=self._clock.now()))
         self._record(merged or known, failed, collected)
         return merged
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gridwell.domain.errors import InvalidMessage, OtherVersion
+from gridwell.domain.events import JobEvent
 from gridwell.domain.job import (
     INTEGRITY,
     NO_CANDIDATE_DETAIL,
@@ -26,6 +27,8 @@ from web_tier.answers import FINAL_SECONDS, answer_key, encode_answer, encode_fi
 from web_tier.record import record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gridwell.domain.ports import Cache, Clock, JobLedger, ObjectStore
 
 
@@ -37,6 +40,7 @@ class Finisher:
     store: ObjectStore
     cache: Cache
     clock: Clock
+    tell: Callable[[JobEvent], None] = lambda _: None  #: hears of each end
 
     def finish(self, job: Job) -> Job | None:
         """End a job of which every chunk is merged.
@@ -131,4 +135,5 @@ class Finisher:
         if ended is None or ended.attempt != job.attempt or not ended.state.terminal:
             return None
         self.cache.set(final_key(job.id), encode_final(ended), seconds=FINAL_SECONDS)
+        self.tell(JobEvent.of_end(ended, at=self.clock.now()))
         return ended

@@ -57,8 +57,14 @@ class Gate:
         self._inside = 0
         self._waiting = 0
         self._refused = 0
+        self.refusals = 0  #: since the process began
         self._told_at = float("-inf")
         self.on_leave: Callable[[], None] = lambda: None  #: called when a place became free
+
+    @property
+    def inside(self) -> int:
+        """How many are at work."""
+        return self._inside
 
     @property
     def threads(self) -> int:
@@ -112,6 +118,7 @@ class Gate:
         now = self._clock.monotonic()
         with self._changed:
             self._refused += 1
+            self.refusals += 1
             refused = self._refused
             telling = now - self._told_at >= _TELL_SECONDS
             if telling:

@@ -65,4 +65,6 @@ def worker_exit(_server: Any, worker: Any) -> None:
     """End the watcher with its worker, however that ended."""
     application = getattr(worker, "wsgi", None)
     if application is not None:
-        parts_of(application).watcher.close()
+        parts = parts_of(application)
+        parts.watcher.close()
+        parts.close()

@@ -9,12 +9,16 @@ from flask import current_app
 
 from web_tier.access.caller import caller
 from web_tier.access.policy import Access
+from web_tier.metrics import Metrics
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flask import Flask
 
     from gridwell.domain.ports import Clock, FleetLedger
     from web_tier.gate import Gates
+    from web_tier.readiness import Readiness
     from web_tier.service import Service
     from web_tier.watcher import Watcher
 
@@ -30,8 +34,12 @@ class Parts:
     fleet: FleetLedger
     clock: Clock
     gates: Gates
+    readiness: Readiness
     access: Access = field(default_factory=Access)
+    metrics: Metrics = field(default_factory=Metrics)
     dollars_per_hour: float = 0.0  #: what an instance costs, for estimates
+    close: Callable[[], None] = lambda: None  #: ends what works in the background
+    kill: Callable[[str], None] | None = None  #: kills an instance, where that is on offer
 
 
 def give(app: Flask, parts: Parts) -> None:

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from gridwell.domain.candidates import has_no_candidate
 from gridwell.domain.errors import Fault, InvalidJob, ServiceBusy, ServiceError
+from gridwell.domain.events import EventKind, JobEvent
 from gridwell.domain.incumbent import find_incumbent
 from gridwell.domain.job import (
     NO_CANDIDATE_DETAIL,
     PUBLIC_CLIENT,
     Job,
+    JobState,
     job_id,
 )
 from gridwell.domain.objects import answer_object, problem_object, record_object
@@ -70,6 +72,7 @@ class Service:
     admit: Callable[[], None] = lambda: None  #: raises if no more chunks should be queued
     client: str = PUBLIC_CLIENT  #: whose jobs these are: those of others do not exist here
     charge: Callable[[str, Problem], Charge] = lambda *_: Charge()  #: raises if it is too much
+    tell: Callable[[JobEvent], None] = lambda _: None  #: hears of jobs accepted and cancelled
 
     def submit(self, problem: Problem, *, seed: int | None = None) -> Job:
         """The job of this client for a problem: joined, renewed or made.
@@ -116,7 +119,9 @@ class Service:
         # From here on the job is accepted: nothing below may fail the request.
         if seen is not None:
             self.cache.delete(final_key(job))
+        self.tell(JobEvent(kind=EventKind.ACCEPTED, job=fresh, at=now))
         if answer is not None:
+            self.tell(JobEvent.of_end(fresh, at=now))
             return self._remembered(fresh)
         self._dispatch(fresh)
         return fresh
@@ -154,7 +159,9 @@ class Service:
             if found.state.terminal:
                 return self._remembered(found)
             # What refuses is an end or a new attempt since the read: look again.
-            self.ledger.cancel(job, found.attempt, now=now)
+            if self.ledger.cancel(job, found.attempt, now=now):
+                cancelled = dataclasses.replace(found, state=JobState.CANCELLED, finished=now)
+                self.tell(JobEvent.of_end(cancelled, at=now))
         raise ServiceBusy(f"job {job} changes too fast to be cancelled")
 
     def recent(self, *, limit: int, cursor: str | None = None) -> Page:

@@ -49,6 +49,12 @@ class Settings(Names, AccessSettings):
     max_backlog: int = Field(30_000, ge=1)
     poll_seconds: float = Field(20.0, ge=0, le=20)
     reconcile_seconds: float = Field(RECONCILE_SECONDS, gt=0, le=600)
+    #: the ARN of a topic to which every event of a job is published; empty: none is
+    events_topic: str = Field("", pattern=r"^(arn:[^:]+:sns:[^:]+:[^:]+:[^:]+)?$")
+    #: where the collector tells what it counts, on `host`; 0: nowhere
+    collector_metrics_port: int = Field(0, ge=0, le=65_535)
+    #: where an instance is killed on request, for trials of what follows; empty: nowhere
+    kill_url: str = Field("", pattern=r"^(http://.+)?$")
     dollars_per_hour: float = Field(0.08925, ge=0)  #: c7i.large on demand, us-east-1, 2026
 
     @property

@@ -55,6 +55,16 @@ class Watcher:
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for an end."""
+        return self._used[False]
+
+    @property
+    def streaming(self) -> int:
+        """How many requests follow a job."""
+        return self._used[True]
+
     def wait(self, job: Job, seconds: float) -> bool:
         """Return when the job's attempt has, or may have, ended, or `seconds` have passed.
 

@@ -31,6 +31,11 @@ class MemcachedCache:
     def __init__(self, address: str, *, clock: Clock | None = None) -> None:
         self._reach = Reach(address, clock=clock)
 
+    @property
+    def outages(self) -> int:
+        """How often memcached stopped answering."""
+        return self._reach.outages
+
     def get_many(self, keys: Sequence[str]) -> Mapping[str, bytes]:
         """See `gridwell.domain.ports.Cache`."""
         found: dict[str, bytes] | None = self._reach.ask(lambda: self._reach.client.get_many(keys))

@@ -58,6 +58,7 @@ class Reach:
         self._clock = SystemClock() if clock is None else clock
         self._lock = threading.Lock()
         self._try_at: float | None = None  #: None while memcached answers
+        self.outages = 0  #: times that it stopped answering
 
     def ask(self, call: Callable[[], _T]) -> _T | None:
         """What the call returns, or None while memcached is away."""
@@ -90,6 +91,7 @@ class Reach:
     def _note_failure(self, error: Exception) -> None:
         with self._lock:
             first = self._try_at is None
+            self.outages += first
             self._try_at = self._clock.monotonic() + AWAY_SECONDS
         if first:
             logger.warning(

@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
+
+from gridwell.domain.bill import Bill
+from gridwell.domain.fleet_history import History
 
 STALE_SECONDS: Final = 60.0  #: an older view means that nobody looks after the fleet
 
@@ -169,6 +172,8 @@ class FleetView:
     arrived_at: float | None = None  #: when chunks were last seen to arrive in the queue
     held: str = ""  #: why instances that are wanted cannot be had now; empty: none are missing
     owner: str = ""  #: of the lease: the autoscaler that wrote this
+    history: History = field(default_factory=History)  #: of the last hour
+    bill: Bill = field(default_factory=Bill)  #: since the first view
 
     def is_stale(self, now: float) -> bool:
         """Whether no autoscaler has written it for too long: it writes every ten seconds."""
@@ -176,7 +181,10 @@ class FleetView:
 
     def encode(self) -> str:
         """The view as JSON text."""
-        return json.dumps(dataclasses.asdict(self), separators=(",", ":"))
+        # The hour's samples one by one would be taken apart first, and be thousands of objects.
+        plain = dataclasses.asdict(dataclasses.replace(self, history=History(), bill=Bill()))
+        compact = {"history": self.history.encode(), "bill": self.bill.encode()}
+        return json.dumps(plain | compact, separators=(",", ":"))
 
     @classmethod
     def decode(cls, text: str) -> FleetView:
@@ -192,4 +200,6 @@ class FleetView:
             arrived_at=fields.get("arrived_at"),
             held=fields.get("held", ""),
             owner=fields.get("owner", ""),
+            history=History.decode(fields["history"]) if "history" in fields else History(),
+            bill=Bill.decode(fields["bill"]) if "bill" in fields else Bill(),
         )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gridwell.domain.access import AccessKey
+    from gridwell.domain.events import Notice
     from gridwell.domain.failure import ChunkFailure
     from gridwell.domain.fleet import (
         Control,
@@ -382,6 +383,16 @@ class Cache(Protocol):
 
     def delete(self, key: str) -> None:
         """Forget a value."""
+
+
+class Topic(Protocol):
+    """SNS: each message goes to all who subscribe, at least once, in no order."""
+
+    def publish(self, notices: Sequence[Notice]) -> None:
+        """Send messages, any number of them, in as few calls as can be.
+
+        One that raises may have sent some of them.
+        """
 
 
 class Ec2(Protocol):

@@ -22,6 +22,7 @@ from gridwell.local_stack.memcached import Memcached, start_memcached
 from gridwell.local_stack.processes import Child, start
 from gridwell.local_stack.programs import aws_environment, environment, python
 from gridwell.local_stack.restarts import Life
+from gridwell.local_stack.region.kill_switch import PATH as KILL_PATH
 from gridwell.local_stack.state import Running, StateFolder
 from user_data.render import encoded, worker_user_data
 
@@ -209,6 +210,7 @@ class LocalStack:
             "GRIDWELL_MEMCACHED": self._memcached.address if self._memcached else "",
             "GRIDWELL_MAX_INSTANCES": str(self.max_instances),
             "GRIDWELL_PORT": str(self.port),
+            "GRIDWELL_KILL_URL": endpoint + KILL_PATH,
             **self.given,
         }
         self.say("the stack is created; baking the image (the first time takes a minute)")

@@ -169,3 +169,36 @@ def test_decisions_wait_while_the_ledger_is_away() -> None:
     view = ledger.view()
     assert view is not None
     assert [decision.reason for decision in view.decisions] == ["kept"]
+
+
+def test_the_view_keeps_an_hour_of_samples_across_daemons() -> None:
+    ledger = MemoryLedger()
+    for number in range(400):
+        seen = snapshot(instance(0), visible=number, taken_at=NOW + 10 * number)
+        Journal(ledger).publish(seen, cap=4)
+
+    view = ledger.view()
+    assert view is not None
+    columns = view.history.columns()
+    assert len(columns["at"]) == 361
+    assert columns["visible"][-1] == 399
+    assert set(columns["running"]) == {1}
+
+
+def test_the_history_alone_is_no_reason_to_write() -> None:
+    journal = Journal(MemoryLedger())
+    journal.publish(snapshot(instance(0), taken_at=NOW + 9), cap=4)
+
+    assert not journal.publish(snapshot(instance(0), taken_at=NOW + 12), cap=4)
+
+
+def test_a_running_instance_is_billed_while_it_cannot_be_seen() -> None:
+    ledger = MemoryLedger()
+    Journal(ledger).publish(snapshot(instance(0)), cap=4)
+
+    blind = snapshot(taken_at=NOW + 1000, unknown=frozenset({Read.INSTANCES}))
+    Journal(ledger).publish(blind, cap=4)
+
+    view = ledger.view()
+    assert view is not None
+    assert view.bill.seconds(NOW + 1000) == NOW + 1000 - LONG_AGO

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gridwell.domain.bill import Bill
 from gridwell.domain.fleet import (
     Decision,
     Depth,
@@ -12,6 +16,7 @@ from gridwell.domain.fleet import (
     InstanceState,
     InstanceView,
 )
+from gridwell.domain.fleet_history import History, Sample
 
 times = st.floats(0, 2e9)
 counts = st.integers(0, 1000)
@@ -48,12 +53,28 @@ views = st.builds(
     arrived_at=st.none() | times,
     held=st.text(),
     owner=st.text(),
+    history=st.lists(
+        st.builds(Sample, at=counts, running=counts, visible=counts, cap=counts), max_size=3
+    ).map(lambda samples: History(tuple(samples))),
+    bill=st.builds(
+        Bill, ended=counts.map(float), runs=st.dictionaries(st.text(), times, max_size=3)
+    ),
 )
 
 
 @given(views)
 def test_a_view_survives_being_written_and_read(view: FleetView) -> None:
     assert FleetView.decode(view.encode()) == view
+
+
+@given(views)
+def test_a_view_of_before_history_and_bill_were_kept_can_be_read(view: FleetView) -> None:
+    fields = json.loads(view.encode())
+    del fields["history"], fields["bill"]
+
+    old = FleetView.decode(json.dumps(fields))
+
+    assert old == replace(view, history=History(), bill=Bill())
 
 
 def test_instance_states_are_ec2s_own_words() -> None:

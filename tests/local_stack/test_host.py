@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from gridwell.adapters.kill import HttpKill
+from gridwell.domain.errors import WrongState
 from gridwell.local_stack.machine import processes
+from gridwell.local_stack.region.kill_switch import PATH
 from tests.local_stack.conftest import Region
 
 BOTH = """MIME-Version: 1.0
@@ -316,3 +319,17 @@ def test_a_failure_action_is_taken_though_the_unit_would_be_started_again(
 
 def test_a_status_that_counts_as_success_powers_off(region: Region, launched: Any) -> None:
     region.await_state(launched("unreachable"), "stopped")
+
+
+def test_an_instance_killed_on_request_ends_like_broken_hardware(
+    region: Region, launched: Any
+) -> None:
+    instance = launched("idle")
+    region.await_state(instance, "running")
+
+    HttpKill(region.endpoint + PATH)(instance)
+
+    seen = region.await_state(instance, "stopped")
+    assert seen["StateReason"]["Code"] == "Server.InternalError"
+    with pytest.raises(WrongState, match="no machine of an instance"):
+        HttpKill(region.endpoint + PATH)(instance)

@@ -13,7 +13,10 @@ from web_tier.access.policy import Access
 from web_tier.app import create_app
 from web_tier.backlog import Backlog
 from web_tier.gate import Gate, Gates, usual_gates
+from web_tier.metrics import Metrics
 from web_tier.parts import Parts
+from web_tier.publisher import both
+from web_tier.readiness import Readiness
 from web_tier.service import Service
 from web_tier.watcher import Watcher
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from flask.testing import FlaskClient
     from werkzeug.test import TestResponse
 
+    from gridwell.domain.events import JobEvent
     from gridwell.domain.job import Job
     from tests.web_tier.world import Fuse
     from web_tier.allowance import Allowance
@@ -36,6 +40,7 @@ def a_service(
     fuse: Fuse | None = None,
     admit: Callable[[], None] = lambda: None,
     allowance: Allowance | None = None,
+    tell: Callable[[JobEvent], None] = lambda _: None,
 ) -> Service:
     """A service whose calls, but those of the cache, may go through a fuse."""
 
@@ -50,6 +55,7 @@ def a_service(
         clock=world.clock,
         draw_attempt=lambda: secrets.token_hex(8),
         admit=admit,
+        tell=tell,
     )
     return service if allowance is None else replace(service, charge=allowance.charge)
 
@@ -72,6 +78,11 @@ class Site:
     fuse: Fuse | None = None
     capacity: int = 4
     max_backlog: int = 30_000
+    dollars_per_hour: float = 0.0
+    kill: Callable[[str], None] | None = None
+    tell: Callable[[JobEvent], None] = lambda _: None
+    readiness: Readiness | None = None  #: of this world if it is left out
+    metrics: Metrics = field(default_factory=Metrics)
     gates: Gates | None = None  #: the usual ones if it is left out
     access: Access = field(default_factory=Access)
     allowance: Allowance | None = None
@@ -89,14 +100,30 @@ class Site:
             streams=self.capacity,
         )
         backlog = Backlog(world.chunks, clock=world.clock, limit=self.max_backlog)
-        service = a_service(world, self.fuse, backlog.admit, self.allowance)
+        gates = usual_gates(world.clock) if self.gates is None else self.gates
+        self.metrics.watch_rooms(gates, self.watcher)
+        tell = both(self.metrics.tell, self.tell)
+        service = a_service(world, self.fuse, backlog.admit, self.allowance, tell)
+        readiness = self.readiness or Readiness(
+            ledger=service.ledger,
+            store=service.store,
+            chunks=service.chunks,
+            cache=world.cache,
+            fleet=world.ledger,
+            name="gridwell",
+            clock=world.clock,
+        )
         parts = Parts(
             service=service,
             watcher=self.watcher,
             fleet=world.ledger,
             clock=world.clock,
-            gates=usual_gates(world.clock) if self.gates is None else self.gates,
             access=self.access,
+            gates=gates,
+            readiness=readiness,
+            metrics=self.metrics,
+            dollars_per_hour=self.dollars_per_hour,
+            kill=self.kill,
         )
         self.app = create_app(parts)
         self.client = self.app.test_client()

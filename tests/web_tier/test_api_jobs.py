@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gridwell.domain import limits
+from gridwell.domain.bill import Bill
 from gridwell.domain.fleet import Decision, Depth, FleetView, InstanceView
+from gridwell.domain.fleet_history import History, Sample
 from gridwell.domain.job import (
     CHUNK_FAILED,
     KEPT_SECONDS,
@@ -337,6 +339,37 @@ def test_the_fleet_is_shown_as_last_written() -> None:
     assert body["decisions"] == [
         {"at": at, "reason": "2 chunks wait", "start": 1, "launch": 0, "terminate": 0, "stop": 0}
     ]
+
+
+def test_the_fleets_last_hour_and_its_bill_are_shown() -> None:
+    site = Site(dollars_per_hour=3.6)
+    empty = body_of(site.client.get("/v1/fleet"))
+    site.world.ledger.write_view(
+        FleetView(
+            at=NOW,
+            instances=(),
+            queue=Depth(visible=0, in_flight=0),
+            cap=4,
+            history=History((Sample(at=10, running=2, cap=4), Sample(at=20, visible=7, cap=4))),
+            bill=Bill(ended=400.0, runs={"i-1": NOW - 100}),
+        )
+    )
+    site.world.clock.advance(86_400)
+
+    body = body_of(site.client.get("/v1/fleet"))
+
+    assert (empty["history"]["at"], empty["billed_seconds"], empty["cost"]) == ([], 0.0, 0.0)
+    assert body["history"] == {
+        "at": [10, 20],
+        "pending": [0, 0],
+        "running": [2, 0],
+        "stopping": [0, 0],
+        "stopped": [0, 0],
+        "visible": [0, 7],
+        "in_flight": [0, 0],
+        "cap": [4, 4],
+    }
+    assert (body["billed_seconds"], body["cost"]) == (500.0, 0.5)
 
 
 def test_a_fleet_that_nobody_looks_after_is_shown_as_stale() -> None:

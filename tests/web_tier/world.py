@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gridwell.adapters.memory import (
@@ -25,6 +25,7 @@ from web_tier.reconciler import Reconciler
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from gridwell.domain.events import JobEvent
     from gridwell.domain.job import Job
     from gridwell.domain.problem import Problem
 
@@ -112,15 +113,18 @@ class World:
             clock=self.clock,
         )
 
-    def collector(self, fuse: Fuse | None = None) -> Collector:
+    def collector(
+        self, fuse: Fuse | None = None, tell: Callable[[JobEvent], None] = lambda _: None
+    ) -> Collector:
         """A collector that has just started."""
         return Collector(
             results=_fused(self.results, fuse),
             ledger=_fused(self.ledger, fuse),
-            finisher=self.finisher(fuse),
+            finisher=replace(self.finisher(fuse), tell=tell),
             cache=self.cache,
             clock=self.clock,
             poll_seconds=0,
+            tell=tell,
         )
 
     def reconciler(self, fuse: Fuse | None = None) -> Reconciler:

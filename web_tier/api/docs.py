@@ -15,6 +15,7 @@ from web_tier.api.models import (
     JobRequest,
     JobShown,
     ProblemDetails,
+    Readiness,
 )
 from web_tier.api.negotiation import MAX_WAIT_SECONDS
 
@@ -25,6 +26,7 @@ _MODELS: Final = (
     AtomsShown,
     FleetShown,
     Health,
+    Readiness,
     ProblemDetails,
 )
 _EXAMPLES: Final[dict[str, Any]] = {
@@ -169,6 +171,25 @@ HEALTH: Final[dict[str, Any]] = {
     "summary": "Ask whether this process answers",
     "tags": ["Fleet"],
     "responses": {200: _json(Health, "It does.")},
+}
+READY: Final[dict[str, Any]] = {
+    "summary": "Ask whether this process can serve",
+    "tags": ["Fleet"],
+    "description": "Ledger, store and queue answer. What was seen counts for five seconds.",
+    "responses": {
+        200: _json(Readiness, "It can."),
+        503: _problem("It cannot: the detail says why."),
+    },
+}
+METRICS: Final[dict[str, Any]] = {
+    "summary": "Read what this process counts",
+    "tags": ["Fleet"],
+    "responses": {
+        200: {
+            "description": "In Prometheus's text format.",
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+        }
+    },
 }
 
 _PREFER: Final[dict[str, Any]] = {

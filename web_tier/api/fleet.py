@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from http import HTTPStatus
 
 from apiflask import APIBlueprint
+from flask import Response
 
 import gridwell
 from web_tier.api import docs
-from web_tier.api.models import Health
-from web_tier.api.responses import json_response
+from web_tier.api.models import Health, Readiness
+from web_tier.api.responses import NO_STORE, json_response
 from web_tier.api.showing import show_fleet
+from web_tier.metrics import TYPE
 from web_tier.parts import here
-
-if TYPE_CHECKING:
-    from flask import Response
+from web_tier.problems import problem_response, retry_after
 
 routes = APIBlueprint("fleet", __name__)
 
@@ -23,7 +23,34 @@ routes = APIBlueprint("fleet", __name__)
 @routes.doc(**docs.FLEET)
 def fleet() -> Response:
     """The fleet as the autoscaler last wrote it."""
-    return json_response(show_fleet(here().fleet.view(), here().clock.now()))
+    parts = here()
+    view = parts.fleet.view()
+    return json_response(
+        show_fleet(view, parts.clock.now(), dollars_per_hour=parts.dollars_per_hour)
+    )
+
+
+@routes.get("/readyz")
+@routes.doc(**docs.READY)
+def readyz() -> Response:
+    """Whether this process can serve: what no job can do without answers."""
+    ready = here().readiness.look()
+    if ready.problems:
+        return problem_response(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "; ".join(f"{name}: {words}" for name, words in ready.problems.items()),
+            code="not_ready",
+            headers={"Retry-After": retry_after()},
+        )
+    notes = [f"{name}: {words}" for name, words in ready.notes.items()]
+    return json_response(Readiness(status="ready", version=gridwell.__version__, notes=notes))
+
+
+@routes.get("/metrics")
+@routes.doc(**docs.METRICS)
+def metrics() -> Response:
+    """What this process counts, for Prometheus."""
+    return Response(here().metrics.text(), content_type=TYPE, headers=NO_STORE)
 
 
 @routes.get("/healthz")

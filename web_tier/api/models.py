@@ -269,6 +269,19 @@ class DecisionShown(BaseModel):
     stop: int
 
 
+class HistoryShown(BaseModel):
+    """The fleet over the last hour, in columns: a value for each moment of `at`."""
+
+    at: list[int] = Field(description="seconds since 1970, at most one in ten, rising")
+    pending: list[int]
+    running: list[int]
+    stopping: list[int]
+    stopped: list[int]
+    visible: list[int] = Field(description="chunks waiting in the queue")
+    in_flight: list[int] = Field(description="chunks leased by workers")
+    cap: list[int]
+
+
 class FleetShown(BaseModel):
     """The fleet, as the autoscaler last wrote it."""
 
@@ -281,6 +294,11 @@ class FleetShown(BaseModel):
     paused: bool
     held: str = Field(description="why wanted instances cannot be had now; empty: none are missing")
     decisions: list[DecisionShown] = Field(description="the latest first")
+    history: HistoryShown
+    billed_seconds: float = Field(
+        description="seconds of instances that EC2 bills, by its rule, since the fleet's first view"
+    )
+    cost: float = Field(description="of those seconds, in US dollars: an estimate")
 
 
 class Health(BaseModel):
@@ -288,6 +306,14 @@ class Health(BaseModel):
 
     status: str
     version: str
+
+
+class Readiness(BaseModel):
+    """This process can serve: what it needs answered."""
+
+    status: str
+    version: str
+    notes: list[str] = Field(description="what is away that it can do without")
 
 
 class AtomsShown(BaseModel):

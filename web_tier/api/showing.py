@@ -6,12 +6,15 @@ import dataclasses
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from gridwell.domain.bill import cost
+from gridwell.domain.fleet_history import History
 from web_tier.api.models import (
     ChunksShown,
     DecisionShown,
     ErrorShown,
     FleetShown,
     GridShown,
+    HistoryShown,
     InstanceShown,
     JobShown,
     LinksShown,
@@ -68,8 +71,16 @@ def show_job(job: Job) -> JobShown:
     )
 
 
-def show_fleet(view: FleetView | None, now: float) -> FleetShown:
+def show_fleet(view: FleetView | None, now: float, *, dollars_per_hour: float = 0.0) -> FleetShown:
     """The fleet; before the autoscaler's first look an empty one of unknown size."""
+    history = History() if view is None else view.history
+    # As of the view: an autoscaler that is away for a day must not make a day's bill.
+    billed = 0.0 if view is None else view.bill.seconds(view.at)
+    account = {
+        "history": HistoryShown(**history.columns()),
+        "billed_seconds": round(billed, 1),
+        "cost": round(cost(billed, dollars_per_hour=dollars_per_hour), 4),
+    }
     if view is None:
         return FleetShown(
             at=None,
@@ -81,6 +92,7 @@ def show_fleet(view: FleetView | None, now: float) -> FleetShown:
             cap=None,
             paused=False,
             decisions=[],
+            **account,
         )
     return FleetShown(
         at=_time(view.at),
@@ -103,6 +115,7 @@ def show_fleet(view: FleetView | None, now: float) -> FleetShown:
             DecisionShown(**{**dataclasses.asdict(decision), "at": _time(decision.at)})
             for decision in view.decisions
         ],
+        **account,
     )
 
 

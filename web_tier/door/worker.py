@@ -41,7 +41,8 @@ QUEUED_MOST: Final = 1024  #: submissions that wait for a place
 QUEUED_SECONDS: Final = 10.0  #: how long they do
 _READ_BYTES: Final = 256 * 1024
 _SWEEP_SECONDS: Final = 0.25
-_HEALTH: Final = b"GET /healthz "
+#: Of whoever watches over this process.
+_HEALTH: Final = (b"GET /healthz ", b"GET /metrics ", b"GET /readyz ")
 _SUBMIT: Final = b"POST "
 
 _BUSY: Final = 503
@@ -79,7 +80,9 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     def load_wsgi(self) -> None:
         """Load the application, and hear of places that become free in it."""
         super().load_wsgi()
-        self._submits = parts_of(self.wsgi).gates.submits
+        parts = parts_of(self.wsgi)
+        self._submits = parts.gates.submits
+        self._refused = parts.metrics.refused
         self._submits.on_leave = lambda: self.method_queue.defer(self._serve_queued)
 
     # --- what gunicorn's loop calls
@@ -259,6 +262,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
 
     def _answer(self, conn: TConn, refusal: Refusal) -> None:
         """Answer without a thread; the words fit into any socket's buffer."""
+        self._refused(refusal.code)
         with contextlib.suppress(OSError):
             conn.sock.send(_as_bytes(refusal))
         self._leave(conn, REFUSED_SECONDS)

@@ -6,8 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gridwell.domain.bill import cost
 from gridwell.domain.fleet import InstanceState
-from web_tier.pages.words import ago, duration, iso
+from web_tier.pages.words import ago, duration, iso, money
 
 if TYPE_CHECKING:
     from gridwell.domain.fleet import Decision, FleetView, InstanceView
@@ -59,8 +60,17 @@ class FleetPage:
     killable: bool
 
 
-def fleet_page(view: FleetView | None, *, now: float, killable: bool) -> FleetPage:
-    """The fleet in words; before the autoscaler's first look nothing is known of it."""
+def fleet_page(
+    view: FleetView | None, *, now: float, killable: bool, dollars_per_hour: float = 0.0
+) -> FleetPage:
+    """The fleet in words; before the autoscaler's first look nothing is known of it.
+
+    Args:
+        view: as the autoscaler last wrote it.
+        now: the time.
+        killable: whether each instance that is on gets a button that kills it.
+        dollars_per_hour: what an instance costs.
+    """
     if view is None:
         words = "The autoscaler has not looked yet: nothing is known of the fleet."
         return FleetPage(stale=words, tiles=(), instances=(), decisions=(), killable=False)
@@ -73,6 +83,7 @@ def fleet_page(view: FleetView | None, *, now: float, killable: bool) -> FleetPa
         Tile(name="Cap", value=f"{view.cap}{' (paused)' if view.paused else ''}"),
         Tile(name="Chunks waiting", value=f"{view.queue.visible:,}"),
         Tile(name="Chunks in flight", value=f"{view.queue.in_flight:,}"),
+        Tile(name="Cost so far", value=_cost(view, dollars_per_hour)),
     ]
     age = now - view.at
     stale = None
@@ -85,6 +96,12 @@ def fleet_page(view: FleetView | None, *, now: float, killable: bool) -> FleetPa
         decisions=tuple(_decision(one, now) for one in view.decisions[:_SHOWN_DECISIONS]),
         killable=killable,
     )
+
+
+def _cost(view: FleetView, dollars_per_hour: float) -> str:
+    billed = view.bill.seconds(view.at)
+    dollars = cost(billed, dollars_per_hour=dollars_per_hour)
+    return f"{money(dollars) if dollars else '$0'} for {duration(billed) if billed else 'nothing'}"
 
 
 def _row(instance: InstanceView, now: float) -> InstanceRow:

@@ -7,8 +7,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from werkzeug.exceptions import Forbidden, NotFound
 
-from gridwell.domain.errors import InvalidJob, ServiceError
+from gridwell.domain.errors import InvalidJob, ServiceError, WrongState
 from gridwell.domain.job import JobState
 from web_tier.api.responses import find_job, is_job_id, no_such_job
 from web_tier.pages.fleet_view import fleet_page
@@ -103,8 +104,32 @@ def cancel(job_id: str) -> ResponseReturnValue:
 def fleet() -> str:
     """The fleet, and why it is as it is."""
     parts = here()
-    view = fleet_page(parts.fleet.view(), now=parts.clock.now(), killable=False)
+    view = fleet_page(
+        parts.fleet.view(),
+        now=parts.clock.now(),
+        killable=parts.kill is not None,
+        dollars_per_hour=parts.dollars_per_hour,
+    )
     return render_template("fleet.html", view=view)
+
+
+@routes.post("/fleet/<instance>/kill")
+def kill(instance: str) -> ResponseReturnValue:
+    """Kill an instance as broken hardware would, where that is on offer: the answer survives."""
+    parts = here()
+    view = parts.fleet.view()
+    ours = () if view is None else (one.id for one in view.instances)
+    if parts.kill is None or instance not in ours:
+        raise NotFound
+    # Browsers tell who sent the form: another site's must not cut our power.
+    if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+        raise Forbidden
+    try:
+        parts.kill(instance)
+    except WrongState as error:
+        # It has gone meanwhile, which is what was wished.
+        logger.info("not killed: %s", error, extra={"action": "fleet.kill_late"})
+    return redirect(url_for("pages.fleet"), HTTPStatus.SEE_OTHER)
 
 
 @routes.get("/docs")

@@ -10,6 +10,7 @@ from gridwell.adapters.memory.ec2 import MemoryEc2
 from gridwell.adapters.memory.ledger import MemoryLedger
 from gridwell.adapters.memory.queue import MemoryQueue
 from gridwell.adapters.memory.stores import MemoryCache, MemoryStore
+from gridwell.adapters.memory.topic import MemoryTopic
 
 __all__ = [
     "ManualClock",
@@ -19,4 +20,5 @@ __all__ = [
     "MemoryLedger",
     "MemoryQueue",
     "MemoryStore",
+    "MemoryTopic",
 ]

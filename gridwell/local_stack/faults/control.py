@@ -6,17 +6,22 @@
     POST /_gridwell/faults/empty       {"queue": name}: all its messages are lost
     POST /_gridwell/faults/duplicate   {"queue": name}: every message is there twice
 
-No bucket can have this name.  The server listens on loopback only, and a page in a browser
-cannot come here: the host's name must be an address, and JSON asks for leave that nobody gives.
+See `gridwell.local_stack.region.own_calls` for who may come here.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.local_stack.faults.plan_json import LONGEST_SECONDS, InvalidFaultPlan, decode, encode
+from gridwell.local_stack.region.own_calls import (
+    Refused,
+    answered,
+    check_host,
+    json_body,
+    only_field,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,13 +32,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PATH: Final = "/_gridwell/faults"
-_HOSTS: Final = ("127.0.0.1", "localhost")
-
-
-class _Refused(Exception):  # noqa: N818 - an answer more than an error
-    def __init__(self, status: str, why: str) -> None:
-        self.status = status
-        super().__init__(why)
 
 
 class FaultControl:
@@ -61,28 +59,19 @@ class FaultControl:
         path = environ.get("PATH_INFO", "")
         if path != PATH and not path.startswith(PATH + "/"):
             return self._application(environ, start_response)
-        try:
-            answer, status = self._answer(environ, path[len(PATH) + 1 :]), "200 OK"
-        except _Refused as refused:
-            answer, status = {"error": str(refused)}, refused.status
-        start_response(status, [("Content-Type", "application/json")])
-        return [json.dumps(answer, indent=2).encode() + b"\n"]
+        return answered(lambda: self._answer(environ, path[len(PATH) + 1 :]), start_response)
 
     def _answer(self, environ: dict[str, Any], command: str) -> dict[str, Any]:
-        host = environ.get("HTTP_HOST", "").rpartition(":")[0] or environ.get("HTTP_HOST", "")
-        if host not in _HOSTS:
-            raise _Refused("403 Forbidden", f"host {host!r}: only {', '.join(_HOSTS)} may ask")
+        check_host(environ)
         method = environ["REQUEST_METHOD"]
         if method == "GET" and not command:
             return self._told()
-        if environ.get("CONTENT_TYPE", "").partition(";")[0] != "application/json":
-            raise _Refused("415 Unsupported Media Type", "send application/json")
-        content = environ["wsgi.input"].read()
+        content = json_body(environ)
         if method == "PUT" and not command:
             return self._put(content)
         if method == "POST" and command in ("away", "empty", "duplicate"):
             return self._do(command, content)
-        raise _Refused(
+        raise Refused(
             "405 Method Not Allowed",
             f"{method} {environ['PATH_INFO']}: there are GET and PUT of {PATH}, and POST of"
             f" {PATH}/away, empty and duplicate",
@@ -99,7 +88,7 @@ class FaultControl:
         try:
             plan = decode(content)
         except InvalidFaultPlan as error:
-            raise _Refused("400 Bad Request", str(error)) from error
+            raise Refused("400 Bad Request", str(error)) from error
         self._injector.put(plan)
         logger.warning(
             "%s",
@@ -111,19 +100,12 @@ class FaultControl:
         return self._told()
 
     def _do(self, command: str, content: bytes) -> dict[str, Any]:
-        try:
-            told = json.loads(content)
-        except ValueError as error:
-            raise _Refused("400 Bad Request", f"the body must be JSON: {error}") from error
-        name = "seconds" if command == "away" else "queue"
-        if not isinstance(told, dict) or set(told) != {name}:
-            raise _Refused("400 Bad Request", f"{command} takes an object with '{name}' alone")
         if command == "away":
-            return self._go_away(told["seconds"])
-        queue = told["queue"]
+            return self._go_away(only_field(content, command, "seconds"))
+        queue = only_field(content, command, "queue")
         if not isinstance(queue, str) or self._queues.find(queue) is None:
             there = ", ".join(self._queues.names()) or "none"
-            raise _Refused("404 Not Found", f"no standard queue {queue!r}; there are: {there}")
+            raise Refused("404 Not Found", f"no standard queue {queue!r}; there are: {there}")
         act = self._queues.empty if command == "empty" else self._queues.duplicate
         messages = act(queue)
         logger.warning(
@@ -138,7 +120,7 @@ class FaultControl:
     def _go_away(self, seconds: Any) -> dict[str, Any]:
         is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
         if not is_number or not 0 <= seconds <= LONGEST_SECONDS:
-            raise _Refused(
+            raise Refused(
                 "400 Bad Request",
                 f"seconds must be a number from 0 to {LONGEST_SECONDS:g}, not {seconds!r}",
             )

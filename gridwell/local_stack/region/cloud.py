@@ -91,6 +91,7 @@ class Cloud:
             http_server,
             image_patches,
             images,
+            kill_switch,
             lifecycle,
             lifecycle_patches,
             moto_check,
@@ -110,6 +111,8 @@ class Cloud:
             state=state, lifecycle=states, endpoint=self.endpoint, stop_seconds=stop_seconds
         )
         states.attach(self._put_faults_between(states, state) if with_faults else self.host)
+        # Outermost: no fault planned for AWS's calls concerns it.
+        self._server.app = kill_switch.KillSwitch(self._server.app, cut_power=self.host.kill)
         lifecycle_patches.install(states)
         image_patches.install(self.host, states.lock)
         records = self.host.images.records()

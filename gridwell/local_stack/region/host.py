@@ -93,6 +93,12 @@ class Host:
         """Shut the instance down and throw its disk away."""
         self._tell(instance_id, "terminate")
 
+    def kill(self, instance_id: str) -> bool:
+        """Cut a machine's power, as hardware that breaks does; whether one was on."""
+        with self._lock:
+            machine = self._machines.get(instance_id)
+        return machine is not None and machine.cut_power()
+
     def console(self, instance_id: str) -> bytes:
         """All that the instance has written on its console."""
         path = self.console_path(instance_id)
@@ -177,11 +183,12 @@ class _Machine:
         self.thread = threading.Thread(target=self._run, name=instance_id, daemon=True)
         self.thread.start()
 
-    def cut_power(self) -> None:
-        """Kill the machine, from any thread."""
+    def cut_power(self) -> bool:
+        """Kill the machine, from any thread; whether there was one that was on."""
         box = self._box
         if box is not None:
             box.cut_power()
+        return box is not None
 
     def _run(self) -> None:
         gone = False

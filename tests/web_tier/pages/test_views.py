@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gridwell.domain.bill import Bill
 from gridwell.domain.fleet import Decision, Depth, FleetView, InstanceView
 from gridwell.domain.job import CHUNK_FAILED, JobError, JobState
 from gridwell.domain.minimum import Minimum
@@ -103,7 +104,9 @@ FLEET = FleetView(
 
 
 def test_the_fleets_page_counts_states_and_tells_each_decision() -> None:
-    page = fleet_page(FLEET, now=NOW, killable=True)
+    page = fleet_page(
+        replace(FLEET, bill=Bill(ended=7200.0)), now=NOW, killable=True, dollars_per_hour=0.08925
+    )
 
     assert {tile.name: tile.value for tile in page.tiles} == {
         "Running": "1",
@@ -113,6 +116,7 @@ def test_the_fleets_page_counts_states_and_tells_each_decision() -> None:
         "Cap": "19",
         "Chunks waiting": "1,200",
         "Chunks in flight": "3",
+        "Cost so far": "$0.1785 for 2 h",
     }
     first, second = page.instances
     assert (first.slot, first.since, first.busy, first.chunks) == ("00", "2 min ago", "2", "1,234")

@@ -1,0 +1,77 @@
+"""Calls that are no AWS's: what the region itself is asked at addresses of its own.
+
+No bucket can have the name of their paths.  The server listens on loopback only, and a page in a
+browser cannot come here: the host's name must be an address, and JSON asks for leave that nobody
+gives.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_HOSTS: Final = ("127.0.0.1", "localhost")
+
+
+class Refused(Exception):  # noqa: N818 - an answer more than an error
+    """The call is refused, with these words.
+
+    Args:
+        status: of HTTP.
+        why: for people.
+    """
+
+    def __init__(self, status: str, why: str) -> None:
+        self.status = status
+        super().__init__(why)
+
+
+def check_host(environ: dict[str, Any]) -> None:
+    """Return if the caller means this machine by an address.
+
+    Raises:
+        Refused: if not.
+    """
+    host = environ.get("HTTP_HOST", "").rpartition(":")[0] or environ.get("HTTP_HOST", "")
+    if host not in _HOSTS:
+        raise Refused("403 Forbidden", f"host {host!r}: only {', '.join(_HOSTS)} may ask")
+
+
+def json_body(environ: dict[str, Any]) -> bytes:
+    """The body of a call that says it is JSON.
+
+    Raises:
+        Refused: if it does not.
+    """
+    if environ.get("CONTENT_TYPE", "").partition(";")[0] != "application/json":
+        raise Refused("415 Unsupported Media Type", "send application/json")
+    body: bytes = environ["wsgi.input"].read()
+    return body
+
+
+def only_field(body: bytes, command: str, name: str) -> Any:
+    """The value of the one field that a call takes.
+
+    Raises:
+        Refused: if the body is anything else.
+    """
+    try:
+        told = json.loads(body)
+    except ValueError as error:
+        raise Refused("400 Bad Request", f"the body must be JSON: {error}") from error
+    if not isinstance(told, dict) or set(told) != {name}:
+        raise Refused("400 Bad Request", f"{command} takes an object with '{name}' alone")
+    return told[name]
+
+
+def answered(answer: Callable[[], dict[str, Any]], start_response: Any) -> Iterable[bytes]:
+    """What a call answers, or why it is refused, as JSON."""
+    try:
+        told, status = answer(), "200 OK"
+    except Refused as refused:
+        told, status = {"error": str(refused)}, refused.status
+    start_response(status, [("Content-Type", "application/json")])
+    return [json.dumps(told, indent=2).encode() + b"\n"]

@@ -1,0 +1,105 @@
+"""The button that kills an instance: only where that is on offer, and only ours."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gridwell.adapters.kill import HttpKill
+from gridwell.domain.errors import ServiceBusy, WrongState
+from gridwell.domain.fleet import Depth, FleetView, InstanceView
+from tests.builders import NOW
+from tests.web_tier.http import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def a_site(killed: list[str] | None, error: Exception | None = None) -> Site:
+    def kill(instance: str) -> None:
+        assert killed is not None
+        if error is not None:
+            raise error
+        killed.append(instance)
+
+    site = Site(kill=None if killed is None else kill)
+    on = InstanceView(id="i-on", state="running", slot=0, since=NOW)
+    off = InstanceView(id="i-off", state="stopped", slot=1, since=NOW)
+    queue = Depth(visible=0, in_flight=0)
+    site.world.ledger.write_view(FleetView(at=NOW, instances=(on, off), queue=queue, cap=4))
+    return site
+
+
+def test_only_what_is_on_has_the_button() -> None:
+    page = a_site([]).client.get("/fleet").get_data(as_text=True)
+
+    assert 'action="/fleet/i-on/kill"' in page
+    assert "i-off/kill" not in page
+
+
+def test_pressed_it_kills_and_shows_the_fleet() -> None:
+    killed: list[str] = []
+
+    answer = a_site(killed).client.post("/fleet/i-on/kill")
+
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/fleet")
+    assert killed == ["i-on"]
+
+
+def test_where_it_is_not_on_offer_there_is_neither_button_nor_address() -> None:
+    site = a_site(None)
+
+    assert "/kill" not in site.client.get("/fleet").get_data(as_text=True)
+    assert site.client.post("/fleet/i-on/kill").status_code == 404
+
+
+def test_what_is_not_of_the_fleet_is_not_killed() -> None:
+    killed: list[str] = []
+
+    assert a_site(killed).client.post("/fleet/i-other/kill").status_code == 404
+    assert killed == []
+
+
+def test_another_sites_form_kills_nothing() -> None:
+    killed: list[str] = []
+
+    answer = a_site(killed).client.post(
+        "/fleet/i-on/kill", headers={"Sec-Fetch-Site": "cross-site"}
+    )
+
+    assert (answer.status_code, killed) == (403, [])
+
+
+def test_one_that_has_gone_meanwhile_is_just_shown() -> None:
+    site = a_site([], WrongState("no machine is on"))
+
+    assert site.client.post("/fleet/i-on/kill").status_code == 303
+
+
+@pytest.fixture
+def refusing() -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(409)
+            self.end_headers()
+            self.wfile.write(b"no such machine")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_refusal_and_a_silence_are_told_apart(refusing: str) -> None:
+    with pytest.raises(WrongState, match="no such machine"):
+        HttpKill(refusing)("i-1")
+    with pytest.raises(ServiceBusy, match="does not answer"):
+        HttpKill("http://127.0.0.1:9/")("i-1")
