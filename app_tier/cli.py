@@ -59,7 +59,8 @@ def work() -> None:
 
     from app_tier.pool import ProcessPool  # noqa: PLC0415
     from app_tier.settings import Settings  # noqa: PLC0415
-    from gridwell.adapters.program import log_to_stderr, read_settings  # noqa: PLC0415
+    from gridwell.adapters.logs import log_to_stderr  # noqa: PLC0415
+    from gridwell.adapters.program import read_settings  # noqa: PLC0415
 
     settings = read_settings(Settings)
     orders = _Orders()

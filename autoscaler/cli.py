@@ -19,7 +19,8 @@ from autoscaler.journal import Journal
 from autoscaler.model import Rule
 from autoscaler.observe import Ports, observe
 from autoscaler.settings import Settings
-from gridwell.adapters.program import log_to_stderr, read_settings
+from gridwell.adapters.logs import log_to_stderr
+from gridwell.adapters.program import read_settings
 from gridwell.domain.errors import ServiceError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from apiflask import APIFlask
 
 import gridwell
 from gridwell.domain import limits
-from web_tier import problems
+from web_tier import problems, request_ids
 from web_tier.access import guard
 from web_tier.access import pages as login
 from web_tier.api import docs, events, files, fleet, jobs, security
@@ -56,6 +56,7 @@ def create_app(parts: Parts) -> APIFlask:
         return security.secure(docs.complete(spec), app.url_map, is_open=is_open)
 
     give(app, parts)
+    request_ids.name_each(app)
     parts.metrics.watch(app)
     problems.register(app)
     shell.furnish(app)

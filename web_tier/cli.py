@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import click
 
 import gridwell
-from gridwell.adapters.program import log_to_stderr, read_settings
+from gridwell.adapters.logs import log_to_stderr
+from gridwell.adapters.program import read_settings
 from web_tier.operate import dead_letters
 from web_tier.operate_keys import keys
 from web_tier.settings import Settings
@@ -140,8 +141,8 @@ def chosen_parts(settings: Settings) -> Parts:
     """The parts of the application on AWS and memcached."""
     from gridwell.adapters.aws import client  # noqa: PLC0415 - as above
     from gridwell.adapters.clock import SystemClock  # noqa: PLC0415
-    from gridwell.adapters.ledger_access import DynamoAccessLedger  # noqa: PLC0415
     from gridwell.adapters.kill import HttpKill  # noqa: PLC0415
+    from gridwell.adapters.ledger_access import DynamoAccessLedger  # noqa: PLC0415
     from gridwell.adapters.ledger_fleet import DynamoFleetLedger  # noqa: PLC0415
     from gridwell.adapters.ledger_jobs import DynamoJobLedger  # noqa: PLC0415
     from gridwell.adapters.memcached import MemcachedCache  # noqa: PLC0415

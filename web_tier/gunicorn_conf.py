@@ -11,6 +11,9 @@ import signal
 import sys
 from typing import Any
 
+from gunicorn.glogging import Logger
+
+from gridwell.adapters.logs import formatter
 from web_tier.door.framing import LINE_BYTES
 from web_tier.parts import parts_of
 
@@ -31,6 +34,16 @@ def _connections() -> int:
     return max(64, min(_CONNECTIONS, (given - _OTHER_FILES) // 2))
 
 
+class _Log(Logger):  # type: ignore[misc]  # gunicorn ships no types
+    """gunicorn's own lines, in the form of ours."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.setFormatter(formatter(sys.stderr))
+
+
+logger_class = _Log
 wsgi_app = "web_tier.cli:application()"
 proc_name = "gridwell-web"
 workers = 1

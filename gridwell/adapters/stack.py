@@ -25,6 +25,8 @@ _SETTINGS: Final = {
     "Bucket": "GRIDWELL_BUCKET",
     "LaunchTemplate": "GRIDWELL_LAUNCH_TEMPLATE",
 }
+#: Those that a stack has only if its parameters say so.
+_OPTIONAL: Final = {"EventsTopic": "GRIDWELL_EVENTS_TOPIC"}
 _NO_CHANGE: Final = "No updates are to be performed"
 
 
@@ -86,7 +88,10 @@ def create_or_update(
 
 def environment_of(outputs: Mapping[str, str]) -> dict[str, str]:
     """The settings that tell a tier where its queues, table and bucket are."""
-    return {setting: outputs[output] for output, setting in _SETTINGS.items()}
+    there = {setting: outputs[output] for output, setting in _SETTINGS.items()}
+    return there | {
+        setting: outputs[output] for output, setting in _OPTIONAL.items() if output in outputs
+    }
 
 
 def _exists(client: CloudFormationClient, name: str) -> bool:

@@ -9,19 +9,26 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
-from gridwell.client.errors import JobTimeout, no_result
+from gridwell.client.errors import JobTimeout, NoSuchJob, no_result
+from gridwell.client.events import moved, read_events
+from gridwell.client.notebook import job_html
 from gridwell.client.status import JobStatus, Result, decoded
 from gridwell.client.transport import parsed
+from gridwell.domain.errors import InvalidMessage, ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
+    from gridwell.client.events import ServerEvent
     from gridwell.client.transport import Transport
 
 LONGEST_WAIT_SECONDS: Final = 30  #: that the service holds a request
 _LOOK_SECONDS: Final = 0.25
+_SILENCE_SECONDS: Final = 25.0  #: of a stream, which says each ten that it is still there
+_NO_STREAM_SECONDS: Final = 12.0  #: less than that is polled: a stream is left late by up to ten
+_STREAM_AGAIN_SECONDS: Final = 30.0  #: after one that was refused, or broke
 _TURNED_AWAY_SECONDS: Final = 1.0
 
 
@@ -57,37 +64,74 @@ class Job:
     def wait(
         self,
         timeout: float | None = None,
-        on_progress: Callable[[JobStatus], None] | None = None,
+        progress: Callable[[JobStatus], None] | None = None,
     ) -> Result:
         """What the job found, once it has ended.
 
         Args:
             timeout: seconds; None waits for as long as it takes.
-            on_progress: called with the job's status a few times a second, and with the last
-                one.  Without it the service is asked to hold the request instead, which costs
-                both sides less.
+            progress: called with the job's status at each step, and with the last one; see
+                `events`.
 
         Raises:
             JobFailed: if the service gave it up.
             JobCancelled: if somebody cancelled it.
             JobTimeout: if it still runs; waiting again is fine.
         """
+        if progress is not None:
+            for status in self.events(timeout):
+                progress(status)
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         while not self.status.ended:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise JobTimeout(self.status, cast("float", timeout))
-            if on_progress is None:
-                self._hold(left)
-            else:
-                on_progress(self.status)
-                time.sleep(min(_LOOK_SECONDS, left))
-                self.refresh()
-        if on_progress is not None:
-            on_progress(self.status)
+            self._hold(left)
         if not self.status.done or self.status.result is None:
             raise no_result(self.status)
         return self.status.result
+
+    def events(self, timeout: float | None = None) -> Iterator[JobStatus]:
+        """The job's status now and at each step, ten a second at most, and at its end.
+
+        By server-sent events where the service has a stream to give, else by asking for the job
+        four times a second.
+
+        Args:
+            timeout: seconds; None follows it for as long as it takes.
+
+        Yields:
+            The job as it is then; the last one has ended.
+
+        Raises:
+            JobTimeout: if it still runs.
+        """
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        stream_at = 0.0
+        last: str | None = None
+        yield self.status
+        while not self.status.ended:
+            now = time.monotonic()
+            left = deadline - now
+            if left <= 0:
+                raise JobTimeout(self.status, cast("float", timeout))
+            if left > _NO_STREAM_SECONDS and now >= stream_at:
+                began = now
+                try:
+                    for event in self._stream(last, deadline - _NO_STREAM_SECONDS):
+                        self.status, last = moved(self.status, event), event.id
+                        yield self.status
+                except NoSuchJob:
+                    raise
+                except (ServiceError, InvalidMessage):
+                    pass  # asking for the job itself tells if that is all that is wrong
+                if time.monotonic() - began < _STREAM_AGAIN_SECONDS:
+                    stream_at = time.monotonic() + _STREAM_AGAIN_SECONDS
+            else:
+                time.sleep(min(_LOOK_SECONDS, left))
+            seen = self.status
+            if self.refresh() != seen:
+                yield self.status
 
     def cancel(self) -> JobStatus:
         """Cancel it, for everybody who waits for it; what is cancelled already stays so.
@@ -117,6 +161,23 @@ class Job:
         """The record of a done job: what was asked and what was found, to keep."""
         record: dict[str, Any] = self._transport.json("GET", self._path("/record"))
         return record
+
+    def _stream(self, last: str | None, until: float) -> Iterator[ServerEvent]:
+        """The steps of the job, until its end, the stream's end, or a time."""
+        headers = {} if last is None else {"Last-Event-ID": last}
+        with self._transport.lines(
+            self._path("/events"), headers=headers, silence=_SILENCE_SECONDS
+        ) as lines:
+            for event in read_events(lines):
+                if event.name == "end":
+                    return
+                if event.data is not None:
+                    yield event
+                if time.monotonic() >= until:
+                    return
+
+    def _repr_html_(self) -> str:
+        return job_html(self.status, url=self._transport.url)
 
     def _hold(self, left: float) -> None:
         """Ask the service to answer when the job has ended, or when it will hold us no longer."""

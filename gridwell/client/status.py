@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from gridwell.client.notebook import result_html
 from gridwell.domain.errors import InvalidMessage
 from gridwell.domain.job import UNFINISHED, JobError, JobState
 
@@ -24,6 +25,9 @@ class Result:
     minimum: float  #: energy unit per length unit, to the last bit
     index: tuple[int, int, int]
     point: Triple  #: in the grid's unit of length
+
+    def _repr_html_(self) -> str:
+        return result_html(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
@@ -29,7 +30,7 @@ from gridwell.domain.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 60.0  #: beyond what the service was asked to wait
@@ -134,6 +135,41 @@ class Transport:
         """
         return parsed(self.call(method, path, headers=headers, body=body, wait=wait))
 
+    @contextmanager
+    def lines(
+        self, path: str, *, headers: Mapping[str, str], silence: float
+    ) -> Iterator[Iterator[str]]:
+        """The lines of a stream of events, as they come; one that is refused is not tried again.
+
+        Args:
+            path: of the interface.
+            headers: of the request.
+            silence: seconds without a byte, after which the connection is dead.
+
+        Raises:
+            Unreachable: if nothing answers, or the stream breaks.
+            ServiceError: and the others of `call`, if there is no stream.
+        """
+        with self._new_session(retries=0) as session:
+            try:
+                with session.get(
+                    self.url + path,
+                    headers={"Accept": "text/event-stream", **headers},
+                    timeout=(CONNECT_SECONDS, silence),
+                    stream=True,
+                ) as response:
+                    if not response.ok:
+                        raise _error(response)
+                    if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
+                        raise ServiceError(f"{response.url} is no stream of events")
+                    response.encoding = "utf-8"
+                    # Byte by byte from the connection's buffer: an event must not wait for more.
+                    yield response.iter_lines(chunk_size=1, decode_unicode=True)
+            except (requests.RequestException, OSError) as error:
+                raise Unreachable(
+                    f"the stream of {self.url} broke ({type(error).__name__})"
+                ) from error
+
     def close(self) -> None:
         """Close every thread's connections."""
         for session in list(self._sessions):
@@ -142,22 +178,25 @@ class Transport:
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._mine, "session", None)
         if session is None:
-            session = requests.Session()
-            # A proxy for the outside world cannot reach a service on this machine.
-            session.trust_env = not self._direct
-            session.auth = self._auth
-            session.headers["User-Agent"] = f"gridwell/{gridwell.__version__}"
-            retry = PatientRetry(
-                total=self._retries,
-                allowed_methods=None,
-                status_forcelist=_ASKS_TO_RETRY,
-                backoff_factor=_BACKOFF_SECONDS,
-                raise_on_status=False,
-            )
-            for scheme in ("http://", "https://"):
-                session.mount(scheme, HTTPAdapter(max_retries=retry))
-            self._mine.session = session
+            session = self._mine.session = self._new_session(retries=self._retries)
             self._sessions.add(session)
+        return session
+
+    def _new_session(self, *, retries: int) -> requests.Session:
+        session = requests.Session()
+        # A proxy for the outside world cannot reach a service on this machine.
+        session.trust_env = not self._direct
+        session.auth = self._auth
+        session.headers["User-Agent"] = f"gridwell/{gridwell.__version__}"
+        retry = PatientRetry(
+            total=retries,
+            allowed_methods=None,
+            status_forcelist=_ASKS_TO_RETRY,
+            backoff_factor=_BACKOFF_SECONDS,
+            raise_on_status=False,
+        )
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(max_retries=retry))
         return session
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
+from gridwell.adapters.logs import FORMAT, TEXT
 from gridwell.adapters.stack import create_or_update, environment_of
 from gridwell.domain.errors import ServiceError
 from gridwell.local_stack.faults.callers import MARK, PROGRAM
@@ -21,8 +22,8 @@ from gridwell.local_stack.faults.remote import RemoteFaults
 from gridwell.local_stack.memcached import Memcached, start_memcached
 from gridwell.local_stack.processes import Child, start
 from gridwell.local_stack.programs import aws_environment, environment, python
-from gridwell.local_stack.restarts import Life
 from gridwell.local_stack.region.kill_switch import PATH as KILL_PATH
+from gridwell.local_stack.restarts import Life
 from gridwell.local_stack.state import Running, StateFolder
 from user_data.render import encoded, worker_user_data
 
@@ -45,6 +46,7 @@ WORKER_SETTINGS = {
     "GRIDWELL_IDLE_POLLS": "3",
     "GRIDWELL_MINIMUM_UPTIME_SECONDS": "5",
     "GRIDWELL_CORES": "1",
+    FORMAT: TEXT,
 }
 TIER_SETTINGS = {
     "GRIDWELL_POLL_SECONDS": "2",
@@ -53,6 +55,7 @@ TIER_SETTINGS = {
     "GRIDWELL_LEASE_SECONDS": "5",
     "GRIDWELL_CAPACITY_RETRY_SECONDS": "5",
     "GRIDWELL_CHUNKS_PER_INSTANCE": "2",
+    FORMAT: TEXT,
 }
 
 

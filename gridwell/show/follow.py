@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 
-from gridwell.domain.errors import ServiceError
+from gridwell.domain.errors import GridwellError
 from gridwell.show.bar import Bar, bar_on
 from gridwell.show.fleet_news import news, states
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gridwell.client import Client, Job, JobStatus, Result
 
 logger = logging.getLogger(__name__)
+
+_LOOK_SECONDS: Final = 0.5  #: between two looks at the fleet
 
 
 def follow(client: Client, job: Job, *, timeout: float | None = None) -> Result:
@@ -29,29 +35,53 @@ def follow(client: Client, job: Job, *, timeout: float | None = None) -> Result:
         JobFailed: if the service gave it up.
         JobTimeout: if it still runs.
     """
-    with bar_on(Console(stderr=True)) as bar:
-        return job.wait(timeout, _Follower(client, bar).look)
+    with bar_on(Console(stderr=True)) as bar, _FleetWatch(client, bar).going_on() as fleet:
+
+        def show(status: JobStatus) -> None:
+            bar.show(status, fleet.running)
+
+        return job.wait(timeout, show)
 
 
-class _Follower:
-    """Looks at the fleet whenever the job was looked at."""
+class _FleetWatch:
+    """Looks at the fleet now and then, in a thread: a job that waits for a boot makes no step.
+
+    Attributes:
+        running: how many instances run; None if that is not known.
+    """
 
     def __init__(self, client: Client, bar: Bar) -> None:
         self._client = client
         self._bar = bar
         self._states: dict[str, str] = {}
-        self._running: int | None = None
+        self._ended = threading.Event()
+        self.running: int | None = None
 
-    def look(self, status: JobStatus) -> None:
+    @contextmanager
+    def going_on(self) -> Iterator[_FleetWatch]:
+        """Look until the end of the block."""
+        self._look()
+        thread = threading.Thread(target=self._run, name="fleet-watch", daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._ended.set()
+            thread.join(_LOOK_SECONDS)  # one that waits for the service ends with the process
+
+    def _run(self) -> None:
+        while not self._ended.wait(_LOOK_SECONDS):
+            self._look()
+
+    def _look(self) -> None:
         """Tell what changed."""
         try:
             fleet = self._client.fleet()
-        except ServiceError as error:
+        except GridwellError as error:
             # The job may go on all the same: its own reading tells if the service is away.
             logger.debug("no fleet to show: %s", error, extra={"action": "show.no_fleet"})
-        else:
-            after = states(fleet)
-            for line in news(self._states, after):
-                self._bar.say(line)
-            self._states, self._running = after, fleet.running
-        self._bar.show(status, self._running)
+            return
+        after = states(fleet)
+        for line in news(self._states, after):
+            self._bar.say(line)
+        self._states, self.running = after, fleet.running

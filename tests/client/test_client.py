@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import subprocess
@@ -24,6 +25,8 @@ from gridwell.client import (
     NoSuchJob,
     Unreachable,
 )
+from gridwell.client.events import ServerEvent, read_events
+from gridwell.client.notebook import job_html
 from gridwell.domain.atoms import Atoms
 from gridwell.domain.errors import (
     InvalidJob,
@@ -36,7 +39,7 @@ from gridwell.domain.fleet import Depth, FleetView, InstanceView
 from gridwell.domain.grid import Grid
 from gridwell.domain.job import CHUNK_FAILED, JobError
 from gridwell.formats import xyz_atoms
-from tests.builders import NOW
+from tests.builders import NOW, a_problem
 from tests.client.served import Served, serving
 from tests.web_tier.http import Site
 
@@ -158,9 +161,89 @@ def test_progress_is_told_until_the_end(served: Served, client: Client) -> None:
         if len(seen) == 1:
             served.finish(job.id)
 
-    job.wait(timeout=10, on_progress=on_progress)
+    job.wait(timeout=10, progress=on_progress)
 
     assert [(status.state, status.points_done) for status in seen] == [("queued", 0), ("done", 64)]
+
+
+def test_steps_come_by_one_stream_and_not_by_asking_again(served: Served, client: Client) -> None:
+    problem = a_problem()
+    stored = served.site.world.submit(problem, chunks=4)
+    job = client.job(stored.id)
+    seen: list[JobStatus] = []
+    chunks = iter(range(stored.plan.chunks))
+
+    for status in job.events(timeout=60):
+        seen.append(status)
+        if (chunk := next(chunks, None)) is not None:
+            served.site.world.answer(stored, problem, [chunk])
+            served.site.world.collector().step()
+
+    assert job.status.done
+    assert seen[-1] == job.status
+    points = [status.points_done for status in seen]
+    assert points == sorted(points)
+    assert len(set(points)) > 2
+    assert seen[1].fields["chunks"]["done"] == seen[1].chunks_done
+    assert [path for _, path, _ in served.requests[1:]] == [
+        f"/v1/jobs/{job.id}/events?",
+        f"/v1/jobs/{job.id}?",
+    ]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Response('{"detail": "too many streams"}', 503, {"Retry-After": "30"}),
+        Response("no such page", 200, content_type="text/html"),
+        Response('event: progress\ndata: {"x": 1}\n\n', 200, content_type="text/event-stream"),
+        Response("", 200, content_type="text/event-stream"),
+    ],
+)
+def test_without_a_stream_the_job_is_asked_for_instead(
+    served: Served, client: Client, trouble: Response
+) -> None:
+    job = client.submit(**SMALL)
+
+    def no_stream(running: Served) -> None:
+        if running.requests[-1][1].endswith("/events?"):
+            running.troubles.append(trouble)
+        elif len(running.requests) > 4:
+            running.before = None
+            running.finish(job.id)
+
+    served.before = no_stream
+    job.wait(timeout=60, progress=lambda _: None)
+
+    assert job.status.done
+    assert sum(path.endswith("/events?") for _, path, _ in served.requests) == 1
+
+
+def test_events_are_read_as_the_standard_says() -> None:
+    text = ["retry: 1", ": hi", "id: 7", "event: progress", "data: a", "data:b", "", "data: cut"]
+
+    assert list(read_events(text)) == [
+        ServerEvent(),
+        ServerEvent("progress", "a\nb", "7"),
+    ]
+
+
+def test_notebooks_show_jobs_and_results_with_every_text_escaped(
+    served: Served, client: Client
+) -> None:
+    job = client.job(served.done().id)
+    evil = dataclasses.replace(
+        job.status, state="<script>", error=JobError("<b>", "&"), links={"page": '"><x>'}
+    )
+
+    assert job.result is not None
+    assert repr(job.result.minimum) in job.result._repr_html_()
+    assert f'href="{served.url}/jobs/{job.id}"' in job._repr_html_()
+    shown = job_html(evil, url="http://x")
+    assert "&lt;script&gt;" in shown
+    assert "&lt;b&gt;: &amp;" in shown
+    assert "<script>" not in shown
+    assert '"><x>' not in shown
 
 
 def test_a_job_that_does_not_end_in_time_is_told_from_a_failed_one() -> None:
@@ -171,7 +254,7 @@ def test_a_job_that_does_not_end_in_time_is_told_from_a_failed_one() -> None:
         with pytest.raises(JobTimeout, match="0 of 64 points"):
             job.wait(timeout=0.05)
         with pytest.raises(JobTimeout, match="is queued after"):
-            job.wait(timeout=0.05, on_progress=lambda _: None)
+            job.wait(timeout=0.05, progress=lambda _: None)
 
 
 def test_a_failed_job_says_why(served: Served, client: Client) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cfnlint.decode.cfn_yaml import loads  # type: ignore[import-untyped]  # ships no types
 
-from gridwell.adapters.stack import _SETTINGS, create_or_update, environment_of, template
+from gridwell.adapters.stack import _OPTIONAL, _SETTINGS, create_or_update, environment_of, template
 from gridwell.domain.errors import ServiceError
 from tests.local_stack.conftest import ROOT, Region, client, running_region
 
@@ -32,8 +32,10 @@ MADE = {
     "AWS::EC2::LaunchTemplate": {"LaunchTemplateData", "LaunchTemplateName"},
     "AWS::EC2::SecurityGroup": {"GroupDescription"},
     "AWS::IAM::InstanceProfile": {"Roles"},
+    "AWS::IAM::Policy": {"PolicyDocument", "PolicyName", "Roles"},
     "AWS::IAM::Role": {"AssumeRolePolicyDocument", "Policies"},
     "AWS::S3::Bucket": {"BucketEncryption", "BucketName"},
+    "AWS::SNS::Topic": {"TopicName"},
     "AWS::SQS::Queue": {
         *("MaximumMessageSize", "MessageRetentionPeriod", "QueueName", "RedrivePolicy"),
         *("SqsManagedSseEnabled", "VisibilityTimeout"),
@@ -174,7 +176,22 @@ def test_the_outputs_tell_the_tiers_the_names_of_what_is_there(
 
 
 def test_every_output_is_a_setting_and_every_setting_an_output() -> None:
-    assert set(TEMPLATE["Outputs"]) == set(_SETTINGS)
+    assert set(TEMPLATE["Outputs"]) == set(_SETTINGS) | set(_OPTIONAL)
+
+
+def test_a_topic_of_job_events_is_there_when_a_parameter_says_so_for_the_web_role_alone(
+    region: Region, outputs: dict[str, str]
+) -> None:
+    told = bring_up(region, "telling", JobEvents="yes")
+
+    assert "EventsTopic" not in outputs
+    arn = environment_of(told)["GRIDWELL_EVENTS_TOPIC"]
+    assert arn.endswith(":telling-events")
+    region.client("sns").get_topic_attributes(TopicArn=arn)
+    policy = RESOURCES["PublishPolicy"]["Properties"]
+    assert policy["Roles"] == [{"Ref": "WebRole"}]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert (statement["Action"], statement["Resource"]) == ("sns:Publish", {"Ref": "Events"})
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from openapi_spec_validator import validate
 
-from gridwell.adapters.program import hide_keys
+from gridwell.adapters.logs import hide_keys
 from gridwell.domain.access import Scope
 from gridwell.domain.errors import ServiceBusy
 from tests.web_tier.http import SMALL, Site

@@ -12,7 +12,7 @@ from gridwell.domain.errors import ServiceBusy
 from gridwell.domain.events import EventKind, JobEvent
 from gridwell.domain.job import JobState
 from tests.builders import NOW, a_job, a_problem
-from tests.web_tier.http import SMALL, Site, a_service
+from tests.web_tier.http import SMALL, Site
 from tests.web_tier.world import World
 from web_tier.publisher import Publisher
 
@@ -112,36 +112,36 @@ def test_without_a_topic_nothing_is_kept() -> None:
 def test_a_jobs_life_is_told_from_its_acceptance_to_its_end() -> None:
     told: list[JobEvent] = []
     site = Site(tell=told.append)
-    job = site.stored(site.post({"grid_size": 20, "atom_count": 5}))
-    problem = a_service(site.world).problem(job)
-    assert problem is not None
-    for chunk in range(job.plan.chunks):
+    other = {"grid_size": 5, "atom_count": 3}
+    site.post(other)
+    again = site.post(other)
+    problem = a_problem()
+    job = site.world.submit(problem, chunks=4)
+    for chunk in range(4):
         site.world.answer(job, problem, [chunk])
         site.world.collector(tell=told.append).step()
-    again = site.post({"grid_size": 20, "atom_count": 5})
 
     kinds = [event.kind.value for event in told]
-    assert kinds == ["accepted", *["progress"] * (job.plan.chunks - 1), "done"]
-    assert again.status_code == 200  # it joins the job: nothing new happened
+    assert kinds == ["accepted", "progress", "progress", "progress", "done"]
+    assert again.status_code == 202  # it joined the job: nothing new happened
 
 
 def test_a_known_answer_is_accepted_and_done_at_once_and_a_cancelled_job_says_so() -> None:
     told: list[JobEvent] = []
-    site = Site(tell=told.append)
-    first = site.done()
     world = World()
-    known = Site(world=world, tell=told.append)
-    told.clear()
-    problem = a_service(site.world).problem(first)
-    assert problem is not None
-    world.store = site.world.store
-    known.post(SMALL)
-    job = known.stored(known.post({"grid_size": 5, "atom_count": 3}))
-    known.client.delete(f"/v1/jobs/{job.id}")
-    known.client.delete(f"/v1/jobs/{job.id}")
+    before = Site()
+    before.done()
+    world.store = before.world.store
+    site = Site(world=world, tell=told.append)
 
+    known = site.post(SMALL)
+    job = site.stored(site.post({"grid_size": 5, "atom_count": 3}))
+    site.client.delete(f"/v1/jobs/{job.id}")
+    site.client.delete(f"/v1/jobs/{job.id}")
+
+    assert known.status_code == 200
     kinds = [event.kind.value for event in told]
-    assert kinds[-2:] == ["accepted", "cancelled"]
+    assert kinds == ["accepted", "done", "accepted", "cancelled"]
     assert told[-1].job.state is JobState.CANCELLED
 
 

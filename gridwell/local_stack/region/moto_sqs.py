@@ -117,7 +117,12 @@ def _fifo_as_before(stock: Callable[..., Any], standard: Callable[..., Any]) -> 
 
 
 def _send_message(
-    queue: Any, message_body: str, message_attributes: Any = None, **kwargs: Any
+    queue: Any,
+    message_body: str,
+    message_attributes: Any = None,
+    *,
+    validate_group_id: bool = True,  # noqa: ARG001 - what moto's SNS says; of FIFO queues only
+    **kwargs: Any,
 ) -> Any:
     sqs_queue.check_message(queue, message_body, message_attributes)
     return sqs_queue.send(queue, message_body, message_attributes=message_attributes, **kwargs)
