@@ -16,6 +16,7 @@ import click
 import gridwell
 from gridwell.adapters.logs import log_to_stderr
 from gridwell.adapters.program import read_settings
+from web_tier.doctor.cli import doctor
 from web_tier.operate import dead_letters
 from web_tier.operate_keys import keys
 from web_tier.settings import Settings
@@ -34,6 +35,7 @@ def main() -> None:
 
 main.add_command(dead_letters)
 main.add_command(keys)
+main.add_command(doctor)
 
 
 @main.command()

@@ -6,6 +6,7 @@ come, the oldest wait and the newest are dropped: who must not miss an end reads
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -28,6 +29,7 @@ PROGRESS_SECONDS: Final = 1.0  #: between two messages of progress of a job
 _BATCH: Final = 10  #: messages in one call
 _TELL_SECONDS: Final = 10.0  #: between two log lines
 _REMEMBERED: Final = 1000  #: jobs whose last message of progress is remembered
+_NAP_SECONDS: Final = 10.0
 _CLOSING_SECONDS: Final = 2.0  #: for what still waits when the process ends
 
 
@@ -55,7 +57,7 @@ class Publisher:
     def __init__(self, topic: Topic | None, *, clock: Clock, most: int = WAITING_MOST) -> None:
         self._topic = topic
         self._clock = clock
-        self._waiting: queue.Queue[Notice] = queue.Queue(most)
+        self._waiting: queue.Queue[Notice | None] = queue.Queue(most)  #: None only wakes
         self._lock = threading.Lock()
         self._progress: OrderedDict[str, float] = OrderedDict()
         self._thread: threading.Thread | None = None
@@ -86,13 +88,12 @@ class Publisher:
         Returns:
             Whether there was any.
         """
-        batch: list[Notice] = []
-        try:
-            batch.append(self._waiting.get(timeout=wait) if wait else self._waiting.get_nowait())
-            while len(batch) < _BATCH:
-                batch.append(self._waiting.get_nowait())
-        except queue.Empty:
-            pass
+        taken: list[Notice | None] = []
+        with contextlib.suppress(queue.Empty):
+            taken.append(self._waiting.get(timeout=wait) if wait else self._waiting.get_nowait())
+            while len(taken) < _BATCH:
+                taken.append(self._waiting.get_nowait())
+        batch = [notice for notice in taken if notice is not None]
         if not batch or self._topic is None:
             return False
         try:
@@ -111,6 +112,8 @@ class Publisher:
         with self._lock:
             thread = self._thread
         if thread is not None:
+            with contextlib.suppress(queue.Full):
+                self._waiting.put_nowait(None)
             thread.join(_CLOSING_SECONDS)
         if left := self._waiting.qsize():
             self._drop(left, "the process ends")
@@ -152,5 +155,7 @@ class Publisher:
                 self._thread.start()
 
     def _run(self) -> None:
-        while self.step(wait=0.5) or not self._closed.is_set():
+        while not self._closed.is_set():
+            self.step(wait=_NAP_SECONDS)
+        while self.step():
             pass

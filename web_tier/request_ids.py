@@ -21,12 +21,12 @@ def name_each(app: Flask) -> None:
     """Let each request of an application have a name: a proxy's, or one of ours."""
     app.before_request(_name)
     app.after_request(_tell)
+    app.teardown_request(_forget)
 
 
 def _name() -> None:
     given = request.headers.get(HEADER, "")
     g.request_id = given if _GIVEN.fullmatch(given) else secrets.token_hex(8)
-    # Threads serve one request after another: the next one's name replaces this.
     REQUEST.set(g.request_id)
 
 
@@ -34,3 +34,8 @@ def _tell(response: Response) -> Response:
     if "request_id" in g:
         response.headers[HEADER] = g.request_id
     return response
+
+
+def _forget(_: BaseException | None) -> None:
+    """Threads serve one request after another."""
+    REQUEST.set("")

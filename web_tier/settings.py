@@ -25,6 +25,7 @@ class Names(BaseSettings):
     dead_chunks_queue: str = ""
     dead_results_queue: str = ""
     ledger_table: str = ""
+    launch_template: str = ""
 
     def queue(self, name: str) -> str:
         """The name of one of our queues: `chunks`, `results`, `dead_chunks`, `dead_results`."""
@@ -35,6 +36,11 @@ class Names(BaseSettings):
     def table(self) -> str:
         """The name of the ledger's table."""
         return self.ledger_table or f"{self.fleet}-ledger"
+
+    @property
+    def template(self) -> str:
+        """The name of the workers' launch template."""
+        return self.launch_template or f"{self.fleet}-worker"
 
 
 class Settings(Names, AccessSettings):

@@ -20,6 +20,7 @@ from gridwell.cli.lazy import LazyGroup, Part
         Part("pause", "gridwell.cli.programs:pause", "Start and launch no more instances."),
         Part("resume", "gridwell.cli.programs:resume", "Start and launch instances again."),
         Part("cap", "gridwell.cli.programs:cap", "Let the fleet have at most N instances."),
+        Part("doctor", "gridwell.cli.programs:doctor", "See what answers, and what costs money."),
         Part(
             "dead-letters",
             "gridwell.cli.programs:dead_letters",

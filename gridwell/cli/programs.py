@@ -57,6 +57,13 @@ def keys(arguments: tuple[str, ...]) -> None:
     _become("web_tier", "keys", *arguments)
 
 
+@click.command(add_help_option=False, context_settings=_PASSED_ON)
+@_arguments
+def doctor(arguments: tuple[str, ...]) -> None:
+    """Look at everything once, and say what to do (--help tells more)."""
+    _become("web_tier", "doctor", *arguments)
+
+
 def _become(module: str, *arguments: str) -> NoReturn:
     """Run a program in this process's place: it gets our signals, and its status is ours."""
     paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]

@@ -178,7 +178,7 @@ READY: Final[dict[str, Any]] = {
     "description": "Ledger, store and queue answer. What was seen counts for five seconds.",
     "responses": {
         200: _json(Readiness, "It can."),
-        503: _problem("It cannot: the detail says why."),
+        503: problem("It cannot: the detail says why."),
     },
 }
 METRICS: Final[dict[str, Any]] = {

@@ -1,0 +1,1 @@
+"""`gridwell doctor`: what is reachable, which settings are in force, and what still costs money."""

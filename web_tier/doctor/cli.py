@@ -1,0 +1,101 @@
+"""`doctor`, for operators with access to the stack."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import sys
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import gridwell
+from gridwell.adapters.program import read_settings
+from gridwell.domain.errors import ServiceError
+from web_tier.doctor.findings import Finding, Level, line, masked
+from web_tier.settings import Settings
+
+if TYPE_CHECKING:
+    from web_tier.doctor.examine import Examination
+
+_LIBRARIES = ("boto3", "flask", "gunicorn", "numpy")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--url", envvar="GRIDWELL_URL", help="Where the web tier answers.", show_envvar=True)
+def doctor(*, as_json: bool, url: str | None) -> None:
+    """Look at everything once: what answers, which settings are in force, what costs money.
+
+    It reads the same settings as the web tier, and changes nothing.
+
+    Exit codes: 0 all is well or only worth a warning, 1 something does not answer as it must,
+    2 wrong usage or settings.
+    """
+    settings = read_settings(Settings)
+    in_force = masked(
+        {f"GRIDWELL_{name.upper()}": str(value) for name, value in settings.model_dump().items()}
+        | os.environ
+    )
+    versions = {
+        "gridwell": gridwell.__version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in _LIBRARIES},
+    }
+    if not as_json:
+        told = ", ".join(f"{name} {number}" for name, number in versions.items())
+        click.echo(f"versions  {told}\nsettings")
+        for name, value in in_force.items():
+            click.echo(f"  {name}={value}{'' if name in os.environ else '  (default)'}")
+    findings: list[Finding] = []
+    try:
+        examination = chosen_examination(settings, url or f"http://{settings.host}:{settings.port}")
+    except ServiceError as error:
+        click.echo(f"{type(error).__name__}: {error}", err=True)
+        raise SystemExit(1) from error
+    for finding in examination.findings():
+        findings.append(finding)
+        if not as_json:
+            click.echo(line(finding, width=12))
+            sys.stdout.flush()
+    failed = any(finding.level is Level.FAILED for finding in findings)
+    if as_json:
+        shown = [dataclasses.asdict(finding) for finding in findings]
+        report = {"ok": not failed, "versions": versions, "settings": in_force, "findings": shown}
+        click.echo(json.dumps(report, indent=2))
+    raise SystemExit(1 if failed else 0)
+
+
+def chosen_examination(settings: Settings, url: str) -> Examination:
+    """The examination on AWS and memcached; each call is tried twice at most."""
+    # boto3 costs half a second, which `--help` and a wrong setting should not.
+    from gridwell.adapters.account import account  # noqa: PLC0415
+    from gridwell.adapters.aws import FEW_TRIES, client  # noqa: PLC0415
+    from gridwell.adapters.clock import SystemClock  # noqa: PLC0415
+    from gridwell.adapters.ec2 import Ec2Fleet  # noqa: PLC0415
+    from gridwell.adapters.ledger_fleet import DynamoFleetLedger  # noqa: PLC0415
+    from gridwell.adapters.memcached import MemcachedCache  # noqa: PLC0415
+    from gridwell.adapters.s3 import S3Store  # noqa: PLC0415
+    from gridwell.adapters.sqs import SqsQueue  # noqa: PLC0415
+    from web_tier.doctor.examine import Examination  # noqa: PLC0415
+
+    def aws(service: str) -> Any:
+        return client(service, tries=FEW_TRIES)
+
+    sqs, sts = aws("sqs"), aws("sts")
+    kinds = ("chunks", "results", "dead_chunks", "dead_results")
+    return Examination(
+        ledger=DynamoFleetLedger(aws("dynamodb"), settings.table, settings.fleet),
+        store=S3Store(aws("s3"), settings.bucket),
+        cache=MemcachedCache(settings.memcached),
+        queues={kind: SqsQueue(sqs, settings.queue(kind)) for kind in kinds},
+        ec2=Ec2Fleet(aws("ec2"), settings.fleet, settings.template),
+        clock=SystemClock(),
+        fleet=settings.fleet,
+        account=lambda: account(sts),
+        url=url.rstrip("/"),
+        dollars_per_hour=settings.dollars_per_hour,
+    )
