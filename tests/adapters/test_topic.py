@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import itertools
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 
 from gridwell.adapters.memory import ManualClock, MemoryQueue, MemoryTopic
 from gridwell.adapters.sns import SnsTopic
 from gridwell.adapters.sqs import SqsQueue
 from gridwell.domain.errors import ServiceBusy, ServiceDenied
-from gridwell.domain.events import Notice
+from gridwell.domain.events import EventKind, JobEvent, Notice
+from tests.builders import NOW, a_job, a_problem
+from tests.local_stack.conftest import ROOT
+from web_tier.publisher import Publisher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -119,3 +124,26 @@ def test_messages_that_sns_refuses_one_by_one_are_told() -> None:
     refusing: Any = Refusing()
     with pytest.raises(ServiceBusy, match="refused 1 messages: InternalError"):
         SnsTopic(refusing, "arn").publish([notice("x", job="a")])
+
+
+def test_the_documented_subscriber_hears_of_its_job(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sns, sqs = aws.region.client("sns"), aws.region.client("sqs")
+    page = (ROOT / "docs" / "operations.md").read_text()
+    (example,) = re.findall(r"```python\n(import json\n.*?)```", page, re.DOTALL)
+    monkeypatch.setattr(boto3, "client", aws.region.client)
+    names: dict[str, Any] = {}
+    exec(compile(example, "docs/operations.md", "exec"), names)  # noqa: S102 - our own page
+    topic = sns.create_topic(Name="documented")["TopicArn"]
+    job = a_job(a_problem())
+
+    url = names["subscribe"](topic, "follower", job.id)
+    publisher = Publisher(SnsTopic(sns, topic), clock=ManualClock())
+    for one in (job, replace(job, id="f" * 32)):
+        publisher.tell(JobEvent(kind=EventKind.ACCEPTED, job=one, at=NOW))
+    publisher.close()
+
+    (message,) = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    body = json.loads(message["Body"])
+    assert (body["job"], body["event"]) == (job.id, "accepted")
