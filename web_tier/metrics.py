@@ -18,6 +18,7 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from web_tier.gate import Gates
     from web_tier.watcher import Watcher
 
+disable_created_metrics()  # a series more for each, which nobody reads
 TYPE: Final = CONTENT_TYPE_LATEST
 _METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "POST"})
 _NO_ROUTE: Final = "none"

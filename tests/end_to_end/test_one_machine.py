@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,7 @@ from gridwell.domain.atoms import Atoms
 from gridwell.domain.grid import Grid
 from gridwell.domain.problem import Problem
 from gridwell.local_stack.memcached import free_port
-from tests.end_to_end.conftest import CAP, Stack, start_stack
+from tests.end_to_end.conftest import CAP, ROOT, Stack, start_stack
 from tests.end_to_end.processes import Family, await_true
 from tests.oracle import true_minimum
 
@@ -237,3 +239,23 @@ def test_make_run_once_prints_the_answer_and_leaves_nothing(stack: Stack, tmp_pa
     assert "minimum" in out
     assert members.alive() == []
     assert time.monotonic() - began < 30
+
+
+def test_the_doctor_finds_a_running_stack_well(stack: Stack) -> None:
+    def examined() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "gridwell", "doctor", "--json"],
+            cwd=ROOT,
+            env=os.environ | stack.running.environment | {"GRIDWELL_URL": stack.url},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    answer = examined()
+
+    report = json.loads(answer.stdout)
+    bad = [one for one in report["findings"] if one["level"] == "failed"]
+    assert (answer.returncode, bad) == (0, [])
+    assert report["settings"]["AWS_SECRET_ACCESS_KEY"] == "********"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 COLLECTOR_SECONDS: Final = 60.0  #: a silence that says that none runs
 _BILLED: Final = frozenset({InstanceState.RUNNING})
 _GONE: Final = frozenset({InstanceState.SHUTTING_DOWN, InstanceState.TERMINATED})
-_SECRET: Final = re.compile(r"SECRET|TOKEN|PASSWORD|CREDENTIAL|(^|_)KEY", re.IGNORECASE)
+_SECRET: Final = re.compile(r"SECRET|TOKEN|PASSWORD|(^|_)KEY", re.IGNORECASE)
 _PASSWORD: Final = re.compile(r"(?<=://)[^/@\s]+@")
 _MASK: Final = "********"
 _SHOWN_NAMES: Final = re.compile(r"(GRIDWELL|AWS)_")
