@@ -159,7 +159,7 @@ class Transport:
                     stream=True,
                 ) as response:
                     if not response.ok:
-                        raise _error(response)
+                        raise _error(response, has_key=self._auth is not None)
                     if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
                         raise ServiceError(f"{response.url} is no stream of events")
                     response.encoding = "utf-8"

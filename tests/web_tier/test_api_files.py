@@ -132,7 +132,8 @@ def test_the_description_is_valid_openapi_3_1() -> None:
 
 def test_the_description_names_every_route_that_is_no_page() -> None:
     rules = {rule.rule for rule in Site().app.url_map.iter_rules()}
-    routes = {rule for rule in rules if rule.startswith("/v1/") or rule == "/healthz"}
+    of_the_process = {"/healthz", "/metrics", "/readyz"}
+    routes = {rule for rule in rules if rule.startswith("/v1/")} | of_the_process
 
     assert set(description()["paths"]) == {re.sub(r"<(\w+)>", r"{\1}", rule) for rule in routes}
 

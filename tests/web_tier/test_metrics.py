@@ -105,13 +105,16 @@ def test_gates_and_waiting_clients_are_told_as_they_are() -> None:
     gates = narrow_gates()
     site = Site(gates=gates)
     job = site.stored(site.post(SMALL))
-    with site.watcher.following(job), gates.submits.admitted():
+    ticket = site.watcher.follow(job)
+    with gates.submits.admitted():
         with pytest.raises(Overloaded):
             gates.submits.enter()
         metrics = scraped(site)
         assert value(metrics, "gridwell_clients_waiting", kind="stream") == 1
         assert value(metrics, "gridwell_clients_waiting", kind="wait") == 0
         assert value(metrics, "gridwell_gate_inside", gate="submits") == 1
+    assert ticket is not None
+    site.watcher.leave(ticket)
     site.watcher.close()
 
     assert value(metrics, "gridwell_gate_inside", gate="submits") == 0

@@ -65,6 +65,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "pages.job": READS,
     "pages.cancel": CHANGES,
     "pages.fleet": READS,
+    "pages.kill": CLOSED,
 }
 
 
