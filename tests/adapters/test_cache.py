@@ -124,6 +124,7 @@ def test_a_dead_memcached_is_a_miss_and_told_once(caplog: pytest.LogCaptureFixtu
         assert cache.get_many(["a"]) == {}
 
     assert actions(caplog) == ["cache.away"]
+    assert cache.outages == 1
 
 
 @contextmanager

@@ -126,3 +126,35 @@ def test_what_was_refused_postponed_failed_or_reconciled_is_told(
         "job.failed",
         "job.reconciled",
     }
+
+
+def test_a_sign_of_life_is_left_every_ten_seconds_after_a_step(world: World) -> None:
+    job = world.submit(PROBLEM)
+    world.answer(job, PROBLEM)
+    beats: list[tuple[float, int]] = []
+
+    run(
+        world.collector(),
+        world.reconciler(),
+        clock=world.clock,
+        stopping=until(world, 31),
+        jitter=lambda: 1.0,
+        beat=lambda merged: beats.append((world.clock.now() - NOW, merged)),
+    )
+
+    assert beats == [(5.0, 4), (15.0, 4), (25.0, 4)]
+
+
+def test_one_that_cannot_collect_falls_silent(world: World) -> None:
+    beats: list[int] = []
+
+    run(
+        world.collector(Fuse(breaks_at=0)),
+        world.reconciler(),
+        clock=world.clock,
+        stopping=until(world, 6),
+        jitter=lambda: 1.0,
+        beat=beats.append,
+    )
+
+    assert beats == []
