@@ -17,6 +17,7 @@ from app_tier.kernels.maps import potential_map
 from app_tier.kernels.single import single_minimum
 from gridwell.domain.minimum import Minimum
 from gridwell.domain.potential import potential
+from gridwell.domain.zones import checked
 
 if COMPILES:
     from app_tier.kernels.jit_branch_and_bound import jit_branch_and_bound_minimum
@@ -24,6 +25,9 @@ if COMPILES:
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from app_tier.kernels.kernel import Kernel, Progress
     from gridwell.domain.atoms import Atoms
@@ -51,6 +55,7 @@ def find_minimum(
     *,
     min_distance: float = 0.0,
     softening: float = 0.0,
+    zones: NDArray[np.float64] | None = None,
     kernel: str = AUTO,
     incumbent: int | None = None,
     progress: Progress | None = None,
@@ -63,6 +68,7 @@ def find_minimum(
         box: the part of the grid to search; all of it without one.
         min_distance: see `gridwell.domain.potential.potential`.
         softening: see `gridwell.domain.potential.potential`.
+        zones: points in these do not qualify, see `gridwell.domain.zones`.
         kernel: "auto", or one of `KERNELS` by name.
         incumbent: linear index of a point of the grid, in the box or not, that is likely to be
             low: it lets the kernel rule out more.  It is evaluated here, so that a wrong hint costs
@@ -71,18 +77,22 @@ def find_minimum(
             the search.
 
     Raises:
-        ValueError: if there is no such kernel, or the box or the incumbent is not of the grid.
+        ValueError: if there is no such kernel, the box or the incumbent is not of the grid, or
+            the zones are none.
     """
     if kernel != AUTO and kernel not in KERNELS:
         known = ", ".join([AUTO, *KERNELS])
         raise ValueError(f"there is no kernel {kernel!r}; choose one of {known}")
     box = grid.box if box is None else box
+    zones = checked(zones)
     _check_box(box, grid)
     best: Minimum | None = None
     if incumbent is not None:
         if not 0 <= incumbent < grid.points:
             raise ValueError(f"the incumbent {incumbent} is not one of {grid.points} grid points")
-        value = potential(grid, atoms, incumbent, min_distance=min_distance, softening=softening)
+        value = potential(
+            grid, atoms, incumbent, min_distance=min_distance, softening=softening, zones=zones
+        )
         best = None if value is None else Minimum(value, incumbent)
     if kernel == AUTO:
         kernel = fastest(grid, atoms, box, compiled=COMPILES)
@@ -93,6 +103,7 @@ def find_minimum(
         box,
         min_distance=min_distance,
         softening=softening,
+        zones=zones,
         best=best,
         progress=_ignore if progress is None else progress,
     )

@@ -104,6 +104,7 @@ def branch_and_bound_minimum(
     *,
     min_distance: float,
     softening: float,
+    zones: NDArray[np.float64],
     best: Minimum | None,
     progress: Progress,
 ) -> Minimum | None:
@@ -117,11 +118,12 @@ def branch_and_bound_minimum(
             box,
             min_distance=min_distance,
             softening=softening,
+            zones=zones,
             best=best,
             progress=progress,
         )
     search = _BranchAndBound(
-        grid, atoms, box, min_distance=min_distance, softening=softening, best=best
+        grid, atoms, box, min_distance=min_distance, softening=softening, zones=zones, best=best
     )
     done = 0
     with np.errstate(all="ignore"):  # what is not finite rules nothing out
@@ -140,6 +142,7 @@ def branch_and_bound_minimum(
             left,
             min_distance=min_distance,
             softening=softening,
+            zones=zones,
             best=best,
             progress=lambda points: progress(done + points),
         )
@@ -158,6 +161,7 @@ class _BranchAndBound:
         *,
         min_distance: float,
         softening: float,
+        zones: NDArray[np.float64],
         best: Minimum | None,
     ) -> None:
         acts = acting(atoms)
@@ -165,8 +169,8 @@ class _BranchAndBound:
         sources = sources_of(grid, atoms, min_distance, softening)
         axes = (grid.axis(0), grid.axis(1), grid.axis(2))
         self.survivors = Survivors(grid, atoms, acts, best=best, **options)
-        self._points = Points(grid, atoms, acts, **options)
-        self._search = Search(axes=axes, sources=sources, **options)
+        self._points = Points(grid, atoms, acts, zones=zones, **options)
+        self._search = Search(axes=axes, sources=sources, zones=zones, **options)
         self._grid, self._atoms = grid, atoms
         self._upper = math.inf if best is None else best.value
         self._slack = 2.0 * (atoms.count + 512) * 2.0**-53

@@ -14,6 +14,8 @@ from app_tier.kernels.rows import error_factor, slabs, sums, weights_of
 from app_tier.kernels.survivors import Survivors
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from app_tier.kernels.kernel import Progress
     from gridwell.domain.atoms import Atoms
     from gridwell.domain.grid import Box, Grid
@@ -27,6 +29,7 @@ def direct_minimum(
     *,
     min_distance: float,
     softening: float,
+    zones: NDArray[np.float64],
     best: Minimum | None,
     progress: Progress,
 ) -> Minimum | None:
@@ -45,7 +48,7 @@ def direct_minimum(
                 progress(done + int(slab.points * share))
                 if share == 1.0:
                     value, size = found[..., 0], found[..., 1]
-                    good = np.isfinite(size)
+                    good = np.isfinite(size) & slab.outside(grid, zones)
                     margin = slack * size[good]
                     for _ in survivors.add(
                         slab.indices(grid)[good], value[good] - margin, value[good] + margin

@@ -12,6 +12,7 @@ from app_tier.kernels.bounds import bounds
 from app_tier.kernels.boxes import cut, product, whole
 from app_tier.kernels.far import NOTHING, Field, split
 from app_tier.kernels.sources import ENERGY, RADIUS, RUN, WIDER
+from gridwell.domain.zones import engulfed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,6 +37,7 @@ class Search:
     sources: Sources
     min_distance: float
     softening: float
+    zones: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +116,10 @@ def cut_and_bounded(
     """
     pieces = cut(search.axes, family.box)
     near, void = _bounds(search, family.near, pieces, family.centre)
-    low = product([p.low for p in pieces]) - family.centre
-    high = product([p.high for p in pieces]) - family.centre
+    low, high = product([p.low for p in pieces]), product([p.high for p in pieces])
+    void |= engulfed(search.zones, low, high)
+    low -= family.centre
+    high -= family.centre
     total = near.plus(family.far.below(low, high))
     lower = total.least(low, high) - slack * total.size
     return pieces, np.where(np.isfinite(lower), lower, -np.inf), void

@@ -32,6 +32,9 @@ point with a lesser r^2 of some atom has no bound, but if it surely does not qua
 where r^2 is zero, as the squares of all three differences are, fused with a sum or not; and where
 it is below min_distance^2 by far more than its rounding.
 
+**Zones** rule out boxes and points that lie in one by far more than any rounding, 2^-30 of the
+square; the others are left to `app_tier.kernels.points`, which knows.
+
 **Sums.**  Nothing is reordered: eight sums of each kind stand side by side, for eight parts or for
 every eighth source, so that vectors of them can be added without it.
 
@@ -90,6 +93,33 @@ _BOX_COST: Final = 3000.0
 _SOURCE_COST: Final = 9.0
 _TERM_COST: Final = 1.5
 _PAIR_COST: Final = 0.27
+_ZONE_COST: Final = 3.0
+
+
+def _is_engulfed(zones: NDArray[np.float64], x: float, y: float, z: float, desk: Desk) -> bool:
+    """Whether a box about (x, y, z), of the desk's halves, surely lies in one zone."""
+    for n in range(len(zones)):
+        dx = abs(x - zones[n, 0]) + desk.halves[0]
+        dy = abs(y - zones[n, 1]) + desk.halves[1]
+        dz = abs(z - zones[n, 2]) + desk.halves[2]
+        if (dx * dx + dy * dy + dz * dz) * WIDER < zones[n, 3]:
+            return True
+    return False
+
+
+is_engulfed = compiled(_is_engulfed)
+
+
+def _is_inside(zones: NDArray[np.float64], x: float, y: float, z: float) -> bool:
+    """Whether a point surely lies in a zone."""
+    for n in range(len(zones)):
+        dx, dy, dz = x - zones[n, 0], y - zones[n, 1], z - zones[n, 2]
+        if dx * dx + dy * dy + dz * dz < zones[n, 3]:
+            return True
+    return False
+
+
+is_inside = compiled(_is_inside)
 
 
 def _add_far(block: NDArray[np.float64], count: int, lanes: int, sums: NDArray[np.float64]) -> None:
@@ -586,7 +616,9 @@ def _try_points(tree: Tree, path: Path, desk: Desk, lists: NDArray[np.int32], le
         bound += plus[k] * (1.0 - NEAR_ERROR) + minus[k] * (1.0 + NEAR_ERROR)
         if not np.isfinite(bound) or (nearest[k] < LEAST and tree.softening == 0.0):
             bound = -np.inf
-        if bound <= path.numbers[UPPER]:
+        if bound <= path.numbers[UPPER] and not is_inside(
+            tree.zones, desk.points[0, k], desk.points[1, k], desk.points[2, k]
+        ):
             path.hits[hits] = path.hits[k]
             path.hit_lowers[hits] = bound
             hits += 1
@@ -635,6 +667,11 @@ def _look(tree: Tree, path: Path, desk: Desk, lists: NDArray[np.int32], lanes: i
             continue
         level = box[0]
         half = measure(tree, box[1:], desk)
+        numbers[COST] += _ZONE_COST * len(tree.zones)
+        if is_engulfed(tree.zones, desk.centre[0], desk.centre[1], desk.centre[2], desk):
+            counts[OPEN] = last
+            counts[LEFT] -= points
+            continue
         moved = path.centres[level - 1]
         x, y = desk.centre[0] - moved[0], desk.centre[1] - moved[1]
         move(path.fields[level - 1], desk.field, x, y, desk.centre[2] - moved[2])

@@ -104,6 +104,7 @@ def jit_branch_and_bound_minimum(
     *,
     min_distance: float,
     softening: float,
+    zones: NDArray[np.float64],
     best: Minimum | None,
     progress: Progress,
 ) -> Minimum | None:
@@ -116,11 +117,12 @@ def jit_branch_and_bound_minimum(
             box,
             min_distance=min_distance,
             softening=softening,
+            zones=zones,
             best=best,
             progress=progress,
         )
     search = _BranchAndBound(
-        grid, atoms, box, min_distance=min_distance, softening=softening, best=best
+        grid, atoms, box, min_distance=min_distance, softening=softening, zones=zones, best=best
     )
     done = 0
     with np.errstate(all="ignore"):  # what is not finite rules nothing out
@@ -142,6 +144,7 @@ def jit_branch_and_bound_minimum(
             left,
             min_distance=min_distance,
             softening=softening,
+            zones=zones,
             best=best,
             progress=lambda points: progress(max(done, points + already)),
         )
@@ -166,15 +169,16 @@ class _BranchAndBound:
         *,
         min_distance: float,
         softening: float,
+        zones: NDArray[np.float64],
         best: Minimum | None,
     ) -> None:
         acts = acting(atoms)
         options = {"min_distance": min_distance, "softening": softening}
         sources = sources_of(grid, atoms, min_distance, softening)
         self.survivors = Survivors(grid, atoms, acts, best=best, **options)
-        self._points = Points(grid, atoms, acts, **options)
+        self._points = Points(grid, atoms, acts, zones=zones, **options)
         self._count = atoms.count
-        self._tree = new_tree(grid, sources, **options)
+        self._tree = new_tree(grid, sources, zones=zones, **options)
         self._path = new_path(box)
         self._desk = new_desk(int((sources.parts > 0).sum()))
         self._lists = np.zeros(max(_ROOM, 2 * len(sources.tops)), dtype=np.int32)

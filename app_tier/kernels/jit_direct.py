@@ -54,6 +54,7 @@ def jit_direct_minimum(
     *,
     min_distance: float,
     softening: float,
+    zones: NDArray[np.float64],
     best: Minimum | None,
     progress: Progress,
 ) -> Minimum | None:
@@ -64,6 +65,7 @@ def jit_direct_minimum(
         (box,),
         min_distance=min_distance,
         softening=softening,
+        zones=zones,
         best=best,
         progress=progress,
     )
@@ -76,6 +78,7 @@ def least_of_boxes(
     *,
     min_distance: float,
     softening: float,
+    zones: NDArray[np.float64],
     best: Minimum | None,
     progress: Progress,
 ) -> Minimum | None:
@@ -84,7 +87,7 @@ def least_of_boxes(
     survivors = Survivors(
         grid, atoms, acts, min_distance=min_distance, softening=softening, best=best
     )
-    sums = _Sums(grid, atoms, acts, min_distance=min_distance, softening=softening)
+    sums = _Sums(grid, atoms, acts, min_distance=min_distance, softening=softening, zones=zones)
     done = 0
     for slab in chain.from_iterable(map(slabs, boxes)):
         for share in sums.over(slab):
@@ -110,8 +113,9 @@ class _Sums:
         *,
         min_distance: float,
         softening: float,
+        zones: NDArray[np.float64],
     ) -> None:
-        self._grid = grid
+        self._grid, self._zones = grid, zones
         # Atoms that add nothing are of either sign: on a point, or near it, they still count.
         positive = acts & (atoms.energies > 0)
         weights = np.where(acts, np.abs(atoms.energies), 0.0)
@@ -126,14 +130,12 @@ class _Sums:
         self._careful = max(LEAST, self._nearest_allowed, soft)
         self._total = np.empty((2, 0, 0))
         self._nearest = np.empty((0, 0))
+        self._free = np.empty((0, 0), dtype=np.bool_)
 
     def over(self, slab: Slab) -> Iterator[float]:
         """Sum over a slab's points, and yield again and again what share of the work is done."""
-        # As `Grid.axis` gives them: one rounding for the product, one for the sum.
-        x, y, z = (
-            self._grid.origin[k] + self._grid.spacing[k] * steps
-            for k, steps in enumerate((slab.ix, slab.iy, slab.iz))
-        )
+        x, y, z = slab.coordinates(self._grid)
+        self._free = slab.outside(self._grid, self._zones)
         shape = len(slab.ix), len(slab.iz)
         self._total = np.zeros((2, *shape))
         self._nearest = np.full(shape, np.inf)
@@ -153,7 +155,7 @@ class _Sums:
         self,
     ) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]:
         """Which points of the slab qualify, and bounds below and above the values of those."""
-        good = self._nearest >= self._nearest_allowed
+        good = self._free & (self._nearest >= self._nearest_allowed)
         if self._softening == 0:
             good &= self._nearest > 0
         plus, minus = self._total[:, good]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from app_tier.kernels.jit_boxes import BLOCK, FIELD, LEVELS, PARTS, POINTS, ROWS
+from app_tier.kernels.jit_rows import LEAST
+from app_tier.kernels.nearest import LESS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +29,7 @@ class Tree(NamedTuple):
     z: NDArray[np.float64]
     min_distance: float
     softening: float
+    zones: NDArray[np.float64]  #: x, y, z and a square below which r^2 is surely in, shape (M, 4)
 
 
 class Path(NamedTuple):
@@ -65,8 +68,20 @@ class Desk(NamedTuple):
     totals: NDArray[np.float64]  #: their sums over positive and negative atoms, and the least r^2
 
 
-def new_tree(grid: Grid, sources: Sources, *, min_distance: float, softening: float) -> Tree:
-    """The tree of a problem."""
+def new_tree(
+    grid: Grid,
+    sources: Sources,
+    *,
+    min_distance: float,
+    softening: float,
+    zones: NDArray[np.float64],
+) -> Tree:
+    """The tree of a problem.
+
+    Zones so small that their squares may lose digits rule nothing out here; `Points` knows them.
+    """
+    squares = zones[:, 3] * zones[:, 3]
+    told = np.column_stack([zones[:, :3], squares * LESS])[squares > LEAST]
     return Tree(
         table=sources.table,
         child=sources.child,
@@ -77,6 +92,7 @@ def new_tree(grid: Grid, sources: Sources, *, min_distance: float, softening: fl
         z=grid.axis(2),
         min_distance=min_distance,
         softening=softening,
+        zones=np.ascontiguousarray(told),
     )
 
 

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from gridwell.domain.atoms import Atoms
     from gridwell.domain.grid import Box, Grid
     from gridwell.domain.minimum import Minimum
@@ -24,6 +27,7 @@ class Kernel(Protocol):
         *,
         min_distance: float,
         softening: float,
+        zones: NDArray[np.float64],
         best: Minimum | None,
         progress: Progress,
     ) -> Minimum | None:
@@ -35,6 +39,7 @@ class Kernel(Protocol):
             box: a box of the grid with at least one point.
             min_distance: see `gridwell.domain.potential.potential`.
             softening: see `gridwell.domain.potential.potential`.
+            zones: points in these do not qualify, see `gridwell.domain.zones`.
             best: a canonical value known already, to rule points out with; its point may lie
                 anywhere in the grid.
             progress: to be called at least a few times a second.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from app_tier.kernels.rows import add_products, error_factor, weights_of
+from gridwell.domain.zones import outside
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +28,7 @@ class Points:
         acts: which of them act (`app_tier.kernels.cancel.acting`).
         min_distance: as for `gridwell.domain.potential.potential`.
         softening: the same.
+        zones: the same.
     """
 
     def __init__(
@@ -37,8 +39,10 @@ class Points:
         *,
         min_distance: float,
         softening: float,
+        zones: NDArray[np.float64],
     ) -> None:
         self._grid = grid
+        self._zones = zones
         self._positions = atoms.positions
         self._weights = weights_of(atoms, acts)
         self._nearest = min_distance * min_distance
@@ -79,6 +83,6 @@ class Points:
                         np.maximum(r, self._softening, out=r)
                     np.reciprocal(r, out=r)
                     add_products(sums[part], r, self._weights[:, atoms])
-            good = np.isfinite(sums[:, 1])
+            good = np.isfinite(sums[:, 1]) & outside(self._zones, x, y, z)
             value, margin = sums[good, 0], self._slack * sums[good, 1]
         return good, value - margin, value + margin

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from gridwell.domain.limits import MIN_ENERGY
+from gridwell.domain.zones import outside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +78,21 @@ class Slab:
         _, ny, nz = grid.shape
         return ((self.ix * ny + self.iy) * nz)[:, None] + self.iz
 
+    def coordinates(self, grid: Grid) -> list[NDArray[np.float64]]:
+        """x and y of each row, and z of each point of one.
+
+        As `Grid.axis` gives them: one rounding for the product, one for the sum.
+        """
+        return [
+            grid.origin[k] + grid.spacing[k] * steps
+            for k, steps in enumerate((self.ix, self.iy, self.iz))
+        ]
+
+    def outside(self, grid: Grid, zones: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which points lie in no zone, shape (rows, z)."""
+        x, y, z = self.coordinates(grid)
+        return outside(zones, x[:, None], y[:, None], z)
+
 
 def add_products(target: NDArray[np.float64], r: NDArray[Any], weights: NDArray[Any]) -> None:
     """Add the products of reciprocals, shape (..., K), with both weights, shape (2, K).
@@ -113,11 +129,7 @@ def sums(
     where a point does not qualify.
     """
     rows, length = len(slab.ix), len(slab.iz)
-    # As `Grid.axis` gives them: one rounding for the product, one for the sum.
-    x, y, z = (
-        grid.origin[k] + grid.spacing[k] * steps
-        for k, steps in enumerate((slab.ix, slab.iy, slab.iz))
-    )
+    x, y, z = slab.coordinates(grid)
     nearest_allowed = min_distance * min_distance
     total = np.zeros((rows, length, 2))
     width = min(atoms.count, _ATOMS)

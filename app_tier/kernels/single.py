@@ -68,6 +68,7 @@ def single_minimum(
     *,
     min_distance: float,
     softening: float,
+    zones: NDArray[np.float64],
     best: Minimum | None,
     progress: Progress,
 ) -> Minimum | None:
@@ -78,6 +79,7 @@ def single_minimum(
         (box,),
         min_distance=min_distance,
         softening=softening,
+        zones=zones,
         best=best,
         progress=progress,
     )
@@ -90,11 +92,14 @@ def least_of_boxes(
     *,
     min_distance: float,
     softening: float,
+    zones: NDArray[np.float64],
     best: Minimum | None,
     progress: Progress,
 ) -> Minimum | None:
     """The same for several boxes: what was learned in one, such as the way to sum, serves all."""
-    search = _Filter(grid, atoms, min_distance=min_distance, softening=softening, best=best)
+    search = _Filter(
+        grid, atoms, min_distance=min_distance, softening=softening, zones=zones, best=best
+    )
     done = 0
     # 1/0 on an atom, and then inf - inf: those points are told apart.
     with np.errstate(all="ignore"):
@@ -118,13 +123,14 @@ class _Filter:
         *,
         min_distance: float,
         softening: float,
+        zones: NDArray[np.float64],
         best: Minimum | None,
     ) -> None:
         acts = acting(atoms)
         options = {"min_distance": min_distance, "softening": softening}
         self.survivors = Survivors(grid, atoms, acts, best=best, **options)
-        self._points = Points(grid, atoms, acts, **options)
-        self._grid, self._atoms = grid, atoms
+        self._points = Points(grid, atoms, acts, zones=zones, **options)
+        self._grid, self._atoms, self._zones = grid, atoms, zones
         self._min_distance, self._softening = min_distance, softening
         self._weights = weights_of(atoms, acts)
         self._upper = math.inf if best is None else best.value
@@ -140,6 +146,9 @@ class _Filter:
         """Look at a slab's points, and yield again and again what share of the work is done."""
         if self._pays:
             lower, upper = yield from self._single(slab)
+            if len(self._zones):
+                free = slab.outside(self._grid, self._zones)
+                lower, upper = np.where(free, lower, np.inf), np.where(free, upper, np.inf)
             self._upper = min(self._upper, float(upper.min()))
             again = slab.indices(self._grid)[~(lower > self._upper)]
             self._pays = len(again) <= _POOR * slab.points + _BATCH
@@ -168,7 +177,7 @@ class _Filter:
             yield _FIRST + (1.0 - _FIRST) * share
             if share == 1.0:
                 value, size = found[..., 0], found[..., 1]
-                good = np.isfinite(size)
+                good = np.isfinite(size) & slab.outside(self._grid, self._zones)
                 value, margin = value[good], error_factor(self._atoms) * size[good]
                 indices = slab.indices(self._grid)[good]
                 yield from self._add(indices, value - margin, value + margin)

@@ -16,10 +16,11 @@ from gridwell.domain.errors import GridwellError, InvalidMessage
 from gridwell.domain.grid import Grid
 from gridwell.domain.job import Job, JobError, JobState
 from gridwell.domain.minimum import Minimum
+from gridwell.domain.series import Series
 from gridwell.domain.split import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 Item: TypeAlias = dict[str, Any]
 
@@ -75,6 +76,11 @@ def text_set(values: frozenset[str]) -> Item:
     return {"SS": sorted(values)}
 
 
+def keys(points: Iterable[Minimum]) -> Item:
+    """Points in their order, which no set of strings would keep."""
+    return {"L": [text(point.key()) for point in points]}
+
+
 def error_map(error: JobError) -> Item:
     """Why a job failed."""
     return {"M": {"code": text(error.code), "detail": text(error.detail)}}
@@ -107,6 +113,8 @@ def encode_job(job: Job) -> Item:
         "workers": text_set(job.workers) if job.workers else None,
         "result": None if job.result is None else text(job.result.key()),
         "error": None if job.error is None else error_map(job.error),
+        "series": None if job.series is None else text(_json(job.series.encode())),
+        "points": keys(job.points) if job.points else None,
         "unfinished": None if job.state.terminal else text(_shard(job.id)),
         **{name: _time(getattr(job, name)) for name in _OPTIONAL_TIMES},
     }
@@ -157,6 +165,8 @@ def _decoded(item: Mapping[str, Any]) -> Job:
         workers=frozenset(item.get("workers", {}).get("SS", ())),
         resends=int(item["resends"]["N"]),
         result=_minimum(item.get("result")),
+        series=Series.decode(json.loads(item["series"]["S"])) if "series" in item else None,
+        points=tuple(Minimum.from_key(key["S"]) for key in item.get("points", {}).get("L", ())),
         error=JobError(error["code"]["S"], error["detail"]["S"]) if error else None,
         **{name: float(item[name]["N"]) for name in _OPTIONAL_TIMES if name in item},
     )

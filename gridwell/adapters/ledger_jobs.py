@@ -18,6 +18,7 @@ from gridwell.adapters.ledger_items import (
     error_map,
     job_key,
     job_of_key,
+    keys,
     number,
     number_set,
     text,
@@ -47,6 +48,8 @@ _FINISH: Final = (
     "SET #state = :done, #result = :result, #finished = :now, #expires = :expires "
     "REMOVE #unfinished"
 )
+_POINTS: Final = ", #points = :points"
+_FINISH_SERIES: Final = _FINISH.replace(" REMOVE", f"{_POINTS} REMOVE")
 _CANCEL: Final = "SET #state = :cancelled, #finished = :now, #expires = :expires REMOVE #unfinished"
 _FAIL: Final = (
     "SET #state = :failed, #error = :error, #finished = :now, #expires = :expires "
@@ -114,6 +117,7 @@ class DynamoJobLedger:
         *,
         worker: str,
         now: float,
+        points: tuple[Minimum, ...] = (),
     ) -> Job | None:
         """See `gridwell.domain.ports.JobLedger`."""
         key = job_key(job)
@@ -125,9 +129,11 @@ class DynamoJobLedger:
         if best is not None:
             merged, item = self._table.update(
                 key,
-                f"{_MERGE}, #best = :best, #best_by = :worker",
+                f"{_MERGE}, #best = :best, #best_by = :worker{_POINTS if points else ''}",
                 f"{_LIVE} AND (attribute_not_exists(#best) OR #best > :best)",
-                values | {"best": text(best.key()), "worker": text(worker)},
+                values
+                | {"best": text(best.key()), "worker": text(worker)}
+                | _points(points),
             )
             if merged and item is not None:
                 return decode_job(item)
@@ -137,11 +143,19 @@ class DynamoJobLedger:
         merged, item = self._table.update(key, _MERGE, _LIVE, values)
         return decode_job(item) if merged and item is not None else None
 
-    def finish(self, job: str, attempt: str, result: Minimum, *, now: float) -> bool:
+    def finish(
+        self,
+        job: str,
+        attempt: str,
+        result: Minimum,
+        *,
+        now: float,
+        points: tuple[Minimum, ...] = (),
+    ) -> bool:
         """See `gridwell.domain.ports.JobLedger`."""
         closed, item = self._table.update(
             job_key(job),
-            _FINISH,
+            _FINISH_SERIES if points else _FINISH,
             "#state = :running AND #attempt = :attempt "
             "AND attribute_exists(#done) AND size(#done) = #n",
             {
@@ -151,7 +165,8 @@ class DynamoJobLedger:
                 "result": text(result.key()),
                 "now": number(now),
                 "expires": number(expiry(now)),
-            },
+            }
+            | _points(points),
         )
         if closed or item is None:
             return closed
@@ -258,6 +273,11 @@ class DynamoJobLedger:
             tuple(found[job] for job in page if job in found),
             job_cursor.encode(keys[limit - 1]) if len(keys) > limit else None,
         )
+
+
+def _points(points: tuple[Minimum, ...]) -> dict[str, Any]:
+    """The value of `_POINTS`, where there are any."""
+    return {"points": keys(points)} if points else {}
 
 
 def _live(attempt: str) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from gridwell.domain.potential import least
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from gridwell.domain.atoms import Atoms
+    from gridwell.domain.grid import Grid
     from gridwell.domain.problem import Problem
 
 _BLOCK: Final = 1 << 16  #: pairs looked at before asking whether a point was found
@@ -29,23 +31,38 @@ def has_no_candidate(problem: Problem) -> bool:
     """
     if problem.min_distance == 0:
         return problem.softening == 0 and _atoms_cover_grid(problem)
-    return problem.pairs <= limits.CHECKED_PAIRS and _none_qualifies(problem)
+    return problem.pairs <= limits.CHECKED_PAIRS and none_qualifies(
+        problem.grid,
+        problem.atoms,
+        min_distance=problem.min_distance,
+        softening=problem.softening,
+    )
 
 
-def _none_qualifies(problem: Problem) -> bool:
-    """Look at the points block by block, up to the first that qualifies: mostly the first one."""
-    points = problem.grid.points
-    rows = max(1, _BLOCK // problem.atoms.count)
+def none_qualifies(
+    grid: Grid,
+    atoms: Atoms,
+    *,
+    min_distance: float,
+    softening: float,
+    zones: NDArray[np.float64] | None = None,
+) -> bool:
+    """Whether no point qualifies, by looking at all pairs.
+
+    Block by block, up to the first point that does: mostly the first one.
+    """
+    rows = max(1, _BLOCK // atoms.count)
     return all(
         least(
-            problem.grid,
-            problem.atoms,
-            np.arange(start, min(start + rows, points), dtype=np.int64),
-            min_distance=problem.min_distance,
-            softening=problem.softening,
+            grid,
+            atoms,
+            np.arange(start, min(start + rows, grid.points), dtype=np.int64),
+            min_distance=min_distance,
+            softening=softening,
+            zones=zones,
         )
         is None
-        for start in range(0, points, rows)
+        for start in range(0, grid.points, rows)
     )
 
 

@@ -54,6 +54,14 @@ def seconds(shape: tuple[int, int, int], atoms: int) -> float:
     return SECONDS_PER_CHUNK + min(summed, SEARCH_SECONDS + atoms * rate)
 
 
+def series_seconds(shape: tuple[int, int, int], atoms: int, count: int) -> float:
+    """Estimated seconds of one core for a series of `count` points, one search each.
+
+    Zones add some: measured, a search among them takes twice as long as the first at most.
+    """
+    return count * seconds(shape, atoms + count)
+
+
 def chunk_count(shape: tuple[int, int, int], atoms: int) -> int:
     """How many chunks a job should be cut into.
 

@@ -15,6 +15,8 @@ from gridwell.domain.potential import least
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from gridwell.domain.atoms import Atoms
+    from gridwell.domain.grid import Grid
     from gridwell.domain.problem import Problem
 
 _WELLS: Final = 24  #: with the corners 32 evaluations, so the cost stays a few sums over the atoms
@@ -28,18 +30,19 @@ def find_incumbent(problem: Problem) -> int | None:
     Returns:
         Its linear index, or None if none of these points qualifies.
     """
+    # Where negative ions are placed, wells are beside positive atoms.
+    atoms = problem.atoms if problem.series is None else problem.series.acting(problem.atoms)
     found = least(
         problem.grid,
-        problem.atoms,
-        _likely_points(problem),
+        atoms,
+        _likely_points(problem.grid, atoms),
         min_distance=problem.min_distance,
         softening=problem.softening,
     )
     return None if found is None else found.index
 
 
-def _likely_points(problem: Problem) -> NDArray[np.int64]:
-    grid, atoms = problem.grid, problem.atoms
+def _likely_points(grid: Grid, atoms: Atoms) -> NDArray[np.int64]:
     last = np.array(grid.shape) - 1
     corners = np.array(np.meshgrid(*((0, end) for end in last), indexing="ij")).reshape(3, -1).T
     count = min(_WELLS, atoms.count)

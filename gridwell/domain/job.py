@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from gridwell.domain.grid import Grid
     from gridwell.domain.minimum import Minimum
+    from gridwell.domain.series import Series
     from gridwell.domain.split import Plan
 
 NO_CANDIDATE_POINT: Final = "no_candidate_point"
@@ -67,6 +68,7 @@ class Job:
     seed: int | None = None  #: the request's own way to write atoms, for people to read
     min_distance: float = 0.0
     softening: float = 0.0
+    series: Series | None = None  #: the points that are wanted; None: the least one
     state: JobState
     attempt: str  #: 16 hex digits, drawn for each run: late messages of an older run never match
     run: int = 1
@@ -82,6 +84,7 @@ class Job:
     resends: int = 0
     moved: float | None = None  #: when a result was last merged
     result: Minimum | None = None
+    points: tuple[Minimum, ...] = ()  #: of a series, in the order in which they were found
     error: JobError | None = None
     finished: float | None = None
     expires: float | None = None
@@ -100,6 +103,11 @@ class Job:
     def points_done(self) -> int:
         """Grid points whose chunk is merged."""
         return sum(self.plan.box(chunk).points for chunk in self.done)
+
+    @property
+    def answer(self) -> tuple[Minimum, ...]:
+        """The points of a done job; of one without a series only the least."""
+        return () if self.result is None else self.points or (self.result,)
 
     def renewable(self, now: float) -> bool:
         """Whether a new request for this job starts a new attempt.

@@ -21,6 +21,9 @@ MAX_ATOMS: Final = 1_000_000
 MAX_SEED: Final = 2**53 - 1  #: the largest integer that every JSON reader keeps exactly
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 
+MAX_SERIES: Final = 200  #: points of one job: their keys are to fit into one message
+MAX_SERIES_SECONDS: Final = 300.0  #: estimated: half of what one chunk may take
+
 MAX_CHUNKS: Final = 256  #: of one job: 19 instances then differ by a few per cent at the end
 MESSAGE_BYTES: Final = 8 * 1024  #: what both queues accept; a chunk message stays below 1 KiB
 CHECKED_PAIRS: Final = 10_000_000  #: up to this many, "no point left" is told at the door

@@ -6,13 +6,15 @@ import dataclasses
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeAlias
 
+from gridwell.domain import limits
 from gridwell.domain.errors import InvalidMessage, OtherVersion
 from gridwell.domain.minimum import Minimum
 
 VERSION: Final = 1
 MINIMUM_KIND: Final = "minimum"  #: the kind of chunk whose result is its least potential
+SERIES_KIND: Final = "series"  #: the kind of chunk, and of its result, that has several points
 ERROR_KIND: Final = "error"  #: the kind of message on the results queue that tells of a failed try
 ERROR_TEXT: Final = 500  #: characters of its text
 MOST_RECEIVES: Final = 99  #: what it says at most; queues give a message up long before
@@ -134,14 +136,58 @@ class ResultMessage(_Message):
             if not isinstance(self.best, str):
                 raise InvalidMessage(f"best {self.best!r} is not text")
             Minimum.from_key(self.best)
-        is_number = isinstance(self.seconds, int | float) and not isinstance(self.seconds, bool)
-        if not is_number or not 0 <= self.seconds < float("inf"):
-            raise InvalidMessage(f"seconds {self.seconds!r} is not a duration")
+        _check_seconds(self.seconds)
 
     @property
     def minimum(self) -> Minimum | None:
         """The least potential found."""
         return None if self.best is None else Minimum.from_key(self.best)
+
+    @property
+    def found(self) -> tuple[Minimum, ...]:
+        """The points of a series: this is of none."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesMessage(_Message):
+    """A finished series: its points in the order in which they were found, none where none qualifies.
+
+    It has a kind of its own, as collectors of a release that knows no series leave that alone.
+    """
+
+    kind: str = SERIES_KIND
+    job: str
+    attempt: str
+    chunk: int
+    plan: str
+    points: tuple[str, ...]  #: keys of minima
+    worker: str
+    seconds: float  #: of computing, on one core
+
+    def __post_init__(self) -> None:
+        if self.kind != SERIES_KIND:
+            raise InvalidMessage(f"kind {self.kind!r} is not {SERIES_KIND!r}")
+        Envelope(job=self.job, attempt=self.attempt, chunk=self.chunk, plan=self.plan)
+        _check(self.worker, _NAME, "worker")
+        _check_seconds(self.seconds)
+        if not isinstance(self.points, tuple | list) or len(self.points) > limits.MAX_SERIES:
+            raise InvalidMessage(f"points are no list of at most {limits.MAX_SERIES} keys")
+        object.__setattr__(self, "points", tuple(self.points))
+        for key in self.points:
+            if not isinstance(key, str):
+                raise InvalidMessage(f"a point {key!r} is not text")
+            Minimum.from_key(key)
+
+    @property
+    def found(self) -> tuple[Minimum, ...]:
+        """The points."""
+        return tuple(map(Minimum.from_key, self.points))
+
+    @property
+    def minimum(self) -> Minimum | None:
+        """The least potential found: that of the first point."""
+        return self.found[0] if self.points else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +236,10 @@ class ErrorMessage(_Message):
         )
 
 
-def decode_report(text: str) -> ResultMessage | ErrorMessage:
+Report: TypeAlias = ResultMessage | SeriesMessage | ErrorMessage
+
+
+def decode_report(text: str) -> Report:
     """What a worker sent to the queue of results.
 
     Raises:
@@ -202,6 +251,8 @@ def decode_report(text: str) -> ResultMessage | ErrorMessage:
         return ResultMessage.decode(text)
     if fields["kind"] == ERROR_KIND:
         return ErrorMessage.decode(text)
+    if fields["kind"] == SERIES_KIND:
+        return SeriesMessage.decode(text)
     raise OtherVersion(f"a result of kind {str(fields['kind'])[:32]!r}, which this release has not")
 
 
@@ -231,6 +282,12 @@ def _is_text(value: Any) -> bool:
 def _check(value: Any, pattern: re.Pattern[str], name: str) -> None:
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise InvalidMessage(f"{name} {value!r} does not match {pattern.pattern}")
+
+
+def _check_seconds(value: Any) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 <= value < float("inf"):
+        raise InvalidMessage(f"seconds {value!r} is not a duration")
 
 
 def _check_count(value: Any, name: str) -> None:

@@ -135,6 +135,7 @@ class JobLedger(Protocol):
         *,
         worker: str,
         now: float,
+        points: tuple[Minimum, ...] = (),
     ) -> Job | None:
         """Add finished chunks, and their least minimum, to a running attempt.
 
@@ -147,13 +148,29 @@ class JobLedger(Protocol):
             best: the least of their minima; None if no point of theirs qualifies.
             worker: who computed them.
             now: the time to record as `moved`.
+            points: those of a series, of which `best` is the first; they are kept with it.
 
         Returns:
             The job after the merge; None if there is no unfinished job of this attempt.
         """
 
-    def finish(self, job: str, attempt: str, result: Minimum, *, now: float) -> bool:
+    def finish(
+        self,
+        job: str,
+        attempt: str,
+        result: Minimum,
+        *,
+        now: float,
+        points: tuple[Minimum, ...] = (),
+    ) -> bool:
         """Close a running attempt as done, if every chunk is merged.
+
+        Args:
+            job: the job.
+            attempt: the attempt.
+            result: the least potential.
+            now: the time to record as `finished`.
+            points: of a series; they take the place of those that were merged.
 
         Returns:
             Whether this call or an earlier one closed it with this result.

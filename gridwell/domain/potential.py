@@ -10,7 +10,7 @@ The canonical value of a point is made so that it depends on no order, chunking,
 * the value is the correctly rounded sum of the terms (`math.fsum`), with -0.0 as 0.0.
 
 A point qualifies when for no atom r2 < min_distance * min_distance and, without softening, for no
-atom r2 = 0.  Kernels only *filter*: they hand the few points that could still be the least to
+atom r2 = 0, and when it lies in no zone (`gridwell.domain.zones`).  Kernels only *filter*: they hand the few points that could still be the least to
 `least`, which decides.
 """
 
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gridwell.domain.minimum import Minimum
+from gridwell.domain.zones import checked, outside
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +36,13 @@ _BLOCK = 1 << 20  #: pairs looked at together: 8 MiB a temporary array
 
 
 def potential(
-    grid: Grid, atoms: Atoms, index: int, *, min_distance: float = 0.0, softening: float = 0.0
+    grid: Grid,
+    atoms: Atoms,
+    index: int,
+    *,
+    min_distance: float = 0.0,
+    softening: float = 0.0,
+    zones: NDArray[np.float64] | None = None,
 ) -> float | None:
     """The canonical potential of one grid point, or None if the point does not qualify.
 
@@ -45,10 +52,12 @@ def potential(
         index: the point's linear index.
         min_distance: points nearer than this to any atom do not qualify.
         softening: distances below this count as this, so that no term is infinite.
+        zones: points in these do not qualify, see `gridwell.domain.zones`.
     """
-    terms = _terms(
-        np.array([grid.point(index)]), atoms, min_distance=min_distance, softening=softening
-    )
+    point = np.array([grid.point(index)])
+    if not outside(checked(zones), *point.T).all():
+        return None
+    terms = _terms(point, atoms, min_distance=min_distance, softening=softening)
     return None if terms is None else _sum(terms[0])
 
 
@@ -59,6 +68,7 @@ def least(
     *,
     min_distance: float = 0.0,
     softening: float = 0.0,
+    zones: NDArray[np.float64] | None = None,
 ) -> Minimum | None:
     """The least canonical potential among candidate points, or None if none qualifies.
 
@@ -76,7 +86,9 @@ def least(
         candidates: linear indices, int64 of shape (M,), in any order.
         min_distance: see `potential`.
         softening: see `potential`.
+        zones: see `potential`.
     """
+    excluded = checked(zones)
     slack = 2.0 * (atoms.count + 8) * 2.0**-53
     rows = max(1, _BLOCK // atoms.count)
     kept: list[NDArray[np.int64]] = []
@@ -85,6 +97,7 @@ def least(
         block = np.asarray(candidates[start : start + rows], dtype=np.int64)
         points = _points(grid, block)
         good = _qualifies(points, atoms, min_distance=min_distance, softening=softening)
+        good &= outside(excluded, *points.T)
         block, points = block[good], points[good]
         if not len(block):
             continue

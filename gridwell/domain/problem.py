@@ -15,6 +15,7 @@ from gridwell.domain.canonical import canonical_json, sha_of
 from gridwell.domain.errors import Fault, InvalidJob, InvalidMessage, OtherVersion
 from gridwell.domain.grid import Grid
 from gridwell.domain.potential import FORMULA_VERSION
+from gridwell.domain.series import Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ FORMAT: Final = 1  #: of the stored file
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
-    """What is asked: find the least potential of these atoms on this grid.
+    """What is asked: find the least potential of these atoms on this grid, or a series of points.
 
     Attributes:
         grid: the points.
@@ -33,6 +34,7 @@ class Problem:
         softening: distances below this count as this.
         incumbent: linear index of a point that is likely to be low, a hint for kernels: not part
             of the identity, and never able to change the answer.
+        series: the points that are wanted; None: the least one.
         sha: the problem's identity, in hex.
 
     Raises:
@@ -44,6 +46,7 @@ class Problem:
     min_distance: float = 0.0
     softening: float = 0.0
     incumbent: int | None = None
+    series: Series | None = None
     sha: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -52,8 +55,20 @@ class Problem:
         if hint is not None and not (isinstance(hint, int) and 0 <= hint < self.grid.points):
             # A kernel would take such a point's value for one of the grid's.
             faults.append(Fault("/incumbent", f"{hint!r} is not a point of the grid"))
+        series = self.series
+        if series is not None and self.atoms.count + series.count > limits.MAX_ATOMS and series.ion:
+            faults.append(
+                Fault(
+                    series.path,
+                    f"{series.count} ions and {self.atoms.count} atoms are more than "
+                    f"{limits.MAX_ATOMS}",
+                )
+            )
         if faults:
             raise InvalidJob(*faults)
+        if series is not None and series.is_plain:
+            # One problem, whichever way it was asked.
+            object.__setattr__(self, "series", None)
         object.__setattr__(self, "sha", sha_of({**self._options(), "atoms": self.atoms.sha()}))
 
     @property
@@ -96,6 +111,7 @@ class Problem:
                 header["min_distance"],
                 header["softening"],
                 header["incumbent"],
+                Series.decode(header.get("series")),
             )
         except InvalidMessage:
             raise
@@ -107,7 +123,7 @@ class Problem:
         return problem
 
     def _options(self) -> dict[str, Any]:
-        return {
+        options: dict[str, Any] = {
             "formula": FORMULA_VERSION,
             "origin": [float(value) for value in self.grid.origin],
             "spacing": [float(value) for value in self.grid.spacing],
@@ -115,6 +131,8 @@ class Problem:
             "min_distance": float(self.min_distance),
             "softening": float(self.softening),
         }
+        # Left out, so that problems without one keep the sha that they had before there were any.
+        return options if self.series is None else options | {"series": self.series.encode()}
 
 
 def _check_versions(header: dict[str, Any], sha: str) -> None:

@@ -20,8 +20,10 @@ from gridwell.domain.atoms import Atoms
 from gridwell.domain.grid import Box, Grid
 from gridwell.domain.minimum import Minimum
 from gridwell.domain.problem import Problem
+from gridwell.domain.zones import NO_ZONES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import ModuleType
 
     from numpy.typing import NDArray
@@ -58,6 +60,7 @@ class Case:
     problem: Problem
     box: Box
     incumbent: int | None
+    zones: NDArray[np.float64]
 
 
 def case(number: int) -> Case:
@@ -80,7 +83,21 @@ def case(number: int) -> Case:
         (x0, x1), (y0, y1), (z0, z1) = ((a, max(b, a + 1)) for a, b in ends)
         box = Box((x0, y0, z0), (x1, y1, z1))
     incumbent = draw.randrange(grid.points) if draw.random() < 0.3 else None
-    return Case(problem=problem, box=box, incumbent=incumbent)
+    return Case(problem=problem, box=box, incumbent=incumbent, zones=_zones(draw, grid))
+
+
+def _zones(draw: random.Random, grid: Grid) -> NDArray[np.float64]:
+    """Mostly around points of the grid, where r2 and the radius's square are often equal."""
+    if draw.random() < 0.6:
+        return NO_ZONES
+    rows = []
+    for _ in range(draw.choice([1, 2, 5, 30])):
+        centre = list(grid.point(draw.randrange(grid.points)))
+        if draw.random() < 0.3:
+            centre = [x + draw.uniform(-2, 2) * s for x, s in zip(centre, grid.spacing, strict=True)]
+        radius = draw.choice([0.0, 1.0, 2.0, 3.0, draw.uniform(0, 5), 1e-200, 50.0])
+        rows.append([*centre, radius * draw.choice(grid.spacing)])
+    return np.array(rows)
 
 
 def _grid(draw: random.Random, kind: str) -> Grid:
@@ -169,7 +186,7 @@ def brute_force(of: Case) -> Minimum | None:
     best: tuple[float, int] | None = None
     rows = max(1, (1 << 20) // problem.atoms.count)
     for start in range(0, len(indices), rows):
-        for found in _values(problem, indices[start : start + rows]):
+        for found in _values(problem, indices[start : start + rows], of.zones):
             best = found if best is None else min(best, found)
     return None if best is None else Minimum(*best)
 
@@ -181,7 +198,9 @@ def _indices(grid: Grid, box: Box) -> NDArray[np.int64]:
     return flat
 
 
-def _values(problem: Problem, indices: NDArray[np.int64]) -> list[tuple[float, int]]:
+def _values(
+    problem: Problem, indices: NDArray[np.int64], zones: NDArray[np.float64] = NO_ZONES
+) -> list[tuple[float, int]]:
     grid, atoms = problem.grid, problem.atoms
     d = [
         (grid.origin[k] + grid.spacing[k] * steps)[:, None] - atoms.positions[:, k]
@@ -191,11 +210,20 @@ def _values(problem: Problem, indices: NDArray[np.int64]) -> list[tuple[float, i
     distance = np.maximum(np.sqrt(r2), problem.softening)
     good = ~(r2 < problem.min_distance * problem.min_distance).any(axis=1)
     good &= (distance > 0).all(axis=1)
+    places = [grid.point(index) for index in indices.tolist()] if len(zones) else []
+    for row, place in enumerate(places):
+        good[row] &= not any(_in_zone(place, zone) for zone in zones.tolist())
     terms = atoms.energies / distance[good]
     return [
         (math.fsum(row) + 0.0, int(index))
         for row, index in zip(terms.tolist(), indices[good], strict=True)
     ]
+
+
+def _in_zone(place: Sequence[float], zone: Sequence[float]) -> bool:
+    dx, dy, dz = (place[k] - zone[k] for k in range(3))
+    r2 = dx * dx + dy * dy + dz * dz
+    return r2 < zone[3] * zone[3] or r2 == 0
 
 
 def brute_force_values(problem: Problem) -> NDArray[np.float64]:
@@ -219,4 +247,5 @@ def options_of(of: Case) -> dict[str, Any]:
         "min_distance": of.problem.min_distance,
         "softening": of.problem.softening,
         "incumbent": of.incumbent,
+        "zones": of.zones,
     }

@@ -16,6 +16,7 @@ from app_tier.kernels.points import Points
 from app_tier.kernels.quadratic import Quadratics
 from app_tier.kernels.sources import ENERGY, FIRST, FLOOR, PLACE, RADIUS, SECOND, sources_of
 from gridwell.domain.grid import Box
+from gridwell.domain.zones import NO_ZONES
 from tests.builders import a_problem
 from tests.kernels.cases import KINDS, brute_force_values, case
 
@@ -36,6 +37,7 @@ def all_bounds(problem: Problem, gap: float) -> Iterator[tuple[Box, float, bool]
         sources=sources,
         min_distance=problem.min_distance,
         softening=problem.softening,
+        zones=NO_ZONES,
     )
     todo: list[tuple[Family, Box]] = [(root(search, grid.box), grid.box)]
     while todo:
@@ -147,7 +149,8 @@ def test_the_least_of_a_quadratic_is_met_in_its_box_and_not_undercut() -> None:
 def test_bounds_of_single_points_hold_their_canonical_values(number: int) -> None:
     problem = case(number).problem
     options = {"min_distance": problem.min_distance, "softening": problem.softening}
-    points = Points(problem.grid, problem.atoms, acting(problem.atoms), **options)
+    acts = acting(problem.atoms)
+    points = Points(problem.grid, problem.atoms, acts, zones=NO_ZONES, **options)
     indices = np.arange(problem.grid.points)
     true = brute_force_values(problem).ravel()
 

@@ -14,6 +14,7 @@ from app_tier.kernels.single import least_of_boxes
 from gridwell.domain.atoms import Atoms, random_atoms
 from gridwell.domain.grid import Box, Grid
 from gridwell.domain.problem import Problem
+from gridwell.domain.zones import NO_ZONES
 from tests.builders import a_problem
 from tests.kernels.cases import KINDS, Case, brute_force, case, differs, options_of, salt
 
@@ -45,7 +46,7 @@ def test_rock_salt_whose_points_all_tie_has_the_lowest_index_of_the_least(
     kernel: str, jitter: float
 ) -> None:
     problem = salt(12, jitter)
-    whole = Case(problem=problem, box=problem.grid.box, incumbent=None)
+    whole = Case(problem=problem, box=problem.grid.box, incumbent=None, zones=NO_ZONES)
 
     assert not differs(searched(whole, kernel), brute_force(whole))
 
@@ -70,7 +71,7 @@ def test_atoms_on_every_second_point_never_win(kernel: str) -> None:
     places = np.argwhere(np.indices((10, 10, 10)).sum(axis=0) % 2 == 0).astype(np.float64)
     energies = np.where(np.arange(len(places)) % 3, -1.0, 0.5)
     problem = Problem(Grid.cube(10), Atoms(places, energies))
-    whole = Case(problem=problem, box=problem.grid.box, incumbent=None)
+    whole = Case(problem=problem, box=problem.grid.box, incumbent=None, zones=NO_ZONES)
 
     assert not differs(searched(whole, kernel), brute_force(whole))
 
@@ -95,7 +96,7 @@ def test_beyond_its_budget_all_pairs_are_summed_of_what_is_left(
 
     monkeypatch.setattr(search, "least_of_boxes", spy)
     monkeypatch.setattr(search, "_ROW", 0, raising=False)  # short rows as cheap as long ones
-    whole = Case(problem=problem, box=problem.grid.box, incumbent=None)
+    whole = Case(problem=problem, box=problem.grid.box, incumbent=None, zones=NO_ZONES)
 
     least = searched(whole, kernel)
 

@@ -16,6 +16,7 @@ from app_tier.kernels.jit_state import new_desk, new_path, new_tree
 from app_tier.kernels.sources import sources_of
 from gridwell.domain.atoms import Atoms
 from gridwell.domain.grid import Box, Grid
+from gridwell.domain.zones import NO_ZONES
 from tests.builders import a_problem
 from tests.kernels.cases import KINDS, brute_force_values, case, salt
 
@@ -34,7 +35,7 @@ def looked_at(problem: Problem, gap: float, upper: float = np.inf) -> Iterator[L
     """Of each box looked at: its parts with their bounds, and its points with theirs."""
     options = {"min_distance": problem.min_distance, "softening": problem.softening}
     sources = sources_of(problem.grid, problem.atoms, *options.values())
-    tree = new_tree(problem.grid, sources, **options)
+    tree = new_tree(problem.grid, sources, zones=NO_ZONES, **options)
     path, desk = new_path(problem.grid.box), new_desk(int((sources.parts > 0).sum()))
     lists = np.zeros(1 << 16, dtype=np.int32)
     lists[: len(sources.tops)] = sources.tops
@@ -195,6 +196,7 @@ def test_what_is_left_is_summed_box_by_box() -> None:
         halves,
         min_distance=0.0,
         softening=0.0,
+        zones=NO_ZONES,
         best=None,
         progress=seen.append,
     )

@@ -70,6 +70,7 @@ class MemoryLedger:
         *,
         worker: str,
         now: float,
+        points: tuple[Minimum, ...] = (),
     ) -> Job | None:
         """See `gridwell.domain.ports.JobLedger`."""
         with self._lock:
@@ -83,12 +84,21 @@ class MemoryLedger:
                 done=stored.done | chunks,
                 best=least,
                 best_by=stored.best_by if least == stored.best else worker,
+                points=stored.points if least == stored.best else points,
                 workers=stored.workers | {worker},
                 moved=now,
             )
             return merged
 
-    def finish(self, job: str, attempt: str, result: Minimum, *, now: float) -> bool:
+    def finish(
+        self,
+        job: str,
+        attempt: str,
+        result: Minimum,
+        *,
+        now: float,
+        points: tuple[Minimum, ...] = (),
+    ) -> bool:
         """See `gridwell.domain.ports.JobLedger`."""
         with self._lock:
             stored = self._jobs.get(job)
@@ -99,6 +109,7 @@ class MemoryLedger:
                     stored,
                     state=JobState.DONE,
                     result=result,
+                    points=points,
                     finished=now,
                     expires=expiry(now),
                 )

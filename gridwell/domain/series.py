@@ -1,0 +1,186 @@
+"""A series: several points, each the least where those found before it allow none.
+
+The first point is the least of the grid.  Each next one is the least among the points that lie in
+no zone of radius `min_separation` around an earlier one (`gridwell.domain.zones`); a place is never
+found twice, whatever the radius.
+
+With an ion, one of that energy q, +1 or -1, is put at each point that is found, and what is
+minimised is q times the potential: the energy of the next ion.  From then on it is an atom as any
+other, that repels the next ones and keeps them at `min_distance`.  As q times e and q times q are
+exact, so is that: q V is the potential of atoms of energies q e, where each ion has the energy 1.
+
+A series is greedy, so those of fewer points are its beginnings.  No value is less than the one
+before: points only drop out, and terms that are not negative are added to sums that are rounded
+once.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from gridwell.domain import limits
+from gridwell.domain.atoms import Atoms
+from gridwell.domain.candidates import none_qualifies
+from gridwell.domain.errors import Fault, InvalidJob
+from gridwell.domain.minimum import Minimum
+from gridwell.domain.potential import potential
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from gridwell.domain.grid import Grid
+    from gridwell.domain.problem import Problem
+
+NO_ION: Final = 0
+IONS: Final = (1, -1)  #: energies of ions that can be placed
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """How many points are wanted, and how one bears upon the next.
+
+    Attributes:
+        count: how many.
+        min_separation: how far from one another they are, at least.
+        ion: the energy of the ion that is placed at each; 0: none is.
+
+    Raises:
+        InvalidJob: if a value lies outside the limits.
+    """
+
+    count: int
+    min_separation: float = 0.0
+    ion: int = NO_ION
+
+    def __post_init__(self) -> None:
+        if faults := tuple(self._faults()):
+            raise InvalidJob(*faults)
+
+    @property
+    def path(self) -> str:
+        """Where a request says how many: a JSON pointer."""
+        return "/place/count" if self.ion else "/top"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it asks for no more than the least potential."""
+        return self.count == 1 and not self.ion
+
+    def encode(self) -> list[float]:
+        """The series as JSON holds it."""
+        return [self.count, float(self.min_separation), self.ion]
+
+    @classmethod
+    def decode(cls, value: Any) -> Series | None:
+        """The series that `encode` gave, or None of None.
+
+        Raises:
+            TypeError: if it is none (or ValueError).
+            InvalidJob: if it lies outside the limits.
+        """
+        if value is None:
+            return None
+        count, separation, ion = value
+        if type(count) is not int or type(ion) is not int or type(separation) not in (int, float):
+            raise TypeError(f"{value!r} is not a series")
+        return cls(count, float(separation), ion)
+
+    def acting(self, atoms: Atoms) -> Atoms:
+        """The atoms whose potential is minimised: where the ion is negative, of opposite energy."""
+        return atoms if self.ion >= 0 else Atoms(atoms.positions, -atoms.energies)
+
+    def with_found(self, acting: Atoms, grid: Grid, index: int) -> Atoms:
+        """The atoms that act on the points after one that was found."""
+        if not self.ion:
+            return acting
+        positions = np.concatenate([acting.positions, [grid.point(index)]])
+        return Atoms(positions, np.append(acting.energies, float(self.ion * self.ion)))
+
+    def zone(self, grid: Grid, index: int) -> list[float]:
+        """The zone around a point that was found."""
+        return [*grid.point(index), self.min_separation]
+
+    def potential_of(self, value: float) -> float:
+        """The potential of a point whose value, q times it, was minimised."""
+        return value * (self.ion or 1) + 0.0
+
+    def _faults(self) -> Iterator[Fault]:
+        if not 1 <= self.count <= limits.MAX_SERIES:
+            what = "ions" if self.ion else "points"
+            yield Fault(
+                self.path, f"{self.count} is not between 1 and {limits.MAX_SERIES} {what} of a job"
+            )
+        if not 0 <= self.min_separation <= limits.MAX_DISTANCE:
+            yield Fault(
+                "/place/min_separation" if self.ion else "/min_separation",
+                f"{self.min_separation!r} is not a distance between 0 and {limits.MAX_DISTANCE:g}",
+            )
+        if self.ion not in (NO_ION, *IONS):
+            yield Fault("/place/energy", f"{self.ion!r} is neither 1 nor -1")
+
+
+def steps(
+    problem: Problem, search: Callable[[Atoms, NDArray[np.float64], int | None], Minimum | None]
+) -> Iterator[Minimum]:
+    """The points of a problem's series, each as `search` finds it, until none is left.
+
+    Args:
+        problem: the problem; one without a series asks for one point.
+        search: takes the atoms that act, the zones and perhaps a likely point; gives the least.
+    """
+    series = problem.series or Series(1)
+    acting = series.acting(problem.atoms)
+    zones: list[list[float]] = []
+    hint = problem.incumbent
+    for _ in range(series.count):
+        found = search(acting, np.array(zones).reshape(-1, 4), hint)
+        if found is None:
+            return
+        yield found
+        hint = None
+        zones.append(series.zone(problem.grid, found.index))
+        acting = series.with_found(acting, problem.grid, found.index)
+
+
+def flaw(problem: Problem, points: Sequence[Minimum]) -> str | None:
+    """Why these cannot be the points of a problem's series; None if all that is cheap to see fits.
+
+    Each point is evaluated canonically, with the ions that were placed before it.  What is not
+    seen is a lesser point that was overlooked, nor, in a large problem, one that was left out.
+    """
+    wanted = 1 if problem.series is None else problem.series.count
+    if not 1 <= len(points) <= wanted:
+        return f"there are {len(points)} points, and {wanted} were asked for"
+    told = iter(points)
+    wrong: list[str] = []
+
+    def check(acting: Atoms, zones: NDArray[np.float64], _hint: int | None) -> Minimum | None:
+        point = next(told, None)
+        options = {"min_distance": problem.min_distance, "softening": problem.softening}
+        if point is None:
+            few = problem.grid.points * acting.count <= limits.CHECKED_PAIRS
+            if few and not none_qualifies(problem.grid, acting, zones=zones, **options):
+                wrong.append(f"there are {len(points)} points, and another one qualifies")
+            return None
+        inside = 0 <= point.index < problem.grid.points
+        true = None
+        if inside:
+            true = potential(problem.grid, acting, point.index, zones=zones, **options)
+        if true is None:
+            wrong.append(f"point {point.index} does not qualify")
+        elif point.key() != Minimum(true, point.index).key():
+            wrong.append(f"{point.value!r} at point {point.index}, whose potential is {true!r}")
+        return None if wrong else point
+
+    found = list(steps(problem, check))
+    if wrong:
+        return wrong[0]
+    if any(later.value < earlier.value for earlier, later in itertools.pairwise(found)):
+        return "a later value is less than an earlier one"
+    return None
