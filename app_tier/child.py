@@ -19,8 +19,8 @@ from app_tier.handlers import HANDLERS
 from gridwell.domain.problem import Problem
 
 if TYPE_CHECKING:
+    from app_tier.compute import Found
     from gridwell.domain.grid import Box
-    from gridwell.domain.minimum import Minimum
 
 CELLS: Final = 2  #: tasks that a child may have: one computing, one waiting for its turn
 KEPT_PROBLEMS: Final = 2  #: problems that a child keeps: as many as tasks it may have
@@ -59,7 +59,7 @@ def ready() -> int:
 
 def run(
     cell: int, kind: str, sha: str, data: bytes | None, box: Box, incumbent: int | None
-) -> tuple[Minimum | None, float]:
+) -> tuple[Found, float]:
     """Compute a chunk.
 
     Args:
@@ -84,8 +84,8 @@ def run(
     # First the problem, also for a task that is stopped: the parent counts on it being kept.
     problem = _recall(sha, data)
     progress(0)
-    best = HANDLERS[kind](problem, box, incumbent, progress)
-    return best, time.perf_counter() - start
+    found = HANDLERS[kind](problem, box, incumbent, progress)
+    return found, time.perf_counter() - start
 
 
 def _recall(sha: str, data: bytes | None) -> Problem:

@@ -26,12 +26,21 @@ class ChunkTask:
     incumbent: int | None  #: a likely point, if the worker knows a better one than the problem
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a handler found."""
+
+    best: Minimum | None  #: None: no point qualified
+    points: tuple[Minimum, ...] = ()  #: of a series
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How a task ended: with `error` it failed, and without, `best` is its result."""
 
     ticket: int
     best: Minimum | None = None  #: None: no point qualified
+    points: tuple[Minimum, ...] = ()  #: of a series
     seconds: float = 0.0  #: of computing, on one core
     error: str | None = None
     code: str = MACHINE_FAILED  #: of the error, one of `gridwell.domain.failure`'s

@@ -24,8 +24,7 @@ from gridwell.domain.failure import (
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from app_tier.compute import ChunkTask
-    from gridwell.domain.minimum import Minimum
+    from app_tier.compute import ChunkTask, Found
 
 LOST: Final = "its compute process died"
 #: What pure code raises on every machine alike; memory, files and the like may fail on one alone.
@@ -44,7 +43,7 @@ _OF_THE_CODE: Final = (
 class _Running:
     task: ChunkTask
     cell: int
-    future: Future[tuple[Minimum | None, float]]
+    future: Future[tuple[Found, float]]
     wanted: bool = True
 
 
@@ -66,7 +65,7 @@ class Lane:
         return len(self._tasks)
 
     @property
-    def futures(self) -> list[Future[tuple[Minimum | None, float]]]:
+    def futures(self) -> list[Future[tuple[Found, float]]]:
         """What to wait for."""
         return [running.future for running in self._tasks.values()]
 
@@ -146,8 +145,8 @@ class Lane:
         ticket = running.task.ticket
         error = running.future.exception() if running.future.done() else BrokenProcessPool()
         if error is None:
-            best, seconds = running.future.result()
-            return Outcome(ticket=ticket, best=best, seconds=seconds)
+            found, seconds = running.future.result()
+            return Outcome(ticket=ticket, best=found.best, points=found.points, seconds=seconds)
         words = str(error) if isinstance(error, GridwellError) else f"{error!r}"
         code = _code(error)
         return Outcome(ticket=ticket, error=LOST if code == PROCESS_DIED else words, code=code)
@@ -182,7 +181,7 @@ class Lane:
                 self.submit(running.task)
 
 
-def _is_lost(future: Future[tuple[Minimum | None, float]]) -> bool:
+def _is_lost(future: Future[tuple[Found, float]]) -> bool:
     """Whether a dead process took the task's end with it; it may be yet to say so."""
     return not future.done() or isinstance(future.exception(), BrokenProcessPool)
 

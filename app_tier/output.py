@@ -8,7 +8,7 @@ from app_tier.bench import receipts
 from app_tier.lease import LEASE_SECONDS, Renewal
 from gridwell.domain.errors import ServiceBusy
 from gridwell.domain.failure import STUCK
-from gridwell.domain.messages import ResultMessage
+from gridwell.domain.messages import SERIES_KIND, ResultMessage, SeriesMessage
 
 if TYPE_CHECKING:
     from app_tier.bench import Bench
@@ -103,6 +103,16 @@ class Output:
 
     def _result(self, held: Held, outcome: Outcome) -> str:
         message = held.message
+        if message.kind == SERIES_KIND:
+            return SeriesMessage(
+                job=message.job,
+                attempt=message.attempt,
+                chunk=message.chunk,
+                plan=message.plan,
+                points=tuple(point.key() for point in outcome.points),
+                worker=self._worker,
+                seconds=outcome.seconds,
+            ).encode()
         return ResultMessage(
             job=message.job,
             attempt=message.attempt,

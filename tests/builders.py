@@ -63,9 +63,10 @@ def a_job(problem: Problem | None = None, *, chunks: int = 4, **changes: Any) ->
         atom_count=problem.atoms.count,
         min_distance=problem.min_distance,
         softening=problem.softening,
+        series=problem.series,
         state=JobState.QUEUED,
         attempt=ATTEMPT,
-        plan=split(problem.grid.shape, chunks),
+        plan=split(problem.grid.shape, chunks if problem.series is None else 1),
         created=NOW,
         deadline=NOW + DEADLINE_SECONDS,
     )

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from gridwell.domain.minimum import Minimum
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from gridwell.domain.grid import Box, Grid
     from gridwell.domain.problem import Problem
 
@@ -17,8 +19,15 @@ def true_value(problem: Problem, triple: tuple[int, int, int]) -> float | None:
     """The canonical potential of one point; None if it does not qualify."""
     grid = problem.grid
     px, py, pz = (grid.origin[k] + grid.spacing[k] * triple[k] for k in range(3))
+    return _value(problem, problem.atoms.rows().tolist(), (px, py, pz))
+
+
+def _value(
+    problem: Problem, rows: Iterable[Sequence[float]], place: tuple[float, float, float]
+) -> float | None:
+    px, py, pz = place
     terms = []
-    for ax, ay, az, energy in problem.atoms.rows().tolist():
+    for ax, ay, az, energy in rows:
         dx, dy, dz = px - ax, py - ay, pz - az
         r2 = dx * dx + dy * dy + dz * dz
         if r2 < problem.min_distance * problem.min_distance:
@@ -40,6 +49,36 @@ def true_minimum(problem: Problem, box: Box | None = None) -> Minimum | None:
             found = (value, linear_index(problem.grid, triple))
             best = found if best is None else min(best, found)
     return None if best is None else Minimum(*best)
+
+
+def true_series(problem: Problem) -> tuple[Minimum, ...]:
+    """The points of a series, by trying each point of the grid for each of them."""
+    series = problem.series
+    assert series is not None
+    rows = [(x, y, z, -e if series.ion < 0 else e) for x, y, z, e in problem.atoms.rows().tolist()]
+    found: list[tuple[float, int]] = []
+    places: list[tuple[float, float, float]] = []
+    while len(found) < series.count:
+        best: tuple[float, int] | None = None
+        for index in range(problem.grid.points):
+            place = problem.grid.point(index)
+            if not any(_within(place, other, series.min_separation) for other in places):
+                value = _value(problem, rows, place)
+                if value is not None and (best is None or value < best[0]):
+                    best = (value, index)
+        if best is None:
+            break
+        found.append(best)
+        places.append(problem.grid.point(best[1]))
+        if series.ion:
+            rows.append((*places[-1], 1.0))
+    return tuple(Minimum(*each) for each in found)
+
+
+def _within(a: Sequence[float], b: Sequence[float], radius: float) -> bool:
+    dx, dy, dz = (a[k] - b[k] for k in range(3))
+    r2 = dx * dx + dy * dy + dz * dz
+    return r2 < radius * radius or r2 == 0
 
 
 def linear_index(grid: Grid, triple: tuple[int, ...]) -> int:

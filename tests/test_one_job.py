@@ -13,15 +13,21 @@ from hypothesis import strategies as st
 
 from app_tier.bench import Ports
 from app_tier.worker import Habits, Worker
-from gridwell.domain.job import NO_CANDIDATE_POINT, Job, JobState
+from gridwell.domain.errors import InvalidJob
+from gridwell.domain.job import INTEGRITY, NO_CANDIDATE_POINT, Job, JobState
+from gridwell.domain.messages import SeriesMessage
+from gridwell.domain.minimum import Minimum
 from gridwell.domain.objects import record_object
+from gridwell.domain.series import Series, flaw
 from tests.app_tier.world import ManualCompute
-from tests.builders import a_problem
-from tests.oracle import true_minimum
+from tests.builders import a_problem, a_result
+from tests.oracle import true_minimum, true_series
 from tests.web_tier.world import World
 from web_tier.service import NoCandidatePoint, Service
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gridwell.domain.problem import Problem
 
 
@@ -203,3 +209,100 @@ def test_a_job_without_a_point_says_so_in_the_same_words_at_the_door_and_later(
     assert error is not None
     assert error.code == NO_CANDIDATE_POINT
     assert error.detail in str(refused.value)
+
+
+@pytest.mark.parametrize("ion", [0, 1, -1])
+def test_a_series_is_computed_collected_and_read(world: World, ion: int) -> None:
+    problem = a_problem(34, atoms=3, series=Series(4, 9.0, ion))  # a cube that would be cut
+    small = a_problem(6, atoms=3, series=Series(4, 2.5, ion))
+    tier = service(world)
+
+    job, other = tier.submit(problem), tier.submit(small)
+    assert job.plan.chunks == other.plan.chunks == 1
+    assert work_all(world) == 2
+    collect_all(world)
+
+    done = tier.read(other.id)
+    assert done is not None
+    assert (done.state, done.points) == (JobState.DONE, true_series(small))
+    assert done.result == done.points[0]
+    record = json.loads(world.store.objects[record_object(other.id, other.attempt)])
+    assert [each["minimum"] for each in record["Points"]] == [each.value for each in done.points]
+    large = tier.read(job.id)
+    assert large is not None
+    assert flaw(problem, large.points) is None
+
+
+def test_a_series_that_runs_out_of_points_ends_with_those_it_has(world: World) -> None:
+    problem = a_problem(4, atoms=3, series=Series(9, 3.5))
+    tier = service(world)
+
+    job = tier.submit(problem)
+    work_all(world)
+    collect_all(world)
+
+    done = tier.read(job.id)
+    assert done is not None
+    assert done.points == true_series(problem)
+    assert 1 < len(done.points) < 9
+
+
+def test_a_known_series_is_an_answer_without_computing(world: World) -> None:
+    problem = a_problem(6, atoms=9, series=Series(5, 1.0, 1))
+    tier = service(world)
+    tier.submit(problem, client="one")
+    work_all(world)
+    collect_all(world)
+    world.cache.clear()
+
+    other = tier.submit(problem, client="two")
+
+    assert (other.state, other.points) == (JobState.DONE, true_series(problem))
+
+
+def test_a_series_that_would_take_too_long_is_refused_with_a_remedy(world: World) -> None:
+    problem = a_problem(60, atoms=250_000, series=Series(200, 1.0))
+
+    with pytest.raises(InvalidJob, match=r"/top: 200 points.*estimated to take \d+ s.*ask for \d"):
+        service(world).submit(problem)
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        lambda points: (*points[:-1], Minimum(points[-1].value - 1.0, points[-1].index)),
+        lambda points: points[:-1],
+        lambda points: (points[0], points[0]),
+    ],
+)
+def test_a_wrong_series_becomes_no_answer(
+    world: World, lie: Callable[[tuple[Minimum, ...]], tuple[Minimum, ...]]
+) -> None:
+    problem = a_problem(6, atoms=9, series=Series(3, 1.0, 1))
+    job = world.submit(problem)
+    message = SeriesMessage(
+        job=job.id,
+        attempt=job.attempt,
+        chunk=0,
+        plan=job.plan.sha,
+        points=tuple(point.key() for point in lie(true_series(problem))),
+        worker="worker-1",
+        seconds=0.1,
+    )
+
+    world.results.send([message.encode()])
+    collect_all(world)
+
+    error = world.job(job).error
+    assert error is not None
+    assert error.code == INTEGRITY
+
+
+def test_a_result_of_another_kind_than_its_job_is_refused(world: World) -> None:
+    job = world.submit(a_problem(6, atoms=9, series=Series(3, 1.0, 1)))
+    world.results.send([a_result(job, 0, Minimum(-1.0, 2)).encode()])
+
+    collected = world.collector().step()
+
+    assert (collected.merged, world.job(job).best) == (0, None)
+    assert "a result of one kind, and a job of another" in collected.refused[0]

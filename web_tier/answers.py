@@ -16,6 +16,7 @@ from gridwell.domain.errors import GridwellError
 from gridwell.domain.grid import Grid
 from gridwell.domain.job import Job, JobError, JobState
 from gridwell.domain.minimum import Minimum
+from gridwell.domain.series import Series
 from gridwell.domain.split import Plan
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ def encode_final(job: Job) -> bytes:
         "seed": job.seed,
         "min_distance": job.min_distance,
         "softening": job.softening,
+        "series": None if job.series is None else job.series.encode(),
+        "points": [point.key() for point in job.points],
         "state": job.state.value,
         "attempt": job.attempt,
         "run": job.run,
@@ -100,6 +103,8 @@ def decode_final(data: bytes, job: str) -> Job | None:
             seed=fields["seed"],
             min_distance=fields["min_distance"],
             softening=fields["softening"],
+            series=Series.decode(fields.get("series")),
+            points=tuple(map(Minimum.from_key, fields.get("points", ()))),
             state=JobState(fields["state"]),
             attempt=fields["attempt"],
             run=fields["run"],
@@ -184,17 +189,22 @@ def decode_progress(data: bytes, job: str) -> Progress | None:
     return _decode(data, read)
 
 
-def encode_answer(problem: str, minimum: Minimum) -> bytes:
+def encode_answer(problem: str, *points: Minimum) -> bytes:
     """The answer to a problem: a pure function of it, so any client's job may use it."""
-    fields = {"version": _VERSION, "problem": problem, "minimum": minimum.key()}
+    first, *others = (point.key() for point in points)
+    fields: dict[str, Any] = {"version": _VERSION, "problem": problem, "minimum": first}
+    if others:  # those of a single point are as they were before there were series
+        fields["others"] = others
     return canonical_json(fields).encode()
 
 
-def decode_answer(data: bytes, problem: str) -> Minimum | None:
-    """The answer that `encode_answer` gave, or None if the value is not that of `problem`."""
+def decode_answer(data: bytes, problem: str) -> tuple[Minimum, ...] | None:
+    """The points that `encode_answer` gave, or None if the value is not that of `problem`."""
 
-    def read(fields: dict[str, Any]) -> Minimum | None:
-        return Minimum.from_key(fields["minimum"]) if fields["problem"] == problem else None
+    def read(fields: dict[str, Any]) -> tuple[Minimum, ...] | None:
+        if fields["problem"] != problem:
+            return None
+        return tuple(map(Minimum.from_key, [fields["minimum"], *fields.get("others", ())]))
 
     return _decode(data, read)
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from gridwell.domain.errors import InvalidMessage, OtherVersion, ServiceBusy
 from gridwell.domain.events import EventKind, JobEvent
-from gridwell.domain.messages import ErrorMessage, ResultMessage, decode_report
+from gridwell.domain.messages import ErrorMessage, Report, SeriesMessage, decode_report
 from gridwell.domain.minimum import lesser
 from gridwell.domain.readable import readable_jobs
 from web_tier.answers import PROGRESS_SECONDS, encode_progress, progress_key
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gridwell.domain.job import Job
+    from gridwell.domain.messages import ResultMessage
     from gridwell.domain.minimum import Minimum
     from gridwell.domain.ports import Cache, Clock, JobLedger, Queue, Received
     from web_tier.finisher import Finisher
+
+_Result: TypeAlias = "ResultMessage | SeriesMessage"
 
 _BATCH: Final = 10  #: results a step: what one receive gives and one merge takes
 _LEASE_SECONDS: Final = 60.0  #: of the queue of results
@@ -150,7 +153,7 @@ class Collector:
         self,
         job: str,
         attempt: str,
-        reports: list[ResultMessage | ErrorMessage],
+        reports: list[Report],
         collected: Collected,
     ) -> Job | None:
         """Merge results and record failures of one attempt.
@@ -162,7 +165,7 @@ class Collector:
         if known is None or known.attempt != attempt:
             collected.late += len(reports)
             return None
-        by_worker: defaultdict[str, list[ResultMessage]] = defaultdict(list)
+        by_worker: defaultdict[str, list[_Result]] = defaultdict(list)
         failed: list[ErrorMessage] = []
         for report in reports:
             if why := _unbelievable(report, known):
@@ -184,12 +187,16 @@ class Collector:
         self._record(merged or known, failed, collected)
         return merged
 
-    def _merge(self, job: str, attempt: str, worker: str, own: list[ResultMessage]) -> Job | None:
+    def _merge(self, job: str, attempt: str, worker: str, own: list[_Result]) -> Job | None:
         best: Minimum | None = None
+        points: tuple[Minimum, ...] = ()
         for message in own:
+            if best is None or best != lesser(best, message.minimum):
+                points = message.found
             best = lesser(best, message.minimum)
         chunks = frozenset(message.chunk for message in own)
-        return self._ledger.merge(job, attempt, chunks, best, worker=worker, now=self._clock.now())
+        now = self._clock.now()
+        return self._ledger.merge(job, attempt, chunks, best, worker=worker, now=now, points=points)
 
     def _record(self, job: Job, failed: list[ErrorMessage], collected: Collected) -> None:
         """Record failed tries of chunks that are not known to be merged after all."""
@@ -207,14 +214,13 @@ class Collector:
 
 def _by_attempt(
     batch: list[Received], collected: Collected
-) -> dict[tuple[str, str], list[tuple[Received, ResultMessage | ErrorMessage]]]:
+) -> dict[tuple[str, str], list[tuple[Received, Report]]]:
     """The reports of a batch that can be read, by job and attempt.
 
     Those that cannot be are not deleted: the redrive policy takes them to the dead letters, for
     people to see, and for a collector that can read them.
     """
-    groups: defaultdict[tuple[str, str], list[tuple[Received, ResultMessage | ErrorMessage]]]
-    groups = defaultdict(list)
+    groups: defaultdict[tuple[str, str], list[tuple[Received, Report]]] = defaultdict(list)
     for received in batch:
         try:
             report = decode_report(received.body)
@@ -227,13 +233,17 @@ def _by_attempt(
     return groups
 
 
-def _unbelievable(message: ResultMessage | ErrorMessage, job: Job) -> str | None:
+def _unbelievable(message: Report, job: Job) -> str | None:
     """Why a report cannot be of this job, if it cannot."""
     if message.plan != job.plan.sha:
         return f"a result of plan {message.plan}, the job's is {job.plan.sha}"
     if message.chunk >= job.plan.chunks:
         return f"a result of chunk {message.chunk}, the job has {job.plan.chunks}"
-    minimum = None if isinstance(message, ErrorMessage) else message.minimum
+    if isinstance(message, ErrorMessage):
+        return None
+    if isinstance(message, SeriesMessage) != (job.series is not None):
+        return "a result of one kind, and a job of another"
+    minimum = message.minimum
     if minimum is not None and minimum.index >= job.grid.points:
         return f"a minimum at point {minimum.index}, the grid has {job.grid.points}"
     return None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gridwell.domain.job import Job
-    from gridwell.domain.messages import ErrorMessage, ResultMessage
+    from gridwell.domain.messages import Report
     from gridwell.domain.ports import JobLedger, Queue, Received
     from web_tier.finisher import Finisher
 
@@ -133,7 +133,7 @@ class DeadLetters:
         return [Reconciled(message.job, f"{what} sent again")] if wanted else []
 
 
-def _matters(message: ChunkMessage | ResultMessage | ErrorMessage, job: Job) -> bool:
+def _matters(message: ChunkMessage | Report, job: Job) -> bool:
     """Whether a dead letter is of the job's current attempt, and of a chunk that it still lacks."""
     return (
         job.attempt == message.attempt

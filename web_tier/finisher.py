@@ -19,10 +19,9 @@ from gridwell.domain.job import (
     Job,
     JobError,
 )
-from gridwell.domain.minimum import Minimum
 from gridwell.domain.objects import answer_object, problem_object, record_object
-from gridwell.domain.potential import potential
 from gridwell.domain.problem import Problem
+from gridwell.domain.series import flaw
 from web_tier.answers import FINAL_SECONDS, answer_key, encode_answer, encode_final, final_key
 from web_tier.record import record
 
@@ -45,8 +44,8 @@ class Finisher:
     def finish(self, job: Job) -> Job | None:
         """End a job of which every chunk is merged.
 
-        The winner is computed once more, canonically: a wrong result can then not become an
-        answer, whoever sent it.
+        The winner, or each point of a series, is computed once more, canonically: a wrong result
+        can then not become an answer, whoever sent it.
 
         Returns:
             The ended job; None if this attempt was ended otherwise meanwhile.
@@ -57,28 +56,24 @@ class Finisher:
         problem = self._problem(job)
         if problem is None:
             return self._fail_gone(job)
-        true = potential(
-            problem.grid,
-            problem.atoms,
-            best.index,
-            min_distance=problem.min_distance,
-            softening=problem.softening,
-        )
-        if true is None or Minimum(true, best.index) != best:
+        points = (best,) if job.series is None else job.points
+        if (why := flaw(problem, points)) is not None:
             detail = (
-                f"worker {job.best_by} reported {best.value!r} at point {best.index}, "
-                f"whose potential is {true!r}; submit the job again and check that machine"
+                f"what worker {job.best_by} reported is wrong: {why}; submit the job again and "
+                "check that machine"
             )
             return self.fail(job, JobError(INTEGRITY, detail))
         self.store.put_new(
             record_object(job.id, job.attempt),
-            record(problem, best),
+            record(problem, *points),
             content_type="application/json",
         )
         # True whatever becomes of this attempt: it is the problem's, and not the job's.
-        answer = encode_answer(job.problem, best)
+        answer = encode_answer(job.problem, *points)
         self.store.put_new(answer_object(job.problem), answer, content_type="application/json")
-        if not self.ledger.finish(job.id, job.attempt, best, now=self.clock.now()):
+        series = () if job.series is None else points
+        now = self.clock.now()
+        if not self.ledger.finish(job.id, job.attempt, points[0], now=now, points=series):
             return None
         self.cache.set(answer_key(job.problem), answer, seconds=FINAL_SECONDS)
         return self._publish(job)

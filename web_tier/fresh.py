@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from gridwell.domain import cost
+from gridwell.domain import cost, limits
+from gridwell.domain.errors import Fault, InvalidJob
 from gridwell.domain.job import DEADLINE_SECONDS, Job, JobState, expiry, job_id
-from gridwell.domain.potential import potential
+from gridwell.domain.series import flaw
 from gridwell.domain.split import split
 
 if TYPE_CHECKING:
@@ -15,15 +16,32 @@ if TYPE_CHECKING:
     from gridwell.domain.problem import Problem
 
 
-def is_true(answer: Minimum, problem: Problem) -> bool:
-    """Whether an answer's point has this very potential: a cache is no place to trust blindly."""
-    return 0 <= answer.index < problem.grid.points and answer.value == potential(
-        problem.grid,
-        problem.atoms,
-        answer.index,
-        min_distance=problem.min_distance,
-        softening=problem.softening,
-    )
+def is_true(answer: tuple[Minimum, ...], problem: Problem) -> bool:
+    """Whether an answer's points have these very values: a cache is no place to trust blindly."""
+    return flaw(problem, answer) is None
+
+
+def refuse_long_series(problem: Problem) -> None:
+    """Refuse a series that no worker would end in the time of one chunk.
+
+    Raises:
+        InvalidJob: that says how long it is estimated to take, and what to change.
+    """
+    series, shape, atoms = problem.series, problem.grid.shape, problem.atoms.count
+    if series is None:
+        return
+    estimate = cost.job_seconds(shape, atoms, series)
+    if estimate > limits.MAX_SERIES_SECONDS:
+        fewer = int(series.count * limits.MAX_SERIES_SECONDS / estimate)
+        remedy = f"ask for {fewer} at most, or for" if fewer else "ask for"
+        raise InvalidJob(
+            Fault(
+                series.path,
+                f"{series.count} points, one after the other, are estimated to take "
+                f"{estimate:.0f} s of one worker, which may take {limits.MAX_SERIES_SECONDS:.0f}; "
+                f"{remedy} a smaller grid",
+            )
+        )
 
 
 def fresh_job(
@@ -49,23 +67,25 @@ def fresh_job(
         seed=seed,
         min_distance=problem.min_distance,
         softening=problem.softening,
+        series=problem.series,
         state=JobState.QUEUED,
         attempt=attempt,
         run=1 if seen is None else seen.run + 1,
-        plan=split(shape, cost.chunk_count(shape, problem.atoms.count)),
+        plan=split(shape, cost.chunk_count(shape, problem.atoms.count, problem.series)),
         created=now,
         deadline=now + DEADLINE_SECONDS,
     )
 
 
-def ended_job(job: Job, answer: Minimum, now: float) -> Job:
+def ended_job(job: Job, answer: tuple[Minimum, ...], now: float) -> Job:
     """The job as done from the start."""
     return dataclasses.replace(
         job,
         state=JobState.DONE,
         done=frozenset(range(job.plan.chunks)),
-        best=answer,
-        result=answer,
+        best=answer[0],
+        result=answer[0],
+        points=() if job.series is None else answer,
         finished=now,
         expires=expiry(now),
     )

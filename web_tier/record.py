@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 _ROWS: Final = 10_000  #: atoms turned into text at a time: a million at once are 4 million objects
 
 
-def record(problem: Problem, best: Minimum) -> bytes:
+def record(problem: Problem, *points: Minimum) -> bytes:
     """What was asked and what was found, as JSON text whose floats read back to the same bits.
 
     The same bytes whoever writes it, and whenever.
+
+    Args:
+        problem: what was asked.
+        *points: what was found; one, unless the problem asks for a series.
     """
-    grid = problem.grid
+    grid, best, series = problem.grid, points[0], problem.series
     question: dict[str, Any] = {
         "Grid size": grid.shape,
         "Grid origin": grid.origin,
@@ -30,6 +34,12 @@ def record(problem: Problem, best: Minimum) -> bytes:
         "Softening": problem.softening,
         "Atom count": problem.atoms.count,
     }
+    if series is not None:
+        question |= {
+            "Points wanted": series.count,
+            "Minimum separation": series.min_separation,
+            "Ion energy": series.ion,
+        }
     result: dict[str, Any] = {
         "Problem": problem.sha,
         "Result": {
@@ -38,6 +48,15 @@ def record(problem: Problem, best: Minimum) -> bytes:
             "point": grid.point(best.index),
         },
     }
+    if series is not None:
+        result["Points"] = [
+            {
+                "minimum": each.value,
+                "index": grid.triple(each.index),
+                "point": grid.point(each.index),
+            }
+            for each in points
+        ]
     atoms = b",".join(_rows(problem.atoms))
     return b'%s,"Atom values":[%s],%s' % (to_json(question)[:-1], atoms, to_json(result)[1:])
 

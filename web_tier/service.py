@@ -38,7 +38,7 @@ from web_tier.answers import (
     progress_key,
 )
 from web_tier.dispatch import resend_seconds, send_chunks
-from web_tier.fresh import ended_job, fresh_job, is_true
+from web_tier.fresh import ended_job, fresh_job, is_true, refuse_long_series
 from web_tier.record import record
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ class Service:
 
         Raises:
             NoCandidatePoint: if no point qualifies and that is cheap to know.
+            InvalidJob: if a series would take longer than one chunk may.
             ServiceBusy: if it is unknown whether the job was accepted; asking again joins it.
                 Or what `admit` and `charge` raise, before anything is stored.
         """
@@ -100,6 +101,7 @@ class Service:
             return self._remembered(seen)
         if has_no_candidate(problem):
             raise NoCandidatePoint
+        refuse_long_series(problem)
         answer = self._known_answer(problem, values)
         if answer is None:
             self.admit()
@@ -110,7 +112,7 @@ class Service:
                 fresh = ended_job(fresh, answer, now)
                 self.store.put_new(
                     record_object(job, fresh.attempt),
-                    record(problem, answer),
+                    record(problem, *answer),
                     content_type="application/json",
                 )
             if not self.ledger.create(fresh, replaces=seen):
@@ -189,7 +191,9 @@ class Service:
             self.cache.set(final_key(job.id), encode_final(job), seconds=FINAL_SECONDS)
         return job
 
-    def _known_answer(self, problem: Problem, values: Mapping[str, bytes]) -> Minimum | None:
+    def _known_answer(
+        self, problem: Problem, values: Mapping[str, bytes]
+    ) -> tuple[Minimum, ...] | None:
         """The answer that somebody's equal problem got, if it is still kept."""
         data = values.get(answer_key(problem.sha))
         if data is None:

@@ -7,7 +7,7 @@ So all of them give the same answer to the last bit, and a faster one needs no t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
 from app_tier.kernels.branch_and_bound import branch_and_bound_minimum
 from app_tier.kernels.choice import fastest
@@ -48,17 +48,23 @@ KERNELS: Final[Mapping[str, Kernel]] = {
 AUTO: Final = "auto"  #: the kernel that we expect to be fastest
 
 
+class Options(TypedDict, total=False):
+    """What changes the answer: see `gridwell.domain.potential.potential`."""
+
+    min_distance: float
+    softening: float
+    zones: NDArray[np.float64] | None
+
+
 def find_minimum(
     grid: Grid,
     atoms: Atoms,
     box: Box | None = None,
     *,
-    min_distance: float = 0.0,
-    softening: float = 0.0,
-    zones: NDArray[np.float64] | None = None,
     kernel: str = AUTO,
     incumbent: int | None = None,
     progress: Progress | None = None,
+    **options: Unpack[Options],
 ) -> Minimum | None:
     """The least canonical potential of a box's points and the incumbent, or None if none qualifies.
 
@@ -66,15 +72,13 @@ def find_minimum(
         grid: the grid.
         atoms: the atoms.
         box: the part of the grid to search; all of it without one.
-        min_distance: see `gridwell.domain.potential.potential`.
-        softening: see `gridwell.domain.potential.potential`.
-        zones: points in these do not qualify, see `gridwell.domain.zones`.
         kernel: "auto", or one of `KERNELS` by name.
         incumbent: linear index of a point of the grid, in the box or not, that is likely to be
             low: it lets the kernel rule out more.  It is evaluated here, so that a wrong hint costs
             time and can never change an answer.
         progress: called several times a second with the points done so far.  What it raises ends
             the search.
+        **options: the fields of `Options`.
 
     Raises:
         ValueError: if there is no such kernel, the box or the incumbent is not of the grid, or
@@ -84,15 +88,13 @@ def find_minimum(
         known = ", ".join([AUTO, *KERNELS])
         raise ValueError(f"there is no kernel {kernel!r}; choose one of {known}")
     box = grid.box if box is None else box
-    zones = checked(zones)
+    zones = checked(options.get("zones"))
     _check_box(box, grid)
     best: Minimum | None = None
     if incumbent is not None:
         if not 0 <= incumbent < grid.points:
             raise ValueError(f"the incumbent {incumbent} is not one of {grid.points} grid points")
-        value = potential(
-            grid, atoms, incumbent, min_distance=min_distance, softening=softening, zones=zones
-        )
+        value = potential(grid, atoms, incumbent, **options)
         best = None if value is None else Minimum(value, incumbent)
     if kernel == AUTO:
         kernel = fastest(grid, atoms, box, compiled=COMPILES)
@@ -101,8 +103,8 @@ def find_minimum(
         grid,
         atoms,
         box,
-        min_distance=min_distance,
-        softening=softening,
+        min_distance=options.get("min_distance", 0.0),
+        softening=options.get("softening", 0.0),
         zones=zones,
         best=best,
         progress=_ignore if progress is None else progress,

@@ -59,7 +59,10 @@ class Points:
         """
         grid = self._grid
         steps = np.unravel_index(indices, grid.shape)
-        x, y, z = (grid.origin[k] + grid.spacing[k] * steps[k] for k in range(3))
+        x, y, z = (
+            np.asarray(grid.origin[k] + grid.spacing[k] * steps[k], dtype=np.float64)
+            for k in range(3)
+        )
         sums = np.zeros((len(indices), 2))
         total = len(self._positions)
         # 1/0 on an atom, and then inf - inf: those points are told by their S.

@@ -78,8 +78,8 @@ class Slab:
         _, ny, nz = grid.shape
         return ((self.ix * ny + self.iy) * nz)[:, None] + self.iz
 
-    def coordinates(self, grid: Grid) -> list[NDArray[np.float64]]:
-        """x and y of each row, and z of each point of one.
+    def coordinates(self, grid: Grid) -> list[NDArray[Any]]:
+        """Give x and y of each row, and z of each point of one.
 
         As `Grid.axis` gives them: one rounding for the product, one for the sum.
         """

@@ -131,9 +131,7 @@ class DynamoJobLedger:
                 key,
                 f"{_MERGE}, #best = :best, #best_by = :worker{_POINTS if points else ''}",
                 f"{_LIVE} AND (attribute_not_exists(#best) OR #best > :best)",
-                values
-                | {"best": text(best.key()), "worker": text(worker)}
-                | _points(points),
+                values | {"best": text(best.key()), "worker": text(worker)} | _points(points),
             )
             if merged and item is not None:
                 return decode_job(item)

@@ -7,11 +7,14 @@ alone.  Which kernel runs is decided here too, as the cost hangs on it.
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from gridwell.domain import limits
+
+if TYPE_CHECKING:
+    from gridwell.domain.series import Series
 
 PAIRS_PER_SECOND: Final = 1.0e9  #: summed one by one, in single precision
 SECONDS_PER_CHUNK: Final = 2e-3  #: whatever it holds
@@ -54,20 +57,25 @@ def seconds(shape: tuple[int, int, int], atoms: int) -> float:
     return SECONDS_PER_CHUNK + min(summed, SEARCH_SECONDS + atoms * rate)
 
 
-def series_seconds(shape: tuple[int, int, int], atoms: int, count: int) -> float:
-    """Estimated seconds of one core for a series of `count` points, one search each.
+def job_seconds(shape: tuple[int, int, int], atoms: int, series: Series | None) -> float:
+    """Estimated seconds of one core for a job: of a series one search for each point.
 
     Zones add some: measured, a search among them takes twice as long as the first at most.
     """
-    return count * seconds(shape, atoms + count)
+    if series is None:
+        return seconds(shape, atoms)
+    return series.count * seconds(shape, atoms + series.count)
 
 
-def chunk_count(shape: tuple[int, int, int], atoms: int) -> int:
+def chunk_count(shape: tuple[int, int, int], atoms: int, series: Series | None = None) -> int:
     """How many chunks a job should be cut into.
 
     One for each two seconds of work, but enough that a progress bar moves and that instances
-    share what is worth sharing: eight messages still go out in one call.
+    share what is worth sharing: eight messages still go out in one call.  A series is one chunk, as
+    each point needs those before it.
     """
+    if series is not None:
+        return 1
     wanted = math.ceil(seconds(shape, atoms) / CHUNK_SECONDS)
     if math.prod(shape) >= SHARED_POINTS:
         wanted = max(wanted, SHARED_CHUNKS)

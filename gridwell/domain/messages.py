@@ -151,7 +151,7 @@ class ResultMessage(_Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesMessage(_Message):
-    """A finished series: its points in the order in which they were found, none where none qualifies.
+    """A finished series: its points in the order in which they were found.
 
     It has a kind of its own, as collectors of a release that knows no series leave that alone.
     """

@@ -10,8 +10,8 @@ The canonical value of a point is made so that it depends on no order, chunking,
 * the value is the correctly rounded sum of the terms (`math.fsum`), with -0.0 as 0.0.
 
 A point qualifies when for no atom r2 < min_distance * min_distance and, without softening, for no
-atom r2 = 0, and when it lies in no zone (`gridwell.domain.zones`).  Kernels only *filter*: they hand the few points that could still be the least to
-`least`, which decides.
+atom r2 = 0, and when it lies in no zone (`gridwell.domain.zones`).  Kernels only *filter*: they
+hand the few points that could still be the least to `least`, which decides.
 """
 
 from __future__ import annotations

@@ -172,9 +172,7 @@ def flaw(problem: Problem, points: Sequence[Minimum]) -> str | None:
         true = None
         if inside:
             true = potential(problem.grid, acting, point.index, zones=zones, **options)
-        if true is None:
-            wrong.append(f"point {point.index} does not qualify")
-        elif point.key() != Minimum(true, point.index).key():
+        if true is None or point.key() != Minimum(true, point.index).key():
             wrong.append(f"{point.value!r} at point {point.index}, whose potential is {true!r}")
         return None if wrong else point
 

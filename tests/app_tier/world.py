@@ -14,6 +14,7 @@ from gridwell.domain.messages import (
     MINIMUM_KIND,
     ChunkMessage,
     ErrorMessage,
+    Report,
     ResultMessage,
     decode_report,
 )
@@ -78,8 +79,10 @@ class ManualCompute:
                 self.outcomes.append(Outcome(ticket=ticket, error=error))
                 continue
             problem = Problem.decode(task.data, sha=task.problem)
-            best = HANDLERS[task.kind](problem, task.box, task.incumbent, lambda _points: None)
-            self.outcomes.append(Outcome(ticket=ticket, best=best, seconds=0.5))
+            found = HANDLERS[task.kind](problem, task.box, task.incumbent, lambda _points: None)
+            self.outcomes.append(
+                Outcome(ticket=ticket, best=found.best, points=found.points, seconds=0.5)
+            )
 
 
 class Recorded:
@@ -116,7 +119,7 @@ class World:
         self.dead = MemoryQueue(self.clock)
         self.queue = MemoryQueue(self.clock, dead=self.dead)
         self.answers = MemoryQueue(self.clock, visibility=float("inf"))
-        self._taken: list[ResultMessage | ErrorMessage] = []
+        self._taken: list[Report] = []
         self.memory = MemoryStore()
         self.chunks = Recorded(self.queue, "chunks", self.calls)
         self.results = Recorded(self.answers, "results", self.calls)
@@ -195,7 +198,7 @@ class World:
         """The failed tries that were told of, in the order of their sending."""
         return [report for report in self.reports() if isinstance(report, ErrorMessage)]
 
-    def reports(self) -> list[ResultMessage | ErrorMessage]:
+    def reports(self) -> list[Report]:
         """All that was sent to the queue of results."""
         found: list[Received] = []
         while batch := self.answers.receive(at_most=10, wait=0):

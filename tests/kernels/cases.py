@@ -94,7 +94,9 @@ def _zones(draw: random.Random, grid: Grid) -> NDArray[np.float64]:
     for _ in range(draw.choice([1, 2, 5, 30])):
         centre = list(grid.point(draw.randrange(grid.points)))
         if draw.random() < 0.3:
-            centre = [x + draw.uniform(-2, 2) * s for x, s in zip(centre, grid.spacing, strict=True)]
+            centre = [
+                x + draw.uniform(-2, 2) * s for x, s in zip(centre, grid.spacing, strict=True)
+            ]
         radius = draw.choice([0.0, 1.0, 2.0, 3.0, draw.uniform(0, 5), 1e-200, 50.0])
         rows.append([*centre, radius * draw.choice(grid.spacing)])
     return np.array(rows)
@@ -210,9 +212,10 @@ def _values(
     distance = np.maximum(np.sqrt(r2), problem.softening)
     good = ~(r2 < problem.min_distance * problem.min_distance).any(axis=1)
     good &= (distance > 0).all(axis=1)
-    places = [grid.point(index) for index in indices.tolist()] if len(zones) else []
-    for row, place in enumerate(places):
-        good[row] &= not any(_in_zone(place, zone) for zone in zones.tolist())
+    if len(zones):
+        places = map(grid.point, indices.tolist())
+        free = [not any(_in_zone(p, zone) for zone in zones.tolist()) for p in places]
+        good = np.logical_and(good, free)
     terms = atoms.energies / distance[good]
     return [
         (math.fsum(row) + 0.0, int(index))

@@ -13,6 +13,7 @@ from app_tier.kernels import KERNELS, find_minimum, jit_direct, jit_rows
 from app_tier.kernels.cancel import acting
 from app_tier.kernels.jit import compiled
 from app_tier.kernels.rows import slabs
+from gridwell.domain.zones import NO_ZONES
 from tests.builders import a_problem
 from tests.kernels.cases import (
     KINDS,
@@ -85,6 +86,7 @@ def test_compiled_bounds_hold_the_canonical_values_of_the_points_that_qualify(ki
             acting(problem.atoms),
             min_distance=problem.min_distance,
             softening=problem.softening,
+            zones=NO_ZONES,
         )
         for slab in slabs(problem.grid.box):
             *_, share = sums.over(slab)
@@ -110,7 +112,12 @@ def test_the_minimum_is_that_of_brute_force(kind: int) -> None:
 def test_bounds_are_tight_enough_that_few_points_are_summed_again() -> None:
     problem = a_problem(16, atoms=500)
     sums = jit_direct._Sums(
-        problem.grid, problem.atoms, acting(problem.atoms), min_distance=0.0, softening=0.0
+        problem.grid,
+        problem.atoms,
+        acting(problem.atoms),
+        min_distance=0.0,
+        softening=0.0,
+        zones=NO_ZONES,
     )
     lowers, uppers = [], []
     for slab in slabs(problem.grid.box):

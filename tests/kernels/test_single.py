@@ -11,6 +11,7 @@ from app_tier.kernels.rows import Slab, slabs
 from gridwell.domain.atoms import Atoms
 from gridwell.domain.grid import Grid
 from gridwell.domain.problem import Problem
+from gridwell.domain.zones import NO_ZONES
 from tests.builders import a_problem
 from tests.kernels.cases import KINDS, brute_force_values, case
 
@@ -26,6 +27,7 @@ def test_single_precision_bounds_hold_the_canonical_values(kind: int) -> None:
             problem.atoms,
             min_distance=problem.min_distance,
             softening=problem.softening,
+            zones=NO_ZONES,
             best=None,
         )
         for slab in slabs(problem.grid.box):

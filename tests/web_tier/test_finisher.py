@@ -77,9 +77,9 @@ def test_the_answer_lies_wherever_somebody_may_look(world: World) -> None:
     shown = cached(world, job)
     assert shown is not None
     assert (shown.state, shown.result) == (JobState.DONE, BEST)
-    assert decode_answer(world.store.objects[answer_object(PROBLEM.sha)], PROBLEM.sha) == BEST
+    assert decode_answer(world.store.objects[answer_object(PROBLEM.sha)], PROBLEM.sha) == (BEST,)
     key = answer_key(PROBLEM.sha)
-    assert decode_answer(world.cache.get_many([key])[key], PROBLEM.sha) == BEST
+    assert decode_answer(world.cache.get_many([key])[key], PROBLEM.sha) == (BEST,)
 
 
 def test_the_record_tells_all_that_is_needed_to_check_the_answer(world: World) -> None:
@@ -231,7 +231,7 @@ def test_a_job_that_was_ended_otherwise_stays_so(world: World) -> None:
     assert world.job(job).error == error
     assert cached(world, job) is None
     # The answer is the problem's: it is true whatever became of this job.
-    assert decode_answer(world.store.objects[answer_object(PROBLEM.sha)], PROBLEM.sha) == BEST
+    assert decode_answer(world.store.objects[answer_object(PROBLEM.sha)], PROBLEM.sha) == (BEST,)
 
 
 def test_a_job_that_runs_again_is_not_ended_by_its_last_attempt(world: World) -> None:
@@ -313,7 +313,7 @@ def test_dying_between_any_two_calls_leaves_a_job_that_the_next_finisher_ends(
     assert ended is not None
     assert (ended.state, ended.result) == (JobState.DONE, BEST)
     assert cached(world, job) is not None
-    assert decode_answer(world.store.objects[answer_object(PROBLEM.sha)], PROBLEM.sha) == BEST
+    assert decode_answer(world.store.objects[answer_object(PROBLEM.sha)], PROBLEM.sha) == (BEST,)
     assert record_object(job.id, job.attempt) in world.store.objects
 
 
