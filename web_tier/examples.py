@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gridwell.domain.atoms import Atoms
+from gridwell.domain.series import Series
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,7 @@ class Example:
     title: str
     about: str
     rows: Callable[[], list[_Row]]
+    series: Series | None = None  #: what is asked of it, if not only the least point
 
     @property
     def atoms(self) -> Atoms:
@@ -88,8 +90,9 @@ EXAMPLES: Final[dict[str, Example]] = {
         Example(
             name="helix",
             title="DNA",
-            about="the phosphates of a dozen base pairs: where would a sodium ion go?",
+            about="the phosphates of a dozen base pairs: where would six sodium ions go?",
             rows=_helix,
+            series=Series(6, 5.0, 1),
         ),
         Example(
             name="water",

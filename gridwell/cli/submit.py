@@ -41,6 +41,10 @@ _MARGIN = 5.0  #: in angstrom, as molecules are: room for an ion and its first s
 @click.option("--fit-margin", type=float, metavar="M", help=f"Around them.  [{_MARGIN:g}]")
 @click.option("--min-distance", type=float, help="Leave out points nearer to an atom.")
 @click.option("--softening", type=float, help="Distances below this count as this.")
+@click.option("--top", type=int, metavar="K", help="Find so many points, one after the other.")
+@click.option("--place", type=int, metavar="K", help="Place so many ions, one after the other.")
+@click.option("--ion-energy", type=click.Choice(["1", "-1"]), help="Of these ions.  [1]")
+@click.option("--min-separation", type=float, help="How far from one another these are.")
 @click.option("--wait", is_flag=True, help="Show the progress, then the answer.")
 @timeout_option
 @json_option
@@ -64,6 +68,13 @@ def _request(asked: dict[str, Any]) -> JobRequest:
     grid = {name: given.pop(name) for name in ("origin", "spacing", "shape") if name in given}
     file, spacing = given.pop("file", None), given.pop("fit_spacing", None)
     margin = given.pop("fit_margin", None)
+    if "place" in given:
+        place: dict[str, Any] = {"count": given["place"], "energy": int(given.pop("ion_energy", 1))}
+        if "min_separation" in given:
+            place["min_separation"] = given.pop("min_separation")
+        given["place"] = place
+    elif "ion_energy" in given:
+        raise click.UsageError("--ion-energy belongs to --place: how many ions are to be placed")
     request = cast("JobRequest", given)
     if grid:
         if "shape" not in grid:

@@ -19,7 +19,7 @@ from gridwell.client.errors import (
 from gridwell.client.fleet import FleetStatus, InstanceStatus
 from gridwell.client.job import Job
 from gridwell.client.request import JobRequest
-from gridwell.client.status import JobStatus, Result
+from gridwell.client.status import JobStatus, Point, Result
 
 __all__ = [
     "Client",
@@ -33,6 +33,7 @@ __all__ = [
     "JobTimeout",
     "KeyRefused",
     "NoSuchJob",
+    "Point",
     "Result",
     "Unreachable",
 ]

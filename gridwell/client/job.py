@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gridwell.client.events import ServerEvent
+    from gridwell.client.status import Point
     from gridwell.client.transport import Transport
 
 LONGEST_WAIT_SECONDS: Final = 30  #: that the service holds a request
@@ -55,6 +56,11 @@ class Job:
     def result(self) -> Result | None:
         """What it found, or None if it was not done when last seen."""
         return self.status.result
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """All points that it found, in their order; none if it was not done when last seen."""
+        return self.status.points
 
     def refresh(self) -> JobStatus:
         """The job as it is now."""

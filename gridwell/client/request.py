@@ -29,6 +29,10 @@ class JobRequest(TypedDict, total=False):
     atoms: ArrayLike | Atoms | Path | None  #: your own: x, y, z, energy of each; or a file of them
     min_distance: float  #: points nearer than this to any atom do not qualify
     softening: float  #: distances below this count as this
+    top: int | None  #: how many points are wanted
+    min_separation: float | None  #: how far from one another the points of `top` are, at least
+    #: ions to place: count, energy (1 or -1), and perhaps min_distance and min_separation
+    place: Mapping[str, Any] | None
 
 
 def request_body(request: JobRequest) -> dict[str, Any]:

@@ -31,6 +31,16 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One of the points that a job found."""
+
+    index: tuple[int, int, int]
+    point: Triple  #: in the grid's unit of length
+    value: float  #: its potential, with the ions that were placed before it
+    energy: float | None  #: of the ion that was placed there; None: none was
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobStatus:
     """One look at a job."""
 
@@ -49,6 +59,8 @@ class JobStatus:
     chunks_total: int
     workers: tuple[str, ...]  #: who computed chunks of it
     result: Result | None
+    points: tuple[Point, ...]  #: in the order in which they were found
+    points_wanted: int
     error: JobError | None
     created: datetime
     finished: datetime | None
@@ -119,11 +131,23 @@ def _status(fields: dict[str, Any]) -> JobStatus:
             index=_whole(result["index"]),
             point=_triple(result["point"]),
         ),
+        points=tuple(map(_point, fields.get("points", ()))),
+        points_wanted=int((fields.get("series") or {"count": 1})["count"]),
         error=None if error is None else JobError(str(error["code"]), str(error["detail"])),
         created=datetime.fromisoformat(fields["created"]),
         finished=moment(fields["finished"]),
         links={str(name): str(path) for name, path in fields["links"].items()},
         fields=fields,
+    )
+
+
+def _point(fields: dict[str, Any]) -> Point:
+    energy = fields["energy"]
+    return Point(
+        index=_whole(fields["index"]),
+        point=_triple(fields["point"]),
+        value=float(fields["value"]),
+        energy=None if energy is None else float(energy),
     )
 
 

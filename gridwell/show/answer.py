@@ -36,7 +36,23 @@ def answer_lines(status: JobStatus, *, url: str, seconds: float | None = None) -
         ("job", status.id),
         ("page", f"{url}{status.links.get('page', '/')}"),
     ]
-    return [f"{name:<10}{value}" for name, value in rows]
+    return [*(f"{name:<10}{value}" for name, value in rows), *_point_lines(status)]
+
+
+def _point_lines(status: JobStatus) -> list[str]:
+    """The points of a series, one a line; none for the least point alone."""
+    found, wanted = status.points, status.points_wanted
+    ions = any(point.energy is not None for point in found)
+    if wanted == 1 and not ions:
+        return []
+    lines = [
+        f"{'ion' if ions else 'point':<6}{number:<4}"
+        f"{(point.value if point.energy is None else point.energy)!r} at {_triple(point.point)}"
+        for number, point in enumerate(found, start=1)
+    ]
+    if len(found) < wanted:
+        lines.append(f"{len(found)} of the {wanted} that were wanted: no other point qualifies")
+    return lines
 
 
 def job_line(status: JobStatus) -> str:

@@ -14,6 +14,7 @@ from web_tier.api.models import (
     JobPage,
     JobRequest,
     JobShown,
+    PointsShown,
     ProblemDetails,
     Readiness,
 )
@@ -27,6 +28,7 @@ _MODELS: Final = (
     FleetShown,
     Health,
     Readiness,
+    PointsShown,
     ProblemDetails,
 )
 _EXAMPLES: Final[dict[str, Any]] = {
@@ -38,6 +40,16 @@ _EXAMPLES: Final[dict[str, Any]] = {
             "grid": {"origin": [0, 0, 0], "spacing": [0.5, 0.5, 0.5], "shape": [21, 21, 41]},
             "atoms": [[1.2, 3.4, 5.6, -1.0], [2.1, 4.3, 6.5, 0.5]],
             "min_distance": 1.0,
+        }
+    },
+    "three points": {
+        "value": {"grid_size": 16, "atom_count": 200, "seed": 3, "top": 3, "min_separation": 4}
+    },
+    "two sodium ions": {
+        "value": {
+            "grid": {"origin": [-5, -5, -5], "spacing": [0.5, 0.5, 0.5], "shape": [21, 21, 21]},
+            "atoms": [[0, 0, 0, -1], [1.5, 0, 0, -1]],
+            "place": {"count": 2, "energy": 1, "min_distance": 2.5, "min_separation": 3},
         }
     },
 }
@@ -162,6 +174,50 @@ RECORD: Final[dict[str, Any]] = {
         503: _BUSY,
     },
 }
+RESULT: Final[dict[str, Any]] = {
+    "summary": "Read the points that a job found",
+    "tags": ["Jobs"],
+    "description": "With `top`, the first so many points, at `min_separation` from one another. "
+    "Those that the job did not look for are looked for by another job, which this request submits "
+    "or joins.",
+    "responses": {
+        200: _json(PointsShown, "The points."),
+        202: _json(JobShown, "Another job looks for them; ask again, or follow Location."),
+        404: _NO_JOB,
+        409: _problem("The job, or the one that looks for the points, is not done."),
+        410: _problem("Its atoms are no longer kept."),
+        422: _problem("The query cannot be used, or no worker would end in time."),
+        503: _BUSY,
+    },
+}
+POINTS_CSV: Final[dict[str, Any]] = {
+    "summary": "Read the points as CSV",
+    "tags": ["Jobs"],
+    "responses": {
+        200: {
+            "description": "The points, with every bit, to store.",
+            "content": {"text/csv": {"schema": {"type": "string"}}},
+        },
+        404: _NO_JOB,
+        409: _problem("The job is not done."),
+        503: _BUSY,
+    },
+}
+IONS_PDB: Final[dict[str, Any]] = {
+    "summary": "Read placed ions as PDB",
+    "tags": ["Jobs"],
+    "description": "HETATM records, NA or CL; coordinates have the three decimals of the format.",
+    "responses": {
+        200: {
+            "description": "The ions, to store.",
+            "content": {"chemical/x-pdb": {"schema": {"type": "string"}}},
+        },
+        404: _NO_JOB,
+        409: _problem("The job is not done, or it placed no ions."),
+        422: _problem("A coordinate does not fit into the columns of PDB."),
+        503: _BUSY,
+    },
+}
 FLEET: Final[dict[str, Any]] = {
     "summary": "Look at the fleet",
     "tags": ["Fleet"],
@@ -207,13 +263,31 @@ _PAGING: Final[list[dict[str, Any]]] = [
     },
     {"name": "cursor", "in": "query", "schema": {"type": "string"}},
 ]
+_SERIES: Final[list[dict[str, Any]]] = [
+    {
+        "name": "top",
+        "in": "query",
+        "schema": {"type": "integer", "minimum": 1, "maximum": limits.MAX_SERIES},
+    },
+    {
+        "name": "min_separation",
+        "in": "query",
+        "schema": {"type": "number", "minimum": 0, "maximum": limits.MAX_DISTANCE},
+        "description": "with top; that of the job if it is left out",
+    },
+]
 #: From a submission to what can be read of its job.
 _LINKS: Final[dict[str, Any]] = {
     name: {
         "operationRef": f"#/paths/~1v1~1jobs~1{{job_id}}{end}/get",
         "parameters": {"job_id": "$response.body#/id"},
     }
-    for name, end in (("job", ""), ("atoms", "~1atoms"), ("record", "~1record"))
+    for name, end in (
+        ("job", ""),
+        ("atoms", "~1atoms"),
+        ("record", "~1record"),
+        ("result", "~1result"),
+    )
 }
 
 
@@ -242,5 +316,8 @@ def complete(spec: dict[str, Any]) -> dict[str, Any]:
     for status in ("200", "202"):
         submit["responses"][status]["links"] = _LINKS
     paths["/v1/jobs/{job_id}"]["get"].setdefault("parameters", []).append(_PREFER)
+    paths["/v1/jobs/{job_id}/result"]["get"].setdefault("parameters", []).extend(
+        [_PREFER, *_SERIES]
+    )
     paths["/v1/jobs"]["get"].setdefault("parameters", []).extend(_PAGING)
     return spec

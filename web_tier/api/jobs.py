@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _PAGE: Final = 20
 _MAX_PAGE: Final = 100
-_POLL_SECONDS: Final = "1"
+POLL_SECONDS: Final = "1"
 
 routes = APIBlueprint("jobs", __name__)
 
@@ -53,11 +53,11 @@ def submit() -> Response:
             code="unsupported_content_encoding",
             headers={"Accept-Encoding": "identity"},
         )
-    job, headers = _awaited(_submitted())
+    job, headers = awaited(_submitted())
     headers["Location"] = f"/v1/jobs/{job.id}"
     if job.state.terminal:
         return json_response(show_job(job), HTTPStatus.OK, headers)
-    headers["Retry-After"] = _POLL_SECONDS
+    headers["Retry-After"] = POLL_SECONDS
     return json_response(show_job(job), HTTPStatus.ACCEPTED, headers)
 
 
@@ -76,9 +76,9 @@ def read(job_id: str) -> Response:
     found = find_job(job_id)
     if found is None:
         return no_such_job(job_id)
-    job, headers = _awaited(found)
+    job, headers = awaited(found)
     if not job.state.terminal:
-        headers["Retry-After"] = _POLL_SECONDS
+        headers["Retry-After"] = POLL_SECONDS
     return json_response(show_job(job), HTTPStatus.OK, headers)
 
 
@@ -118,7 +118,7 @@ def _body() -> bytes:
     return body
 
 
-def _awaited(job: Job) -> tuple[Job, dict[str, str]]:
+def awaited(job: Job) -> tuple[Job, dict[str, str]]:
     """The job after the wait that the client asked for, and the headers that tell of it."""
     seconds = wait_seconds(request)
     if seconds is None:

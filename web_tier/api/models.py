@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gridwell.domain import limits
 from gridwell.domain.job import JobState
+from gridwell.domain.series import IONS
 
 _COORDINATE: Final = {"minimum": -limits.MAX_COORDINATE, "maximum": limits.MAX_COORDINATE}
 _ENERGY: Final = {"minimum": -limits.MAX_ENERGY, "maximum": limits.MAX_ENERGY}
@@ -73,6 +74,28 @@ class GridRequest(_Input):
         list[Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": limits.MAX_AXIS})]],
         _THREE,
     ] = Field(description=f"points along each axis; at most {limits.MAX_POINTS} in all")
+
+
+class PlaceRequest(_Input):
+    """Ions to place, one after the other: each acts on the next ones as an atom of its energy."""
+
+    count: int = Field(
+        description="how many", json_schema_extra={"minimum": 1, "maximum": limits.MAX_SERIES}
+    )
+    energy: int = Field(
+        description="of each: q times the potential is made least",
+        json_schema_extra={"enum": [*IONS]},
+    )
+    min_distance: float | None = Field(
+        None,
+        description="the job's min_distance, which may also stand beside place",
+        json_schema_extra={**_DISTANCE},
+    )
+    min_separation: float = Field(
+        0.0,
+        description="how far from one another ions are, at least",
+        json_schema_extra={**_DISTANCE},
+    )
 
 
 def _either(first: tuple[str, str], second: tuple[str, str], *first_only: str) -> dict[str, Any]:
@@ -141,6 +164,18 @@ class JobRequest(_Input):
         description="distances below this count as this",
         json_schema_extra={**_DISTANCE},
     )
+    top: int | None = Field(
+        None,
+        description="how many points are wanted: the least, then the least of those at "
+        "min_separation from it, and so on",
+        json_schema_extra={"minimum": 1, "maximum": limits.MAX_SERIES},
+    )
+    min_separation: float | None = Field(
+        None,
+        description="how far from one another the points of top are, at least; 0 if it is left out",
+        json_schema_extra={**_DISTANCE},
+    )
+    place: PlaceRequest | None = Field(None, description="ions to place, instead of top")
 
 
 class FaultShown(BaseModel):
@@ -186,11 +221,36 @@ class ChunksShown(BaseModel):
 
 
 class ResultShown(BaseModel):
-    """The least potential and where it is."""
+    """The least potential and where it is; where ions of energy q are placed, q times it."""
 
     minimum: float
     index: tuple[int, int, int]
     point: tuple[float, float, float]
+
+
+class PointShown(BaseModel):
+    """One of the points that a job found."""
+
+    index: tuple[int, int, int]
+    point: tuple[float, float, float]
+    value: float = Field(description="its potential, with the ions that were placed before it")
+    energy: float | None = Field(description="of the ion there: q times the value; null: none is")
+
+
+class SeriesShown(BaseModel):
+    """The points that are wanted."""
+
+    count: int
+    min_separation: float
+    energy: int | None = Field(description="of the ion that is placed at each; null: none is")
+
+
+class PointsShown(BaseModel):
+    """The first points of a job, in the order in which they were found."""
+
+    job: str = Field(description="the job that found them")
+    wanted: int
+    points: list[PointShown] = Field(description="fewer than wanted where no other one qualifies")
 
 
 class ErrorShown(BaseModel):
@@ -206,6 +266,7 @@ class LinksShown(BaseModel):
     self: str
     atoms: str
     record: str
+    result: str
     events: str
     page: str
 
@@ -220,13 +281,15 @@ class JobShown(BaseModel):
     seed: int | None = Field(description="null for your own atoms")
     min_distance: float
     softening: float
+    series: SeriesShown | None = Field(description="null: only the least point is wanted")
     progress: ProgressShown
     chunks: ChunksShown
     workers: list[str] = Field(description="who computed chunks of it")
     problem: str = Field(description="the sha256 that is the problem's identity")
     attempt: str
     run: int
-    result: ResultShown | None
+    result: ResultShown | None = Field(description="the first point")
+    points: list[PointShown] = Field(description="those that a done job found")
     error: ErrorShown | None
     created: str = Field(json_schema_extra={"format": "date-time"})
     finished: str | None = Field(json_schema_extra={"format": "date-time"})

@@ -4,26 +4,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from gridwell.domain.atoms import Atoms, random_atoms
 from gridwell.domain.errors import Fault, GridwellError, InvalidJob
 from gridwell.domain.grid import Grid
 from gridwell.domain.problem import Problem, option_faults
+from gridwell.domain.series import Series
 from gridwell.formats.json_rows import atoms_in, shown
-from web_tier.api.models import JobRequest
+from web_tier.api.models import GridRequest, JobRequest, PlaceRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pydantic_core import ErrorDetails
 
 _T = TypeVar("_T")
 _DRAWN_WITH: Final = ("seed", "energy_range")  #: fields that belong to `atom_count`
 _ENERGY_RANGE: Final = (-1.0, 1.0)
-#: What stands for a grid's faulty part while the other parts are checked.
-_HARMLESS: Final = {"origin": [0, 0, 0], "spacing": [1, 1, 1], "shape": [1, 1, 1]}
+#: What stands for an object's faulty part while the other parts are checked.
+_HARMLESS: Final[dict[str, Any]] = {
+    "origin": [0, 0, 0],
+    "spacing": [1, 1, 1],
+    "shape": [1, 1, 1],
+    "count": 1,
+    "energy": 1,
+}
+
+
+#: Objects within a request.
+_PARTS: Final[dict[str, type[BaseModel]]] = {"grid": GridRequest, "place": PlaceRequest}
 
 
 class NotJson(GridwellError):  # noqa: N818 - named for what it is, as all of that tree
@@ -58,7 +69,19 @@ def read_fields(fields: dict[str, Any]) -> tuple[Problem, int | None]:
     faults: list[Fault] = []
     request = _parsed(fields, faults)
     faults += _choice_faults(fields)
-    faults += option_faults(request.min_distance, request.softening)
+    faults += _series_faults(fields, request)
+    min_distance = request.min_distance
+    if request.place is not None and request.place.min_distance is not None:
+        min_distance = request.place.min_distance
+    own = "" if min_distance == request.min_distance else "/place"
+    faults += (
+        Fault(
+            f"{own}{fault.pointer}" if fault.pointer == "/min_distance" else fault.pointer,
+            fault.detail,
+        )
+        for fault in option_faults(min_distance, request.softening)
+    )
+    series = _tried(lambda: _series(request), faults)
     grid = _tried(lambda: _grid(request), faults)
     seed = None
     if request.atoms is not None:
@@ -68,7 +91,24 @@ def read_fields(fields: dict[str, Any]) -> tuple[Problem, int | None]:
         atoms = _tried(lambda: _drawn(request, seed or 0, grid), faults)
     if faults or grid is None or atoms is None:
         raise InvalidJob(*dict.fromkeys(faults))  # each once, in the order found
-    return Problem(grid, atoms, request.min_distance, request.softening), seed
+    problem = Problem(grid, atoms, min_distance, request.softening, series=series)
+    return problem, seed
+
+
+def read_series(fields: dict[str, Any]) -> Series | None:
+    """The points that `top` or `place` of a request ask for; None: the least one.
+
+    Raises:
+        InvalidJob: with every fault that can be seen at once.
+    """
+    fields = {name: value for name, value in fields.items() if value is not None}
+    faults: list[Fault] = []
+    request = _parsed(fields, faults)
+    faults += _series_faults(fields, request)
+    series = _tried(lambda: _series(request), faults)
+    if faults:
+        raise InvalidJob(*dict.fromkeys(faults))
+    return series
 
 
 def _parsed(fields: dict[str, Any], faults: list[Fault]) -> JobRequest:
@@ -81,12 +121,12 @@ def _parsed(fields: dict[str, Any], faults: list[Fault]) -> JobRequest:
     mended = dict(fields)
     for detail in details:
         field, *inner = detail["loc"]
-        if not inner or field != "grid":
+        if not inner or field not in _PARTS:
             mended.pop(str(field), None)
             continue
-        grid, part = dict(mended["grid"]), str(inner[0])
-        grid.pop(part, None)
-        mended["grid"] = grid | {part: _HARMLESS[part]} if part in _HARMLESS else grid
+        whole, part = dict(mended[str(field)]), str(inner[0])
+        whole.pop(part, None)
+        mended[str(field)] = whole | {part: _HARMLESS[part]} if part in _HARMLESS else whole
     return JobRequest.model_validate(mended)
 
 
@@ -104,6 +144,32 @@ def _choice_faults(fields: dict[str, Any]) -> list[Fault]:
             if name in fields
         ]
     return faults
+
+
+def _series_faults(fields: dict[str, Any], request: JobRequest) -> Iterator[Fault]:
+    place = request.place
+    if "top" in fields and "place" in fields:
+        yield Fault("/place", "give either top or place, not both")
+    elif "place" in fields and "min_separation" in fields:
+        yield Fault("/min_separation", "where ions are placed, min_separation belongs into place")
+    elif "min_separation" in fields and "top" not in fields:
+        yield Fault(
+            "/min_separation",
+            "min_separation belongs to top, how many points are wanted; give both, or neither",
+        )
+    apart = None if place is None else place.min_distance
+    if apart is not None and apart != fields.get("min_distance", apart):
+        yield Fault(
+            "/place/min_distance",
+            f"{apart!r} is not the job's min_distance {request.min_distance!r}; "
+            "give only one of them",
+        )
+
+
+def _series(request: JobRequest) -> Series | None:
+    if (place := request.place) is not None:
+        return Series(place.count, place.min_separation, place.energy)
+    return None if request.top is None else Series(request.top, request.min_separation or 0.0)
 
 
 def _grid(request: JobRequest) -> Grid | None:
@@ -140,11 +206,11 @@ def _tried(make: Callable[[], _T | None], faults: list[Fault]) -> _T | None:
 def _fault(detail: ErrorDetails) -> Fault:
     pointer = "".join(f"/{_escaped(part)}" for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
-        known = ", ".join(JobRequest.model_fields)
-        text = f"there is no such field; a job has {known}"
-        if len(detail["loc"]) > 1:
-            text = "there is no such field; a grid has origin, spacing, shape"
-        return Fault(pointer, text)
+        inside = str(detail["loc"][0]) if detail["loc"][1:] else ""
+        model = _PARTS.get(inside, JobRequest)
+        known = ", ".join(model.model_fields)
+        what = f"{inside} has" if inside else "a job has"
+        return Fault(pointer, f"there is no such field; {what} {known}")
     if detail["type"] == "missing":
         return Fault(pointer, "this field is missing")
     return Fault(pointer, f"{shown(detail['input'])}: {detail['msg']}")

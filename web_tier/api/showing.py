@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gridwell.domain.bill import cost
 from gridwell.domain.fleet_history import History
+from gridwell.domain.series import Series
 from web_tier.api.models import (
     ChunksShown,
     DecisionShown,
@@ -18,9 +19,11 @@ from web_tier.api.models import (
     InstanceShown,
     JobShown,
     LinksShown,
+    PointShown,
     ProgressShown,
     QueueShown,
     ResultShown,
+    SeriesShown,
 )
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ def show_job(job: Job) -> JobShown:
         seed=job.seed,
         min_distance=job.min_distance,
         softening=job.softening,
+        series=None if job.series is None else _series(job.series),
         progress=ProgressShown(points_done=job.points_done, points_total=grid.points),
         chunks=ChunksShown(
             done=len(job.done),
@@ -56,6 +60,7 @@ def show_job(job: Job) -> JobShown:
         else ResultShown(
             minimum=result.value, index=grid.triple(result.index), point=grid.point(result.index)
         ),
+        points=show_points(job),
         error=None
         if job.error is None
         else ErrorShown(code=job.error.code, detail=job.error.detail),
@@ -65,9 +70,30 @@ def show_job(job: Job) -> JobShown:
             self=path,
             atoms=f"{path}/atoms",
             record=f"{path}/record",
+            result=f"{path}/result",
             events=f"{path}/events",
             page=f"/jobs/{job.id}",
         ),
+    )
+
+
+def show_points(job: Job) -> list[PointShown]:
+    """The points that a done job found."""
+    series = job.series or Series(1)
+    return [
+        PointShown(
+            index=job.grid.triple(found.index),
+            point=job.grid.point(found.index),
+            value=series.potential_of(found.value),
+            energy=found.value if series.ion else None,
+        )
+        for found in job.answer
+    ]
+
+
+def _series(series: Series) -> SeriesShown:
+    return SeriesShown(
+        count=series.count, min_separation=series.min_separation, energy=series.ion or None
     )
 
 

@@ -11,13 +11,14 @@ from gridwell.domain.errors import Fault, InvalidJob
 from gridwell.domain.problem import Problem
 from gridwell.formats.fit import fit
 from gridwell.formats.read_atoms import read_atoms
-from web_tier.api.reading import read_fields
+from web_tier.api.reading import read_fields, read_series
 from web_tier.examples import EXAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gridwell.domain.atoms import Atoms
+    from gridwell.domain.series import Series
 
 RANDOM, EXAMPLE, FILE = "random", "example", "file"
 
@@ -32,12 +33,16 @@ DEFAULTS: Final[dict[str, str]] = {
     "margin": "4",
     "min_distance": "2",
     "softening": "0",
+    "count": "",
+    "energy": "0",
+    "min_separation": "5",
 }
 _NUMBER: Final = re.compile(r"[+-]?(\d{1,19}(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
 _OF_RANDOM: Final = ("atom_count", "seed", "grid_size")
 _OF_ATOMS: Final = ("spacing", "margin")
 _OPTIONS: Final = ("min_distance", "softening")
-_NUMBERS: Final = (*_OF_RANDOM, *_OF_ATOMS, *_OPTIONS)
+_OF_SERIES: Final = ("count", "energy", "min_separation")
+_NUMBERS: Final = (*_OF_RANDOM, *_OF_ATOMS, *_OPTIONS, *_OF_SERIES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +80,8 @@ def read_form(values: Mapping[str, str], upload: Upload | None) -> tuple[Problem
     numbers = {name: _number(values[name]) for name in _NUMBERS}
     options = {name: numbers[name] for name in _OPTIONS}
     if values["source"] == RANDOM:
-        return read_fields({name: numbers[name] for name in _OF_RANDOM} | options)
+        fields = {name: numbers[name] for name in _OF_RANDOM}
+        return read_fields(fields | options | _asked(numbers))
     faults = [
         Fault(f"/{name}", f"{values[name]!r} is not a number")
         for name in (*_OF_ATOMS, *_OPTIONS)
@@ -86,11 +92,16 @@ def read_form(values: Mapping[str, str], upload: Upload | None) -> tuple[Problem
         atoms = _atoms(values, upload)
     except InvalidJob as error:
         faults += error.faults
+    series = None
+    try:
+        series = _series(values, numbers)
+    except InvalidJob as error:
+        faults += error.faults
     if faults or atoms is None:
         raise InvalidJob(*faults)
     grid = fit(atoms, spacing=float(numbers["spacing"]), margin=float(numbers["margin"]))
-    problem = Problem(grid, atoms, float(options["min_distance"]), float(options["softening"]))
-    return problem, None
+    min_distance, softening = (float(options[name]) for name in _OPTIONS)
+    return Problem(grid, atoms, min_distance, softening, series=series), None
 
 
 def with_faults(values: Mapping[str, str], error: InvalidJob) -> Form:
@@ -98,7 +109,7 @@ def with_faults(values: Mapping[str, str], error: InvalidJob) -> Form:
     faults: dict[str, str] = {}
     others: list[str] = []
     for fault in error.faults:
-        parts = fault.pointer.split("/")[1:]
+        parts = ["count" if part == "top" else part for part in fault.pointer.split("/")[1:]]
         name = next((part for part in reversed(parts) if part in _NUMBERS), "")
         if parts and parts[0] in ("atoms", "file") and values["source"] == FILE:
             name = "file"
@@ -107,6 +118,27 @@ def with_faults(values: Mapping[str, str], error: InvalidJob) -> Form:
         else:
             others.append(fault.detail)
     return Form(values=values, faults=faults, others=tuple(others))
+
+
+def _asked(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """The points that are wanted, as the interface says it."""
+    count, energy, separation = (numbers[name] for name in _OF_SERIES)
+    if not energy:
+        return {} if count is None else {"top": count, "min_separation": separation}
+    return {
+        "place": {
+            "count": 1 if count is None else count,
+            "energy": energy,
+            "min_separation": separation,
+        }
+    }
+
+
+def _series(values: Mapping[str, str], numbers: Mapping[str, Any]) -> Series | None:
+    """The points that are wanted of an example, which may say so itself, or of a file."""
+    if numbers["count"] is None and values["source"] == EXAMPLE and values["example"] in EXAMPLES:
+        return EXAMPLES[values["example"]].series
+    return read_series(_asked(numbers))
 
 
 def _atoms(values: Mapping[str, str], upload: Upload | None) -> Atoms:

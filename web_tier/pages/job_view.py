@@ -9,6 +9,7 @@ import numpy as np
 
 from gridwell.domain import cost
 from gridwell.domain.job import Job, JobError, JobState
+from gridwell.domain.series import Series
 from web_tier.pages.words import ago, duration, iso, money, short, triple
 
 if TYPE_CHECKING:
@@ -37,6 +38,16 @@ class ResultView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PointView:
+    """One point of a series."""
+
+    number: int
+    point: str
+    value: str
+    energy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobView:
     """One job's page."""
 
@@ -48,6 +59,9 @@ class JobView:
     title: str
     error: JobError | None
     result: ResultView | None
+    points: tuple[PointView, ...]
+    points_words: str
+    ions: bool
     nearest: str | None
     seconds: str
     computed_by: str
@@ -104,7 +118,7 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
         dollars_per_hour: of one instance.
     """
     grid, done = job.grid, job.points_done
-    estimate = cost.seconds(grid.shape, job.atom_count)
+    estimate = cost.job_seconds(grid.shape, job.atom_count, job.series)
     path = f"/v1/jobs/{job.id}"
     links = [
         Link(words="Job (JSON)", href=path),
@@ -113,6 +127,10 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
     if job.state is JobState.DONE:
         record = Link(words="Record", href=f"{path}/record", file=f"{job.id[:8]}-record.json")
         links.append(record)
+        points = Link(words="Points (CSV)", href=f"{path}/points.csv", file="points.csv")
+        links.append(points)
+        if job.series is not None and job.series.ion:
+            links.append(Link(words="Ions (PDB)", href=f"{path}/ions.pdb", file="ions.pdb"))
     return JobView(
         id=job.id,
         attempt=job.attempt,
@@ -128,6 +146,9 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
             point=triple(grid.point(job.result.index)),
             index=", ".join(map(str, grid.triple(job.result.index))),
         ),
+        points=() if job.series is None else _points(job),
+        points_words=_points_words(job),
+        ions=job.series is not None and job.series.ion != 0,
         nearest=None if atoms is None or job.result is None else _nearest(job, atoms),
         seconds="" if job.finished is None else duration(job.finished - job.created),
         computed_by=_computed_by(job),
@@ -151,15 +172,22 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
     )
 
 
-def estimate_words(shape: tuple[int, int, int], atoms: int, *, dollars_per_hour: float) -> str:
+def estimate_words(
+    shape: tuple[int, int, int],
+    atoms: int,
+    *,
+    dollars_per_hour: float,
+    series: Series | None = None,
+) -> str:
     """What a job would cost, before it is submitted."""
     points = shape[0] * shape[1] * shape[2]
-    seconds = cost.seconds(shape, atoms)
-    chunks = cost.chunk_count(shape, atoms)
+    seconds = cost.job_seconds(shape, atoms, series)
+    chunks = cost.chunk_count(shape, atoms, series)
     pieces = f"{chunks} {'chunk' if chunks == 1 else 'chunks'}"
     words = [
         f"{_shape(shape)} = {points:,} points and {atoms:,} atoms",
         f"{short(float(points) * atoms)} pairs in {pieces}",
+        "" if series is None else f"{series.count} points, one after the other",
         f"about {duration(seconds)} of computing",
         _cost(seconds, dollars_per_hour),
     ]
@@ -202,7 +230,40 @@ def _options(job: Job) -> str:
         words.append(f"no point nearer than {job.min_distance!r} to an atom")
     if job.softening:
         words.append(f"distances below {job.softening!r} count as that")
+    if job.series is not None:
+        words.append(_series_words(job.series))
     return "; ".join(words)
+
+
+def _series_words(series: Series) -> str:
+    what = f"{series.count} points"
+    if series.ion:
+        ions = "ion" if series.count == 1 else "ions"
+        what = f"{series.count} {ions} of energy {series.ion:+d}, placed one after the other"
+    if series.min_separation:
+        what += f", none nearer than {series.min_separation!r} to another"
+    return what
+
+
+def _points(job: Job) -> tuple[PointView, ...]:
+    series = job.series or Series(1)
+    return tuple(
+        PointView(
+            number=number,
+            point=triple(job.grid.point(found.index)),
+            value=repr(series.potential_of(found.value)),
+            energy=repr(found.value) if series.ion else "",
+        )
+        for number, found in enumerate(job.answer, start=1)
+    )
+
+
+def _points_words(job: Job) -> str:
+    """Whether there are as many points as were wanted; empty: nothing is to be said."""
+    wanted, found = 1 if job.series is None else job.series.count, len(job.answer)
+    if job.state is not JobState.DONE or found == wanted:
+        return ""
+    return f"{found} of the {wanted} that were wanted: no other point qualifies"
 
 
 def _picture_words(job: Job) -> str:

@@ -63,7 +63,10 @@ def estimate() -> ResponseReturnValue:
     except InvalidJob as error:
         return {"words": error.faults[0].detail}
     words = estimate_words(
-        problem.grid.shape, problem.atoms.count, dollars_per_hour=parts.dollars_per_hour
+        problem.grid.shape,
+        problem.atoms.count,
+        dollars_per_hour=parts.dollars_per_hour,
+        series=problem.series,
     )
     return {"words": words}
 

@@ -8,6 +8,7 @@ const at = (id) => document.getElementById(id);
 export function start() {
   showSource();
   form.addEventListener("change", showSource);
+  for (const radio of form.elements.example) radio.addEventListener("change", () => showAsked(radio));
   for (const kind of ["input", "change"]) form.addEventListener(kind, estimateSoon);
   takeDrops();
   estimateSoon();
@@ -17,6 +18,13 @@ function showSource() {
   const source = form.elements.source.value;
   for (const part of form.querySelectorAll("[data-source]"))
     part.hidden = !part.dataset.source.split(" ").includes(source);
+}
+
+// What an example asks stands in the form, to be changed.
+function showAsked({ dataset }) {
+  at("count").value = dataset.count ?? "";
+  at("energy").value = dataset.energy ?? "0";
+  if (dataset.min_separation) at("min_separation").value = dataset.min_separation;
 }
 
 function takeDrops() {

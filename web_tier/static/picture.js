@@ -64,7 +64,7 @@ export class Picture {
         this.drawLine(from, to, 0.0015, "#8a949e");
       }
     }
-    for (const { point } of this.job.result.points ?? [this.job.result]) {
+    for (const { point } of this.job.points) {
       this.viewer.addSphere({ center: place(point), radius: 1.7 * this.radius, color: GOLD });
       for (let axis = 0; axis < 3; axis++) {
         const [from, to] = [[...point], [...point]];

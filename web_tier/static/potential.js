@@ -38,9 +38,12 @@ export function exactSum(terms) {
 }
 
 export class Field {
-  // atoms: rows [x, y, z, energy]; job: as the interface shows it.
-  constructor(atoms, job) {
+  // atoms: rows [x, y, z, energy]; job: as the interface shows it; places: those whose
+  // neighbourhood, of the radius `apart`, does not qualify.
+  constructor(atoms, job, places = [], apart = 0) {
     this.atoms = atoms;
+    this.places = places;
+    this.apart = apart * apart;
     this.grid = job.grid;
     this.tooNear = job.min_distance * job.min_distance;
     this.softening = job.softening;
@@ -53,6 +56,13 @@ export class Field {
   // The canonical value at an index, or null where no value is defined.
   at(index) {
     const [px, py, pz] = this.place(index);
+    for (const [x, y, z] of this.places) {
+      const dx = px - x;
+      const dy = py - y;
+      const dz = pz - z;
+      const r2 = dx * dx + dy * dy + dz * dz;
+      if (r2 < this.apart || r2 === 0) return null;
+    }
     const terms = [];
     for (const [x, y, z, energy] of this.atoms) {
       const dx = px - x;
@@ -100,14 +110,31 @@ function* drawn(count, shape) {
 
 const PAIRS = 2e7; // about a second
 
-// Computes the winner anew, and looks for a lower point among neighbours, corners and others.
+// The field whose least point comes after those that were found: as the service defines a series.
+function next(field, job, found) {
+  const { energy: ion, min_separation: apart } = job.series ?? { energy: null, min_separation: 0 };
+  const atoms = ion < 0 ? field.atoms.map(([x, y, z, energy]) => [x, y, z, -energy]) : field.atoms;
+  const places = found.map(({ point }) => point);
+  return new Field(ion ? [...atoms, ...places.map((place) => [...place, 1])] : atoms, job, places, apart);
+}
+
+// Computes each point anew, and looks for a lower one among neighbours, corners and others.
 // Returns { right, value, tried, lower }: `lower` is a better point, if one was found.
 export function verify(field, job) {
-  const { minimum, index } = job.result;
-  const { shape } = job.grid;
+  const { points } = job;
+  let tried = 0;
+  for (let k = 0; k < points.length; k++) {
+    const found = verifyPoint(next(field, job, points.slice(0, k)), points[k], job.grid.shape, points.length);
+    tried += found.tried;
+    if (!found.right || found.lower || k === points.length - 1) return { ...found, tried };
+  }
+}
+
+function verifyPoint(field, { index, value: potential, energy }, shape, share) {
+  const minimum = energy ?? potential;
   const value = field.at(index);
   const right = value === minimum;
-  const count = Math.max(20, Math.min(5000, Math.floor(PAIRS / field.atoms.length) - 34));
+  const count = Math.max(20, Math.min(5000, Math.floor(PAIRS / field.atoms.length / share) - 34));
   let tried = 0;
   for (const points of [neighbours(index, shape), corners(shape), drawn(count, shape)]) {
     for (const point of points) {

@@ -1,0 +1,167 @@
+"""The points that a job found: as JSON, also fewer or more of them, and as files."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from apiflask import APIBlueprint
+from flask import Response, request
+
+from gridwell.domain import limits
+from gridwell.domain.errors import Fault, InvalidJob
+from gridwell.domain.job import JobState
+from gridwell.domain.series import Series
+from gridwell.formats import Ion, ions_pdb, points_csv
+from web_tier.api import docs
+from web_tier.api.jobs import POLL_SECONDS, awaited
+from web_tier.api.models import PointsShown
+from web_tier.api.responses import NO_STORE, find_job, gone, json_response, no_such_job
+from web_tier.api.showing import show_job, show_points
+from web_tier.parts import here
+from web_tier.problems import problem_response
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gridwell.domain.job import Job
+
+_ELEMENTS: Final = {1: "NA", -1: "CL"}  #: what ions of those energies are in a file of molecules
+_ATOM_BYTES: Final = 80  #: of an atom, as JSON, at most
+_NUMBER: Final = re.compile(r"[0-9]{1,10}(\.[0-9]{0,17})?([eE][+-]?[0-9]{1,2})?")
+
+routes = APIBlueprint("points", __name__)
+
+
+@routes.get("/v1/jobs/<job_id>/result")
+@routes.doc(**docs.RESULT)
+def result(job_id: str) -> Response:
+    """The first points of a done job, or the job that looks for more of them."""
+    job = find_job(job_id)
+    if job is None:
+        return no_such_job(job_id)
+    wanted = _wanted(job)
+    if job.state is not JobState.DONE:
+        return _not_done(job, "a result")
+    if wanted is None or _holds(job, wanted):
+        return _points(job, wanted.count if wanted else len(job.answer))
+    derived = _derived(job, wanted)
+    return gone("these atoms are") if derived is None else _looked_for(derived, wanted.count)
+
+
+def _looked_for(derived: Job, count: int) -> Response:
+    """What another job found, or where it is; it is waited for if the client wishes so."""
+    derived, headers = awaited(derived)
+    headers["Location"] = f"/v1/jobs/{derived.id}"
+    if derived.state is JobState.DONE:
+        return _points(derived, count, headers)
+    if derived.state.terminal:
+        return _not_done(derived, "a result")
+    headers["Retry-After"] = POLL_SECONDS
+    return json_response(show_job(derived), HTTPStatus.ACCEPTED, headers)
+
+
+@routes.get("/v1/jobs/<job_id>/points.csv")
+@routes.doc(**docs.POINTS_CSV)
+def points_file(job_id: str) -> Response:
+    """The points with every bit, as CSV."""
+    job = find_job(job_id)
+    if job is None:
+        return no_such_job(job_id)
+    if job.state is not JobState.DONE:
+        return _not_done(job, "points")
+    series = job.series or Series(1)
+    rows = ((found.index, series.potential_of(found.value)) for found in job.answer)
+    return _attached(job, "points.csv", "text/csv; charset=utf-8", points_csv(job.grid, rows))
+
+
+@routes.get("/v1/jobs/<job_id>/ions.pdb")
+@routes.doc(**docs.IONS_PDB)
+def ions_file(job_id: str) -> Response:
+    """The placed ions as HETATM records."""
+    job = find_job(job_id)
+    if job is None:
+        return no_such_job(job_id)
+    if job.state is not JobState.DONE:
+        return _not_done(job, "ions")
+    if job.series is None or not job.series.ion:
+        return problem_response(
+            HTTPStatus.CONFLICT,
+            f"job {job_id} placed no ions; its points are at /v1/jobs/{job_id}/points.csv",
+            code="no_ions",
+        )
+    charge = job.series.ion
+    ions = [
+        Ion(element=_ELEMENTS[charge], charge=charge, position=job.grid.point(found.index))
+        for found in job.answer
+    ]
+    title = [f"Gridwell job {job.id}", f"problem {job.problem[:32]}"]
+    return _attached(job, "ions.pdb", "chemical/x-pdb", ions_pdb(ions, title=title))
+
+
+def _wanted(job: Job) -> Series | None:
+    """The series that the query asks for; None: it asks for what the job has.
+
+    Raises:
+        InvalidJob: if the query cannot be used.
+    """
+    top, separation = request.args.get("top"), request.args.get("min_separation")
+    own = job.series or Series(1)
+    if top is None:
+        if separation is not None:
+            raise InvalidJob(Fault("/min_separation", "min_separation belongs to top; give both"))
+        return None
+    count = int(top) if re.fullmatch(r"[0-9]{1,4}", top) else 0
+    if not 1 <= count <= limits.MAX_SERIES:
+        detail = f"{top[:20]!r} is not a number of points between 1 and {limits.MAX_SERIES}"
+        raise InvalidJob(Fault("/top", detail))
+    distance = own.min_separation
+    if separation is not None:
+        distance = float(separation) if _NUMBER.fullmatch(separation) else math.nan
+    if not 0 <= distance <= limits.MAX_DISTANCE:
+        detail = f"{(separation or '')[:20]!r} is not a distance between 0 and 1e9"
+        raise InvalidJob(Fault("/min_separation", detail))
+    return dataclasses.replace(own, count=count, min_separation=distance)
+
+
+def _holds(job: Job, wanted: Series) -> bool:
+    """Whether the job's points begin with those that are wanted.
+
+    A series is the beginning of any longer one; and one that ended early has all there are.
+    """
+    own = job.series or Series(1, wanted.min_separation)
+    alike = (own.min_separation, own.ion) == (wanted.min_separation, wanted.ion)
+    ended_early = len(job.answer) < own.count
+    return wanted.count == 1 or (alike and (wanted.count <= own.count or ended_early))
+
+
+def _derived(job: Job, wanted: Series) -> Job | None:
+    """The same client's job for the same atoms and another series; None if they are gone."""
+    parts = here()
+    with parts.gates.submitting(_ATOM_BYTES * job.atom_count):
+        problem = parts.service.problem(job)
+        if problem is None:
+            return None
+        asked = dataclasses.replace(problem, series=wanted)
+        return parts.service.submit(asked, seed=job.seed)
+
+
+def _points(job: Job, count: int, headers: dict[str, str] | None = None) -> Response:
+    shown = PointsShown(job=job.id, wanted=count, points=show_points(job)[:count])
+    return json_response(shown, HTTPStatus.OK, headers)
+
+
+def _not_done(job: Job, what: str) -> Response:
+    return problem_response(
+        HTTPStatus.CONFLICT,
+        f"job {job.id} is {job.state}; only a done job has {what}",
+        code="not_done",
+    )
+
+
+def _attached(job: Job, name: str, kind: str, parts: Iterable[bytes]) -> Response:
+    headers = {**NO_STORE, "Content-Disposition": f'attachment; filename="{job.id[:8]}-{name}"'}
+    return Response(b"".join(parts), headers=headers, content_type=kind)
