@@ -13,7 +13,7 @@ from gridwell.domain.atoms import Atoms, random_atoms
 from gridwell.domain.failure import MACHINE_FAILED
 from gridwell.domain.grid import Grid
 from gridwell.domain.job import DEADLINE_SECONDS, PUBLIC_CLIENT, Job, JobState, job_id
-from gridwell.domain.messages import ErrorMessage, ResultMessage
+from gridwell.domain.messages import ErrorMessage, ResultMessage, SeriesMessage
 from gridwell.domain.problem import Problem
 from gridwell.domain.split import split
 
@@ -81,6 +81,20 @@ def a_result(job: Job, chunk: int, best: Minimum | None, /, **changes: Any) -> R
         chunk=chunk,
         plan=job.plan.sha,
         best=None if best is None else best.key(),
+        worker="worker-1",
+        seconds=0.1,
+    )
+    return replace(message, **changes)
+
+
+def a_series(job: Job, /, *points: Minimum, **changes: Any) -> SeriesMessage:
+    """The message of a worker that has computed a series."""
+    message = SeriesMessage(
+        job=job.id,
+        attempt=job.attempt,
+        chunk=0,
+        plan=job.plan.sha,
+        points=tuple(point.key() for point in points),
         worker="worker-1",
         seconds=0.1,
     )

@@ -15,12 +15,11 @@ from app_tier.bench import Ports
 from app_tier.worker import Habits, Worker
 from gridwell.domain.errors import InvalidJob
 from gridwell.domain.job import INTEGRITY, NO_CANDIDATE_POINT, Job, JobState
-from gridwell.domain.messages import SeriesMessage
 from gridwell.domain.minimum import Minimum
 from gridwell.domain.objects import record_object
 from gridwell.domain.series import Series, flaw
 from tests.app_tier.world import ManualCompute
-from tests.builders import a_problem, a_result
+from tests.builders import a_problem, a_result, a_series
 from tests.oracle import true_minimum, true_series
 from tests.web_tier.world import World
 from web_tier.service import NoCandidatePoint, Service
@@ -280,17 +279,7 @@ def test_a_wrong_series_becomes_no_answer(
 ) -> None:
     problem = a_problem(6, atoms=9, series=Series(3, 1.0, 1))
     job = world.submit(problem)
-    message = SeriesMessage(
-        job=job.id,
-        attempt=job.attempt,
-        chunk=0,
-        plan=job.plan.sha,
-        points=tuple(point.key() for point in lie(true_series(problem))),
-        worker="worker-1",
-        seconds=0.1,
-    )
-
-    world.results.send([message.encode()])
+    world.results.send([a_series(job, *lie(true_series(problem))).encode()])
     collect_all(world)
 
     error = world.job(job).error

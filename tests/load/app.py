@@ -54,7 +54,8 @@ def _finish(site: Site, delay: float) -> None:
             found = site.world.ledger.read(job)
             if found is None:
                 continue
-            if found.grid.points * found.atom_count <= MOST_PAIRS:
+            searches = 1 if found.series is None else found.series.count
+            if searches * found.grid.points * found.atom_count <= MOST_PAIRS:
                 site.finish(found)
             else:
                 site.world.finisher().fail(found, TOO_LONG)

@@ -6,6 +6,7 @@ import itertools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from app_tier.handlers import HANDLERS
 from gridwell.adapters.memory import (
     ManualClock,
     MemoryCache,
@@ -14,9 +15,9 @@ from gridwell.adapters.memory import (
     MemoryStore,
 )
 from gridwell.domain.errors import ServiceBusy
-from gridwell.domain.messages import ChunkMessage
+from gridwell.domain.messages import SERIES_KIND, ChunkMessage
 from gridwell.domain.objects import problem_object
-from tests.builders import a_job, a_problem, a_result
+from tests.builders import a_job, a_problem, a_result, a_series
 from tests.oracle import true_minimum
 from web_tier.collector import Collector
 from web_tier.finisher import Finisher
@@ -100,6 +101,10 @@ class World:
         self, job: Job, problem: Problem, chunks: Iterable[int] | None = None, **changes: Any
     ) -> None:
         """Send the true results of chunks (all without a list), as workers do."""
+        if job.series is not None:
+            found = HANDLERS[SERIES_KIND](problem, job.plan.box(0), None, lambda _points: None)
+            self.results.send([a_series(job, *found.points, **changes).encode()])
+            return
         for chunk in range(job.plan.chunks) if chunks is None else chunks:
             best = true_minimum(problem, job.plan.box(chunk))
             self.results.send([a_result(job, chunk, best, **changes).encode()])

@@ -127,10 +127,7 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
     if job.state is JobState.DONE:
         record = Link(words="Record", href=f"{path}/record", file=f"{job.id[:8]}-record.json")
         links.append(record)
-        points = Link(words="Points (CSV)", href=f"{path}/points.csv", file="points.csv")
-        links.append(points)
-        if job.series is not None and job.series.ion:
-            links.append(Link(words="Ions (PDB)", href=f"{path}/ions.pdb", file="ions.pdb"))
+        links += _point_files(job, path)
     return JobView(
         id=job.id,
         attempt=job.attempt,
@@ -233,6 +230,16 @@ def _options(job: Job) -> str:
     if job.series is not None:
         words.append(_series_words(job.series))
     return "; ".join(words)
+
+
+def _point_files(job: Job, path: str) -> list[Link]:
+    """What a series can be stored as."""
+    if job.series is None:
+        return []
+    name = job.id[:8]
+    points = Link(words="Points (CSV)", href=f"{path}/points.csv", file=f"{name}-points.csv")
+    ions = Link(words="Ions (PDB)", href=f"{path}/ions.pdb", file=f"{name}-ions.pdb")
+    return [points, ions] if job.series.ion else [points]
 
 
 def _series_words(series: Series) -> str:
