@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 from app_tier.compute import Found
 from app_tier.kernels import find_minimum
 from app_tier.kernels.kernel import Progress
+from app_tier.kernels.ladder import Ladder
+from gridwell.domain import cost
 from gridwell.domain.grid import Box
 from gridwell.domain.messages import MINIMUM_KIND, SERIES_KIND
 from gridwell.domain.problem import Problem
@@ -46,16 +48,26 @@ def minimum(problem: Problem, box: Box, incumbent: int | None, progress: Progres
 
 
 def series(problem: Problem, box: Box, incumbent: int | None, progress: Progress) -> Found:
-    """The points of the problem's series, one search after the other.
+    """The points of the problem's series, by one sum or by a search for each.
 
-    Each of them is of the whole box: a next point can lie anywhere.
+    A search is of the whole box: a next point can lie anywhere.
     """
+    grid, options = (
+        problem.grid,
+        {
+            "min_distance": problem.min_distance,
+            "softening": problem.softening,
+        },
+    )
+    if problem.series and cost.is_mapped(grid.shape, problem.atoms.count, problem.series):
+        points = tuple(steps(problem, Ladder(grid, progress=progress, **options)))
+        return Found(points[0] if points else None, points)
 
     def search(acting: Atoms, zones: NDArray[np.float64], hint: int | None) -> Minimum | None:
         if not len(zones) and incumbent is not None:
             hint = incumbent
         return find_minimum(
-            problem.grid,
+            grid,
             acting,
             box,
             min_distance=problem.min_distance,

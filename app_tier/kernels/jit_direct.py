@@ -32,6 +32,7 @@ from app_tier.kernels.cancel import acting
 from app_tier.kernels.jit_rows import ERROR, LEAST, add_rows
 from app_tier.kernels.rows import error_factor, slabs
 from app_tier.kernels.survivors import Survivors
+from gridwell.domain.zones import NO_ZONES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -87,7 +88,7 @@ def least_of_boxes(
     survivors = Survivors(
         grid, atoms, acts, min_distance=min_distance, softening=softening, best=best
     )
-    sums = _Sums(grid, atoms, acts, min_distance=min_distance, softening=softening, zones=zones)
+    sums = Sums(grid, atoms, acts, min_distance=min_distance, softening=softening, zones=zones)
     done = 0
     for slab in chain.from_iterable(map(slabs, boxes)):
         for share in sums.over(slab):
@@ -102,7 +103,7 @@ def least_of_boxes(
     return survivors.best
 
 
-class _Sums:
+class Sums:
     """The sums over a slab's points, one slab after the other."""
 
     def __init__(
@@ -113,7 +114,7 @@ class _Sums:
         *,
         min_distance: float,
         softening: float,
-        zones: NDArray[np.float64],
+        zones: NDArray[np.float64] = NO_ZONES,
     ) -> None:
         self._grid, self._zones = grid, zones
         # Atoms that add nothing are of either sign: on a point, or near it, they still count.

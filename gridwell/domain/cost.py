@@ -30,6 +30,15 @@ SEARCH_SECONDS: Final = 1e-2
 #: seeds on cubes of 24 to 256 points with 1,000 to 100,000 atoms; one sign is far quicker.
 SEARCH_TABLE: Final = ((1e-2, 1.5e-5), (1e-1, 3e-5), (4e-1, 5e-5), (7e-1, 1e-4))
 
+#: A series on so many points is found by one sum, if that is estimated to be quicker: two float64
+#: for each point are 64 MiB then.
+MAP_POINTS: Final = 1 << 22
+MAP_PAIRS_PER_SECOND: Final = 4.0e8  #: in double precision
+MAP_POINTS_PER_SECOND: Final = 5.0e7  #: for each next point of a series
+#: Of a search of a series: away from all atoms and from other points the potential is flat, and
+#: bounds rule out less than beside wells.  Measured with a min_distance of 2 spacings.
+SERIES_SLOWDOWN: Final = 15.0
+
 CHUNK_SECONDS: Final = 2.0  #: long enough to make a message's cost small, short enough to share
 SHARED_POINTS: Final = 32_768  #: from here on a job has at least `SHARED_CHUNKS`
 SHARED_CHUNKS: Final = 8
@@ -58,13 +67,31 @@ def seconds(shape: tuple[int, int, int], atoms: int) -> float:
 
 
 def job_seconds(shape: tuple[int, int, int], atoms: int, series: Series | None) -> float:
-    """Estimated seconds of one core for a job: of a series one search for each point.
-
-    Zones add some: measured, a search among them takes twice as long as the first at most.
-    """
+    """Estimated seconds of one core for a job."""
     if series is None:
         return seconds(shape, atoms)
-    return series.count * seconds(shape, atoms + series.count)
+    if is_mapped(shape, atoms, series):
+        return _mapped_seconds(shape, atoms, series)
+    return series.count * _next_seconds(shape, atoms + series.count)
+
+
+def is_mapped(shape: tuple[int, int, int], atoms: int, series: Series) -> bool:
+    """Whether the points of a series are found by one sum over the grid, and not by searches."""
+    if math.prod(shape) > MAP_POINTS:
+        return False
+    searched = series.count * _next_seconds(shape, atoms + series.count)
+    return _mapped_seconds(shape, atoms, series) <= searched
+
+
+def _mapped_seconds(shape: tuple[int, int, int], atoms: int, series: Series) -> float:
+    points = math.prod(shape)
+    summed = points * atoms / MAP_PAIRS_PER_SECOND
+    return SECONDS_PER_CHUNK + summed + series.count * points / MAP_POINTS_PER_SECOND
+
+
+def _next_seconds(shape: tuple[int, int, int], atoms: int) -> float:
+    summed = SECONDS_PER_CHUNK + math.prod(shape) * atoms / PAIRS_PER_SECOND
+    return min(summed, SERIES_SLOWDOWN * seconds(shape, atoms))
 
 
 def chunk_count(shape: tuple[int, int, int], atoms: int, series: Series | None = None) -> int:

@@ -56,14 +56,8 @@ class Problem:
             # A kernel would take such a point's value for one of the grid's.
             faults.append(Fault("/incumbent", f"{hint!r} is not a point of the grid"))
         series = self.series
-        if series is not None and self.atoms.count + series.count > limits.MAX_ATOMS and series.ion:
-            faults.append(
-                Fault(
-                    series.path,
-                    f"{series.count} ions and {self.atoms.count} atoms are more than "
-                    f"{limits.MAX_ATOMS}",
-                )
-            )
+        if series is not None and series.ion:
+            faults += _ion_faults(self.grid, self.atoms, series)
         if faults:
             raise InvalidJob(*faults)
         if series is not None and series.is_plain:
@@ -133,6 +127,23 @@ class Problem:
         }
         # Left out, so that problems without one keep the sha that they had before there were any.
         return options if self.series is None else options | {"series": self.series.encode()}
+
+
+def _ion_faults(grid: Grid, atoms: Atoms, series: Series) -> Iterator[Fault]:
+    """Why ions that are placed on a grid could not be atoms."""
+    if atoms.count + series.count > limits.MAX_ATOMS:
+        yield Fault(
+            series.path,
+            f"{series.count} ions and {atoms.count} atoms are more than {limits.MAX_ATOMS}; "
+            "place fewer",
+        )
+    farthest = max(map(abs, grid.point(grid.points - 1)))
+    if farthest > limits.MAX_COORDINATE:
+        yield Fault(
+            "/grid",
+            f"the grid reaches to {farthest!r}, where no ion can be placed; end it within "
+            f"{limits.MAX_COORDINATE:g}",
+        )
 
 
 def _check_versions(header: dict[str, Any], sha: str) -> None:

@@ -80,7 +80,7 @@ def test_compiled_bounds_hold_the_canonical_values_of_the_points_that_qualify(ki
     for number in range(kind, 10 * len(KINDS), len(KINDS)):
         problem = case(number).problem
         true = brute_force_values(problem).ravel()
-        sums = jit_direct._Sums(
+        sums = jit_direct.Sums(
             problem.grid,
             problem.atoms,
             acting(problem.atoms),
@@ -111,7 +111,7 @@ def test_the_minimum_is_that_of_brute_force(kind: int) -> None:
 
 def test_bounds_are_tight_enough_that_few_points_are_summed_again() -> None:
     problem = a_problem(16, atoms=500)
-    sums = jit_direct._Sums(
+    sums = jit_direct.Sums(
         problem.grid,
         problem.atoms,
         acting(problem.atoms),

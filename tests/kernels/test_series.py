@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from app_tier.handlers import HANDLERS
 from app_tier.kernels import AUTO, KERNELS, find_minimum
+from app_tier.kernels.ladder import Ladder
+from gridwell.domain import limits
 from gridwell.domain.messages import SERIES_KIND
 from gridwell.domain.problem import Problem
 from gridwell.domain.series import Series, flaw, steps
@@ -22,7 +24,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gridwell.domain.atoms import Atoms
+    from gridwell.domain.grid import Grid
     from gridwell.domain.minimum import Minimum
+
+LADDER = "ladder"
+WAYS = [AUTO, *KERNELS, LADDER]
 
 series = st.builds(
     Series,
@@ -33,6 +39,10 @@ series = st.builds(
 
 
 def computed(problem: Problem, kernel: str) -> tuple[Minimum, ...]:
+    if kernel == LADDER:
+        options = {"min_distance": problem.min_distance, "softening": problem.softening}
+        return tuple(steps(problem, Ladder(problem.grid, progress=lambda _points: None, **options)))
+
     def search(acting: Atoms, zones: NDArray[np.float64], hint: int | None) -> Minimum | None:
         return find_minimum(
             problem.grid,
@@ -52,21 +62,15 @@ def keys(points: tuple[Minimum, ...]) -> list[str]:
 
 
 @pytest.mark.usefixtures("unlimited")
-@pytest.mark.parametrize("kernel", [AUTO, *KERNELS])
+@pytest.mark.parametrize("kernel", WAYS)
 def test_a_series_is_that_of_brute_force(kernel: str) -> None:
     @settings(max_examples=40, deadline=None)
-    @given(
-        st.builds(
-            Problem,
-            strategies.grids,
-            strategies.atoms,
-            strategies.distances,
-            strategies.distances,
-            st.none(),
-            series,
-        )
-    )
-    def holds(problem: Problem) -> None:
+    @given(strategies.grids, strategies.atoms, strategies.distances, strategies.distances, series)
+    def holds(
+        grid: Grid, atoms: Atoms, min_distance: float, softening: float, wanted: Series
+    ) -> None:
+        assume(not wanted.ion or max(grid.point(grid.points - 1)) <= limits.MAX_COORDINATE)
+        problem = Problem(grid, atoms, min_distance, softening, series=wanted)
         found = computed(problem, kernel)
         assert keys(found) == keys(true_series(problem))
         assert not found or flaw(problem, found) is None
@@ -76,7 +80,7 @@ def test_a_series_is_that_of_brute_force(kernel: str) -> None:
 
 @pytest.mark.usefixtures("unlimited")
 @pytest.mark.parametrize("ion", [0, 1, -1])
-@pytest.mark.parametrize("kernel", [AUTO, *KERNELS])
+@pytest.mark.parametrize("kernel", WAYS)
 def test_larger_series_are_those_of_brute_force(kernel: str, ion: int) -> None:
     problem = a_problem(9, atoms=40, min_distance=0.4, series=Series(9, 2.0, ion))
 

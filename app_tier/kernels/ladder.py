@@ -1,0 +1,151 @@
+"""Series by one sum over the grid: each next point then costs a look at the points, and no search.
+
+All points are summed once, with bounds below and above their canonical values.  An ion adds one
+term to each point, and a zone takes points away, so the bounds of the next step follow from those
+of the last.  Whoever may be the least reaches `Survivors`, and so
+`gridwell.domain.potential.least`, which decides.
+
+**The error bound.**  With u = 2^-53 and the exact sum s of a point's terms, the canonical value is
+c = s (1 + d), |d| <= u.  From lower <= c follows s >= lower - u |lower|, as x - u |x| rises with x.
+The ion's term t has the canonical one's bits: the same operations in the same order.  So the next
+sum is s + t exactly, and its canonical value at least lower + t less 2 u (|lower| + t).  Adding and
+subtracting in float64 costs 2 u more: the 8 u that are subtracted cover it, and so above.
+
+Source: VMD's cionize and SODIUM keep a map of the potential and add each ion to it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from app_tier.kernels.cancel import acting
+from app_tier.kernels.jit import COMPILES
+from app_tier.kernels.rows import error_factor, slabs, sums, weights_of
+from app_tier.kernels.survivors import Survivors
+
+if COMPILES:
+    from app_tier.kernels.jit_direct import Sums
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from app_tier.kernels.kernel import Progress
+    from app_tier.kernels.rows import Slab
+    from gridwell.domain.atoms import Atoms
+    from gridwell.domain.grid import Grid
+    from gridwell.domain.minimum import Minimum
+
+_SLACK: Final = 2.0**-50
+_POINTS: Final = 1 << 18  #: points that are looked at together: temporary arrays of 2 MiB
+
+Bounds = tuple["NDArray[np.bool_]", "NDArray[np.float64]", "NDArray[np.float64]"]
+
+
+class Ladder:
+    """Finds the points of one series, each call the next (`gridwell.domain.series.steps`).
+
+    Args:
+        grid: the grid, of few enough points to keep two numbers for each.
+        min_distance: as for `gridwell.domain.potential.potential`.
+        softening: the same.
+        progress: called several times a second with the points that were summed.
+    """
+
+    def __init__(
+        self, grid: Grid, *, min_distance: float, softening: float, progress: Progress
+    ) -> None:
+        self._grid = grid
+        self._min_distance, self._softening = min_distance, softening
+        self._progress = progress
+        self._lower = np.full(grid.shape, np.inf)  #: infinite where a point does not qualify
+        self._upper = np.full(grid.shape, np.inf)
+        self._atoms = 0  #: how many are in these bounds
+
+    def __call__(
+        self, atoms: Atoms, zones: NDArray[np.float64], _hint: int | None
+    ) -> Minimum | None:
+        """The least outside the zones, of which all but the last were there before."""
+        with np.errstate(all="ignore"):  # 1/0 on an atom and inf - inf: those are told apart
+            if not len(zones):
+                self._sum_all(atoms)
+            else:
+                self._step(zones[-1], placed=atoms.count > self._atoms)
+            self._atoms = atoms.count
+        return self._least(atoms)
+
+    def _sum_all(self, atoms: Atoms) -> None:
+        done = 0
+        for slab in slabs(self._grid.box):
+            for bounds in self._slab_bounds(atoms, slab):
+                self._progress(done)
+                if bounds is not None:
+                    good, lower, upper = bounds
+                    x, y = slab.ix[:, None], slab.iy[:, None]
+                    for target, bound in ((self._lower, lower), (self._upper, upper)):
+                        whole = np.full(good.shape, np.inf)
+                        whole[good] = bound
+                        target[x, y, slab.iz] = whole
+            done += slab.points
+
+    def _slab_bounds(self, atoms: Atoms, slab: Slab) -> Iterator[Bounds | None]:
+        """Yield None as a slab is summed, and its bounds as the last."""
+        acts, options = acting(atoms), (self._min_distance, self._softening)
+        if COMPILES:
+            compiled = Sums(self._grid, atoms, acts, min_distance=options[0], softening=options[1])
+            for _ in compiled.over(slab):
+                yield None
+            yield compiled.bounds()
+            return
+        for share, found in sums(self._grid, atoms, weights_of(atoms, acts), slab, *options):
+            yield None
+            if share == 1.0:
+                good = np.isfinite(found[..., 1])
+                value, margin = found[good, 0], error_factor(atoms) * found[good, 1]
+                yield good, value - margin, value + margin
+
+    def _step(self, zone: NDArray[np.float64], *, placed: bool) -> None:
+        """Leave out the points in a zone, and add the ion in its middle if one was placed."""
+        grid = self._grid
+        *centre, radius = zone.tolist()
+        squares = [(grid.axis(k) - centre[k]) * (grid.axis(k) - centre[k]) for k in range(3)]
+        nearest = radius * radius
+        if placed:
+            nearest = max(nearest, self._min_distance * self._min_distance)
+        _, ny, nz = grid.shape
+        height = max(1, _POINTS // (ny * nz))
+        for start in range(0, grid.shape[0], height):
+            part = slice(start, start + height)
+            r2 = (squares[0][part, None] + squares[1])[:, :, None] + squares[2]
+            lower, upper = self._lower[part], self._upper[part]
+            bad = (r2 < nearest) | (r2 == 0) | np.isinf(lower)
+            if placed:
+                term = np.reciprocal(np.maximum(np.sqrt(r2), self._softening))
+                lower += term - _SLACK * (np.abs(lower) + term)
+                upper += term + _SLACK * (np.abs(upper) + term)
+            lower[bad] = np.inf
+            upper[bad] = np.inf
+            self._progress(0)
+
+    def _least(self, atoms: Atoms) -> Minimum | None:
+        lower, upper = self._lower.ravel(), self._upper.ravel()
+        survivors = Survivors(
+            self._grid,
+            atoms,
+            acting(atoms),
+            min_distance=self._min_distance,
+            softening=self._softening,
+            best=None,
+        )
+        best = upper.min()
+        if np.isinf(best):
+            return None
+        indices = np.flatnonzero(lower <= best)
+        for _ in survivors.add(indices, lower[indices], upper[indices]):
+            self._progress(0)
+        for _ in survivors.settle():
+            self._progress(0)
+        return survivors.best
