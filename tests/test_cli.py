@@ -227,6 +227,42 @@ def test_a_request_that_the_service_refuses_is_wrong_usage(served: Served) -> No
     assert "error: /atom_count: " in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("options", "first"),
+    [
+        (["--place", "3", "--ion-energy", "-1", "--min-separation", "1"], "ion   1   "),
+        (["--place", "3"], "ion   1   "),
+        (["--top", "3", "--min-separation", "1"], "point 1   "),
+    ],
+)
+def test_each_point_of_a_series_is_a_line_of_the_answer(
+    served: Served, options: list[str], first: str
+) -> None:
+    job_id = run(served, *SUBMIT, *options).stdout.strip()
+    served.finish(job_id)
+
+    lines = run(served, "result", job_id).stdout.splitlines()
+
+    assert lines[-3].startswith(first)
+    assert lines[-1].split()[1] == "3"
+
+
+def test_a_series_that_ended_early_says_so(served: Served) -> None:
+    job_id = run(served, *SUBMIT, "--top", "50", "--min-separation", "3").stdout.strip()
+    served.finish(job_id)
+
+    words = run(served, "result", job_id).stdout.splitlines()[-1]
+
+    assert words.endswith("of the 50 that were wanted: no other point qualifies")
+
+
+def test_the_charge_of_ions_without_ions_is_a_usage_error(served: Served) -> None:
+    done = run(served, *SUBMIT, "--ion-energy", "1")
+
+    assert (done.exit_code, done.stdout) == (Exit.USAGE, "")
+    assert "--ion-energy belongs to --place" in done.stderr
+
+
 def test_a_job_can_be_read_before_and_after_its_end(served: Served) -> None:
     job_id = submitted(served)
     before = run(served, "result", job_id)

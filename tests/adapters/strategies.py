@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gridwell.domain.job import Job, JobError, JobState
 from tests.builders import a_job
-from tests.domain.strategies import minima, problems
+from tests.domain.strategies import minima, problems, series
 
 #: From 1970 on, to the microsecond at its start and to the float's own grain later.
 times = st.one_of(st.integers(0, 2**33).map(float), st.floats(1e-6, 2**33))
@@ -36,6 +36,8 @@ def stored_jobs(draw: st.DrawFn) -> Job:
         resends=draw(st.integers(0, 5)),
         moved=draw(st.none() | times),
         result=draw(st.none() | minima),
+        series=draw(st.none() | series),
+        points=tuple(draw(st.lists(minima, max_size=3))),
         error=draw(st.none() | errors),
         finished=draw(st.none() | times),
         expires=draw(st.none() | times),

@@ -305,6 +305,26 @@ def test_a_complete_job_is_finished_with_its_result(ledger: JobLedger, job: Job)
     assert done.expires == NOW + 6 + KEPT_SECONDS
 
 
+def test_a_series_is_kept_in_its_order_and_with_its_first_point(
+    ledger: JobLedger, job: Job
+) -> None:
+    points = (Minimum(-2.5, 3), Minimum(-2.0, 9), Minimum(-1.0, 1))
+    all_chunks = frozenset(range(job.plan.chunks))
+    worse = (Minimum(-1.5, 9),)
+
+    for found in (points, points, worse):
+        merged = ledger.merge(
+            job.id, ATTEMPT, all_chunks, found[0], worker="w-1", now=NOW, points=found
+        )
+        assert merged is not None
+        assert (merged.best, merged.points) == (points[0], points)
+    assert ledger.finish(job.id, ATTEMPT, points[0], now=NOW + 1, points=points)
+
+    done = ledger.read(job.id)
+    assert done is not None
+    assert (done.state, done.answer) == (JobState.DONE, points)
+
+
 def test_finishing_twice_is_true_with_this_result_alone(ledger: JobLedger, job: Job) -> None:
     best = complete(ledger, job)
     ledger.finish(job.id, ATTEMPT, best, now=NOW + 5)

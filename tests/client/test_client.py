@@ -445,3 +445,20 @@ def test_importing_gridwell_imports_no_http_client() -> None:
 def test_gridwell_has_no_other_names() -> None:
     with pytest.raises(AttributeError, match="Clint"):
         _ = gridwell.Clint
+
+
+def test_ions_are_placed_and_read_in_their_order(served: Served, client: Client) -> None:
+    asked: JobRequest = {**SMALL, "place": {"count": 3, "energy": -1, "min_separation": 1.5}}
+    job = client.submit(**asked)
+    assert job.points == ()
+    served.finish(job.id)
+    job.wait(timeout=10)
+
+    stored = served.site.world.ledger.read(job.id)
+    assert stored is not None
+    assert [point.energy for point in job.points] == [found.value for found in stored.points]
+    assert [point.value for point in job.points] == [-found.value for found in stored.points]
+    assert [point.point for point in job.points] == [
+        stored.grid.point(found.index) for found in stored.points
+    ]
+    assert job.status.points_wanted == 3

@@ -10,6 +10,7 @@ from gridwell.domain.grid import Grid
 from gridwell.domain.job import Job, JobState
 from gridwell.domain.minimum import Minimum
 from gridwell.domain.problem import Problem
+from gridwell.domain.series import Series
 from tests.builders import a_job
 
 #: Lattice places, places between, tiny offsets and the ends of the world.
@@ -42,6 +43,9 @@ distances = st.one_of(
 )
 problems = st.builds(Problem, grids, atoms, distances, distances)
 finite = st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=True)
+series = st.builds(
+    Series, st.integers(2, 200), st.floats(0, limits.MAX_DISTANCE), st.sampled_from([0, 1, -1])
+)
 minima = st.builds(Minimum, finite, st.integers(0, limits.MAX_POINTS - 1))
 plan_shapes = st.tuples(*[st.integers(1, 400)] * 3)
 
@@ -56,5 +60,7 @@ def jobs(draw: st.DrawFn) -> Job:
         problem,
         plan=job.plan,
         done=done,
+        series=draw(st.none() | series),
+        points=tuple(draw(st.lists(minima, max_size=3))),
         state=JobState.RUNNING if done else JobState.QUEUED,
     )

@@ -12,14 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridwell.domain.errors import InvalidMessage, OtherVersion
-from gridwell.domain.limits import MESSAGE_BYTES
+from gridwell.domain.limits import MAX_SERIES, MESSAGE_BYTES
 from gridwell.domain.messages import (
     MINIMUM_KIND,
     VERSION,
     ChunkMessage,
     Envelope,
     ErrorMessage,
+    Report,
     ResultMessage,
+    SeriesMessage,
     decode_report,
 )
 from gridwell.domain.minimum import Minimum
@@ -64,7 +66,7 @@ result_messages = st.builds(
 )
 
 
-def changed(message: ChunkMessage | ResultMessage | ErrorMessage, **changes: Any) -> str:
+def changed(message: ChunkMessage | Report, **changes: Any) -> str:
     return json.dumps({**json.loads(message.encode()), **changes})
 
 
@@ -276,3 +278,48 @@ def test_a_text_cut_short_is_refused(
 
     with pytest.raises(InvalidMessage):
         type(message).decode(text[:length])
+
+
+# --- series
+
+SERIES = SeriesMessage(
+    job="0" * 32,
+    attempt="1" * 16,
+    chunk=0,
+    plan="2" * 64,
+    points=(Minimum(-1.5, 7).key(), Minimum(0.25, 3).key()),
+    worker="w-1",
+    seconds=0.5,
+)
+
+
+def test_a_series_comes_back_in_its_order() -> None:
+    read = decode_report(SERIES.encode())
+
+    assert read == SERIES
+    assert isinstance(read, SeriesMessage)
+    assert read.found == (Minimum(-1.5, 7), Minimum(0.25, 3))
+    assert read.minimum == Minimum(-1.5, 7)
+
+
+def test_the_longest_series_fits_into_a_message() -> None:
+    longest = replace(SERIES, points=SERIES.points * (MAX_SERIES // 2), worker="w" * 256)
+
+    assert len(longest.encode()) <= MESSAGE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"points": "x"}, "no list"),
+        ({"points": ["x"]}, "not the key"),
+        ({"points": [5]}, "not text"),
+        ({"points": [SERIES.points[0]] * 201}, "at most 200"),
+        ({"seconds": -1}, "seconds"),
+        ({"worker": ""}, "worker"),
+        ({"colour": "blue"}, "colour"),
+    ],
+)
+def test_a_strange_series_is_refused(changes: dict[str, Any], why: str) -> None:
+    with pytest.raises(InvalidMessage, match=why):
+        decode_report(changed(SERIES, **changes))

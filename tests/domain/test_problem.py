@@ -19,8 +19,9 @@ from gridwell.domain.atoms import Atoms
 from gridwell.domain.errors import InvalidJob, InvalidMessage
 from gridwell.domain.grid import Grid
 from gridwell.domain.problem import Problem
+from gridwell.domain.series import Series
 from tests.builders import a_problem, atoms_at
-from tests.domain.strategies import problems
+from tests.domain.strategies import problems, series
 
 PROBLEM = a_problem(3, atoms=4)
 FILE = PROBLEM.encode()
@@ -56,6 +57,11 @@ def test_every_option_that_changes_the_answer_changes_the_sha() -> None:
         Problem(grid, Atoms.from_rows(atoms.rows()[:-1])),
         Problem(grid, atoms, min_distance=0.5),
         Problem(grid, atoms, softening=0.5),
+        Problem(grid, atoms, series=Series(2)),
+        Problem(grid, atoms, series=Series(3)),
+        Problem(grid, atoms, series=Series(3, 1.0)),
+        Problem(grid, atoms, series=Series(1, 0.0, 1)),
+        Problem(grid, atoms, series=Series(1, 0.0, -1)),
     ]
 
     assert len({PROBLEM.sha, *(other.sha for other in others)}) == len(others) + 1
@@ -236,3 +242,41 @@ def test_a_forged_file_is_refused(changes: dict[str, Any]) -> None:
 
 def test_the_rewriting_of_these_tests_is_faithful() -> None:
     assert Problem.decode(rewritten(), sha=PROBLEM.sha).sha == PROBLEM.sha
+
+
+# --- series
+
+
+@given(series)
+def test_a_stored_series_is_read_as_it_was_written(wanted: Series) -> None:
+    problem = a_problem(3, atoms=4, series=wanted)
+
+    read = Problem.decode(problem.encode(), sha=problem.sha)
+
+    assert (read.series, read.sha) == (wanted, problem.sha)
+
+
+def test_one_point_without_an_ion_is_no_series() -> None:
+    assert Problem(PROBLEM.grid, PROBLEM.atoms, series=Series(1, 5.0)).sha == PROBLEM.sha
+
+
+@pytest.mark.parametrize(
+    "other", [[2], [2, 1.0, 5], ["2", 1.0, 0], [0, 1.0, 0], "series", [2.0, 1, 0]]
+)
+def test_a_strange_series_is_no_problem_of_ours(other: Any) -> None:
+    with pytest.raises(InvalidMessage):
+        Problem.decode(rewritten(series=other), sha=PROBLEM.sha)
+
+
+def test_ions_must_find_room_among_the_atoms() -> None:
+    atoms = Atoms(np.zeros((999_999, 3)), np.ones(999_999))
+
+    with pytest.raises(InvalidJob, match="/place/count: 2 ions and 999999 atoms are more than"):
+        Problem(PROBLEM.grid, atoms, series=Series(2, 0.0, 1))
+
+
+def test_ions_are_placed_only_where_atoms_may_be() -> None:
+    grid = Grid((0.0, 0.0, 1e9), (1.0, 1.0, 1.0), (2, 2, 2))
+
+    with pytest.raises(InvalidJob, match=r"/grid: the grid reaches to 1000000001\.0"):
+        Problem(grid, PROBLEM.atoms, series=Series(2, 0.0, 1))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gridwell.domain.atoms import random_atoms
 from gridwell.domain.errors import InvalidJob
 from gridwell.domain.grid import Grid
+from gridwell.domain.series import Series
 from web_tier.examples import EXAMPLES
 from web_tier.pages.form import (
     DEFAULTS,
@@ -103,3 +104,31 @@ def test_whatever_is_typed_is_a_problem_or_a_fault(typed: dict[str, str]) -> Non
     except InvalidJob as error:
         form = with_faults(values, error)
         assert form.faults or form.others
+
+
+def test_the_example_of_dna_places_six_sodium_ions_by_itself() -> None:
+    problem, _ = read_form(filled({"source": EXAMPLE, "example": "helix"}), None)
+
+    assert problem.series == Series(6, 5.0, 1)
+
+
+@pytest.mark.parametrize("source", [EXAMPLE, RANDOM, FILE])
+def test_the_form_asks_for_points_and_for_ions(source: str) -> None:
+    upload = Upload("two.csv", CSV)
+    points = filled({"source": source, "count": "4", "min_separation": "1.5"})
+
+    top, _ = read_form(points, upload)
+    ions, _ = read_form(points | {"energy": "-1"}, upload)
+
+    assert top.series == Series(4, 1.5)
+    assert ions.series == Series(4, 1.5, -1)
+
+
+@pytest.mark.parametrize("source", [EXAMPLE, RANDOM])
+@pytest.mark.parametrize("energy", ["0", "1"])
+def test_faults_of_a_series_are_told_at_their_fields(source: str, energy: str) -> None:
+    form = faults(source=source, count="201", energy=energy, min_separation="-1")
+
+    assert set(form.faults) <= {"count", "min_separation"}
+    assert form.faults
+    assert form.others == ()

@@ -147,6 +147,27 @@ def test_a_done_job_shows_its_minimum_and_its_downloads() -> None:
     assert "http-equiv" not in text
 
 
+def test_ions_are_listed_and_can_be_stored() -> None:
+    site = Site()
+    job = site.done(SMALL | {"place": {"count": 3, "energy": 1, "min_separation": 1}})
+
+    page = site.client.get(f"/jobs/{job.id}").text
+
+    assert page.count("<tr><td>") == len(job.points) == 3
+    assert all(repr(point.value) in page for point in job.points)
+    assert f"/v1/jobs/{job.id}/ions.pdb" in page
+    assert "3 ions of energy +1, placed one after the other" in page
+
+
+def test_a_series_that_ended_early_says_so_on_its_page() -> None:
+    site = Site()
+    job = site.done({"grid_size": 3, "atom_count": 4, "top": 9, "min_separation": 3})
+
+    page = site.client.get(f"/jobs/{job.id}").text
+
+    assert f"{len(job.points)} of the 9 that were wanted: no other point qualifies" in page
+
+
 def test_a_job_is_cancelled_from_its_page() -> None:
     site = Site()
     job = site.stored(site.post(SMALL))
