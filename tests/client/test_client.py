@@ -450,7 +450,7 @@ def test_gridwell_has_no_other_names() -> None:
 def test_ions_are_placed_and_read_in_their_order(served: Served, client: Client) -> None:
     asked: JobRequest = {**SMALL, "place": {"count": 3, "energy": -1, "min_separation": 1.5}}
     job = client.submit(**asked)
-    assert job.points == ()
+    assert not job.points
     served.finish(job.id)
     job.wait(timeout=10)
 
