@@ -128,7 +128,7 @@ def _agrees(job: Job) -> bool:
     return (
         job.done <= frozenset(range(job.plan.chunks))
         and tuple(cuts[-1] for cuts in job.plan.cuts) == job.grid.shape
-        and (job.result is None or job.result.index < job.grid.points)
+        and all(found.index < job.grid.points for found in job.answer)
     )
 
 

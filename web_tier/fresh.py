@@ -32,8 +32,13 @@ def refuse_long_series(problem: Problem) -> None:
         return
     estimate = cost.job_seconds(shape, atoms, series)
     if estimate > limits.MAX_SERIES_SECONDS:
-        fewer = int(series.count * limits.MAX_SERIES_SECONDS / estimate)
-        remedy = f"ask for {fewer} at most, or for" if fewer else "ask for"
+        fewer = [
+            count
+            for count in range(1, series.count)
+            if cost.job_seconds(shape, atoms, dataclasses.replace(series, count=count))
+            <= limits.MAX_SERIES_SECONDS
+        ]
+        remedy = f"ask for {fewer[-1]} at most, or for" if fewer else "ask for"
         raise InvalidJob(
             Fault(
                 series.path,

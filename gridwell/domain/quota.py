@@ -11,6 +11,7 @@ from gridwell.domain.errors import Fault, InvalidJob, OverQuota
 
 if TYPE_CHECKING:
     from gridwell.domain.grid import Grid
+    from gridwell.domain.series import Series
 
 DAY_SECONDS: Final = 86_400
 RETRY_SECONDS: Final = 5  #: when one of a client's jobs may have ended
@@ -25,9 +26,9 @@ class Quota:
     day_seconds: float | None = None  #: estimated for all jobs of a day
 
 
-def estimate(grid: Grid, atoms: int) -> float:
+def estimate(grid: Grid, atoms: int, series: Series | None = None) -> float:
     """What a job costs, in seconds of one core, to the millisecond: never nothing."""
-    return max(0.001, math.ceil(cost.seconds(grid.shape, atoms) * 1000) / 1000)
+    return max(0.001, math.ceil(cost.job_seconds(grid.shape, atoms, series) * 1000) / 1000)
 
 
 def check_job(quota: Quota, seconds: float, grid: Grid, atoms: int) -> None:

@@ -7,12 +7,12 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from app_tier.handlers import minimum
+from app_tier.handlers import HANDLERS
 from gridwell.domain.fleet import Decision, Depth, FleetView, InstanceView
 from gridwell.domain.messages import ChunkMessage
 from gridwell.domain.objects import problem_object
 from gridwell.domain.problem import Problem
-from tests.builders import a_result
+from tests.builders import a_result, a_series
 from tests.web_tier.http import Site
 
 if TYPE_CHECKING:
@@ -52,9 +52,13 @@ def _work(site: Site, seconds: float) -> None:
             if job.atom_count == SLOW_ATOMS:
                 time.sleep(0.5)
             problem = Problem.decode(data, sha=message.problem)
-            best = minimum(problem, job.plan.box(message.chunk), None, lambda _: None)
-            result = a_result(job, message.chunk, best, worker=_WORKER)
-            world.results.send([result.encode()])
+            box = job.plan.box(message.chunk)
+            found = HANDLERS[message.kind](problem, box, None, lambda _: None)
+            if job.series is None:
+                result = a_result(job, message.chunk, found.best, worker=_WORKER).encode()
+            else:
+                result = a_series(job, *found.points, worker=_WORKER).encode()
+            world.results.send([result])
             world.chunks.delete([received.receipt])
         collector.step()
 

@@ -61,6 +61,5 @@ def jobs(draw: st.DrawFn) -> Job:
         plan=job.plan,
         done=done,
         series=draw(st.none() | series),
-        points=tuple(draw(st.lists(minima, max_size=3))),
         state=JobState.RUNNING if done else JobState.QUEUED,
     )

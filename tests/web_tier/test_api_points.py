@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gridwell.domain.access import Scope
 from gridwell.domain.job import JobState
 from gridwell.domain.problem import Problem
 from gridwell.domain.series import Series
 from tests.oracle import true_series
 from tests.web_tier.http import SMALL, Site
+from tests.web_tier.keyed import Keyed
 from tests.web_tier.test_api_jobs import assert_problem, body_of
 from web_tier.api.reading import read_fields
 
@@ -86,7 +88,7 @@ def test_contradictions_are_told_at_their_field(
 
 
 def test_a_series_that_no_worker_ends_is_refused_with_its_estimate() -> None:
-    told = pointers(Site().post({"grid_size": 40, "atom_count": 200_000, "top": 200}))
+    told = pointers(Site().post({"grid_size": 160, "atom_count": 40_000, "top": 200}))
 
     assert "estimated to take" in told["/top"]
     assert "ask for" in told["/top"]
@@ -194,3 +196,31 @@ def test_a_job_without_ions_has_no_file_of_them() -> None:
     assert job.state is JobState.DONE
 
     assert_problem(site.client.get(f"/v1/jobs/{job.id}/ions.pdb"), 409, "no_ions")
+
+
+def test_only_who_may_submit_makes_another_job_by_asking_for_more_points() -> None:
+    keyed = Keyed()
+    job = keyed.job(keyed.key(), done=True)
+    reader = keyed.key(scopes=frozenset({Scope.READ}))
+
+    known = keyed.ask("GET", f"/v1/jobs/{job.id}/result", reader)
+    more = keyed.ask("GET", f"/v1/jobs/{job.id}/result?top=3", reader)
+    allowed = keyed.ask("GET", f"/v1/jobs/{job.id}/result?top=3", keyed.key())
+
+    assert known.status_code == 200
+    assert_problem(more, 403, "scope_missing")
+    assert allowed.status_code == 202
+    derived = keyed.world.ledger.read(body_of(allowed)["id"])
+    assert derived is not None
+    assert derived.client == job.client
+
+
+def test_another_sites_page_makes_no_job_by_asking_for_more_points() -> None:
+    site = Site()
+    job = site.done()
+
+    more = site.client.get(
+        f"/v1/jobs/{job.id}/result?top=3", headers={"Sec-Fetch-Site": "cross-site"}
+    )
+
+    assert more.status_code == 403

@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gridwell.domain.access import redacted
 from web_tier.access import refusals
-from web_tier.access.caller import Caller, set_caller
+from web_tier.access.caller import Caller, caller, set_caller
 from web_tier.access.crossing import is_foreign
 from web_tier.access.identify import address, identify, shown
 from web_tier.access.refusals import Refused
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gridwell.domain.ports import Clock, Standing
     from web_tier.access.keyring import Keyring
     from web_tier.access.policy import Access
-    from web_tier.access.rules import Kind
+    from web_tier.access.rules import Kind, Rule
 
 LOGIN: Final = "/login"
 _COUNTED: Final = "gridwell_counted"
@@ -47,15 +47,32 @@ def install(app: Flask, access: Access, clock: Clock) -> None:
     app.after_request(_tell)
 
 
-def _check(access: Access, clock: Clock) -> None:
+def demand(access: Access, rule: Rule) -> None:
+    """Ask more of a request than its route does: a reader that makes a job submits.
+
+    Raises:
+        Refused: if its key does not allow that, another site's page sent it, or it is too often.
+    """
+    _check_origin("POST")
+    key = caller().key
+    if key is not None and not key.allows(rule.scope):
+        raise refusals.scope_missing(key, rule.scope)
+    _count(access, rule.kind, address() if key is None else key.client)
+
+
+def _check_origin(method: str) -> None:
     headers = request.headers
     if is_foreign(
-        request.method,
+        method,
         site=headers.get("Sec-Fetch-Site"),
         origin=headers.get("Origin"),
         host=request.host,
     ):
         raise refusals.cross_site()
+
+
+def _check(access: Access, clock: Clock) -> None:
+    _check_origin(request.method)
     rule = rule_of(request.endpoint)
     if rule is None:
         return

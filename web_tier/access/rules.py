@@ -56,6 +56,9 @@ RULES: Final[Mapping[str, Rule]] = {
     "events.events": READS,
     "files.atoms": READS,
     "files.record": READS,
+    "points.result": READS,  #: and, where it has to look for other points, SUBMITS
+    "points.points_file": READS,
+    "points.ions_file": READS,
     "fleet.fleet": READS,
     "fleet.metrics": READS,
     "pages.home": READS,

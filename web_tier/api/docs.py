@@ -179,14 +179,14 @@ RESULT: Final[dict[str, Any]] = {
     "tags": ["Jobs"],
     "description": "With `top`, the first so many points, at `min_separation` from one another. "
     "Those that the job did not look for are looked for by another job, which this request submits "
-    "or joins.",
+    "or joins; a key then has to allow `submit`.",
     "responses": {
         200: _json(PointsShown, "The points."),
         202: _json(JobShown, "Another job looks for them; ask again, or follow Location."),
         404: _NO_JOB,
-        409: _problem("The job, or the one that looks for the points, is not done."),
-        410: _problem("Its atoms are no longer kept."),
-        422: _problem("The query cannot be used, or no worker would end in time."),
+        409: problem("The job, or the one that looks for the points, is not done."),
+        410: problem("Its atoms are no longer kept."),
+        422: problem("The query cannot be used, or no worker would end in time."),
         503: _BUSY,
     },
 }
@@ -199,7 +199,7 @@ POINTS_CSV: Final[dict[str, Any]] = {
             "content": {"text/csv": {"schema": {"type": "string"}}},
         },
         404: _NO_JOB,
-        409: _problem("The job is not done."),
+        409: problem("The job is not done."),
         503: _BUSY,
     },
 }
@@ -213,8 +213,8 @@ IONS_PDB: Final[dict[str, Any]] = {
             "content": {"chemical/x-pdb": {"schema": {"type": "string"}}},
         },
         404: _NO_JOB,
-        409: _problem("The job is not done, or it placed no ions."),
-        422: _problem("A coordinate does not fit into the columns of PDB."),
+        409: problem("The job is not done, or it placed no ions."),
+        422: problem("A coordinate does not fit into the columns of PDB."),
         503: _BUSY,
     },
 }

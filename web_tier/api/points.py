@@ -16,6 +16,9 @@ from gridwell.domain.errors import Fault, InvalidJob
 from gridwell.domain.job import JobState
 from gridwell.domain.series import Series
 from gridwell.formats import Ion, ions_pdb, points_csv
+from web_tier.access.guard import demand
+from web_tier.access.refusals import Refused
+from web_tier.access.rules import SUBMITS
 from web_tier.api import docs
 from web_tier.api.jobs import POLL_SECONDS, awaited
 from web_tier.api.models import PointsShown
@@ -48,16 +51,22 @@ def result(job_id: str) -> Response:
         return _not_done(job, "a result")
     if wanted is None or _holds(job, wanted):
         return _points(job, wanted.count if wanted else len(job.answer))
-    derived = _derived(job, wanted)
-    return gone("these atoms are") if derived is None else _looked_for(derived, wanted.count)
+    return _looked_for(job, wanted)
 
 
-def _looked_for(derived: Job, count: int) -> Response:
+def _looked_for(job: Job, wanted: Series) -> Response:
     """What another job found, or where it is; it is waited for if the client wishes so."""
-    derived, headers = awaited(derived)
+    try:
+        demand(here().access, SUBMITS)
+    except Refused as refused:
+        return refused.response
+    submitted = _derived(job, wanted)
+    if submitted is None:
+        return gone("these atoms are")
+    derived, headers = awaited(submitted)
     headers["Location"] = f"/v1/jobs/{derived.id}"
     if derived.state is JobState.DONE:
-        return _points(derived, count, headers)
+        return _points(derived, wanted.count, headers)
     if derived.state.terminal:
         return _not_done(derived, "a result")
     headers["Retry-After"] = POLL_SECONDS
