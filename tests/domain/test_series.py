@@ -1,0 +1,138 @@
+"""What holds of every series, whoever computes it."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from gridwell.domain.cost import MAP_POINTS, chunk_count, is_mapped, job_seconds
+from gridwell.domain.errors import InvalidJob
+from gridwell.domain.minimum import Minimum
+from gridwell.domain.potential import least, potential
+from gridwell.domain.problem import Problem
+from gridwell.domain.series import Series, flaw, steps
+from tests.builders import a_problem
+from tests.oracle import true_series
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gridwell.domain.atoms import Atoms
+
+PROBLEMS = [
+    a_problem(6, atoms=12, seed=seed, min_distance=0.5, series=Series(6, 1.5, ion))
+    for seed in range(3)
+    for ion in (0, 1, -1)
+]
+
+
+def found(problem: Problem) -> tuple[Minimum, ...]:
+    """The series as the domain's own functions find it, without any kernel."""
+    every = np.arange(problem.grid.points)
+
+    def search(acting: Atoms, zones: NDArray[np.float64], _hint: int | None) -> Minimum | None:
+        return least(problem.grid, acting, every, min_distance=problem.min_distance, zones=zones)
+
+    return tuple(steps(problem, search))
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_the_definition_is_that_of_brute_force(problem: Problem) -> None:
+    assert found(problem) == true_series(problem)
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_shorter_series_are_the_beginnings_of_longer_ones(problem: Problem) -> None:
+    assert problem.series is not None
+    for count in range(2, 6):
+        shorter = replace(problem, series=replace(problem.series, count=count))
+        assert found(shorter) == found(problem)[:count]
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_values_never_fall_and_points_keep_their_distance(problem: Problem) -> None:
+    points = found(problem)
+    places = [np.array(problem.grid.point(point.index)) for point in points]
+
+    assert all(a.value <= b.value for a, b in itertools.pairwise(points))
+    assert all(np.linalg.norm(a - b) >= 1.5 for a, b in itertools.combinations(places, 2))
+
+
+def test_ions_of_opposite_energy_in_opposite_atoms_are_placed_alike() -> None:
+    problem = PROBLEMS[1]
+    assert problem.series is not None
+    opposite = type(problem.atoms)(problem.atoms.positions, -problem.atoms.energies)
+    mirrored = Problem(problem.grid, opposite, 0.5, series=replace(problem.series, ion=-1))
+
+    assert found(mirrored) == found(problem)
+
+
+def test_the_energy_of_an_ion_is_its_own_energy_times_the_potential_there() -> None:
+    problem = PROBLEMS[2]
+    series = problem.series
+    assert series is not None
+    first = found(problem)[0]
+
+    value = potential(problem.grid, problem.atoms, first.index, min_distance=0.5)
+
+    assert value == series.potential_of(first.value) == -first.value
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_true_points_have_no_flaw_and_others_have(problem: Problem) -> None:
+    points = found(problem)
+    outside = Minimum(points[-1].value, problem.grid.points)
+    nudged = Minimum(float(np.nextafter(points[-1].value, 9.0)), points[-1].index)
+
+    assert flaw(problem, points) is None
+    for lie in (
+        (),
+        points[:-1],
+        points[::-1],
+        (*points[:-1], points[0]),
+        (*points[:-1], nudged),
+        (*points[:-1], outside),
+        (*points, points[-1]),
+    ):
+        assert flaw(problem, lie) is not None
+
+
+def test_a_lesser_value_after_a_greater_one_is_a_flaw() -> None:
+    problem = replace(PROBLEMS[0], series=Series(2))
+    first, second = found(problem)
+
+    assert flaw(problem, (second, first)) == "a later value is less than an earlier one"
+
+
+@pytest.mark.parametrize(
+    ("values", "pointer"),
+    [
+        ((0, 0.0, 0), "/top"),
+        ((201, 0.0, 0), "/top"),
+        ((201, 0.0, 1), "/place/count"),
+        ((2, -1.0, 0), "/min_separation"),
+        ((2, float("nan"), -1), "/place/min_separation"),
+        ((2, 0.0, 2), "/place/energy"),
+    ],
+)
+def test_a_value_outside_the_limits_is_told_where_it_was_given(
+    values: tuple[int, float, int], pointer: str
+) -> None:
+    with pytest.raises(InvalidJob) as refused:
+        Series(*values)
+
+    assert [fault.pointer for fault in refused.value.faults] == [pointer]
+
+
+def test_a_series_is_one_chunk_and_costs_more_the_longer_it_is() -> None:
+    shape = (100, 100, 100)
+    costs = [job_seconds(shape, 1000, Series(count)) for count in (1, 10, 200)]
+
+    assert chunk_count(shape, 1000, Series(200)) == 1
+    assert costs == sorted(costs)
+    assert is_mapped(shape, 1000, Series(200))
+    assert not is_mapped((MAP_POINTS, 1, 2), 1000, Series(200))
