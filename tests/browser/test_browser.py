@@ -74,6 +74,43 @@ def test_the_form_as_it_stands_leads_to_a_minimum_that_the_browser_verifies(tab:
     assert re.search(r"right to the last bit, and none of [\d,]+ other points is lower", verified)
 
 
+def test_dna_places_six_ions_that_the_browser_verifies(tab: Tab) -> None:
+    page = tab.open("/")
+    page.check("input[name=example][value=helix]")
+    assert page.input_value("#count") == "6"
+    assert page.input_value("#energy") == "1"
+
+    page.click("button.main")
+    await_result(page)
+
+    energies = page.locator("#points tbody tr td:last-child").all_inner_texts()
+    assert energies == [repr(point["energy"]) for point in job_of(tab)["points"]]
+    assert len(energies) == 6
+    page.wait_for_selector("#slice-card:not([hidden])")
+    page.click("#verify")
+    assert "right to the last bit" in page.inner_text("#verified")
+
+
+def test_a_wrong_ion_is_seen_by_the_browser(tab: Tab) -> None:
+    def lie(route: Any) -> None:
+        answer = route.fetch()
+        body = answer.json()
+        if body.get("points"):
+            body["points"][-1]["energy"] += 1e-15
+        route.fulfill(response=answer, json=body)
+
+    page = tab.open("/")
+    page.check("input[name=example][value=helix]")
+    page.click("button.main")
+    await_result(page)
+    page.route("**/v1/jobs/*", lie)
+    page.reload()
+    page.wait_for_selector("#slice-card:not([hidden])")
+    page.click("#verify")
+
+    assert "wrong" in page.inner_text("#verified")
+
+
 def test_a_wrong_minimum_is_seen_by_the_browser(tab: Tab) -> None:
     def lie(route: Any) -> None:
         answer = route.fetch()

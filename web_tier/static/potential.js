@@ -121,10 +121,11 @@ function next(field, job, found) {
 // Computes each point anew, and looks for a lower one among neighbours, corners and others.
 // Returns { right, value, tried, lower }: `lower` is a better point, if one was found.
 export function verify(field, job) {
-  const { points } = job;
+  const { points, result } = job;
   let tried = 0;
   for (let k = 0; k < points.length; k++) {
     const found = verifyPoint(next(field, job, points.slice(0, k)), points[k], job.grid.shape, points.length);
+    if (k === 0) found.right &&= found.value === result.minimum;
     tried += found.tried;
     if (!found.right || found.lower || k === points.length - 1) return { ...found, tried };
   }
