@@ -13,7 +13,7 @@ from gridwell.domain.atoms import Atoms, random_atoms
 from gridwell.domain.failure import MACHINE_FAILED
 from gridwell.domain.grid import Grid
 from gridwell.domain.job import DEADLINE_SECONDS, PUBLIC_CLIENT, Job, JobState, job_id
-from gridwell.domain.messages import ErrorMessage, ResultMessage
+from gridwell.domain.messages import MINIMUM_KIND, ErrorMessage, ResultMessage
 from gridwell.domain.problem import Problem
 from gridwell.domain.split import split
 
@@ -56,7 +56,7 @@ def a_job(problem: Problem | None = None, *, chunks: int = 4, **changes: Any) ->
     problem = a_problem() if problem is None else problem
     client = changes.get("client", PUBLIC_CLIENT)
     job = Job(
-        id=job_id(client, problem.sha),
+        id=job_id(client, problem.sha, changes.get("kind", MINIMUM_KIND)),
         client=client,
         problem=problem.sha,
         grid=problem.grid,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gridwell.domain import cost
-from gridwell.domain.messages import MINIMUM_KIND, ChunkMessage
+from gridwell.domain.messages import ChunkMessage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ def send_chunks(queue: Queue, job: Job, chunks: Sequence[int], *, again: bool = 
     """
     bodies = [
         ChunkMessage(
-            kind=MINIMUM_KIND,
+            kind=job.kind,
             job=job.id,
             attempt=job.attempt,
             chunk=chunk,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gridwell.domain import cost
 from gridwell.domain.job import DEADLINE_SECONDS, Job, JobState, expiry, job_id
+from gridwell.domain.messages import MINIMUM_KIND
 from gridwell.domain.potential import potential
 from gridwell.domain.split import split
 
@@ -27,7 +28,14 @@ def is_true(answer: Minimum, problem: Problem) -> bool:
 
 
 def fresh_job(
-    problem: Problem, attempt: str, client: str, seed: int | None, seen: Job | None, now: float
+    problem: Problem,
+    attempt: str,
+    client: str,
+    seed: int | None,
+    seen: Job | None,
+    now: float,
+    *,
+    kind: str = MINIMUM_KIND,
 ) -> Job:
     """The job of a new attempt: queued, with its plan.
 
@@ -38,12 +46,14 @@ def fresh_job(
         seed: how the request wrote its atoms.
         seen: the job that this attempt follows, if there is one.
         now: the time.
+        kind: of its chunks.
     """
     shape = problem.grid.shape
     return Job(
-        id=job_id(client, problem.sha),
+        id=job_id(client, problem.sha, kind),
         client=client,
         problem=problem.sha,
+        kind=kind,
         grid=problem.grid,
         atom_count=problem.atoms.count,
         seed=seed,

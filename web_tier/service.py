@@ -22,6 +22,7 @@ from gridwell.domain.job import (
     JobState,
     job_id,
 )
+from gridwell.domain.messages import MINIMUM_KIND
 from gridwell.domain.objects import answer_object, problem_object, record_object
 from gridwell.domain.ports import Page
 from gridwell.domain.problem import Problem
@@ -74,12 +75,16 @@ class Service:
     charge: Callable[[str, Problem], Charge] = lambda *_: Charge()  #: raises if it is too much
     tell: Callable[[JobEvent], None] = lambda _: None  #: hears of jobs accepted and cancelled
 
-    def submit(self, problem: Problem, *, seed: int | None = None) -> Job:
+    def submit(
+        self, problem: Problem, *, seed: int | None = None, kind: str = MINIMUM_KIND
+    ) -> Job:
         """The job of this client for a problem: joined, renewed or made.
 
         Args:
             problem: what is asked.
             seed: the request's own way to write the atoms, kept for people to read.
+            kind: of its chunks.  Only a job that wants the minimum alone ends with an answer that
+                is known: others want more than that.
 
         Returns:
             The job: done where the answer is known already, else queued or running, or failed
@@ -91,7 +96,7 @@ class Service:
                 Or what `admit` and `charge` raise, before anything is stored.
         """
         now = self.clock.now()
-        job = job_id(self.client, problem.sha)
+        job = job_id(self.client, problem.sha, kind)
         values = self.cache.get_many([final_key(job), answer_key(problem.sha)])
         if (final := _lasting(values, job, now)) is not None:
             return final
@@ -100,10 +105,12 @@ class Service:
             return self._remembered(seen)
         if has_no_candidate(problem):
             raise NoCandidatePoint
-        answer = self._known_answer(problem, values)
+        answer = self._known_answer(problem, values) if kind == MINIMUM_KIND else None
         if answer is None:
             self.admit()
-        fresh = fresh_job(problem, self.draw_attempt(), self.client, seed, seen, now)
+        fresh = fresh_job(
+            problem, self.draw_attempt(), self.client, seed, seen, now, kind=kind
+        )
         with Charge() if answer is not None else self.charge(self.client, problem) as charge:
             self._store(problem)
             if answer is not None:
