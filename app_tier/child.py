@@ -13,12 +13,14 @@ import threading
 import time
 from collections import OrderedDict
 from ctypes import Array, c_int64
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from app_tier.handlers import HANDLERS
 from gridwell.domain.problem import Problem
 
 if TYPE_CHECKING:
+    from app_tier.map_file import MapFile
     from gridwell.domain.grid import Box
     from gridwell.domain.minimum import Minimum
 
@@ -57,9 +59,24 @@ def ready() -> int:
     return os.getpid()
 
 
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a task came to."""
+
+    best: Minimum | None
+    seconds: float  #: that it took
+    mapped: bool  #: whether its map is in the file
+
+
 def run(
-    cell: int, kind: str, sha: str, data: bytes | None, box: Box, incumbent: int | None
-) -> tuple[Minimum | None, float]:
+    cell: int,
+    kind: str,
+    sha: str,
+    data: bytes | None,
+    box: Box,
+    incumbent: int | None,
+    file: MapFile,
+) -> Ran:
     """Compute a chunk.
 
     Args:
@@ -69,9 +86,7 @@ def run(
         data: the stored problem; None: this process was given it before.
         box: the chunk's box.
         incumbent: a likely point.
-
-    Returns:
-        The chunk's result, and the seconds that it took.
+        file: where its map goes, if its kind has one.
     """
     counters, start = _counters[0], time.perf_counter()
     moves, stop = cell * CELL_SIZE + MOVES, cell * CELL_SIZE + STOP
@@ -84,8 +99,10 @@ def run(
     # First the problem, also for a task that is stopped: the parent counts on it being kept.
     problem = _recall(sha, data)
     progress(0)
-    best = HANDLERS[kind](problem, box, incumbent, progress)
-    return best, time.perf_counter() - start
+    found = HANDLERS[kind](problem, box, incumbent, progress)
+    if found.map is not None:
+        file.write(found.map)
+    return Ran(found.best, time.perf_counter() - start, found.map is not None)
 
 
 def _recall(sha: str, data: bytes | None) -> Problem:

@@ -26,12 +26,23 @@ class ChunkTask:
     incumbent: int | None  #: a likely point, if the worker knows a better one than the problem
 
 
+class ChunkMap(Protocol):
+    """The potentials of a chunk's points, stored beside the worker until they are kept."""
+
+    def read(self) -> bytes:
+        """All of it, as `gridwell.formats.stored_map` describes it."""
+
+    def remove(self) -> None:
+        """Give its room back; once it is gone this does nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How a task ended: with `error` it failed, and without, `best` is its result."""
 
     ticket: int
     best: Minimum | None = None  #: None: no point qualified
+    map: ChunkMap | None = None  #: to be kept before the result is sent
     seconds: float = 0.0  #: of computing, on one core
     error: str | None = None
     code: str = MACHINE_FAILED  #: of the error, one of `gridwell.domain.failure`'s

@@ -62,7 +62,7 @@ def fresh_job(
         state=JobState.QUEUED,
         attempt=attempt,
         run=1 if seen is None else seen.run + 1,
-        plan=split(shape, cost.chunk_count(shape, problem.atoms.count)),
+        plan=split(shape, cost.chunk_count(shape, problem.atoms.count, kind)),
         created=now,
         deadline=now + DEADLINE_SECONDS,
     )

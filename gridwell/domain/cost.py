@@ -12,8 +12,10 @@ from typing import Final
 import numpy as np
 
 from gridwell.domain import limits
+from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND
 
 PAIRS_PER_SECOND: Final = 1.0e9  #: summed one by one, in single precision
+MAP_PAIRS_PER_SECOND: Final = 4.5e8  #: the same in double precision, for maps
 SECONDS_PER_CHUNK: Final = 2e-3  #: whatever it holds
 
 #: Below so many pairs all of them are summed before a search gets going: measured on cubes of 16
@@ -43,24 +45,29 @@ def is_searched(points: int, atoms: int, *, grid_points: int) -> bool:
     return points * atoms >= SEARCHED_PAIRS and atoms <= SEARCHED_DENSITY * grid_points
 
 
-def seconds(shape: tuple[int, int, int], atoms: int) -> float:
-    """Estimated seconds of one core for a grid of `shape` with `atoms` atoms."""
+def seconds(shape: tuple[int, int, int], atoms: int, kind: str = MINIMUM_KIND) -> float:
+    """Estimated seconds of one core for a job of a kind: a grid of `shape` with `atoms` atoms."""
     points = math.prod(shape)
+    mapped = points * atoms / MAP_PAIRS_PER_SECOND if kind == MAP_KIND else 0.0
     summed = points * atoms / PAIRS_PER_SECOND
     if not is_searched(points, atoms, grid_points=points):
-        return SECONDS_PER_CHUNK + summed
+        return SECONDS_PER_CHUNK + mapped + summed
     densities, rates = np.log(SEARCH_TABLE).T
     rate = math.exp(np.interp(math.log(atoms / points), densities, rates))
-    return SECONDS_PER_CHUNK + min(summed, SEARCH_SECONDS + atoms * rate)
+    return SECONDS_PER_CHUNK + mapped + min(summed, SEARCH_SECONDS + atoms * rate)
 
 
-def chunk_count(shape: tuple[int, int, int], atoms: int) -> int:
-    """How many chunks a job should be cut into.
+def chunk_count(shape: tuple[int, int, int], atoms: int, kind: str = MINIMUM_KIND) -> int:
+    """How many chunks a job of a kind should be cut into.
 
     One for each two seconds of work, but enough that a progress bar moves and that instances
-    share what is worth sharing: eight messages still go out in one call.
+    share what is worth sharing: eight messages still go out in one call.  And enough that a
+    worker can hold a chunk's map, where it is kept.
     """
-    wanted = math.ceil(seconds(shape, atoms) / CHUNK_SECONDS)
-    if math.prod(shape) >= SHARED_POINTS:
+    points = math.prod(shape)
+    wanted = math.ceil(seconds(shape, atoms, kind) / CHUNK_SECONDS)
+    if points >= SHARED_POINTS:
         wanted = max(wanted, SHARED_CHUNKS)
+    if kind == MAP_KIND:
+        wanted = max(wanted, math.ceil(points / limits.MAP_CHUNK_POINTS))
     return min(max(wanted, 1), limits.MAX_CHUNKS)

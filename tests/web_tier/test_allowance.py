@@ -144,7 +144,7 @@ def test_of_two_who_submit_at_once_one_is_charged() -> None:
 
     def late(client: str, problem: Any) -> Charge:
         service.submit(problem)  # somebody is quicker, between the look and the put
-        return quotas.charge(client, problem)
+        return quotas.charge(client, problem, MINIMUM_KIND)
 
     replace(service, charge=late).submit(PROBLEM)
 

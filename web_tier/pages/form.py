@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.domain.errors import Fault, InvalidJob
+from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.domain.problem import Problem
 from gridwell.formats.fit import fit
 from gridwell.formats.read_atoms import read_atoms
-from web_tier.api.reading import read_fields
+from web_tier.api.reading import Asked, map_faults, read_fields
 from web_tier.examples import EXAMPLES
 
 if TYPE_CHECKING:
@@ -32,12 +33,14 @@ DEFAULTS: Final[dict[str, str]] = {
     "margin": "4",
     "min_distance": "2",
     "softening": "0",
+    "keep_grid": "",
 }
 _NUMBER: Final = re.compile(r"[+-]?(\d{1,19}(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
 _OF_RANDOM: Final = ("atom_count", "seed", "grid_size")
 _OF_ATOMS: Final = ("spacing", "margin")
 _OPTIONS: Final = ("min_distance", "softening")
 _NUMBERS: Final = (*_OF_RANDOM, *_OF_ATOMS, *_OPTIONS)
+_NAMED: Final = (*_NUMBERS, "keep_grid")  #: fields that show their faults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +65,8 @@ def filled(given: Mapping[str, str]) -> dict[str, str]:
     return {name: given.get(name, default).strip() for name, default in DEFAULTS.items()}
 
 
-def read_form(values: Mapping[str, str], upload: Upload | None) -> tuple[Problem, int | None]:
-    """The problem that a form describes, and the seed of its atoms if they are drawn.
+def read_form(values: Mapping[str, str], upload: Upload | None) -> Asked:
+    """What a form asks for.
 
     Args:
         values: every field of the form.
@@ -74,8 +77,10 @@ def read_form(values: Mapping[str, str], upload: Upload | None) -> tuple[Problem
     """
     numbers = {name: _number(values[name]) for name in _NUMBERS}
     options = {name: numbers[name] for name in _OPTIONS}
+    keep_grid = bool(values["keep_grid"])  # a browser sends nothing of an empty box
     if values["source"] == RANDOM:
-        return read_fields({name: numbers[name] for name in _OF_RANDOM} | options)
+        drawn = {name: numbers[name] for name in _OF_RANDOM}
+        return read_fields(drawn | options | {"keep_grid": keep_grid})
     faults = [
         Fault(f"/{name}", f"{values[name]!r} is not a number")
         for name in (*_OF_ATOMS, *_OPTIONS)
@@ -90,7 +95,9 @@ def read_form(values: Mapping[str, str], upload: Upload | None) -> tuple[Problem
         raise InvalidJob(*faults)
     grid = fit(atoms, spacing=float(numbers["spacing"]), margin=float(numbers["margin"]))
     problem = Problem(grid, atoms, float(options["min_distance"]), float(options["softening"]))
-    return problem, None
+    if keep_grid and (faults := map_faults(grid.points, atoms.count)):
+        raise InvalidJob(*faults)
+    return Asked(problem, kind=MAP_KIND if keep_grid else MINIMUM_KIND)
 
 
 def with_faults(values: Mapping[str, str], error: InvalidJob) -> Form:
@@ -99,7 +106,7 @@ def with_faults(values: Mapping[str, str], error: InvalidJob) -> Form:
     others: list[str] = []
     for fault in error.faults:
         parts = fault.pointer.split("/")[1:]
-        name = next((part for part in reversed(parts) if part in _NUMBERS), "")
+        name = next((part for part in reversed(parts) if part in _NAMED), "")
         if parts and parts[0] in ("atoms", "file") and values["source"] == FILE:
             name = "file"
         if name:

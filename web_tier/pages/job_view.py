@@ -9,6 +9,8 @@ import numpy as np
 
 from gridwell.domain import cost
 from gridwell.domain.job import Job, JobError, JobState
+from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND
+from web_tier.api.showing import MAP_FORMATS, has_map
 from web_tier.pages.words import ago, duration, iso, money, short, triple
 
 if TYPE_CHECKING:
@@ -104,7 +106,7 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
         dollars_per_hour: of one instance.
     """
     grid, done = job.grid, job.points_done
-    estimate = cost.seconds(grid.shape, job.atom_count)
+    estimate = cost.seconds(grid.shape, job.atom_count, job.kind)
     path = f"/v1/jobs/{job.id}"
     links = [
         Link(words="Job (JSON)", href=path),
@@ -113,6 +115,10 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
     if job.state is JobState.DONE:
         record = Link(words="Record", href=f"{path}/record", file=f"{job.id[:8]}-record.json")
         links.append(record)
+    if has_map(job):
+        links += [
+            Link(words=f"Map (.{suffix})", href=f"{path}/grid.{suffix}") for suffix in MAP_FORMATS
+        ]
     return JobView(
         id=job.id,
         attempt=job.attempt,
@@ -151,11 +157,13 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
     )
 
 
-def estimate_words(shape: tuple[int, int, int], atoms: int, *, dollars_per_hour: float) -> str:
+def estimate_words(
+    shape: tuple[int, int, int], atoms: int, *, kind: str = MINIMUM_KIND, dollars_per_hour: float
+) -> str:
     """What a job would cost, before it is submitted."""
     points = shape[0] * shape[1] * shape[2]
-    seconds = cost.seconds(shape, atoms)
-    chunks = cost.chunk_count(shape, atoms)
+    seconds = cost.seconds(shape, atoms, kind)
+    chunks = cost.chunk_count(shape, atoms, kind)
     pieces = f"{chunks} {'chunk' if chunks == 1 else 'chunks'}"
     words = [
         f"{_shape(shape)} = {points:,} points and {atoms:,} atoms",
@@ -202,6 +210,8 @@ def _options(job: Job) -> str:
         words.append(f"no point nearer than {job.min_distance!r} to an atom")
     if job.softening:
         words.append(f"distances below {job.softening!r} count as that")
+    if job.kind == MAP_KIND:
+        words.append("the whole map is kept")
     return "; ".join(words)
 
 
