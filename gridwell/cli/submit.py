@@ -41,6 +41,7 @@ _MARGIN = 5.0  #: in angstrom, as molecules are: room for an ion and its first s
 @click.option("--fit-margin", type=float, metavar="M", help=f"Around them.  [{_MARGIN:g}]")
 @click.option("--min-distance", type=float, help="Leave out points nearer to an atom.")
 @click.option("--softening", type=float, help="Distances below this count as this.")
+@click.option("--keep-grid", is_flag=True, default=None, help="Keep the potential of every point.")
 @click.option("--wait", is_flag=True, help="Show the progress, then the answer.")
 @timeout_option
 @json_option

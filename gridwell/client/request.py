@@ -29,6 +29,7 @@ class JobRequest(TypedDict, total=False):
     atoms: ArrayLike | Atoms | Path | None  #: your own: x, y, z, energy of each; or a file of them
     min_distance: float  #: points nearer than this to any atom do not qualify
     softening: float  #: distances below this count as this
+    keep_grid: bool  #: keep the potential of every point, for `Job.grid` and `Job.download`
 
 
 def request_body(request: JobRequest) -> dict[str, Any]:
