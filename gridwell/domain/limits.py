@@ -21,7 +21,7 @@ MAX_ATOMS: Final = 1_000_000
 MAX_SEED: Final = 2**53 - 1  #: the largest integer that every JSON reader keeps exactly
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 
-MAX_MAP_POINTS: Final = 2**28  #: of a map that is kept: 2 GiB as NPZ, and thrice that as text
+MAX_MAP_POINTS: Final = 2**28  #: of a map that is kept: 2 GiB as NPZ, 5 as OpenDX
 MAX_MAP_PAIRS: Final = (
     10**13
 )  #: of its points and atoms: each pair is summed, six hours of one core

@@ -52,7 +52,7 @@ def _work(site: Site, seconds: float) -> None:
             if job.atom_count == SLOW_ATOMS:
                 time.sleep(0.5)
             problem = Problem.decode(data, sha=message.problem)
-            best = minimum(problem, job.plan.box(message.chunk), None, lambda _: None)
+            best = minimum(problem, job.plan.box(message.chunk), None, lambda _: None).best
             result = a_result(job, message.chunk, best, worker=_WORKER)
             world.results.send([result.encode()])
             world.chunks.delete([received.receipt])
