@@ -84,9 +84,8 @@ class Keyed:
         )
 
     def job(self, key: str, *, done: bool) -> Job:
-        """A job of the key's client, which keeps its map: it has all that a job can have."""
-        body = SMALL | {"keep_grid": True}
-        response = self.submit(key, body if done else body | {"seed": 99})
+        """A job of the key's client."""
+        response = self.submit(key, SMALL if done else SMALL | {"seed": 99})
         assert response.status_code in (200, 202), response.text
         job = self.site.stored(response)
         if done and not job.state.terminal:
