@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gridwell.client import Client
+from gridwell.formats import MAP_FORMATS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_MAP_SUFFIXES: Final = (".dx", ".cube", ".npz")
+_MAP_SUFFIXES: Final = tuple(f".{form}" for form in MAP_FORMATS)
 KEY_VARIABLE = "GRIDWELL_KEY"
 DEFAULT_URL = "http://127.0.0.1:8080"
 

@@ -172,8 +172,8 @@ class Job:
         """The potential of every point, of a done job that was submitted with `keep_grid`.
 
         Raises:
-            NoSuchJob: if it kept no map, or keeps it no longer.
-            WrongState: if it is not done.
+            NoSuchJob: if it keeps its map no longer.
+            WrongState: if it kept none, or is not done.
         """
         with tempfile.TemporaryDirectory() as folder:
             path = self.download("grid.npz", Path(folder) / "grid.npz")
@@ -192,8 +192,8 @@ class Job:
             The path.
 
         Raises:
-            NoSuchJob: if the job has no such file, or keeps it no longer.
-            WrongState: if it is not done.
+            NoSuchJob: if there is no such file, or it is kept no longer.
+            WrongState: if the job did not keep it, or is not done.
             OSError: if the file cannot be written.
         """
         path = Path(path)

@@ -308,7 +308,7 @@ def test_a_file_that_cannot_be_had_leaves_what_was_there(
     path = tmp_path / "grid.npz"
     path.write_text("mine")
 
-    with pytest.raises(NoSuchJob, match="keep_grid"):
+    with pytest.raises(WrongState, match="keep_grid"):
         job.download("grid.npz", path)
     served.troubles = [Response([b"half"], headers={"Content-Length": "100"})]
     with pytest.raises(Unreachable, match="broke off in the middle"):

@@ -157,7 +157,7 @@ def code(site: Site, job: Job, form: str) -> tuple[int, str]:
 def test_a_map_that_was_not_asked_for_is_told_how_to_get(site: Site, form: str) -> None:
     job = site.done(SMALL)
 
-    assert code(site, job, form) == (404, "grid_not_kept")
+    assert code(site, job, form) == (409, "grid_not_kept")
     assert '\\"keep_grid\\": true' in site.client.get(path(job, form)).text
 
 
@@ -285,7 +285,7 @@ def test_a_map_of_any_shape_is_read_in_little_memory_and_few_requests(
     assert store.reads <= 32 * math.prod(shape) // 2**19
 
 
-@pytest.mark.parametrize(("form", "points"), [("npz", 2**23), ("dx", 2**20), ("cube", 2**20)])
+@pytest.mark.parametrize(("form", "points"), [("npz", 2**23), ("dx", 2**19 + 2**17)])
 def test_a_download_takes_little_memory_however_large_the_map(form: str, points: int) -> None:
     site = Site()
     job = a_large_map((128, 128, points // 128**2), 32)
@@ -294,7 +294,7 @@ def test_a_download_takes_little_memory_however_large_the_map(form: str, points:
     response = site.client.get(path(job, form), buffered=False)
 
     assert response.status_code == 200
-    assert peak(iter(response.iter_encoded())) < 40
+    assert peak(iter(response.iter_encoded())) < 24
 
 
 def test_only_a_few_clients_download_large_maps_together() -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from flask import Response
 
+FEW_ATOMS: Final = 10_000  #: they fill a megabyte at most: no large download
 _PIECE: Final = 256 * 1024  #: bytes that a client must take within the time for a piece
 
 

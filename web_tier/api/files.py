@@ -10,7 +10,7 @@ from flask import Response, request
 
 from gridwell.domain.job import JobState
 from web_tier.api import docs
-from web_tier.api.downloads import download, in_pieces, open_to_all
+from web_tier.api.downloads import FEW_ATOMS, download, in_pieces, open_to_all
 from web_tier.api.negotiation import FORMS, chosen_form
 from web_tier.api.responses import NO_STORE, find_job, gone, no_such_job
 from web_tier.parts import here
@@ -18,7 +18,6 @@ from web_tier.problems import problem_response
 
 #: By the client itself: a cache that many share must not give one client's atoms to another.
 _FOR_EVER: Final = "private, max-age=31536000, immutable"
-_FEW_ATOMS: Final = 10_000  #: they fill a megabyte at most
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +49,7 @@ def atoms(job_id: str) -> Response:
     headers = {"Cache-Control": _FOR_EVER, "Vary": "Accept", "ETag": f'"{etag}"'}
     if request.if_none_match.contains_weak(etag):
         return Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return download(lambda: _atoms(job, form, headers), large=job.atom_count > _FEW_ATOMS)
+    return download(lambda: _atoms(job, form, headers), large=job.atom_count > FEW_ATOMS)
 
 
 @routes.get("/v1/jobs/<job_id>/record")
@@ -66,7 +65,7 @@ def record(job_id: str) -> Response:
             f"job {job_id} is {job.state}; only a done job has a record",
             code="not_done",
         )
-    return download(lambda: _record(job), large=job.atom_count > _FEW_ATOMS)
+    return download(lambda: _record(job), large=job.atom_count > FEW_ATOMS)
 
 
 def _atoms(job: Job, form: Form, headers: Mapping[str, str]) -> Response:

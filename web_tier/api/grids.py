@@ -14,7 +14,7 @@ from gridwell import formats
 from gridwell.domain.job import JobState
 from gridwell.domain.messages import MAP_KIND
 from web_tier.api import docs
-from web_tier.api.downloads import download, in_pieces, open_to_all
+from web_tier.api.downloads import FEW_ATOMS, download, in_pieces, open_to_all
 from web_tier.api.responses import find_job, gone, no_such_job
 from web_tier.kept_map import MapGone
 from web_tier.parts import here
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     Write = Callable[[Job, Problem, Iterator[NDArray[np.float64]]], Iterator[bytes]]
 
 _FEW_POINTS: Final = 2**19  #: one slab
-_FEW_ATOMS: Final = 10_000
 
 routes = APIBlueprint("grids", __name__)
 routes.after_request(open_to_all)
@@ -87,8 +86,9 @@ def _grid(job_id: str, form: _Form) -> Response:
     if job is None:
         return no_such_job(job_id)
     if job.kind != MAP_KIND:
+        # Not 404, which says that there is no such job.
         return problem_response(
-            HTTPStatus.NOT_FOUND,
+            HTTPStatus.CONFLICT,
             f'job {job_id} keeps no map; submit its problem again with "keep_grid": true',
             code="grid_not_kept",
         )
@@ -114,7 +114,7 @@ def _grid(job_id: str, form: _Form) -> Response:
             return gone("this map is")
         return Response(pieces, headers=headers, content_type=form.content_type)
 
-    large = job.grid.points > _FEW_POINTS or job.atom_count > _FEW_ATOMS
+    large = job.grid.points > _FEW_POINTS or job.atom_count > FEW_ATOMS
     return download(make, large=large)
 
 

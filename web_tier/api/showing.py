@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from gridwell.domain.bill import cost
 from gridwell.domain.fleet_history import History
 from gridwell.domain.job import JobState
 from gridwell.domain.messages import MAP_KIND
+from gridwell.formats import MAP_FORMATS
 from web_tier.api.models import (
     ChunksShown,
     DecisionShown,
@@ -28,8 +29,6 @@ from web_tier.api.models import (
 if TYPE_CHECKING:
     from gridwell.domain.fleet import FleetView
     from gridwell.domain.job import Job
-
-MAP_FORMATS: Final = ("dx", "cube", "npz")
 
 
 def has_map(job: Job) -> bool:

@@ -10,7 +10,8 @@ import numpy as np
 from gridwell.domain import cost
 from gridwell.domain.job import Job, JobError, JobState
 from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND
-from web_tier.api.showing import MAP_FORMATS, has_map
+from gridwell.formats import MAP_FORMATS
+from web_tier.api.showing import has_map
 from web_tier.pages.words import ago, duration, iso, money, short, triple
 
 if TYPE_CHECKING:
