@@ -48,7 +48,7 @@ def cut_finely() -> Iterator[None]:
     That is checked for problems of few pairs only, and these are such.
     """
 
-    def chunk_count(shape: tuple[int, int, int], _atoms: int) -> int:
+    def chunk_count(shape: tuple[int, int, int], _atoms: int, _kind: str) -> int:
         return _CHUNKS.get(shape, 1)
 
     with (
