@@ -19,6 +19,7 @@ from gridwell.domain.job import (
     JobState,
     job_id,
 )
+from gridwell.domain.messages import MAP_KIND
 from gridwell.domain.minimum import Minimum
 from gridwell.domain.objects import answer_object, problem_object, record_object
 from gridwell.domain.problem import Problem
@@ -106,6 +107,20 @@ def test_a_done_job_is_answered_from_the_cache_without_any_other_call() -> None:
 
     assert (again.result, again.attempt) == (done.result, done.attempt)
     assert fuse.calls == 0
+
+
+def test_a_job_of_another_kind_is_another_job_and_computed_though_the_answer_is_known() -> None:
+    site = Site()
+    done = site.done()
+    problem = a_service(site.world).problem(done)
+    assert problem is not None
+
+    job = a_service(site.world).submit(problem, kind=MAP_KIND)
+
+    assert (job.state, job.kind) == (JobState.QUEUED, MAP_KIND)
+    assert job.id == job_id("public", problem.sha, MAP_KIND) != done.id
+    assert site.world.job(job) == replace(job, sent_at=job.created, resend_at=job.created + 120)
+    assert a_service(site.world).submit(problem, kind=MAP_KIND).attempt == job.attempt
 
 
 def test_a_done_job_that_the_cache_forgot_is_read_once_and_remembered() -> None:
