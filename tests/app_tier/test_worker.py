@@ -311,7 +311,9 @@ def test_an_unknown_kind_is_given_back_for_a_worker_that_knows_it() -> None:
     step = world.step()
 
     assert actions(step) == ["worker.message_refused"]
-    assert "kind 'poem' is none that this release computes: minimum, map" in step.notes[0].text
+    assert (
+        "kind 'poem' is none that this release computes: minimum, series, map" in step.notes[0].text
+    )
     world.clock.advance(3)
     assert world.left() == (1, 0)
 

@@ -89,6 +89,26 @@ def test_a_map_that_is_too_large_to_keep_is_refused_with_the_remedy() -> None:
     assert read({**body, "keep_grid": False}).grid.points == 646**3
 
 
+@pytest.mark.parametrize(("field", "value"), [("top", 2), ("place", {"count": 1, "energy": -1})])
+def test_a_map_is_not_kept_of_several_points_or_of_ions(field: str, value: object) -> None:
+    body = {"grid_size": 4, "atoms": ATOMS, field: value}
+
+    told = faults({**body, "keep_grid": True})
+
+    assert f"give either keep_grid or {field}, not both" in told["/keep_grid"]
+    assert len(told) == 1
+    assert read({**body, "keep_grid": False}).series is not None
+
+
+def test_one_point_is_what_a_map_is_kept_of() -> None:
+    body = {"grid_size": 4, "atoms": ATOMS, "keep_grid": True}
+
+    asked = read_job(json.dumps({**body, "top": 1}).encode())
+
+    assert asked.problem.sha == read(body).sha
+    assert asked.kind == MAP_KIND
+
+
 def test_null_is_the_same_as_left_out() -> None:
     with_null = {"grid_size": 4, "grid": None, "atoms": ATOMS, "seed": None, "softening": None}
 

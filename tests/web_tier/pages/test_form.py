@@ -82,6 +82,29 @@ def test_a_map_that_is_too_large_is_told_at_its_box() -> None:
         assert "cannot be kept" in form.faults["keep_grid"]
 
 
+@pytest.mark.parametrize("source", [RANDOM, EXAMPLE, FILE])
+@pytest.mark.parametrize(("energy", "field"), [("0", "top"), ("1", "place")])
+def test_a_map_of_several_points_is_refused_at_its_box(
+    source: str, energy: str, field: str
+) -> None:
+    upload = Upload("two.csv", CSV)
+
+    form = faults(upload, source=source, count="2", energy=energy, keep_grid="on")
+
+    assert set(form.faults) == {"keep_grid"}
+    assert f"give either keep_grid or {field}" in form.faults["keep_grid"]
+
+
+def test_a_map_of_an_example_that_places_ions_is_kept_once_one_point_is_asked_for() -> None:
+    form = faults(source=EXAMPLE, example="helix", keep_grid="on")
+    asked = read_form(
+        filled({"source": EXAMPLE, "example": "helix", "count": "1", "keep_grid": "on"}), None
+    )
+
+    assert set(form.faults) == {"keep_grid"}
+    assert (asked.kind, asked.problem.series) == (MAP_KIND, None)
+
+
 def test_all_faults_are_told_at_once_each_at_its_field() -> None:
     form = faults(source=RANDOM, grid_size="6x", seed="-1", softening="")
 
