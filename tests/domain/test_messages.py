@@ -186,7 +186,7 @@ def test_a_strange_error_is_refused(changes: dict[str, Any], why: str) -> None:
 
 
 def test_a_report_of_a_kind_to_come_is_left_to_another_release() -> None:
-    with pytest.raises(OtherVersion, match="a result of kind 'map'"):
+    with pytest.raises(OtherVersion, match="a result of kind 'sum'"):
         decode_report(changed(ERROR, kind="sum"))
 
 
