@@ -15,8 +15,8 @@ from app_tier.pool import ProcessPool
 from app_tier.worker import Habits, Worker
 from gridwell.domain import cost
 from gridwell.domain.job import JobState
-from gridwell.domain.messages import MAP_KIND
-from tests.oracle import true_value
+from gridwell.domain.messages import MAP_KIND, SERIES_KIND
+from tests.oracle import true_series, true_value
 from tests.web_tier.http import Site, a_service
 
 if TYPE_CHECKING:
@@ -89,3 +89,24 @@ def test_a_map_is_asked_for_computed_kept_and_downloaded() -> None:
             assert math.isnan(found[triple])
         else:
             assert abs(found[triple] - true) <= bound(problem, triple)
+
+
+def test_more_points_of_a_job_with_a_map_are_found_by_a_job_that_keeps_none() -> None:
+    site = Site()
+    small = {"grid_size": 6, "atom_count": 9, "seed": 2}
+    mapped = site.done(small | {"keep_grid": True})
+    address = f"/v1/jobs/{mapped.id}/result?top=3&min_separation=2"
+    series = site.stored(site.client.get(address))
+    assert (series.state, series.kind) == (JobState.QUEUED, SERIES_KIND)
+
+    work_all(site.world)
+    collector = site.world.collector()
+    while collector.step().received:
+        pass
+
+    problem = a_service(site.world).problem(series)
+    assert problem is not None
+    assert site.world.job(series).points == true_series(problem)
+    assert site.client.get(address).get_json()["job"] == series.id
+    assert site.client.get(f"/v1/jobs/{mapped.id}/grid.npz").status_code == 200
+    assert site.client.get(f"/v1/jobs/{series.id}/grid.npz").status_code == 409
