@@ -153,6 +153,8 @@ class Bench:
         self.hand.drop(held)
         if held.submitted and held.outcome is None:
             self.ports.compute.discard(held.ticket)
+        if held.outcome is not None and held.outcome.map is not None:
+            held.outcome.map.remove()
 
 
 def receipts(chunks: Iterable[Held]) -> list[str]:

@@ -13,14 +13,16 @@ import threading
 import time
 from collections import OrderedDict
 from ctypes import Array, c_int64
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from app_tier.handlers import HANDLERS
 from gridwell.domain.problem import Problem
 
 if TYPE_CHECKING:
-    from app_tier.compute import Found
+    from app_tier.map_file import MapFile
     from gridwell.domain.grid import Box
+    from gridwell.domain.minimum import Minimum
 
 CELLS: Final = 2  #: tasks that a child may have: one computing, one waiting for its turn
 KEPT_PROBLEMS: Final = 2  #: problems that a child keeps: as many as tasks it may have
@@ -57,9 +59,25 @@ def ready() -> int:
     return os.getpid()
 
 
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a task came to."""
+
+    best: Minimum | None
+    points: tuple[Minimum, ...]
+    seconds: float  #: that it took
+    mapped: bool  #: whether its map is in the file
+
+
 def run(
-    cell: int, kind: str, sha: str, data: bytes | None, box: Box, incumbent: int | None
-) -> tuple[Found, float]:
+    cell: int,
+    kind: str,
+    sha: str,
+    data: bytes | None,
+    box: Box,
+    incumbent: int | None,
+    file: MapFile,
+) -> Ran:
     """Compute a chunk.
 
     Args:
@@ -69,9 +87,7 @@ def run(
         data: the stored problem; None: this process was given it before.
         box: the chunk's box.
         incumbent: a likely point.
-
-    Returns:
-        The chunk's result, and the seconds that it took.
+        file: where its map goes, if its kind has one.
     """
     counters, start = _counters[0], time.perf_counter()
     moves, stop = cell * CELL_SIZE + MOVES, cell * CELL_SIZE + STOP
@@ -85,7 +101,9 @@ def run(
     problem = _recall(sha, data)
     progress(0)
     found = HANDLERS[kind](problem, box, incumbent, progress)
-    return found, time.perf_counter() - start
+    if found.map is not None:
+        file.write(found.map)
+    return Ran(found.best, found.points, time.perf_counter() - start, found.map is not None)
 
 
 def _recall(sha: str, data: bytes | None) -> Problem:

@@ -10,6 +10,9 @@ from gridwell.domain.failure import MACHINE_FAILED
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from gridwell.domain.grid import Box
     from gridwell.domain.minimum import Minimum
 
@@ -32,6 +35,17 @@ class Found:
 
     best: Minimum | None  #: None: no point qualified
     points: tuple[Minimum, ...] = ()  #: of a series
+    map: NDArray[np.float64] | None = None  #: to be kept: the box's potentials
+
+
+class ChunkMap(Protocol):
+    """The potentials of a chunk's points, stored beside the worker until they are kept."""
+
+    def read(self) -> bytes:
+        """All of it, as `gridwell.formats.stored_map` describes it."""
+
+    def remove(self) -> None:
+        """Give its room back; once it is gone this does nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +55,7 @@ class Outcome:
     ticket: int
     best: Minimum | None = None  #: None: no point qualified
     points: tuple[Minimum, ...] = ()  #: of a series
+    map: ChunkMap | None = None  #: to be kept before the result is sent
     seconds: float = 0.0  #: of computing, on one core
     error: str | None = None
     code: str = MACHINE_FAILED  #: of the error, one of `gridwell.domain.failure`'s

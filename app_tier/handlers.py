@@ -9,20 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from app_tier.compute import Found
-from app_tier.kernels import find_minimum
+from app_tier.kernels import find_minimum, potential_map
 from app_tier.kernels.kernel import Progress
 from app_tier.kernels.ladder import Ladder
 from gridwell.domain import cost
 from gridwell.domain.grid import Box
-from gridwell.domain.messages import MINIMUM_KIND, SERIES_KIND
+from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND, SERIES_KIND
 from gridwell.domain.problem import Problem
 from gridwell.domain.series import steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from gridwell.domain.atoms import Atoms
@@ -34,17 +35,7 @@ Handler = Callable[[Problem, Box, int | None, Progress], Found]
 
 def minimum(problem: Problem, box: Box, incumbent: int | None, progress: Progress) -> Found:
     """The least potential of the box and the incumbent."""
-    return Found(
-        find_minimum(
-            problem.grid,
-            problem.atoms,
-            box,
-            min_distance=problem.min_distance,
-            softening=problem.softening,
-            incumbent=problem.incumbent if incumbent is None else incumbent,
-            progress=progress,
-        )
-    )
+    return Found(_minimum(problem, box, incumbent, progress))
 
 
 def series(problem: Problem, box: Box, incumbent: int | None, progress: Progress) -> Found:
@@ -59,7 +50,7 @@ def series(problem: Problem, box: Box, incumbent: int | None, progress: Progress
             "softening": problem.softening,
         },
     )
-    if problem.series and cost.is_mapped(grid.shape, problem.atoms.count, problem.series):
+    if problem.series and cost.is_summed(grid.shape, problem.atoms.count, problem.series):
         points = tuple(steps(problem, Ladder(grid, progress=progress, **options)))
         return Found(points[0] if points else None, points)
 
@@ -81,4 +72,42 @@ def series(problem: Problem, box: Box, incumbent: int | None, progress: Progress
     return Found(points[0] if points else None, points)
 
 
-HANDLERS: Final[Mapping[str, Handler]] = {MINIMUM_KIND: minimum, SERIES_KIND: series}
+def whole_map(problem: Problem, box: Box, incumbent: int | None, progress: Progress) -> Found:
+    """The potentials of the box, and the same minimum as every other kind gives.
+
+    The map only tells where to look first: its values are rounded, and the minimum is exact.
+    """
+    found = potential_map(
+        problem.grid,
+        problem.atoms,
+        box,
+        min_distance=problem.min_distance,
+        softening=problem.softening,
+        progress=progress,
+    )
+    if np.isfinite(found).any():
+        places = np.unravel_index(np.nanargmin(found), found.shape)
+        ix, iy, iz = (int(at) + low for at, low in zip(places, box.low, strict=True))
+        incumbent = problem.grid.linear(ix, iy, iz)
+    return Found(_minimum(problem, box, incumbent, progress), map=found)
+
+
+def _minimum(
+    problem: Problem, box: Box, incumbent: int | None, progress: Progress
+) -> Minimum | None:
+    return find_minimum(
+        problem.grid,
+        problem.atoms,
+        box,
+        min_distance=problem.min_distance,
+        softening=problem.softening,
+        incumbent=problem.incumbent if incumbent is None else incumbent,
+        progress=progress,
+    )
+
+
+HANDLERS: Final[Mapping[str, Handler]] = {
+    MINIMUM_KIND: minimum,
+    SERIES_KIND: series,
+    MAP_KIND: whole_map,
+}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from app_tier import child
 from app_tier.compute import Outcome
+from app_tier.map_file import MapFile
 from gridwell.domain.errors import GridwellError, InvalidMessage, OtherVersion
 from gridwell.domain.failure import (
     MACHINE_FAILED,
@@ -23,8 +24,9 @@ from gridwell.domain.failure import (
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+    from pathlib import Path
 
-    from app_tier.compute import ChunkTask, Found
+    from app_tier.compute import ChunkTask
 
 LOST: Final = "its compute process died"
 #: What pure code raises on every machine alike; memory, files and the like may fail on one alone.
@@ -43,7 +45,7 @@ _OF_THE_CODE: Final = (
 class _Running:
     task: ChunkTask
     cell: int
-    future: Future[tuple[Found, float]]
+    future: Future[child.Ran]
     wanted: bool = True
 
 
@@ -52,9 +54,13 @@ class Lane:
 
     Each core has an executor of its own, with one process, so that a process that dies takes no
     more than its own tasks with it.
+
+    Args:
+        folder: where its tasks may leave maps.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._tasks: dict[int, _Running] = {}  #: by ticket, in the order of submission
         self._lost: list[Outcome] = []
         self._open()
@@ -65,7 +71,7 @@ class Lane:
         return len(self._tasks)
 
     @property
-    def futures(self) -> list[Future[tuple[Found, float]]]:
+    def futures(self) -> list[Future[child.Ran]]:
         """What to wait for."""
         return [running.future for running in self._tasks.values()]
 
@@ -82,7 +88,14 @@ class Lane:
         child.remember(self._known, task.problem, None)
         try:
             future = self._executor.submit(
-                child.run, cell, task.kind, task.problem, data, task.box, task.incumbent
+                child.run,
+                cell,
+                task.kind,
+                task.problem,
+                data,
+                task.box,
+                task.incumbent,
+                self._file(task.ticket),
             )
         except BrokenProcessPool:
             self._bury()  # it died since anybody looked
@@ -121,6 +134,8 @@ class Lane:
                 self.submit(task)
             elif running.wanted:
                 outcomes.append(self._outcome(running))
+            else:
+                self._file(task.ticket).remove()
         return outcomes
 
     def kill(self) -> None:
@@ -144,12 +159,23 @@ class Lane:
     def _outcome(self, running: _Running) -> Outcome:
         ticket = running.task.ticket
         error = running.future.exception() if running.future.done() else BrokenProcessPool()
+        file = self._file(ticket)
         if error is None:
-            found, seconds = running.future.result()
-            return Outcome(ticket=ticket, best=found.best, points=found.points, seconds=seconds)
+            ran = running.future.result()
+            return Outcome(
+                ticket=ticket,
+                best=ran.best,
+                points=ran.points,
+                map=file if ran.mapped else None,
+                seconds=ran.seconds,
+            )
+        file.remove()  # what there is of it
         words = str(error) if isinstance(error, GridwellError) else f"{error!r}"
         code = _code(error)
         return Outcome(ticket=ticket, error=LOST if code == PROCESS_DIED else words, code=code)
+
+    def _file(self, ticket: int) -> MapFile:
+        return MapFile(self._folder / f"{ticket}.npy")
 
     def _processes(self) -> list[multiprocessing.process.BaseProcess]:
         # Private, and the only way: an executor ends politely or not at all until Python 3.14.
@@ -172,6 +198,8 @@ class Lane:
         unended = [running for running in self._tasks.values() if _is_lost(running.future)]
         told = [running for running in self._tasks.values() if running not in unended[1:]]
         self._lost += [self._outcome(running) for running in told if running.wanted]
+        for running in unended:
+            self._file(running.task.ticket).remove()
         self._tasks.clear()
         self._executor.shutdown(wait=False, cancel_futures=True)
         self._open()
@@ -181,7 +209,7 @@ class Lane:
                 self.submit(running.task)
 
 
-def _is_lost(future: Future[tuple[Found, float]]) -> bool:
+def _is_lost(future: Future[child.Ran]) -> bool:
     """Whether a dead process took the task's end with it; it may be yet to say so."""
     return not future.done() or isinstance(future.exception(), BrokenProcessPool)
 

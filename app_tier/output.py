@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from app_tier.bench import receipts
@@ -9,6 +10,7 @@ from app_tier.lease import LEASE_SECONDS, Renewal
 from gridwell.domain.errors import ServiceBusy
 from gridwell.domain.failure import STUCK
 from gridwell.domain.messages import SERIES_KIND, ResultMessage, SeriesMessage
+from gridwell.domain.objects import map_object
 
 if TYPE_CHECKING:
     from app_tier.bench import Bench
@@ -37,6 +39,8 @@ class Output:
         for outcome in bench.ports.compute.finished():
             held = bench.hand.get(outcome.ticket)
             if held is None:
+                if outcome.map is not None:
+                    outcome.map.remove()
                 continue
             held.outcome = outcome
             if outcome.error is not None:
@@ -50,7 +54,12 @@ class Output:
     def send(self, step: Step) -> None:
         """Send the results and reports that wait, then delete the chunks of the results."""
         bench = self._bench
-        ready = [(held, held.outcome) for held in bench.hand if held.outcome is not None]
+        self._keep_maps(step)
+        ready = [
+            (held, held.outcome)
+            for held in bench.hand
+            if held.outcome is not None and held.outcome.map is None
+        ]
         if (ready or bench.reports) and not bench.paused:
             bodies = [self._result(held, outcome) for held, outcome in ready]
             try:
@@ -90,6 +99,27 @@ class Output:
         else:
             for held, moves in due:
                 held.lease = held.lease.extended(now, moves)
+
+    def _keep_maps(self, step: Step) -> None:
+        """Store the maps of chunks before anybody hears that these are done."""
+        bench = self._bench
+        for held in bench.hand:
+            outcome = held.outcome
+            if outcome is None or outcome.map is None or bench.paused:
+                continue
+            message = held.message
+            try:
+                # A map that is there already is another worker's of the same chunk, and as good.
+                bench.ports.store.put_new(
+                    map_object(message.job, message.attempt, message.chunk),
+                    outcome.map.read(),
+                    content_type="application/x-npy",
+                )
+            except ServiceBusy as error:
+                bench.busy(step, "keeping a map", error)
+            else:
+                outcome.map.remove()
+                held.outcome = dataclasses.replace(outcome, map=None)
 
     def _give_up(self, step: Step, held: Held, moves: int | None) -> None:
         """Let go of a chunk whose lease ends; only one that hangs is to blame for it."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 import concurrent.futures
 import itertools
 import os
+import tempfile
 import time
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from app_tier.child import CELLS
@@ -40,7 +42,8 @@ class ProcessPool:
 
     def __init__(self, cores: int, *, stuck_seconds: float = 10.0) -> None:
         os.environ.update(ONE_THREAD)  # children inherit it, before they import numpy
-        self._lanes = [Lane() for _ in range(cores)]
+        self._folder = tempfile.TemporaryDirectory(prefix="gridwell-maps-")
+        self._lanes = [Lane(Path(self._folder.name)) for _ in range(cores)]
         self._stuck_seconds = stuck_seconds
         self._stopping: dict[int, float] = {}  #: since when, by ticket
         self._waiting: deque[ChunkTask] = deque()  #: tasks that no process has room for
@@ -106,6 +109,7 @@ class ProcessPool:
         """End all processes at once, and wait for their end."""
         for lane in self._lanes:
             lane.close()
+        self._folder.cleanup()
 
     def _feed(self) -> None:
         """Give waiting tasks to processes that have room: the emptiest first."""

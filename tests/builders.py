@@ -13,7 +13,13 @@ from gridwell.domain.atoms import Atoms, random_atoms
 from gridwell.domain.failure import MACHINE_FAILED
 from gridwell.domain.grid import Grid
 from gridwell.domain.job import DEADLINE_SECONDS, PUBLIC_CLIENT, Job, JobState, job_id
-from gridwell.domain.messages import ErrorMessage, ResultMessage, SeriesMessage
+from gridwell.domain.messages import (
+    MINIMUM_KIND,
+    SERIES_KIND,
+    ErrorMessage,
+    ResultMessage,
+    SeriesMessage,
+)
 from gridwell.domain.problem import Problem
 from gridwell.domain.split import split
 
@@ -56,9 +62,10 @@ def a_job(problem: Problem | None = None, *, chunks: int = 4, **changes: Any) ->
     problem = a_problem() if problem is None else problem
     client = changes.get("client", PUBLIC_CLIENT)
     job = Job(
-        id=job_id(client, problem.sha),
+        id=job_id(client, problem.sha, changes.get("kind", MINIMUM_KIND)),
         client=client,
         problem=problem.sha,
+        kind=MINIMUM_KIND if problem.series is None else SERIES_KIND,
         grid=problem.grid,
         atom_count=problem.atoms.count,
         min_distance=problem.min_distance,

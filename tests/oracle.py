@@ -81,6 +81,17 @@ def _within(a: Sequence[float], b: Sequence[float], radius: float) -> bool:
     return r2 < radius * radius or r2 == 0
 
 
+def true_map(problem: Problem, box: Box) -> list[list[list[float]]]:
+    """The value of each of a box's points, not a number where one does not qualify."""
+
+    def value(ix: int, iy: int, iz: int) -> float:
+        found = true_value(problem, (ix, iy, iz))
+        return math.nan if found is None else found
+
+    x, y, z = (range(low, high) for low, high in zip(box.low, box.high, strict=True))
+    return [[[value(ix, iy, iz) for iz in z] for iy in y] for ix in x]
+
+
 def linear_index(grid: Grid, triple: tuple[int, ...]) -> int:
     """A point's number in C order."""
     _, ny, nz = grid.shape

@@ -276,6 +276,29 @@ def test_a_job_can_be_read_before_and_after_its_end(served: Served) -> None:
     assert after.stdout.startswith("minimum   ")
 
 
+def test_a_kept_map_is_stored_in_the_format_that_its_file_is_named_for(
+    served: Served, tmp_path: Path
+) -> None:
+    asked = run(served, *SUBMIT, "--keep-grid")
+    job_id = asked.stdout.strip()
+    early = run(served, "result", job_id, "--grid", str(tmp_path / "map.npz"))
+    served.finish(job_id)
+
+    for form in ("dx", "cube", "npz"):
+        done = run(served, "result", job_id, "--grid", str(tmp_path / f"map.{form}"))
+        assert done.exit_code == 0
+        assert done.stdout.startswith("minimum   ")
+    wrong = run(served, "result", job_id, "--grid", str(tmp_path / "map.vtk"))
+    nowhere = run(served, "result", job_id, "--grid", str(tmp_path / "no" / "map.dx"))
+
+    assert early.exit_code == Exit.FAILED
+    assert "only a done job has its whole map" in early.stderr
+    assert wrong.exit_code == Exit.USAGE
+    assert "does not end in .dx, .cube, .npz" in wrong.stderr
+    assert (nowhere.exit_code, "No such file or directory" in nowhere.stderr) == (1, True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["map.cube", "map.dx", "map.npz"]
+
+
 @pytest.mark.parametrize("command", [["result"], ["result", "--wait"], ["watch"]])
 def test_a_failed_job_ends_with_one(served: Served, command: list[str]) -> None:
     job_id = submitted(served)

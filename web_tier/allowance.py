@@ -64,7 +64,7 @@ class Allowance:
     spending: AccessLedger
     clock: Clock
 
-    def charge(self, client: str, problem: Problem) -> Charge:
+    def charge(self, client: str, problem: Problem, kind: str) -> Charge:
         """Let a client have one more job computed.
 
         The count of unfinished jobs comes from an index that lags a little: of jobs submitted in
@@ -76,7 +76,7 @@ class Allowance:
             OverQuota: if the client has had its share.
             ServiceBusy: if the ledger cannot tell.
         """
-        seconds = estimate(problem.grid, problem.atoms.count, problem.series)
+        seconds = estimate(problem.grid, problem.atoms.count, kind, problem.series)
         check_job(self.quota, seconds, problem.grid, problem.atoms.count)
         if self.quota.unfinished is not None:
             check_unfinished(self.quota, self.jobs.count_unfinished(client))

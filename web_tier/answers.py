@@ -63,6 +63,7 @@ def encode_final(job: Job) -> bytes:
         "id": job.id,
         "client": job.client,
         "problem": job.problem,
+        "kind": job.kind,
         "origin": job.grid.origin,
         "spacing": job.grid.spacing,
         "shape": job.grid.shape,
@@ -98,6 +99,7 @@ def decode_final(data: bytes, job: str) -> Job | None:
             id=job,
             client=fields["client"],
             problem=fields["problem"],
+            kind=fields["kind"],
             grid=Grid(tuple(fields["origin"]), tuple(fields["spacing"]), tuple(fields["shape"])),
             atom_count=fields["atom_count"],
             seed=fields["seed"],
@@ -142,7 +144,7 @@ def _is_final(fields: dict[str, Any]) -> bool:
     whole = [fields["atom_count"], fields["run"], *_three(fields["shape"]), *fields["done"]]
     if fields["seed"] is not None:
         whole.append(fields["seed"])
-    texts = [fields["client"], fields["problem"], fields["attempt"]]
+    texts = [fields[name] for name in ("client", "problem", "kind", "attempt")]
     texts += [*fields["workers"], *(fields["error"] or ())]
     return (
         all(type(number) in (int, float) for number in numbers)

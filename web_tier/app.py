@@ -11,7 +11,7 @@ from gridwell.domain import limits
 from web_tier import problems, request_ids
 from web_tier.access import guard
 from web_tier.access import pages as login
-from web_tier.api import docs, events, files, fleet, jobs, points, security
+from web_tier.api import docs, events, files, fleet, grids, jobs, points, security
 from web_tier.pages import routes as pages
 from web_tier.pages import shell
 from web_tier.parts import give
@@ -61,6 +61,6 @@ def create_app(parts: Parts) -> APIFlask:
     problems.register(app)
     shell.furnish(app)
     guard.install(app, parts.access, parts.clock)
-    for part in (jobs, points, events, files, fleet, pages, login):
+    for part in (jobs, points, events, files, grids, fleet, pages, login):
         app.register_blueprint(part.routes)
     return app

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gridwell.domain import cost
-from gridwell.domain.messages import MINIMUM_KIND, SERIES_KIND, ChunkMessage
+from gridwell.domain.messages import ChunkMessage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ def send_chunks(queue: Queue, job: Job, chunks: Sequence[int], *, again: bool = 
     """
     bodies = [
         ChunkMessage(
-            kind=SERIES_KIND if job.series else MINIMUM_KIND,
+            kind=job.kind,
             job=job.id,
             attempt=job.attempt,
             chunk=chunk,
@@ -50,5 +50,5 @@ def send_chunks(queue: Queue, job: Job, chunks: Sequence[int], *, again: bool = 
 
 def resend_seconds(job: Job) -> float:
     """How long after they were sent a job's chunk messages may first be taken for lost."""
-    drain = cost.job_seconds(job.grid.shape, job.atom_count, job.series)
+    drain = cost.seconds(job.grid.shape, job.atom_count, job.kind, job.series)
     return max(LEAST_RESEND_SECONDS, 3 * drain)

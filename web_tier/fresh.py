@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gridwell.domain import cost, limits
 from gridwell.domain.errors import Fault, InvalidJob
 from gridwell.domain.job import DEADLINE_SECONDS, Job, JobState, expiry, job_id
+from gridwell.domain.messages import MINIMUM_KIND, SERIES_KIND
 from gridwell.domain.series import flaw
 from gridwell.domain.split import split
 
@@ -30,12 +31,12 @@ def refuse_long_series(problem: Problem) -> None:
     series, shape, atoms = problem.series, problem.grid.shape, problem.atoms.count
     if series is None:
         return
-    estimate = cost.job_seconds(shape, atoms, series)
+    estimate = cost.seconds(shape, atoms, series=series)
     if estimate > limits.MAX_SERIES_SECONDS:
         fewer = [
             count
             for count in range(1, series.count)
-            if cost.job_seconds(shape, atoms, dataclasses.replace(series, count=count))
+            if cost.seconds(shape, atoms, series=dataclasses.replace(series, count=count))
             <= limits.MAX_SERIES_SECONDS
         ]
         remedy = f"ask for {fewer[-1]} at most, or for" if fewer else "ask for"
@@ -50,7 +51,14 @@ def refuse_long_series(problem: Problem) -> None:
 
 
 def fresh_job(
-    problem: Problem, attempt: str, client: str, seed: int | None, seen: Job | None, now: float
+    problem: Problem,
+    attempt: str,
+    client: str,
+    seed: int | None,
+    seen: Job | None,
+    now: float,
+    *,
+    kind: str = MINIMUM_KIND,
 ) -> Job:
     """The job of a new attempt: queued, with its plan.
 
@@ -61,12 +69,14 @@ def fresh_job(
         seed: how the request wrote its atoms.
         seen: the job that this attempt follows, if there is one.
         now: the time.
+        kind: of job; one for a series has a kind of its own.
     """
     shape = problem.grid.shape
     return Job(
-        id=job_id(client, problem.sha),
+        id=job_id(client, problem.sha, kind),
         client=client,
         problem=problem.sha,
+        kind=kind if problem.series is None else SERIES_KIND,
         grid=problem.grid,
         atom_count=problem.atoms.count,
         seed=seed,
@@ -76,7 +86,7 @@ def fresh_job(
         state=JobState.QUEUED,
         attempt=attempt,
         run=1 if seen is None else seen.run + 1,
-        plan=split(shape, cost.chunk_count(shape, problem.atoms.count, problem.series)),
+        plan=split(shape, cost.chunk_count(shape, problem.atoms.count, kind, problem.series)),
         created=now,
         deadline=now + DEADLINE_SECONDS,
     )

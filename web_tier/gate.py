@@ -164,7 +164,7 @@ class Gates:
 
     submits: Gate
     large_bodies: Gate
-    downloads: Gate  #: of many atoms
+    downloads: Gate  #: of many atoms, or large maps
 
     @contextmanager
     def submitting(self, length: int | None) -> Iterator[None]:

@@ -22,6 +22,7 @@ from gridwell.domain.job import (
     JobState,
     job_id,
 )
+from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.domain.objects import answer_object, problem_object, record_object
 from gridwell.domain.ports import Page
 from gridwell.domain.problem import Problem
@@ -39,10 +40,14 @@ from web_tier.answers import (
 )
 from web_tier.dispatch import resend_seconds, send_chunks
 from web_tier.fresh import ended_job, fresh_job, is_true, refuse_long_series
+from web_tier.kept_map import map_values
 from web_tier.record import record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from gridwell.domain.minimum import Minimum
     from gridwell.domain.ports import Cache, Clock, JobLedger, ObjectStore, Queue
@@ -71,15 +76,18 @@ class Service:
     draw_attempt: Callable[[], str]  #: 16 fresh random hex digits
     admit: Callable[[], None] = lambda: None  #: raises if no more chunks should be queued
     client: str = PUBLIC_CLIENT  #: whose jobs these are: those of others do not exist here
-    charge: Callable[[str, Problem], Charge] = lambda *_: Charge()  #: raises if it is too much
+    #: For a job of a client, by its problem and kind; raises if it is too much.
+    charge: Callable[[str, Problem, str], Charge] = lambda *_: Charge()
     tell: Callable[[JobEvent], None] = lambda _: None  #: hears of jobs accepted and cancelled
 
-    def submit(self, problem: Problem, *, seed: int | None = None) -> Job:
+    def submit(self, problem: Problem, *, seed: int | None = None, kind: str = MINIMUM_KIND) -> Job:
         """The job of this client for a problem: joined, renewed or made.
 
         Args:
             problem: what is asked.
             seed: the request's own way to write the atoms, kept for people to read.
+            kind: of its chunks.  Only a job that wants the minimum alone ends with an answer that
+                is known: others want more than that.
 
         Returns:
             The job: done where the answer is known already, else queued or running, or failed
@@ -92,7 +100,7 @@ class Service:
                 Or what `admit` and `charge` raise, before anything is stored.
         """
         now = self.clock.now()
-        job = job_id(self.client, problem.sha)
+        job = job_id(self.client, problem.sha, kind)
         values = self.cache.get_many([final_key(job), answer_key(problem.sha)])
         if (final := _lasting(values, job, now)) is not None:
             return final
@@ -102,11 +110,12 @@ class Service:
         if has_no_candidate(problem):
             raise NoCandidatePoint
         refuse_long_series(problem)
-        answer = self._known_answer(problem, values)
+        answer = None if kind == MAP_KIND else self._known_answer(problem, values)
         if answer is None:
             self.admit()
-        fresh = fresh_job(problem, self.draw_attempt(), self.client, seed, seen, now)
-        with Charge() if answer is not None else self.charge(self.client, problem) as charge:
+        fresh = fresh_job(problem, self.draw_attempt(), self.client, seed, seen, now, kind=kind)
+        known = answer is not None
+        with Charge() if known else self.charge(self.client, problem, kind) as charge:
             self._store(problem)
             if answer is not None:
                 fresh = ended_job(fresh, answer, now)
@@ -184,6 +193,10 @@ class Service:
     def record(self, job: Job) -> bytes | None:
         """The record of a done job as JSON text, or None if its object has expired."""
         return self.store.get(record_object(job.id, job.attempt))
+
+    def map(self, job: Job) -> Iterator[NDArray[np.float64]]:
+        """The map that a done job kept: see `web_tier.kept_map.map_values`."""
+        return map_values(self.store, job)
 
     def _remembered(self, job: Job) -> Job:
         """The same job; if it has ended the cache knows it from now on."""

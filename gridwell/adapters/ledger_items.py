@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from gridwell.domain.errors import GridwellError, InvalidMessage
 from gridwell.domain.grid import Grid
 from gridwell.domain.job import Job, JobError, JobState
+from gridwell.domain.messages import MINIMUM_KIND
 from gridwell.domain.minimum import Minimum
 from gridwell.domain.series import Series
 from gridwell.domain.split import Plan
@@ -93,6 +94,7 @@ def encode_job(job: Job) -> Item:
         **job_key(job.id),
         "client": text(job.client),
         "problem": text(job.problem),
+        "kind": text(job.kind),
         "grid": text(_json(grid)),
         "options": text(_json([job.min_distance, job.softening])),
         "atom_count": number(job.atom_count),
@@ -148,6 +150,8 @@ def _decoded(item: Mapping[str, Any]) -> Job:
         id=job_of_key(item),
         client=item["client"]["S"],
         problem=item["problem"]["S"],
+        # Older releases knew one kind, and did not write it down.
+        kind=item["kind"]["S"] if "kind" in item else MINIMUM_KIND,
         grid=Grid(tuple(origin), tuple(spacing), tuple(shape)),
         atom_count=int(item["atom_count"]["N"]),
         seed=int(item["seed"]["N"]) if "seed" in item else None,

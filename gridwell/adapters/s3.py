@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
@@ -54,13 +54,22 @@ class S3Store:
 
     def get(self, key: str) -> bytes | None:
         """See `gridwell.domain.ports.ObjectStore`."""
+        return self._get(key)
+
+    def get_range(self, key: str, start: int, length: int) -> bytes | None:
+        """See `gridwell.domain.ports.ObjectStore`."""
+        return self._get(key, Range=f"bytes={start}-{start + length - 1}")
+
+    def _get(self, key: str, **options: Any) -> bytes | None:
         with translated(f"the object {key} of the bucket {self._bucket}"):
             try:
-                reply = self._client.get_object(Bucket=self._bucket, Key=key)
+                reply = self._client.get_object(Bucket=self._bucket, Key=key, **options)
             except ClientError as error:
                 # Without the right to list the bucket S3 says AccessDenied here instead.
                 if code_of(error) == "NoSuchKey":
                     return None
+                if code_of(error) == "InvalidRange":  # all of it lies behind the end
+                    return b""
                 raise
             with reply["Body"] as body:
                 return body.read()

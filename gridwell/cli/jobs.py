@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+from pathlib import Path
 
 import click
 
 from gridwell.cli.answers import print_job
-from gridwell.cli.options import client_at, json_option, timeout_option, url_option
+from gridwell.cli.options import client_at, json_option, of_a_map, timeout_option, url_option
 from gridwell.client import JobFailed, NoSuchJob
 from gridwell.domain.errors import WrongState
 from gridwell.show import Exit, follow, job_line, tell
@@ -17,10 +18,26 @@ from gridwell.show import Exit, follow, job_line, tell
 @click.command()
 @click.argument("job_id", metavar="JOB")
 @click.option("--wait", is_flag=True, help="Wait until the job has ended.")
+@click.option(
+    "--grid",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=of_a_map,
+    metavar="FILE",
+    help="Store the map that it kept: .dx, .cube or .npz.",
+)
 @timeout_option
 @json_option
 @url_option
-def result(*, job_id: str, wait: bool, timeout: float | None, as_json: bool, url: str) -> None:
+def result(
+    *,
+    job_id: str,
+    wait: bool,
+    file: Path | None,
+    timeout: float | None,
+    as_json: bool,
+    url: str,
+) -> None:
     """Print what a job found, or how far it is."""
     with client_at(url) as client:
         job = client.job(job_id)
@@ -28,6 +45,11 @@ def result(*, job_id: str, wait: bool, timeout: float | None, as_json: bool, url
             with contextlib.suppress(JobFailed):  # told below, after its JSON
                 job.wait(timeout)
         print_job(client, job, as_json=as_json)
+        if file is not None:
+            try:
+                job.download(f"grid{file.suffix}", file)
+            except OSError as error:
+                raise click.FileError(str(file), error.strerror) from error
 
 
 @click.command()

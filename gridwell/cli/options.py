@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from gridwell.client import Client
+from gridwell.formats import MAP_FORMATS
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MAP_SUFFIXES: Final = tuple(f".{form}" for form in MAP_FORMATS)
 KEY_VARIABLE = "GRIDWELL_KEY"
 DEFAULT_URL = "http://127.0.0.1:8080"
 
@@ -26,6 +32,13 @@ timeout_option = click.option(
     metavar="SECONDS",
     help="Wait no longer for the job; without it, for as long as it takes.",
 )
+
+
+def of_a_map(_: click.Context, __: click.Parameter, file: Path | None) -> Path | None:
+    """A file whose name says in which format a map goes there."""
+    if file is not None and file.suffix not in _MAP_SUFFIXES:
+        raise click.BadParameter(f"{file} does not end in {', '.join(_MAP_SUFFIXES)}")
+    return file
 
 
 def client_at(url: str) -> Client:

@@ -45,6 +45,7 @@ _MARGIN = 5.0  #: in angstrom, as molecules are: room for an ion and its first s
 @click.option("--place", type=int, metavar="K", help="Place so many ions, one after the other.")
 @click.option("--ion-energy", type=click.Choice(["1", "-1"]), help="Of these ions.  [1]")
 @click.option("--min-separation", type=float, help="How far from one another these are.")
+@click.option("--keep-grid", is_flag=True, default=None, help="Keep the potential of every point.")
 @click.option("--wait", is_flag=True, help="Show the progress, then the answer.")
 @timeout_option
 @json_option

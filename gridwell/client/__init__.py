@@ -17,6 +17,7 @@ from gridwell.client.errors import (
     Unreachable,
 )
 from gridwell.client.fleet import FleetStatus, InstanceStatus
+from gridwell.client.grid_map import GridMap
 from gridwell.client.job import Job
 from gridwell.client.request import JobRequest
 from gridwell.client.status import JobStatus, Point, Result
@@ -24,6 +25,7 @@ from gridwell.client.status import JobStatus, Point, Result
 __all__ = [
     "Client",
     "FleetStatus",
+    "GridMap",
     "InstanceStatus",
     "Job",
     "JobCancelled",

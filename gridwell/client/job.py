@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import io
 import math
+import secrets
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import quote
 
 import numpy as np
 
 from gridwell.client.errors import JobTimeout, NoSuchJob, no_result
 from gridwell.client.events import moved, read_events
+from gridwell.client.grid_map import GridMap
 from gridwell.client.notebook import job_html
 from gridwell.client.status import JobStatus, Result, decoded
 from gridwell.client.transport import parsed
 from gridwell.domain.errors import InvalidMessage, ServiceError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
@@ -167,6 +173,45 @@ class Job:
         """The record of a done job: what was asked and what was found, to keep."""
         record: dict[str, Any] = self._transport.json("GET", self._path("/record"))
         return record
+
+    def grid(self) -> GridMap:
+        """The potential of every point, of a done job that was submitted with `keep_grid`.
+
+        Raises:
+            NoSuchJob: if it keeps its map no longer.
+            WrongState: if it kept none, or is not done.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            path = self.download("grid.npz", Path(folder) / "grid.npz")
+            return GridMap.load(path)
+
+    def download(self, name: str, path: str | os.PathLike[str]) -> Path:
+        """Store a file of the job: `atoms`, `record`, `grid.dx`, `grid.cube` or `grid.npz`.
+
+        The file is there once it is whole, and not before.
+
+        Args:
+            name: which.
+            path: where to; what is there already is replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            NoSuchJob: if there is no such file, or it is kept no longer.
+            WrongState: if the job did not keep it, or is not done.
+            OSError: if the file cannot be written.
+        """
+        path = Path(path)
+        # Beside it, so that the last step is a rename.
+        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        try:
+            with part.open("xb") as file:
+                self._transport.download(self._path(f"/{quote(name, safe='')}"), file)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+        return path
 
     def _stream(self, last: str | None, until: float) -> Iterator[ServerEvent]:
         """The steps of the job, until its end, the stream's end, or a time."""

@@ -33,6 +33,7 @@ class JobRequest(TypedDict, total=False):
     min_separation: float | None  #: how far from one another the points of `top` are, at least
     #: ions to place: count, energy (1 or -1), and perhaps min_distance and min_separation
     place: Mapping[str, Any] | None
+    keep_grid: bool  #: keep the potential of every point, for `Job.grid` and `Job.download`
 
 
 def request_body(request: JobRequest) -> dict[str, Any]:

@@ -31,11 +31,13 @@ from gridwell.domain.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import BinaryIO
 
 CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 60.0  #: beyond what the service was asked to wait
 _BACKOFF_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 30
+_PIECE: Final = 256 * 1024  #: bytes
 _SHOWN: Final = 200  #: characters of an answer that is not ours
 _ASKS_TO_RETRY: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 _FAULTY: Final = (
@@ -80,6 +82,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         body: Any = None,
         wait: float = 0.0,
+        stream: bool = False,
     ) -> requests.Response:
         """The answer to a request, if it is a good one.
 
@@ -89,6 +92,7 @@ class Transport:
             headers: of the request.
             body: sent as JSON where it is not None.
             wait: seconds that the service may hold the request.
+            stream: whether the caller reads the body, and closes the response, itself.
 
         Raises:
             InvalidJob: with each fault that the service found in the request.
@@ -106,6 +110,7 @@ class Transport:
                 headers=dict(headers or {}),
                 json=body,
                 timeout=(CONNECT_SECONDS, READ_SECONDS + wait),
+                stream=stream,
             )
         except requests.exceptions.InvalidJSONError as error:
             detail = f"{error}; JSON has neither NaN nor Infinity"
@@ -118,6 +123,21 @@ class Transport:
         if response.ok:
             return response
         raise _error(response, has_key=self._auth is not None)
+
+    def download(self, path: str, file: BinaryIO) -> None:
+        """Write what a path holds to a file, of any size in little memory.
+
+        Raises:
+            Unreachable: if the connection breaks off before the end.
+            GridwellError: as `call`.
+        """
+        with self.call("GET", path, stream=True) as response:
+            try:
+                file.writelines(response.iter_content(_PIECE))
+            except requests.RequestException as error:
+                raise Unreachable(
+                    f"{response.url} broke off in the middle ({type(error).__name__}); try again"
+                ) from error
 
     def json(
         self,

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gridwell.domain import limits
+from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND
 
 if TYPE_CHECKING:
     from gridwell.domain.series import Series
 
 PAIRS_PER_SECOND: Final = 1.0e9  #: summed one by one, in single precision
+MAP_PAIRS_PER_SECOND: Final = 4.5e8  #: the same in double precision, for maps
 SECONDS_PER_CHUNK: Final = 2e-3  #: whatever it holds
 
 #: Below so many pairs all of them are summed before a search gets going: measured on cubes of 16
@@ -32,9 +34,9 @@ SEARCH_TABLE: Final = ((1e-2, 1.5e-5), (1e-1, 3e-5), (4e-1, 5e-5), (7e-1, 1e-4))
 
 #: A series on so many points is found by one sum, if that is estimated to be quicker: two float64
 #: for each point are 64 MiB then.
-MAP_POINTS: Final = 1 << 22
-MAP_PAIRS_PER_SECOND: Final = 4.0e8  #: in double precision
-MAP_POINTS_PER_SECOND: Final = 5.0e7  #: for each next point of a series
+LADDER_POINTS: Final = 1 << 22
+LADDER_PAIRS_PER_SECOND: Final = 4.0e8  #: in double precision
+LADDER_POINTS_PER_SECOND: Final = 5.0e7  #: for each next point of a series
 #: Of a search of a series: away from all atoms and from other points the potential is flat, and
 #: bounds rule out less than beside wells.  Measured with a min_distance of 2 spacings.
 SERIES_SLOWDOWN: Final = 15.0
@@ -55,8 +57,37 @@ def is_searched(points: int, atoms: int, *, grid_points: int) -> bool:
     return points * atoms >= SEARCHED_PAIRS and atoms <= SEARCHED_DENSITY * grid_points
 
 
-def seconds(shape: tuple[int, int, int], atoms: int) -> float:
-    """Estimated seconds of one core for a grid of `shape` with `atoms` atoms."""
+def seconds(
+    shape: tuple[int, int, int],
+    atoms: int,
+    kind: str = MINIMUM_KIND,
+    series: Series | None = None,
+) -> float:
+    """Estimated seconds of one core for a job.
+
+    Args:
+        shape: of its grid.
+        atoms: how many there are.
+        kind: of job.
+        series: the points that are wanted; None: the least one.
+    """
+    if series is None:
+        mapped = math.prod(shape) * atoms / MAP_PAIRS_PER_SECOND if kind == MAP_KIND else 0.0
+        return mapped + _minimum_seconds(shape, atoms)
+    if is_summed(shape, atoms, series):
+        return _ladder_seconds(shape, atoms, series)
+    return series.count * _next_seconds(shape, atoms + series.count)
+
+
+def is_summed(shape: tuple[int, int, int], atoms: int, series: Series) -> bool:
+    """Whether the points of a series are found by one sum over the grid, and not by searches."""
+    if math.prod(shape) > LADDER_POINTS:
+        return False
+    searched = series.count * _next_seconds(shape, atoms + series.count)
+    return _ladder_seconds(shape, atoms, series) <= searched
+
+
+def _minimum_seconds(shape: tuple[int, int, int], atoms: int) -> float:
     points = math.prod(shape)
     summed = points * atoms / PAIRS_PER_SECOND
     if not is_searched(points, atoms, grid_points=points):
@@ -66,44 +97,36 @@ def seconds(shape: tuple[int, int, int], atoms: int) -> float:
     return SECONDS_PER_CHUNK + min(summed, SEARCH_SECONDS + atoms * rate)
 
 
-def job_seconds(shape: tuple[int, int, int], atoms: int, series: Series | None) -> float:
-    """Estimated seconds of one core for a job."""
-    if series is None:
-        return seconds(shape, atoms)
-    if is_mapped(shape, atoms, series):
-        return _mapped_seconds(shape, atoms, series)
-    return series.count * _next_seconds(shape, atoms + series.count)
-
-
-def is_mapped(shape: tuple[int, int, int], atoms: int, series: Series) -> bool:
-    """Whether the points of a series are found by one sum over the grid, and not by searches."""
-    if math.prod(shape) > MAP_POINTS:
-        return False
-    searched = series.count * _next_seconds(shape, atoms + series.count)
-    return _mapped_seconds(shape, atoms, series) <= searched
-
-
-def _mapped_seconds(shape: tuple[int, int, int], atoms: int, series: Series) -> float:
+def _ladder_seconds(shape: tuple[int, int, int], atoms: int, series: Series) -> float:
     points = math.prod(shape)
-    summed = points * atoms / MAP_PAIRS_PER_SECOND
-    return SECONDS_PER_CHUNK + summed + series.count * points / MAP_POINTS_PER_SECOND
+    summed = points * atoms / LADDER_PAIRS_PER_SECOND
+    return SECONDS_PER_CHUNK + summed + series.count * points / LADDER_POINTS_PER_SECOND
 
 
 def _next_seconds(shape: tuple[int, int, int], atoms: int) -> float:
     summed = SECONDS_PER_CHUNK + math.prod(shape) * atoms / PAIRS_PER_SECOND
-    return min(summed, SERIES_SLOWDOWN * seconds(shape, atoms))
+    return min(summed, SERIES_SLOWDOWN * _minimum_seconds(shape, atoms))
 
 
-def chunk_count(shape: tuple[int, int, int], atoms: int, series: Series | None = None) -> int:
+def chunk_count(
+    shape: tuple[int, int, int],
+    atoms: int,
+    kind: str = MINIMUM_KIND,
+    series: Series | None = None,
+) -> int:
     """How many chunks a job should be cut into.
 
     One for each two seconds of work, but enough that a progress bar moves and that instances
-    share what is worth sharing: eight messages still go out in one call.  A series is one chunk, as
-    each point needs those before it.
+    share what is worth sharing: eight messages still go out in one call.  And enough that a
+    worker can hold a chunk's map, where it is kept.  A series is one chunk, as each point needs
+    those before it.
     """
     if series is not None:
         return 1
-    wanted = math.ceil(seconds(shape, atoms) / CHUNK_SECONDS)
-    if math.prod(shape) >= SHARED_POINTS:
+    points = math.prod(shape)
+    wanted = math.ceil(seconds(shape, atoms, kind) / CHUNK_SECONDS)
+    if points >= SHARED_POINTS:
         wanted = max(wanted, SHARED_CHUNKS)
+    if kind == MAP_KIND:
+        wanted = max(wanted, math.ceil(points / limits.MAP_CHUNK_POINTS))
     return min(max(wanted, 1), limits.MAX_CHUNKS)

@@ -8,6 +8,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND
+
 if TYPE_CHECKING:
     from gridwell.domain.grid import Grid
     from gridwell.domain.minimum import Minimum
@@ -63,6 +65,7 @@ class Job:
     id: str
     client: str
     problem: str  #: the problem's sha
+    kind: str = MINIMUM_KIND  #: of its chunks: names the handler that workers look up
     grid: Grid
     atom_count: int
     seed: int | None = None  #: the request's own way to write atoms, for people to read
@@ -126,9 +129,11 @@ def expiry(finished: float) -> float:
     return float(math.ceil(finished + KEPT_SECONDS))
 
 
-def job_id(client: str, problem_sha: str) -> str:
-    """The id of `client`'s job for a problem: 32 hex digits.
+def job_id(client: str, problem_sha: str, kind: str = MINIMUM_KIND) -> str:
+    """The id of `client`'s job of a kind for a problem: 32 hex digits.
 
     A hash and not a number, so that a retry, a second tab and an impatient client join one job.
+    Only a map adds its kind: that there is a series the problem's sha says already.
     """
-    return hashlib.sha256(f"{client}\n{problem_sha}".encode()).hexdigest()[:32]
+    words = [client, problem_sha, kind] if kind == MAP_KIND else [client, problem_sha]
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:32]

@@ -24,6 +24,11 @@ MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 MAX_SERIES: Final = 200  #: points of one job: their keys are to fit into one message
 MAX_SERIES_SECONDS: Final = 300.0  #: estimated: half of what one chunk may take
 
+MAX_MAP_POINTS: Final = 2**28  #: of a map that is kept: 2 GiB as NPZ, 5 as OpenDX
+#: Of its points and atoms: each pair is summed, six hours of one core.
+MAX_MAP_PAIRS: Final = 10**13
+MAP_CHUNK_POINTS: Final = 2**22  #: of its chunks: 32 MiB, which a worker's memory holds easily
+
 MAX_CHUNKS: Final = 256  #: of one job: 19 instances then differ by a few per cent at the end
 MESSAGE_BYTES: Final = 8 * 1024  #: what both queues accept; a chunk message stays below 1 KiB
 CHECKED_PAIRS: Final = 10_000_000  #: up to this many, "no point left" is told at the door

@@ -15,6 +15,7 @@ from gridwell.domain.minimum import Minimum
 VERSION: Final = 1
 MINIMUM_KIND: Final = "minimum"  #: the kind of chunk whose result is its least potential
 SERIES_KIND: Final = "series"  #: the kind of chunk, and of its result, that has several points
+MAP_KIND: Final = "map"  #: as minimum, and the potential of each of its points is kept
 ERROR_KIND: Final = "error"  #: the kind of message on the results queue that tells of a failed try
 ERROR_TEXT: Final = 500  #: characters of its text
 MOST_RECEIVES: Final = 99  #: what it says at most; queues give a message up long before

@@ -18,6 +18,11 @@ def record_object(job: str, attempt: str) -> str:
     return f"jobs/{job}/{attempt}/record.json"
 
 
+def map_object(job: str, attempt: str, chunk: int) -> str:
+    """The key of what is kept of a chunk's map."""
+    return f"maps/{job}/{attempt}/{chunk}.npy"
+
+
 def release_object(sha: str) -> str:
     """The key of a release: the wheel whose bytes have this sha256."""
     return f"releases/{sha}.whl"

@@ -385,6 +385,15 @@ class ObjectStore(Protocol):
     def get(self, key: str) -> bytes | None:
         """The object's bytes, or None if there is none."""
 
+    def get_range(self, key: str, start: int, length: int) -> bytes | None:
+        """Some of an object's bytes, or None if there is no object.
+
+        Args:
+            key: the object's.
+            start: the first byte.
+            length: how many, at least 1; what lies behind the object's end is left out.
+        """
+
 
 class Cache(Protocol):
     """memcached: quick, and forgetful at any moment.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from gridwell.domain import cost
 from gridwell.domain.errors import Fault, InvalidJob, OverQuota
+from gridwell.domain.messages import MINIMUM_KIND
 
 if TYPE_CHECKING:
     from gridwell.domain.grid import Grid
@@ -26,9 +27,11 @@ class Quota:
     day_seconds: float | None = None  #: estimated for all jobs of a day
 
 
-def estimate(grid: Grid, atoms: int, series: Series | None = None) -> float:
+def estimate(
+    grid: Grid, atoms: int, kind: str = MINIMUM_KIND, series: Series | None = None
+) -> float:
     """What a job costs, in seconds of one core, to the millisecond: never nothing."""
-    return max(0.001, math.ceil(cost.job_seconds(grid.shape, atoms, series) * 1000) / 1000)
+    return max(0.001, math.ceil(cost.seconds(grid.shape, atoms, kind, series) * 1000) / 1000)
 
 
 def check_job(quota: Quota, seconds: float, grid: Grid, atoms: int) -> None:

@@ -3,6 +3,8 @@
 What each format holds, keeps and cannot say is described in docs/formats.md.
 """
 
+from typing import Final
+
 from gridwell.formats.cube import cube
 from gridwell.formats.detect import Format
 from gridwell.formats.dx import dx
@@ -14,7 +16,11 @@ from gridwell.formats.read_atoms import AtomsFile, read_atoms
 from gridwell.formats.slabs import WrongCount
 from gridwell.formats.write_atoms import csv_atoms, json_atoms, npy_atoms, pqr_atoms, xyz_atoms
 
+#: Of whole maps, by the ends of their files' names.
+MAP_FORMATS: Final = ("dx", "cube", "npz")
+
 __all__ = [
+    "MAP_FORMATS",
     "AtomsFile",
     "Format",
     "Ion",

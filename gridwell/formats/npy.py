@@ -14,6 +14,15 @@ MAGIC: Final = b"\x93NUMPY"
 _COLUMNS: Final = 4
 
 
+def float64_header(shape: tuple[int, ...]) -> bytes:
+    """What a .npy file of float64 in C order begins with; the values follow."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": "<f8", "fortran_order": False, "shape": shape}
+    )
+    return file.getvalue()
+
+
 def read_npy(data: bytes) -> Atoms:
     """The atoms of a .npy file: an array of numbers, of shape (N, 4).
 

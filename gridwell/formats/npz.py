@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from gridwell.formats.npy import float64_header
 from gridwell.formats.slabs import pieces
 
 if TYPE_CHECKING:
@@ -39,9 +40,9 @@ def npz(grid: Grid, values: Iterable[NDArray[np.float64]]) -> Iterator[bytes]:
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
         for name, vector in (("origin", grid.origin), ("spacing", grid.spacing)):
             with archive.open(_member(name, (3,)), "w") as member:
-                member.write(_header((3,)) + np.array(vector, dtype="<f8").tobytes())
+                member.write(float64_header((3,)) + np.array(vector, dtype="<f8").tobytes())
         with archive.open(_member("potential", grid.shape), "w") as member:
-            member.write(_header(grid.shape))
+            member.write(float64_header(grid.shape))
             yield sink.taken()
             for piece in pieces(grid, values, _PIECE):
                 member.write(np.where(np.isfinite(piece), piece, np.nan).astype("<f8").tobytes())
@@ -71,13 +72,5 @@ class _Sink(io.RawIOBase):
 def _member(name: str, shape: tuple[int, ...]) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(f"{name}.npy", _LONG_AGO)
     # Told beforehand, as a member of more than 2 GiB has a header of its own.
-    info.file_size = len(_header(shape)) + int(np.prod(shape, dtype=np.int64)) * _BYTES
+    info.file_size = len(float64_header(shape)) + int(np.prod(shape, dtype=np.int64)) * _BYTES
     return info
-
-
-def _header(shape: tuple[int, ...]) -> bytes:
-    file = io.BytesIO()
-    np.lib.format.write_array_header_1_0(
-        file, {"descr": "<f8", "fortran_order": False, "shape": shape}
-    )
-    return file.getvalue()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from gridwell.domain.job import Job, JobError, JobState
+from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND, SERIES_KIND
 from tests.builders import a_job
 from tests.domain.strategies import minima, problems, series
 
@@ -22,6 +23,7 @@ def stored_jobs(draw: st.DrawFn) -> Job:
     job = a_job(draw(problems), chunks=draw(st.integers(1, 12)), client=draw(words))
     return replace(
         job,
+        kind=draw(st.sampled_from([MINIMUM_KIND, MAP_KIND, SERIES_KIND])),
         seed=draw(st.none() | st.integers(0, 2**53 - 1)),
         state=draw(st.sampled_from(JobState)),
         run=draw(st.integers(1, 9)),

@@ -15,6 +15,7 @@ from gridwell.adapters.ledger_items import SHARDS, decode_job, encode_job, numbe
 from gridwell.adapters.ledger_jobs import DynamoJobLedger
 from gridwell.domain.errors import InvalidJob, InvalidMessage
 from gridwell.domain.job import JobState
+from gridwell.domain.messages import MINIMUM_KIND
 from tests.adapters.strategies import stored_jobs, times, words
 from tests.builders import a_job, a_problem
 
@@ -30,6 +31,13 @@ def test_a_job_comes_back_from_its_item_to_the_last_bit(job: Job) -> None:
     assert back == job
     assert repr(back.grid) == repr(job.grid)  # -0.0 is not 0.0 here
     assert back.problem == job.problem
+
+
+def test_a_job_of_a_release_that_knew_one_kind_is_of_that_kind() -> None:
+    item = encode_job(a_job())
+    del item["kind"]
+
+    assert decode_job(item) == a_job(kind=MINIMUM_KIND)
 
 
 @settings(max_examples=15)

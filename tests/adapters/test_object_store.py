@@ -46,6 +46,23 @@ def test_an_object_comes_back_to_the_last_byte(store: ObjectStore, data: bytes) 
     assert store.get(key) == data
 
 
+@pytest.mark.parametrize(
+    ("start", "length", "expected"),
+    [(0, 4, b"0123"), (3, 1, b"3"), (6, 4, b"6789"), (8, 9, b"89"), (10, 1, b""), (99, 2, b"")],
+)
+def test_a_range_is_what_there_is_of_it(
+    store: ObjectStore, start: int, length: int, expected: bytes
+) -> None:
+    key = fresh_key()
+    store.put_new(key, b"0123456789", content_type=OCTETS)
+
+    assert store.get_range(key, start, length) == expected
+
+
+def test_a_range_of_an_object_that_was_never_stored_is_none(store: ObjectStore) -> None:
+    assert store.get_range(fresh_key(), 0, 1) is None
+
+
 def test_a_stored_object_is_never_replaced(store: ObjectStore) -> None:
     key = fresh_key()
     store.put_new(key, b"first", content_type=OCTETS)

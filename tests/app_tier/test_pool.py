@@ -22,11 +22,12 @@ from gridwell.domain.failure import (
     UNSUPPORTED,
 )
 from gridwell.domain.job import JobError
-from gridwell.domain.messages import MINIMUM_KIND
+from gridwell.domain.messages import MINIMUM_KIND, SERIES_KIND
+from gridwell.domain.series import Series
 from gridwell.domain.split import split
 from tests.app_tier.world import World, actions
 from tests.builders import a_long_problem, a_problem, of_version
-from tests.oracle import true_minimum
+from tests.oracle import true_minimum, true_series
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,6 +100,20 @@ def test_a_tasks_outcome_is_its_boxs_minimum_and_its_time(pool: ProcessPool) -> 
         assert found[chunk].error is None
         assert found[chunk].seconds > 0
         assert found[chunk].best == true_minimum(problem, plan.box(chunk))
+
+
+def test_the_points_of_a_series_come_in_their_order_and_with_their_least(
+    pool: ProcessPool,
+) -> None:
+    problem = replace(a_problem(5, atoms=9), series=Series(4, 1.5, -1))
+    pool.submit(replace(a_task(1, problem), kind=SERIES_KIND))
+
+    outcome = outcomes(pool, 1)[1]
+
+    assert outcome.error is None
+    assert outcome.points == true_series(problem)
+    assert len(outcome.points) > 1
+    assert (outcome.best, outcome.map) == (outcome.points[0], None)
 
 
 def test_problems_may_come_in_any_order_and_be_forgotten_between(pool: ProcessPool) -> None:

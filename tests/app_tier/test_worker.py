@@ -306,12 +306,14 @@ def test_a_message_that_cannot_be_read_goes_to_the_dead_letters(body: str) -> No
 def test_an_unknown_kind_is_given_back_for_a_worker_that_knows_it() -> None:
     world = World()
     job = world.submit(chunks=1, send=[])
-    world.send(job, [0], kind="map")
+    world.send(job, [0], kind="poem")
 
     step = world.step()
 
     assert actions(step) == ["worker.message_refused"]
-    assert "kind 'map' is none that this release computes: minimum" in step.notes[0].text
+    assert (
+        "kind 'poem' is none that this release computes: minimum, series, map" in step.notes[0].text
+    )
     world.clock.advance(3)
     assert world.left() == (1, 0)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from app_tier.bench import Ports
 from app_tier.compute import Outcome
@@ -11,7 +14,6 @@ from app_tier.worker import Habits, Worker
 from gridwell.adapters.memory import ManualClock, MemoryLedger, MemoryQueue, MemoryStore
 from gridwell.domain.errors import ServiceBusy
 from gridwell.domain.messages import (
-    MINIMUM_KIND,
     ChunkMessage,
     ErrorMessage,
     Report,
@@ -25,12 +27,31 @@ from tests.builders import a_job, a_problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from numpy.typing import NDArray
+
     from app_tier.compute import ChunkTask, Compute
     from app_tier.step import Exit, Step
     from gridwell.domain.job import Job
     from gridwell.domain.ports import Received
 
 WORKER = "worker-1"
+
+
+class MemoryMap:
+    """Keeps the promises of `app_tier.compute.ChunkMap` in memory."""
+
+    def __init__(self, values: NDArray[np.float64]) -> None:
+        self.removed = False
+        self._values = values
+
+    def read(self) -> bytes:
+        assert not self.removed
+        file = io.BytesIO()
+        np.save(file, self._values, allow_pickle=False)
+        return file.getvalue()
+
+    def remove(self) -> None:
+        self.removed = True
 
 
 class ManualCompute:
@@ -43,6 +64,7 @@ class ManualCompute:
         self.discarded: list[int] = []
         self.on_wait: Callable[[], None] | None = None
         self.outcomes: list[Outcome] = []
+        self.maps: list[MemoryMap] = []  #: of all tasks so far
 
     def submit(self, task: ChunkTask) -> None:
         self.tasks[task.ticket] = task
@@ -80,8 +102,10 @@ class ManualCompute:
                 continue
             problem = Problem.decode(task.data, sha=task.problem)
             found = HANDLERS[task.kind](problem, task.box, task.incumbent, lambda _points: None)
+            kept = None if found.map is None else MemoryMap(found.map)
+            self.maps += [] if kept is None else [kept]
             self.outcomes.append(
-                Outcome(ticket=ticket, best=found.best, points=found.points, seconds=0.5)
+                Outcome(ticket=ticket, best=found.best, points=found.points, map=kept, seconds=0.5),
             )
 
 
@@ -162,7 +186,7 @@ class World:
         """Send chunk messages of a job, with some fields changed."""
         for chunk in chunks:
             fields: dict[str, Any] = {
-                "kind": MINIMUM_KIND,
+                "kind": job.kind,
                 "job": job.id,
                 "attempt": job.attempt,
                 "chunk": chunk,

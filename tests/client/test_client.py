@@ -281,6 +281,43 @@ def test_a_record_is_there_when_the_job_is_done(served: Served, client: Client) 
     assert record["Atom count"] == stored.atom_count
 
 
+def test_a_kept_map_is_read_as_arrays_and_stored_as_files(
+    served: Served, client: Client, tmp_path: Path
+) -> None:
+    job = client.submit(grid_size=4, atom_count=5, seed=1, keep_grid=True)
+    with pytest.raises(WrongState, match="only a done job has its whole map"):
+        job.grid()
+    served.finish(job.id)
+    result = job.wait(timeout=10)
+
+    grid = job.grid()
+    stored = job.download("grid.dx", tmp_path / "grid.dx")
+
+    assert grid.potential.shape == (4, 4, 4)
+    assert np.nanmin(grid.potential) == grid.potential[result.index] == result.minimum
+    assert (grid.origin.tolist(), grid.spacing.tolist()) == ([0, 0, 0], [1, 1, 1])
+    assert stored.read_bytes() == served.site.client.get(f"/v1/jobs/{job.id}/grid.dx").data
+    assert job.download("record", str(tmp_path / "record.json")).exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"grid.dx", "record.json"}
+
+
+def test_a_file_that_cannot_be_had_leaves_what_was_there(
+    served: Served, client: Client, tmp_path: Path
+) -> None:
+    job = client.job(served.done().id)
+    path = tmp_path / "grid.npz"
+    path.write_text("mine")
+
+    with pytest.raises(WrongState, match="keep_grid"):
+        job.download("grid.npz", path)
+    served.troubles = [Response([b"half"], headers={"Content-Length": "100"})]
+    with pytest.raises(Unreachable, match="broke off in the middle"):
+        job.download("grid.npz", path)
+
+    assert [each.name for each in tmp_path.iterdir()] == ["grid.npz"]
+    assert path.read_text() == "mine"
+
+
 def test_jobs_are_read_page_after_page(served: Served, client: Client) -> None:
     for seed in range(102):
         served.site.post({"grid_size": 2, "atom_count": 1, "seed": seed})

@@ -294,7 +294,7 @@ def test_only_what_ec2_can_narrow_no_further_is_allowed_on_everything(role: str)
     assert all("#" in line for line in lines)
 
 
-def test_a_worker_has_no_power_over_machines_or_roles_and_writes_only_its_heartbeat() -> None:
+def test_a_worker_has_no_power_over_machines_or_roles_and_writes_only_heartbeat_and_maps() -> None:
     assert actions("WorkerRole") == {
         "sqs:GetQueueUrl",
         "sqs:ReceiveMessage",
@@ -306,7 +306,10 @@ def test_a_worker_has_no_power_over_machines_or_roles_and_writes_only_its_heartb
         "dynamodb:PutItem",
         "s3:GetObject",
         "s3:ListBucket",
+        "s3:PutObject",
     }
+    (store,) = (one for one in statements("WorkerRole") if one["Action"] == "s3:PutObject")
+    assert store["Resource"] == {"Fn::Sub": "${Bucket.Arn}/maps/*"}
     (put,) = (one for one in statements("WorkerRole") if "dynamodb:PutItem" in one["Action"])
     assert put["Condition"] == {
         "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["worker#*"]},

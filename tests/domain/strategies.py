@@ -8,6 +8,7 @@ from gridwell.domain import limits
 from gridwell.domain.atoms import Atoms
 from gridwell.domain.grid import Grid
 from gridwell.domain.job import Job, JobState
+from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND, SERIES_KIND
 from gridwell.domain.minimum import Minimum
 from gridwell.domain.problem import Problem
 from gridwell.domain.series import Series
@@ -53,12 +54,13 @@ plan_shapes = st.tuples(*[st.integers(1, 400)] * 3)
 @st.composite
 def jobs(draw: st.DrawFn) -> Job:
     """Jobs of random problems, with some chunks merged."""
-    problem = draw(problems)
+    problem, kind = draw(problems), draw(st.sampled_from([MINIMUM_KIND, MAP_KIND, SERIES_KIND]))
     job = a_job(problem, chunks=draw(st.integers(1, 12)))
     done = draw(st.frozensets(st.integers(0, job.plan.chunks - 1)))
     return a_job(
         problem,
         plan=job.plan,
+        kind=kind,
         done=done,
         series=draw(st.none() | series),
         state=JobState.RUNNING if done else JobState.QUEUED,

@@ -17,6 +17,7 @@ from gridwell.domain.job import (
     JobState,
     job_id,
 )
+from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND, SERIES_KIND
 from tests.builders import NOW, a_job, a_problem
 from tests.domain.strategies import jobs
 
@@ -30,6 +31,16 @@ def test_another_client_or_problem_is_another_id() -> None:
     ids = {job_id("a", "x"), job_id("b", "x"), job_id("a", "y"), job_id("ax", ""), job_id("", "ax")}
 
     assert len(ids) == 5
+
+
+def test_another_kind_of_job_for_the_same_problem_is_another_id() -> None:
+    assert job_id("public", "abc", MINIMUM_KIND) == job_id("public", "abc")
+    # printf 'public\nabc\nmap' | sha256sum | head -c 32
+    assert job_id("public", "abc", MAP_KIND) == "02f7aee3f5013161b92ac8ee9136ffd3"
+
+
+def test_that_there_is_a_series_is_in_the_problem_and_not_again_in_the_id() -> None:
+    assert job_id("public", "abc", SERIES_KIND) == job_id("public", "abc")
 
 
 @pytest.mark.parametrize(

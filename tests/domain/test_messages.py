@@ -124,7 +124,7 @@ def test_what_is_no_version_is_no_message(version: Any) -> None:
 
 
 def test_whose_a_message_is_can_be_told_in_every_version() -> None:
-    later = changed(CHUNK, version=2, kind="map", colour="blue", chunk=7)
+    later = changed(CHUNK, version=2, kind="sum", colour="blue", chunk=7)
 
     assert Envelope.peek(later) == replace(CHUNK.envelope, chunk=7)
 
@@ -186,8 +186,8 @@ def test_a_strange_error_is_refused(changes: dict[str, Any], why: str) -> None:
 
 
 def test_a_report_of_a_kind_to_come_is_left_to_another_release() -> None:
-    with pytest.raises(OtherVersion, match="a result of kind 'map'"):
-        decode_report(changed(ERROR, kind="map"))
+    with pytest.raises(OtherVersion, match="a result of kind 'sum'"):
+        decode_report(changed(ERROR, kind="sum"))
 
 
 @pytest.mark.parametrize("message", [CHUNK, RESULT])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from gridwell.domain.cost import MAP_POINTS, chunk_count, is_mapped, job_seconds
+from gridwell.domain.cost import LADDER_POINTS, chunk_count, is_summed, seconds
 from gridwell.domain.errors import InvalidJob
 from gridwell.domain.minimum import Minimum
 from gridwell.domain.potential import least, potential
@@ -130,9 +130,9 @@ def test_a_value_outside_the_limits_is_told_where_it_was_given(
 
 def test_a_series_is_one_chunk_and_costs_more_the_longer_it_is() -> None:
     shape = (100, 100, 100)
-    costs = [job_seconds(shape, 1000, Series(count)) for count in (1, 10, 200)]
+    costs = [seconds(shape, 1000, series=Series(count)) for count in (1, 10, 200)]
 
-    assert chunk_count(shape, 1000, Series(200)) == 1
+    assert chunk_count(shape, 1000, series=Series(200)) == 1
     assert costs == sorted(costs)
-    assert is_mapped(shape, 1000, Series(200))
-    assert not is_mapped((MAP_POINTS, 1, 2), 1000, Series(200))
+    assert is_summed(shape, 1000, Series(200))
+    assert not is_summed((LADDER_POINTS, 1, 2), 1000, Series(200))

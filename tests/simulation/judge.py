@@ -16,7 +16,7 @@ from gridwell.domain.job import (
     NO_CANDIDATE_POINT,
     Job,
 )
-from gridwell.domain.messages import MINIMUM_KIND, ChunkMessage, ErrorMessage, decode_report
+from gridwell.domain.messages import ChunkMessage, ErrorMessage, decode_report
 from tests.simulation.faults import SKEW
 from tests.simulation.invariants import I5, I5_DEATHS, I5_TRIES, I6_CHUNK, I6_RESULT
 from web_tier.reconciler import MAX_RESENDS
@@ -164,7 +164,7 @@ class Judge:
         """The messages of a job's chunk: as first sent, and as sent again after it was dead."""
         if (job.attempt, chunk) not in self._known:
             first = ChunkMessage(
-                kind=MINIMUM_KIND,
+                kind=job.kind,
                 job=job.id,
                 attempt=job.attempt,
                 chunk=chunk,

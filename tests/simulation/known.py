@@ -20,6 +20,7 @@ from web_tier.fresh import fresh_job
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gridwell.domain.series import Series
     from gridwell.domain.split import Plan
 
 #: Into how many chunks these grids are cut.  Real plans of such a size would be of grids that take
@@ -48,7 +49,9 @@ def cut_finely() -> Iterator[None]:
     That is checked for problems of few pairs only, and these are such.
     """
 
-    def chunk_count(shape: tuple[int, int, int], _atoms: int) -> int:
+    def chunk_count(
+        shape: tuple[int, int, int], _atoms: int, _kind: str, _series: Series | None
+    ) -> int:
         return _CHUNKS.get(shape, 1)
 
     with (

@@ -8,8 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gridwell.adapters.memory import ManualClock
+from gridwell.domain.job import JobState
+from gridwell.domain.messages import MAP_KIND
+from gridwell.domain.objects import map_object
+from gridwell.formats.npy import float64_header
 from tests.web_tier.world import Fused, World
 from web_tier.access.policy import Access
+from web_tier.answers import encode_final, final_key
 from web_tier.app import create_app
 from web_tier.backlog import Backlog
 from web_tier.gate import Gate, Gates, usual_gates
@@ -149,6 +154,8 @@ class Site:
         """Let workers compute all of a job, and the collector end it."""
         problem = a_service(self.world).problem(job)
         assert problem is not None
+        if job.kind == MAP_KIND:
+            self.world.keep_map(job, problem)
         self.world.answer(job, problem)
         collector = self.world.collector()
         while collector.step().received:
@@ -160,6 +167,18 @@ class Site:
         job = self.stored(self.post(SMALL if body is None else body))
         self.finish(job)
         return self.world.job(job)
+
+
+def broken_application() -> APIFlask:
+    """A site whose one job keeps a map of 8 MiB, of which the last chunk is gone."""
+    site = Site()
+    job = site.stored(site.post({"grid_size": 101, "atom_count": 1, "keep_grid": True}))
+    done = replace(job, state=JobState.DONE, finished=site.world.clock.now())
+    site.world.cache.set(final_key(job.id), encode_final(done), seconds=3600)
+    for chunk in range(job.plan.chunks - 1):
+        data = float64_header(job.plan.box(chunk).shape) + bytes(8 * job.plan.box(chunk).points)
+        site.world.store.put_new(map_object(job.id, job.attempt, chunk), data, content_type="")
+    return site.app
 
 
 def application() -> APIFlask:

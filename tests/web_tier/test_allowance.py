@@ -9,6 +9,7 @@ import pytest
 
 from gridwell.adapters.memory import MemoryAccessLedger
 from gridwell.domain.errors import ServiceBusy
+from gridwell.domain.messages import MAP_KIND
 from gridwell.domain.quota import Quota, day_of, estimate
 from tests.builders import a_problem
 from tests.web_tier.http import SMALL, a_service
@@ -137,14 +138,24 @@ def test_a_job_that_was_not_accepted_costs_nothing(call: int) -> None:
         assert spent(quotas) == SECONDS
 
 
+def test_a_map_costs_what_all_its_pairs_cost() -> None:
+    world, problem = World(), a_problem(40, atoms=500)
+    quotas = allowance(world, day_seconds=1000.0)
+    service = replace(a_service(world), charge=quotas.charge)
+
+    service.submit(problem, kind=MAP_KIND)
+
+    assert spent(quotas) == estimate(problem.grid, 500, MAP_KIND) > estimate(problem.grid, 500)
+
+
 def test_of_two_who_submit_at_once_one_is_charged() -> None:
     world = World()
     quotas = allowance(world, day_seconds=10 * SECONDS)
     service = replace(a_service(world), charge=quotas.charge)
 
-    def late(client: str, problem: Any) -> Charge:
+    def late(client: str, problem: Any, kind: str) -> Charge:
         service.submit(problem)  # somebody is quicker, between the look and the put
-        return quotas.charge(client, problem)
+        return quotas.charge(client, problem, kind)
 
     replace(service, charge=late).submit(PROBLEM)
 

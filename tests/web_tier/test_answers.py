@@ -105,6 +105,13 @@ def test_a_value_under_the_wrong_key_is_a_miss() -> None:
     assert decode_answer(encode_answer("sha", Minimum(1.0, 2)), "other") is None
 
 
+def test_a_value_that_does_not_tell_its_kind_is_a_miss() -> None:
+    fields = json.loads(encode_final(JOB))
+    del fields["kind"]  # as releases wrote it that knew one kind
+
+    assert decode_final(json.dumps(fields).encode(), JOB.id) is None
+
+
 def test_a_job_that_still_runs_is_never_final() -> None:
     for state in (JobState.QUEUED, JobState.RUNNING):
         assert decode_final(encode_final(replace(JOB, state=state)), JOB.id) is None

@@ -107,6 +107,17 @@ def test_an_unfinished_job_has_no_record_yet() -> None:
     assert response.json["code"] == "not_done"
 
 
+def test_pages_of_any_origin_may_read_what_a_job_stands_on() -> None:
+    site = Site()
+    job = site.done()
+
+    for part in ("atoms", "record"):
+        response = site.client.get(f"/v1/jobs/{job.id}/{part}")
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+        assert "ETag" in response.headers["Access-Control-Expose-Headers"]
+    assert "Access-Control-Allow-Origin" not in site.client.get("/v1/fleet").headers
+
+
 def test_objects_that_have_expired_are_gone() -> None:
     site = Site()
     job = site.done()

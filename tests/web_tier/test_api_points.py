@@ -31,7 +31,7 @@ def pointers(response: TestResponse) -> dict[str, str]:
 def test_ions_are_placed_and_shown_with_potential_and_energy() -> None:
     site = Site()
     job = site.done(IONS)
-    problem, _ = read_fields(IONS)
+    problem = read_fields(IONS).problem
 
     shown = body_of(site.client.get(f"/v1/jobs/{job.id}"))
 
@@ -53,9 +53,9 @@ def test_a_plain_job_shows_its_minimum_as_its_only_point() -> None:
 
 
 def test_the_best_point_alone_is_the_problem_that_it_always_was() -> None:
-    plain, _ = read_fields(SMALL)
-    one, _ = read_fields(SMALL | {"top": 1, "min_separation": 4.0})
-    placed, _ = read_fields(SMALL | {"place": {"count": 1, "energy": 1}})
+    plain = read_fields(SMALL).problem
+    one = read_fields(SMALL | {"top": 1, "min_separation": 4.0}).problem
+    placed = read_fields(SMALL | {"place": {"count": 1, "energy": 1}}).problem
 
     assert plain.sha == one.sha
     assert plain.sha != placed.sha
@@ -120,7 +120,7 @@ def test_more_points_are_looked_for_by_a_job_that_every_such_request_joins() -> 
     site.finish(derived)
     third = site.client.get(address)
 
-    asked, _ = read_fields(SMALL)
+    asked = read_fields(SMALL).problem
     wanted = Problem(asked.grid, asked.atoms, series=Series(3, 1.5))
     assert derived.problem == wanted.sha
     assert third.status_code == 200

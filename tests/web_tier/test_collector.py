@@ -286,7 +286,7 @@ def test_an_unreadable_result_goes_to_the_dead_letters(world: World, body: str) 
     assert [r.body for r in world.dead_results.receive(at_most=10, wait=0)] == [body]
 
 
-@pytest.mark.parametrize("body", ['{"version": 2}', '{"version": 1, "kind": "map"}'])
+@pytest.mark.parametrize("body", ['{"version": 2}', '{"version": 1, "kind": "sum"}'])
 def test_a_result_of_another_release_is_kept_for_its_collector(world: World, body: str) -> None:
     world.results.send([body])
     collector = world.collector()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gridwell.adapters.memory import ManualClock, MemoryQueue
-from gridwell.domain.messages import MINIMUM_KIND, ChunkMessage
+from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND, ChunkMessage
 from tests.builders import a_job
 from web_tier.dispatch import send_chunks
 
@@ -56,6 +56,14 @@ def test_a_message_names_its_job_attempt_chunk_plan_and_problem() -> None:
         )
     ]
     assert queue.groups == {"tenant"}
+
+
+def test_a_message_is_of_its_jobs_kind() -> None:
+    queue = RefusingQueue({})
+
+    assert send_chunks(queue, a_job(kind=MAP_KIND), [0, 1])
+
+    assert {message.kind for message in taken(queue)} == {MAP_KIND}
 
 
 def test_only_refused_messages_are_sent_again() -> None:

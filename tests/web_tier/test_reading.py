@@ -15,6 +15,7 @@ from gridwell.domain import limits
 from gridwell.domain.atoms import random_atoms
 from gridwell.domain.errors import InvalidJob
 from gridwell.domain.grid import Grid
+from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.formats import csv_atoms, json_atoms, npy_atoms
 from gridwell.formats.json_rows import atoms_in
 from web_tier.api.reading import NotJson, read_job
@@ -27,7 +28,7 @@ ATOMS = [[0.5, 0.5, 0.5, -1], [1, 2, 3, 0.25]]
 
 
 def read(body: Any) -> Problem:
-    return read_job(json.dumps(body).encode())[0]
+    return read_job(json.dumps(body).encode()).problem
 
 
 def faults(body: Any) -> dict[str, str]:
@@ -38,15 +39,15 @@ def faults(body: Any) -> dict[str, str]:
 
 
 def test_drawn_atoms_are_those_of_the_seed() -> None:
-    problem, seed = read_job(b'{"grid_size": 16, "atom_count": 50, "seed": 7}')
+    asked = read_job(b'{"grid_size": 16, "atom_count": 50, "seed": 7}')
 
-    assert seed == 7
-    assert problem.grid == Grid.cube(16)
-    assert problem.atoms.sha() == random_atoms(50, seed=7, grid=Grid.cube(16)).sha()
+    assert (asked.seed, asked.kind) == (7, MINIMUM_KIND)
+    assert asked.problem.grid == Grid.cube(16)
+    assert asked.problem.atoms.sha() == random_atoms(50, seed=7, grid=Grid.cube(16)).sha()
 
 
 def test_without_a_seed_it_is_zero_and_is_told() -> None:
-    assert read_job(b'{"grid_size": 4, "atom_count": 5}')[1] == 0
+    assert read_job(b'{"grid_size": 4, "atom_count": 5}').seed == 0
 
 
 def test_the_energy_range_is_used() -> None:
@@ -58,12 +59,54 @@ def test_the_energy_range_is_used() -> None:
 def test_own_atoms_a_whole_grid_and_options_are_taken_as_they_are() -> None:
     body = {"grid": GRID, "atoms": ATOMS, "min_distance": 0.1, "softening": 1}
 
-    problem, seed = read_job(json.dumps(body).encode())
+    asked = read_job(json.dumps(body).encode())
 
-    assert seed is None
+    problem = asked.problem
+    assert asked.seed is None
     assert problem.grid.shape == (2, 3, 4)
     assert problem.atoms.rows().tolist() == ATOMS
     assert (problem.min_distance, problem.softening) == (0.1, 1.0)
+
+
+def test_a_kept_map_is_another_kind_of_job_for_the_same_problem() -> None:
+    body = {"grid_size": 4, "atoms": ATOMS}
+
+    asked = read_job(json.dumps({**body, "keep_grid": True}).encode())
+
+    assert asked.kind == MAP_KIND
+    assert asked.problem.sha == read(body).sha
+
+
+def test_a_map_that_is_too_large_to_keep_is_refused_with_the_remedy() -> None:
+    body = {"grid_size": 646, "atom_count": 10_000, "keep_grid": True}
+
+    told = faults(body)["/keep_grid"]
+
+    assert f"a map of {646**3} points cannot be kept, at most one of {2**28}" in told
+    assert "leave keep_grid out" in told
+    pairs = faults({"grid_size": 300, "atom_count": 400_000, "keep_grid": True})["/keep_grid"]
+    assert "takes 1.08e+13 pairs, more than 1e+13" in pairs
+    assert read({**body, "keep_grid": False}).grid.points == 646**3
+
+
+@pytest.mark.parametrize(("field", "value"), [("top", 2), ("place", {"count": 1, "energy": -1})])
+def test_a_map_is_not_kept_of_several_points_or_of_ions(field: str, value: object) -> None:
+    body = {"grid_size": 4, "atoms": ATOMS, field: value}
+
+    told = faults({**body, "keep_grid": True})
+
+    assert f"give either keep_grid or {field}, not both" in told["/keep_grid"]
+    assert len(told) == 1
+    assert read({**body, "keep_grid": False}).series is not None
+
+
+def test_one_point_is_what_a_map_is_kept_of() -> None:
+    body = {"grid_size": 4, "atoms": ATOMS, "keep_grid": True}
+
+    asked = read_job(json.dumps({**body, "top": 1}).encode())
+
+    assert asked.problem.sha == read(body).sha
+    assert asked.kind == MAP_KIND
 
 
 def test_null_is_the_same_as_left_out() -> None:
@@ -126,6 +169,7 @@ def test_json_that_is_no_object_is_a_fault_of_the_whole(body: Any) -> None:
         ({"grid_size": 4, "atoms": ATOMS, "a/b~c": 4}, {"/a~1b~0c"}),
         ({"grid_size": 4, "atoms": ATOMS, "min_distance": -1}, {"/min_distance"}),
         ({"grid_size": 4, "atoms": ATOMS, "softening": True}, {"/softening"}),
+        ({"grid_size": 4, "atoms": ATOMS, "keep_grid": 1}, {"/keep_grid"}),
         ({"grid_size": 4, "atoms": []}, {"/atoms"}),
         ({"grid_size": 4, "atoms": {}}, {"/atoms"}),
         ({"grid_size": 4, "atoms": "CO2"}, {"/atoms"}),
@@ -210,7 +254,7 @@ def test_a_million_atoms_are_read_within_seconds() -> None:
     assert len(body) < limits.MAX_BODY_BYTES
     started = time.perf_counter()
 
-    problem, _ = read_job(body)
+    problem = read_job(body).problem
 
     assert time.perf_counter() - started < 5
     assert np.array_equal(problem.atoms.rows(), table)

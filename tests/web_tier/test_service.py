@@ -19,9 +19,11 @@ from gridwell.domain.job import (
     JobState,
     job_id,
 )
+from gridwell.domain.messages import MAP_KIND, SERIES_KIND, ChunkMessage
 from gridwell.domain.minimum import Minimum
 from gridwell.domain.objects import answer_object, problem_object, record_object
 from gridwell.domain.problem import Problem
+from gridwell.domain.series import Series
 from tests.builders import a_problem
 from tests.oracle import true_minimum
 from tests.web_tier.http import Site, a_service
@@ -106,6 +108,36 @@ def test_a_done_job_is_answered_from_the_cache_without_any_other_call() -> None:
 
     assert (again.result, again.attempt) == (done.result, done.attempt)
     assert fuse.calls == 0
+
+
+def test_a_job_of_another_kind_is_another_job_and_computed_though_the_answer_is_known() -> None:
+    site = Site()
+    done = site.done()
+    problem = a_service(site.world).problem(done)
+    assert problem is not None
+
+    job = a_service(site.world).submit(problem, kind=MAP_KIND)
+
+    assert (job.state, job.kind) == (JobState.QUEUED, MAP_KIND)
+    assert job.id == job_id("public", problem.sha, MAP_KIND) != done.id
+    assert site.world.job(job) == replace(job, sent_at=job.created, resend_at=job.created + 120)
+    assert a_service(site.world).submit(problem, kind=MAP_KIND).attempt == job.attempt
+
+
+def test_a_job_for_a_series_is_of_its_own_kind_and_shares_known_answers() -> None:
+    site = Site()
+    problem = replace(a_problem(), series=Series(3, 1.0))
+
+    job = a_service(site.world).submit(problem)
+
+    assert (job.id, job.kind) == (job_id("public", problem.sha), SERIES_KIND)
+    assert job.plan.chunks == 1
+    (sent,) = site.world.chunks.receive(at_most=10, wait=0)
+    assert ChunkMessage.decode(sent.body).kind == SERIES_KIND
+    site.finish(job)
+    theirs = replace(a_service(site.world), client="another").submit(problem)
+    assert (theirs.state, theirs.kind) == (JobState.DONE, SERIES_KIND)
+    assert theirs.points == site.world.job(job).points
 
 
 def test_a_done_job_that_the_cache_forgot_is_read_once_and_remembered() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from app_tier.handlers import HANDLERS
 from gridwell.adapters.memory import (
@@ -16,9 +19,9 @@ from gridwell.adapters.memory import (
 )
 from gridwell.domain.errors import ServiceBusy
 from gridwell.domain.messages import SERIES_KIND, ChunkMessage
-from gridwell.domain.objects import problem_object
+from gridwell.domain.objects import map_object, problem_object
 from tests.builders import a_job, a_problem, a_result, a_series
-from tests.oracle import true_minimum
+from tests.oracle import true_map, true_minimum
 from web_tier.collector import Collector
 from web_tier.finisher import Finisher
 from web_tier.reconciler import Reconciler
@@ -108,6 +111,14 @@ class World:
         for chunk in range(job.plan.chunks) if chunks is None else chunks:
             best = true_minimum(problem, job.plan.box(chunk))
             self.results.send([a_result(job, chunk, best, **changes).encode()])
+
+    def keep_map(self, job: Job, problem: Problem) -> None:
+        """Store the maps of all chunks of a job, as workers do."""
+        for chunk in range(job.plan.chunks):
+            file = io.BytesIO()
+            np.save(file, true_map(problem, job.plan.box(chunk)), allow_pickle=False)
+            key = map_object(job.id, job.attempt, chunk)
+            self.store.put_new(key, file.getvalue(), content_type="application/x-npy")
 
     def finisher(self, fuse: Fuse | None = None) -> Finisher:
         """A finisher, whose calls go through a fuse if there is one."""

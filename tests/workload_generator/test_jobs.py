@@ -46,11 +46,11 @@ def test_a_request_is_drawn_from_the_lists(mix: Mix, place: int) -> None:
 def test_the_service_reads_every_request(mix: Mix, place: int) -> None:
     drawn = request(mix, place)
 
-    problem, seed = read_job(json_of(drawn.body()))
+    asked = read_job(json_of(drawn.body()))
 
-    assert problem.grid.shape == (drawn.grid_size,) * 3
-    assert problem.atoms.count == drawn.atom_count
-    assert seed == drawn.seed
+    assert asked.problem.grid.shape == (drawn.grid_size,) * 3
+    assert asked.problem.atoms.count == drawn.atom_count
+    assert asked.seed == drawn.seed
 
 
 @given(mixes())

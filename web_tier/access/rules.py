@@ -59,6 +59,9 @@ RULES: Final[Mapping[str, Rule]] = {
     "points.result": READS,  #: and, where it has to look for other points, SUBMITS
     "points.points_file": READS,
     "points.ions_file": READS,
+    "grids.grid_cube": READS,
+    "grids.grid_dx": READS,
+    "grids.grid_npz": READS,
     "fleet.fleet": READS,
     "fleet.metrics": READS,
     "pages.home": READS,

@@ -218,6 +218,35 @@ IONS_PDB: Final[dict[str, Any]] = {
         503: _BUSY,
     },
 }
+
+
+def grid(name: str, content_type: str) -> dict[str, Any]:
+    """A route to a kept map.
+
+    Args:
+        name: of the format.
+        content_type: of the file.
+    """
+    return {
+        "summary": f"Read a job's map as {name}",
+        "tags": ["Jobs"],
+        "description": "The potential of every point, in C order, of a job that was submitted "
+        "with `keep_grid`. A file that cannot be sent whole ends with a broken connection.",
+        "responses": {
+            200: {
+                "description": "The file.",
+                "content": {content_type: {"schema": {"type": "string", "format": "binary"}}},
+            },
+            304: {"description": "It is the one of If-None-Match."},
+            404: _NO_JOB,
+            409: problem("The job keeps no map, or is not done."),
+            410: problem("The map is no longer kept."),
+            422: problem("The format cannot hold this grid."),
+            503: _BUSY,
+        },
+    }
+
+
 FLEET: Final[dict[str, Any]] = {
     "summary": "Look at the fleet",
     "tags": ["Fleet"],

@@ -10,6 +10,7 @@ from flask import Response, request
 
 from gridwell.domain.job import JobState
 from web_tier.api import docs
+from web_tier.api.downloads import FEW_ATOMS, download, in_pieces, open_to_all
 from web_tier.api.negotiation import FORMS, chosen_form
 from web_tier.api.responses import NO_STORE, find_job, gone, no_such_job
 from web_tier.parts import here
@@ -17,16 +18,15 @@ from web_tier.problems import problem_response
 
 #: By the client itself: a cache that many share must not give one client's atoms to another.
 _FOR_EVER: Final = "private, max-age=31536000, immutable"
-_FEW_ATOMS: Final = 10_000  #: they fill a megabyte at most
-_PIECE: Final = 256 * 1024  #: bytes that a client must take within the time for a piece
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Mapping
 
     from gridwell.domain.job import Job
     from web_tier.api.negotiation import Form
 
 routes = APIBlueprint("files", __name__)
+routes.after_request(open_to_all)
 
 
 @routes.get("/v1/jobs/<job_id>/atoms")
@@ -49,7 +49,7 @@ def atoms(job_id: str) -> Response:
     headers = {"Cache-Control": _FOR_EVER, "Vary": "Accept", "ETag": f'"{etag}"'}
     if request.if_none_match.contains_weak(etag):
         return Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return _download(job, lambda: _atoms(job, form, headers))
+    return download(lambda: _atoms(job, form, headers), large=job.atom_count > FEW_ATOMS)
 
 
 @routes.get("/v1/jobs/<job_id>/record")
@@ -65,14 +65,14 @@ def record(job_id: str) -> Response:
             f"job {job_id} is {job.state}; only a done job has a record",
             code="not_done",
         )
-    return _download(job, lambda: _record(job))
+    return download(lambda: _record(job), large=job.atom_count > FEW_ATOMS)
 
 
 def _atoms(job: Job, form: Form, headers: Mapping[str, str]) -> Response:
     problem = here().service.problem(job)
     if problem is None:
         return gone("these atoms are")
-    pieces = _in_pieces(form.write(problem.atoms))
+    pieces = in_pieces(form.write(problem.atoms))
     return Response(pieces, headers=headers, content_type=form.content_type)
 
 
@@ -81,25 +81,4 @@ def _record(job: Job) -> Response:
     if data is None:
         return gone("this record is")
     headers = {**NO_STORE, "Content-Length": str(len(data))}
-    return Response(_in_pieces([data]), headers=headers, content_type="application/json")
-
-
-def _in_pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes, in pieces that each client can take within the time for one."""
-    for part in parts:
-        for at in range(0, len(part), _PIECE):
-            yield part[at : at + _PIECE]
-
-
-def _download(job: Job, make: Callable[[], Response]) -> Response:
-    """The response, which holds a place until its client has it all if it is a large one."""
-    if job.atom_count <= _FEW_ATOMS:
-        return make()
-    place = here().gates.downloads.enter()
-    try:
-        response = make()
-    except BaseException:
-        place.leave()
-        raise
-    response.call_on_close(place.leave)
-    return response
+    return Response(in_pieces([data]), headers=headers, content_type="application/json")

@@ -176,6 +176,13 @@ class JobRequest(_Input):
         json_schema_extra={**_DISTANCE},
     )
     place: PlaceRequest | None = Field(None, description="ions to place, instead of top")
+    keep_grid: bool = Field(
+        default=False,
+        description="keep the potential of every point, to download: of "
+        f"{limits.MAX_MAP_POINTS} points and {limits.MAX_MAP_PAIRS:g} pairs of a point and an "
+        "atom at most, and not with top or place. It is another job than without, and computes "
+        "every point",
+    )
 
 
 class FaultShown(BaseModel):
@@ -286,6 +293,8 @@ class JobShown(BaseModel):
     chunks: ChunksShown
     workers: list[str] = Field(description="who computed chunks of it")
     problem: str = Field(description="the sha256 that is the problem's identity")
+    keep_grid: bool = Field(description="whether the potential of every point is kept")
+    grids: list[str] = Field(description="where that map is, in each format, once it is done")
     attempt: str
     run: int
     result: ResultShown | None = Field(description="the first point")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
+from gridwell.domain import limits
 from gridwell.domain.atoms import Atoms, random_atoms
 from gridwell.domain.errors import Fault, GridwellError, InvalidJob
 from gridwell.domain.grid import Grid
+from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.domain.problem import Problem, option_faults
 from gridwell.domain.series import Series
 from gridwell.formats.json_rows import atoms_in, shown
@@ -41,8 +44,17 @@ class NotJson(GridwellError):  # noqa: N818 - named for what it is, as all of th
     """The body is not JSON text."""
 
 
-def read_job(body: bytes) -> tuple[Problem, int | None]:
-    """The problem that a body asks about, and the seed of its atoms if they were drawn.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asks for."""
+
+    problem: Problem
+    seed: int | None = None  #: of its atoms, if they were drawn
+    kind: str = MINIMUM_KIND  #: of job: what else is wanted but the problem's points
+
+
+def read_job(body: bytes) -> Asked:
+    """What a body asks for.
 
     Raises:
         NotJson: if the body is not JSON, or is nested without end.
@@ -59,8 +71,8 @@ def read_job(body: bytes) -> tuple[Problem, int | None]:
     return read_fields(fields)
 
 
-def read_fields(fields: dict[str, Any]) -> tuple[Problem, int | None]:
-    """The problem that a request's fields describe, and the seed of its atoms if they were drawn.
+def read_fields(fields: dict[str, Any]) -> Asked:
+    """What a request's fields ask for.
 
     Raises:
         InvalidJob: with every fault that can be seen at once.
@@ -89,10 +101,17 @@ def read_fields(fields: dict[str, Any]) -> tuple[Problem, int | None]:
     else:
         seed = request.seed or 0
         atoms = _tried(lambda: _drawn(request, seed or 0, grid), faults)
+    if request.keep_grid:
+        faults += lone_map_faults(series)
+        if grid is not None and atoms is not None:
+            faults += map_faults(grid.points, atoms.count)
     if faults or grid is None or atoms is None:
         raise InvalidJob(*dict.fromkeys(faults))  # each once, in the order found
-    problem = Problem(grid, atoms, min_distance, request.softening, series=series)
-    return problem, seed
+    return Asked(
+        Problem(grid, atoms, min_distance, request.softening, series=series),
+        seed,
+        MAP_KIND if request.keep_grid else MINIMUM_KIND,
+    )
 
 
 def read_series(fields: dict[str, Any]) -> Series | None:
@@ -109,6 +128,37 @@ def read_series(fields: dict[str, Any]) -> Series | None:
     if faults:
         raise InvalidJob(*dict.fromkeys(faults))
     return series
+
+
+def lone_map_faults(series: Series | None) -> list[Fault]:
+    """Why no map is kept of a job that asks for a series too."""
+    if series is None or series.is_plain:
+        return []
+    field = series.path.split("/")[1]
+    return [
+        Fault(
+            "/keep_grid",
+            f"give either keep_grid or {field}, not both: a map is kept of a job for one point, "
+            "not of one for several points or for ions",
+        )
+    ]
+
+
+def map_faults(points: int, atoms: int) -> list[Fault]:
+    """Why a map of so many points and atoms cannot be kept."""
+    faults = []
+    if points > limits.MAX_MAP_POINTS:
+        faults.append(
+            f"a map of {points} points cannot be kept, at most one of {limits.MAX_MAP_POINTS}; "
+            "take a coarser or a smaller grid, or leave keep_grid out: the minimum needs no map"
+        )
+    if points * atoms > limits.MAX_MAP_PAIRS:
+        faults.append(
+            f"a map of {points} points and {atoms} atoms takes {points * atoms:g} pairs, more "
+            f"than {limits.MAX_MAP_PAIRS:g}; take fewer points, or leave keep_grid out: the "
+            "minimum needs no map"
+        )
+    return [Fault("/keep_grid", detail) for detail in faults]
 
 
 def _parsed(fields: dict[str, Any], faults: list[Fault]) -> JobRequest:

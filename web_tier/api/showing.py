@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 from gridwell.domain.bill import cost
 from gridwell.domain.fleet_history import History
+from gridwell.domain.job import JobState
+from gridwell.domain.messages import MAP_KIND
 from gridwell.domain.series import Series
+from gridwell.formats import MAP_FORMATS
 from web_tier.api.models import (
     ChunksShown,
     DecisionShown,
@@ -29,6 +32,11 @@ from web_tier.api.models import (
 if TYPE_CHECKING:
     from gridwell.domain.fleet import FleetView
     from gridwell.domain.job import Job
+
+
+def has_map(job: Job) -> bool:
+    """Whether a job's map can be downloaded."""
+    return job.kind == MAP_KIND and job.state is JobState.DONE
 
 
 def show_job(job: Job) -> JobShown:
@@ -53,6 +61,8 @@ def show_job(job: Job) -> JobShown:
         ),
         workers=sorted(job.workers),
         problem=job.problem,
+        keep_grid=job.kind == MAP_KIND,
+        grids=[f"{path}/grid.{suffix}" for suffix in MAP_FORMATS] if has_map(job) else [],
         attempt=job.attempt,
         run=job.run,
         result=None

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.domain.errors import Fault, InvalidJob
+from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.domain.problem import Problem
 from gridwell.formats.fit import fit
 from gridwell.formats.read_atoms import read_atoms
-from web_tier.api.reading import read_fields, read_series
+from web_tier.api.reading import Asked, lone_map_faults, map_faults, read_fields, read_series
 from web_tier.examples import EXAMPLES
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ DEFAULTS: Final[dict[str, str]] = {
     "count": "",
     "energy": "0",
     "min_separation": "5",
+    "keep_grid": "",
 }
 _NUMBER: Final = re.compile(r"[+-]?(\d{1,19}(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
 _OF_RANDOM: Final = ("atom_count", "seed", "grid_size")
@@ -43,6 +45,7 @@ _OF_ATOMS: Final = ("spacing", "margin")
 _OPTIONS: Final = ("min_distance", "softening")
 _OF_SERIES: Final = ("count", "energy", "min_separation")
 _NUMBERS: Final = (*_OF_RANDOM, *_OF_ATOMS, *_OPTIONS, *_OF_SERIES)
+_NAMED: Final = (*_NUMBERS, "keep_grid")  #: fields that show their faults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +70,8 @@ def filled(given: Mapping[str, str]) -> dict[str, str]:
     return {name: given.get(name, default).strip() for name, default in DEFAULTS.items()}
 
 
-def read_form(values: Mapping[str, str], upload: Upload | None) -> tuple[Problem, int | None]:
-    """The problem that a form describes, and the seed of its atoms if they are drawn.
+def read_form(values: Mapping[str, str], upload: Upload | None) -> Asked:
+    """What a form asks for.
 
     Args:
         values: every field of the form.
@@ -79,9 +82,10 @@ def read_form(values: Mapping[str, str], upload: Upload | None) -> tuple[Problem
     """
     numbers = {name: _number(values[name]) for name in _NUMBERS}
     options = {name: numbers[name] for name in _OPTIONS}
+    keep_grid = bool(values["keep_grid"])  # a browser sends nothing of an empty box
     if values["source"] == RANDOM:
-        fields = {name: numbers[name] for name in _OF_RANDOM}
-        return read_fields(fields | options | _asked(numbers))
+        drawn = {name: numbers[name] for name in _OF_RANDOM}
+        return read_fields(drawn | options | _asked(numbers) | {"keep_grid": keep_grid})
     faults = [
         Fault(f"/{name}", f"{values[name]!r} is not a number")
         for name in (*_OF_ATOMS, *_OPTIONS)
@@ -97,11 +101,15 @@ def read_form(values: Mapping[str, str], upload: Upload | None) -> tuple[Problem
         series = _series(values, numbers)
     except InvalidJob as error:
         faults += error.faults
+    faults += lone_map_faults(series) if keep_grid else []
     if faults or atoms is None:
         raise InvalidJob(*faults)
     grid = fit(atoms, spacing=float(numbers["spacing"]), margin=float(numbers["margin"]))
     min_distance, softening = (float(options[name]) for name in _OPTIONS)
-    return Problem(grid, atoms, min_distance, softening, series=series), None
+    problem = Problem(grid, atoms, min_distance, softening, series=series)
+    if keep_grid and (faults := map_faults(grid.points, atoms.count)):
+        raise InvalidJob(*faults)
+    return Asked(problem, kind=MAP_KIND if keep_grid else MINIMUM_KIND)
 
 
 def with_faults(values: Mapping[str, str], error: InvalidJob) -> Form:
@@ -110,7 +118,7 @@ def with_faults(values: Mapping[str, str], error: InvalidJob) -> Form:
     others: list[str] = []
     for fault in error.faults:
         parts = ["count" if part == "top" else part for part in fault.pointer.split("/")[1:]]
-        name = next((part for part in reversed(parts) if part in _NUMBERS), "")
+        name = next((part for part in reversed(parts) if part in _NAMED), "")
         if parts and parts[0] in ("atoms", "file") and values["source"] == FILE:
             name = "file"
         if name:

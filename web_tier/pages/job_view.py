@@ -9,7 +9,10 @@ import numpy as np
 
 from gridwell.domain import cost
 from gridwell.domain.job import Job, JobError, JobState
+from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.domain.series import Series
+from gridwell.formats import MAP_FORMATS
+from web_tier.api.showing import has_map
 from web_tier.pages.words import ago, duration, iso, money, short, triple
 
 if TYPE_CHECKING:
@@ -118,7 +121,7 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
         dollars_per_hour: of one instance.
     """
     grid, done = job.grid, job.points_done
-    estimate = cost.job_seconds(grid.shape, job.atom_count, job.series)
+    estimate = cost.seconds(grid.shape, job.atom_count, job.kind, job.series)
     path = f"/v1/jobs/{job.id}"
     links = [
         Link(words="Job (JSON)", href=path),
@@ -128,6 +131,10 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
         record = Link(words="Record", href=f"{path}/record", file=f"{job.id[:8]}-record.json")
         links.append(record)
         links += _point_files(job, path)
+    if has_map(job):
+        links += [
+            Link(words=f"Map (.{suffix})", href=f"{path}/grid.{suffix}") for suffix in MAP_FORMATS
+        ]
     return JobView(
         id=job.id,
         attempt=job.attempt,
@@ -173,13 +180,14 @@ def estimate_words(
     shape: tuple[int, int, int],
     atoms: int,
     *,
-    dollars_per_hour: float,
+    kind: str = MINIMUM_KIND,
     series: Series | None = None,
+    dollars_per_hour: float,
 ) -> str:
     """What a job would cost, before it is submitted."""
     points = shape[0] * shape[1] * shape[2]
-    seconds = cost.job_seconds(shape, atoms, series)
-    chunks = cost.chunk_count(shape, atoms, series)
+    seconds = cost.seconds(shape, atoms, kind, series)
+    chunks = cost.chunk_count(shape, atoms, kind, series)
     pieces = f"{chunks} {'chunk' if chunks == 1 else 'chunks'}"
     words = [
         f"{_shape(shape)} = {points:,} points and {atoms:,} atoms",
@@ -229,6 +237,8 @@ def _options(job: Job) -> str:
         words.append(f"distances below {job.softening!r} count as that")
     if job.series is not None:
         words.append(_series_words(job.series))
+    if job.kind == MAP_KIND:
+        words.append("the whole map is kept")
     return "; ".join(words)
 
 

@@ -46,8 +46,8 @@ def submit() -> ResponseReturnValue:
     parts = here()
     try:
         with parts.gates.submitting(request.content_length):
-            problem, seed = read_form(values, _upload())
-            job = parts.service.submit(problem, seed=seed)
+            asked = read_form(values, _upload())
+            job = parts.service.submit(asked.problem, seed=asked.seed, kind=asked.kind)
     except InvalidJob as error:
         return _home(with_faults(values, error)), HTTPStatus.UNPROCESSABLE_ENTITY
     return redirect(url_for("pages.job", job_id=job.id), HTTPStatus.SEE_OTHER)
@@ -59,14 +59,16 @@ def estimate() -> ResponseReturnValue:
     parts = here()
     try:
         with parts.gates.submitting(request.content_length):
-            problem, _ = read_form(filled(request.form), _upload())
+            asked = read_form(filled(request.form), _upload())
     except InvalidJob as error:
         return {"words": error.faults[0].detail}
+    problem = asked.problem
     words = estimate_words(
         problem.grid.shape,
         problem.atoms.count,
-        dollars_per_hour=parts.dollars_per_hour,
+        kind=asked.kind,
         series=problem.series,
+        dollars_per_hour=parts.dollars_per_hour,
     )
     return {"words": words}
 

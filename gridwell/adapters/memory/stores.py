@@ -31,6 +31,11 @@ class MemoryStore:
         """See `gridwell.domain.ports.ObjectStore`."""
         return self.objects.get(key)
 
+    def get_range(self, key: str, start: int, length: int) -> bytes | None:
+        """See `gridwell.domain.ports.ObjectStore`."""
+        data = self.objects.get(key)
+        return None if data is None else data[start : start + length]
+
 
 class MemoryCache:
     """Keeps the promises of `gridwell.domain.ports.Cache`; `clear` is a restart of memcached."""

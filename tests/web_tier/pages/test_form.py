@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gridwell.domain.atoms import random_atoms
 from gridwell.domain.errors import InvalidJob
 from gridwell.domain.grid import Grid
+from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.domain.series import Series
 from web_tier.examples import EXAMPLES
 from web_tier.pages.form import (
@@ -34,17 +35,19 @@ def faults(upload: Upload | None = None, **given: str) -> Form:
 
 
 def test_the_form_works_as_it_stands() -> None:
-    problem, seed = read_form(DEFAULTS, None)
+    asked = read_form(DEFAULTS, None)
 
+    problem = asked.problem
     assert problem.atoms.count == EXAMPLES[DEFAULTS["example"]].atoms.count
     assert problem.min_distance == 2.0
-    assert seed is None
+    assert (asked.seed, asked.kind) == (None, MINIMUM_KIND)
 
 
 def test_random_atoms_are_those_of_the_interface() -> None:
-    problem, seed = read_form(filled({"source": RANDOM, "seed": "7", "grid_size": "9"}), None)
+    asked = read_form(filled({"source": RANDOM, "seed": "7", "grid_size": "9"}), None)
 
-    assert seed == 7
+    problem = asked.problem
+    assert asked.seed == 7
     assert problem.grid == Grid.cube(9)
     assert problem.atoms.sha() == random_atoms(200, seed=7, grid=Grid.cube(9)).sha()
 
@@ -52,7 +55,7 @@ def test_random_atoms_are_those_of_the_interface() -> None:
 def test_a_file_gets_a_grid_that_fits_its_atoms() -> None:
     values = filled({"source": FILE, "spacing": "0.25", "margin": "1.5"})
 
-    problem, _ = read_form(values, Upload("two.csv", CSV))
+    problem = read_form(values, Upload("two.csv", CSV)).problem
 
     assert problem.atoms.rows().tolist() == [[0, 0, 0, -1], [1, 2, 3, 0.5]]
     assert problem.grid.origin == (-1.5, -1.5, -1.5)
@@ -61,9 +64,45 @@ def test_a_file_gets_a_grid_that_fits_its_atoms() -> None:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_each_example_is_a_problem(name: str) -> None:
-    problem, _ = read_form(filled({"source": EXAMPLE, "example": name}), None)
+    problem = read_form(filled({"source": EXAMPLE, "example": name}), None).problem
 
     assert problem.grid.points > 1000
+
+
+@pytest.mark.parametrize("source", [RANDOM, EXAMPLE])
+def test_a_ticked_box_keeps_the_map(source: str) -> None:
+    assert read_form(filled({"source": source, "keep_grid": "on"}), None).kind == MAP_KIND
+
+
+def test_a_map_that_is_too_large_is_told_at_its_box() -> None:
+    drawn = faults(source=RANDOM, grid_size="1000", keep_grid="on")
+    around_an_example = faults(source=EXAMPLE, spacing="0.02", keep_grid="on")
+
+    for form in (drawn, around_an_example):
+        assert "cannot be kept" in form.faults["keep_grid"]
+
+
+@pytest.mark.parametrize("source", [RANDOM, EXAMPLE, FILE])
+@pytest.mark.parametrize(("energy", "field"), [("0", "top"), ("1", "place")])
+def test_a_map_of_several_points_is_refused_at_its_box(
+    source: str, energy: str, field: str
+) -> None:
+    upload = Upload("two.csv", CSV)
+
+    form = faults(upload, source=source, count="2", energy=energy, keep_grid="on")
+
+    assert set(form.faults) == {"keep_grid"}
+    assert f"give either keep_grid or {field}" in form.faults["keep_grid"]
+
+
+def test_a_map_of_an_example_that_places_ions_is_kept_once_one_point_is_asked_for() -> None:
+    form = faults(source=EXAMPLE, example="helix", keep_grid="on")
+    asked = read_form(
+        filled({"source": EXAMPLE, "example": "helix", "count": "1", "keep_grid": "on"}), None
+    )
+
+    assert set(form.faults) == {"keep_grid"}
+    assert (asked.kind, asked.problem.series) == (MAP_KIND, None)
 
 
 def test_all_faults_are_told_at_once_each_at_its_field() -> None:
@@ -107,7 +146,7 @@ def test_whatever_is_typed_is_a_problem_or_a_fault(typed: dict[str, str]) -> Non
 
 
 def test_the_example_of_dna_places_six_sodium_ions_by_itself() -> None:
-    problem, _ = read_form(filled({"source": EXAMPLE, "example": "helix"}), None)
+    problem = read_form(filled({"source": EXAMPLE, "example": "helix"}), None).problem
 
     assert problem.series == Series(6, 5.0, 1)
 
@@ -117,8 +156,8 @@ def test_the_form_asks_for_points_and_for_ions(source: str) -> None:
     upload = Upload("two.csv", CSV)
     points = filled({"source": source, "count": "4", "min_separation": "1.5"})
 
-    top, _ = read_form(points, upload)
-    ions, _ = read_form(points | {"energy": "-1"}, upload)
+    top = read_form(points, upload).problem
+    ions = read_form(points | {"energy": "-1"}, upload).problem
 
     assert top.series == Series(4, 1.5)
     assert ions.series == Series(4, 1.5, -1)

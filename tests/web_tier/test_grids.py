@@ -1,0 +1,310 @@
+"""A kept map: downloaded whole or not at all, in bounded memory, and read by other programs."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import tracemalloc
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import gridData
+import numpy as np
+import pytest
+import requests
+from ase.io.cube import read_cube
+
+from gridwell.domain.grid import Grid
+from gridwell.domain.job import JobState
+from gridwell.domain.messages import MAP_KIND
+from gridwell.domain.objects import map_object, problem_object
+from gridwell.formats.cube import BOHR
+from gridwell.formats.npy import float64_header
+from tests.builders import NOW, a_job, a_problem
+from tests.load.server import serving
+from tests.oracle import true_map
+from tests.web_tier.http import SMALL, Site, a_service, narrow_gates
+from tests.web_tier.world import Fuse, World
+from web_tier.answers import encode_final, final_key
+from web_tier.api.reading import read_fields
+from web_tier.kept_map import MapGone, map_values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from gridwell.domain.job import Job
+
+#: Not a cube, cut into eight, with an atom on a point and a place off the origin.
+BODY: dict[str, Any] = {
+    "grid": {"origin": [-1, 0.5, 2], "spacing": [0.5, 1, 0.25], "shape": [4, 5, 7]},
+    "atoms": [[0, 1.5, 2.5, -1.0], [0.3, 2.1, 3.3, 0.5]],
+    "keep_grid": True,
+}
+FORMS = ["dx", "cube", "npz"]
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site()
+
+
+def done(site: Site, *, chunks: int = 8) -> Job:
+    """A done job that kept its map, cut into some chunks."""
+    job = site.world.submit(read_fields(BODY).problem, chunks=chunks, kind=MAP_KIND)
+    site.finish(job)
+    return site.world.job(job)
+
+
+def values_of(site: Site, job: Job) -> np.ndarray:
+    problem = a_service(site.world).problem(job)
+    assert problem is not None
+    return np.array(true_map(problem, problem.grid.box))
+
+
+def path(job: Job, form: str) -> str:
+    return f"/v1/jobs/{job.id}/grid.{form}"
+
+
+def test_an_npz_is_read_by_numpy_with_every_bit_and_its_gaps(site: Site) -> None:
+    job = done(site)
+
+    response = site.client.get(path(job, "npz"))
+
+    assert response.status_code == 200
+    with np.load(io.BytesIO(response.data), allow_pickle=False) as file:
+        assert np.array_equal(file["potential"], values_of(site, job), equal_nan=True)
+        assert np.isnan(file["potential"]).sum() == 1
+        assert tuple(file["origin"]) == job.grid.origin
+        assert tuple(file["spacing"]) == job.grid.spacing
+        assert np.nanmin(file["potential"]) == job.result.value  # type: ignore[union-attr]
+
+
+def test_a_dx_is_read_by_grid_data_formats(site: Site, tmp_path: Path) -> None:
+    job = done(site)
+    file = tmp_path / "grid.dx"
+
+    file.write_bytes(site.client.get(path(job, "dx")).data)
+
+    grid = gridData.Grid(str(file))
+    assert np.array_equal(grid.grid, np.nan_to_num(values_of(site, job)))
+    assert tuple(grid.origin) == job.grid.origin
+    assert tuple(grid.delta) == job.grid.spacing
+    assert job.id in file.read_text().splitlines()[0]
+
+
+def test_a_cube_is_read_by_ase_with_its_atoms(site: Site) -> None:
+    job = done(site)
+
+    response = site.client.get(path(job, "cube"))
+
+    read = read_cube(io.StringIO(response.text), program=None)  # type: ignore[no-untyped-call] # ASE's
+    expected = np.nan_to_num(values_of(site, job))
+    np.testing.assert_allclose(read["data"], expected, rtol=1e-5)
+    np.testing.assert_allclose(read["origin"], job.grid.origin, atol=BOHR * 1e-6)
+    assert len(read["atoms"]) == 2
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_map_is_a_file_to_store_that_any_page_may_read(site: Site, form: str) -> None:
+    job = done(site)
+
+    response = site.client.get(path(job, form))
+
+    name = re.escape(f"{job.id[:8]}-grid.{form}")
+    assert re.fullmatch(rf'attachment; filename="{name}"', response.headers["Content-Disposition"])
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    again = site.client.get(path(job, form), headers={"If-None-Match": response.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+
+
+def test_each_format_has_an_etag_of_its_own(site: Site) -> None:
+    job = done(site)
+
+    assert len({site.client.get(path(job, form)).headers["ETag"] for form in FORMS}) == 3
+
+
+def test_a_job_says_where_its_map_is_once_it_is_done(site: Site) -> None:
+    asked = site.post(BODY).json
+    assert asked is not None
+    assert (asked["keep_grid"], asked["grids"]) == (True, [])
+
+    job = site.done(BODY)
+
+    shown = site.client.get(f"/v1/jobs/{job.id}").json
+    assert shown is not None
+    assert shown["grids"] == [path(job, form) for form in FORMS]
+    page = site.client.get(f"/jobs/{job.id}").text
+    assert all(f'href="{path(job, form)}"' in page for form in FORMS)
+    other = site.done(SMALL)
+    assert "grid.dx" not in site.client.get(f"/jobs/{other.id}").text
+
+
+# --- what is not there
+
+
+def code(site: Site, job: Job, form: str) -> tuple[int, str]:
+    response = site.client.get(path(job, form))
+    assert response.content_type == "application/problem+json"
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert response.json is not None
+    return response.status_code, response.json["code"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_map_that_was_not_asked_for_is_told_how_to_get(site: Site, form: str) -> None:
+    job = site.done(SMALL)
+
+    assert code(site, job, form) == (409, "grid_not_kept")
+    assert '\\"keep_grid\\": true' in site.client.get(path(job, form)).text
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_map_is_not_there_before_its_job_is_done(site: Site, form: str) -> None:
+    assert code(site, site.stored(site.post(BODY)), form) == (409, "not_done")
+
+
+def test_no_job_no_map(site: Site) -> None:
+    assert site.client.get(f"/v1/jobs/{'0' * 32}/grid.dx").status_code == 404
+    assert site.client.get("/v1/jobs/odd/grid.npz").status_code == 404
+    assert site.client.get(path(done(site), "vtk")).status_code == 404
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_map_or_problem_that_expired_is_gone(site: Site, form: str) -> None:
+    job = done(site)
+    site.world.store.objects.pop(map_object(job.id, job.attempt, 0))
+    assert code(site, job, form) == (410, "gone")
+
+    site.world.store.objects.pop(problem_object(job.problem))
+    assert code(site, job, form) == (410, "gone")
+
+
+def test_a_grid_too_fine_for_a_cube_is_told_so(site: Site) -> None:
+    grid = BODY["grid"] | {"spacing": [1e-8, 1, 1]}
+    job = site.done(BODY | {"grid": grid})
+
+    assert code(site, job, "cube") == (422, "invalid_job")
+    assert site.client.get(path(job, "npz")).status_code == 200
+
+
+def test_a_store_that_is_busy_is_told_before_the_file_begins() -> None:
+    fuse = Fuse()
+    site = Site(fuse=fuse)
+    job = done(site)
+    fuse.breaks_at = fuse.calls + 1  # the problem, and then the map
+
+    assert code(site, job, "dx") == (503, "busy")
+
+
+# --- what breaks in the middle
+
+
+def test_a_chunk_that_is_missing_in_the_middle_ends_the_download() -> None:
+    world = World()
+    job = world.submit(a_problem(6), chunks=8, kind=MAP_KIND)
+    world.keep_map(job, a_problem(6))
+    world.store.objects.pop(map_object(job.id, job.attempt, 7))
+    slabs = map_values(world.store, job, most_points=36)
+
+    for _ in range(3):
+        next(slabs)
+    with pytest.raises(MapGone, match="chunk 7"):
+        next(slabs)
+
+
+def test_a_file_that_breaks_off_never_looks_whole(tmp_path: Path) -> None:
+    app = "tests.web_tier.http:broken_application()"
+    with serving(tmp_path / "log", threads=40, app=app) as server:
+        (job,) = requests.get(f"{server.url}/v1/jobs", timeout=20).json()["jobs"]
+        for form in FORMS:
+            url = f"{server.url}/v1/jobs/{job['id']}/grid.{form}"
+            with requests.get(url, stream=True, timeout=20) as response:
+                assert response.status_code == 200
+                pieces = response.iter_content(65_536)
+                assert next(pieces)
+                with pytest.raises(requests.exceptions.ChunkedEncodingError):
+                    deque(pieces, maxlen=0)
+        assert requests.get(f"{server.url}/healthz", timeout=20).status_code == 200
+        assert "the map of chunk 7" in server.log
+
+
+# --- what it costs
+
+
+class EndlessStore:
+    """A store that holds any map, and no byte of it."""
+
+    def __init__(self, job: Job) -> None:
+        self.reads = 0
+        self._headers = {
+            map_object(job.id, job.attempt, chunk): float64_header(job.plan.box(chunk).shape)
+            for chunk in range(job.plan.chunks)
+        }
+
+    def get_range(self, key: str, start: int, length: int) -> bytes:
+        self.reads += 1
+        return (self._headers[key] if start == 0 else b"").ljust(length, b"\0")
+
+
+def a_large_map(shape: tuple[int, int, int], chunks: int) -> Job:
+    problem = replace(a_problem(3), grid=Grid((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), shape))
+    return a_job(problem, chunks=chunks, kind=MAP_KIND, state=JobState.DONE, finished=NOW)
+
+
+def offer(site: Site, job: Job) -> None:
+    """Let a site know a large job, and hold its map."""
+    problem, store = replace(a_problem(3), grid=job.grid), site.world.store
+    store.put_new(problem_object(problem.sha), problem.encode(), content_type="")
+    store.get_range = EndlessStore(job).get_range  # type: ignore[method-assign]
+    site.world.cache.set(final_key(job.id), encode_final(job), seconds=3600)
+
+
+def peak(pieces: Iterator[Any]) -> float:
+    """Megabytes that reading takes at most."""
+    tracemalloc.start()
+    for _ in pieces:
+        pass
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return most / 2**20
+
+
+@pytest.mark.parametrize(
+    "shape", [(256, 256, 256), (2, 2048, 4096), (1, 256, 65_536), (65_536, 16, 16)]
+)
+def test_a_map_of_any_shape_is_read_in_little_memory_and_few_requests(
+    shape: tuple[int, int, int],
+) -> None:
+    job = a_large_map(shape, 32)
+    store: Any = EndlessStore(job)
+
+    assert peak(map_values(store, job)) < 20  # of 128 MiB
+    assert store.reads <= 32 * math.prod(shape) // 2**19
+
+
+@pytest.mark.parametrize(("form", "points"), [("npz", 2**23), ("dx", 2**19 + 2**17)])
+def test_a_download_takes_little_memory_however_large_the_map(form: str, points: int) -> None:
+    site = Site()
+    job = a_large_map((128, 128, points // 128**2), 32)
+    offer(site, job)
+
+    response = site.client.get(path(job, form), buffered=False)
+
+    assert response.status_code == 200
+    assert peak(iter(response.iter_encoded())) < 24
+
+
+def test_only_a_few_clients_download_large_maps_together() -> None:
+    site = Site(gates=narrow_gates())
+    job = a_large_map((128, 128, 64), 4)
+    offer(site, job)
+
+    first = site.client.get(path(job, "npz"), buffered=False)
+    refused = site.client.get(path(job, "npz"))
+    first.close()
+
+    assert (first.status_code, refused.status_code) == (200, 503)
+    assert site.client.get(path(job, "npz")).status_code == 200  # and not one for ever
