@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 import time
 from pathlib import Path
 from typing import Final
 
-from tests.simulation.batch import Tally, run, twins
+from tests.simulation.batch import Tally, quiet, run, twins
 from tests.simulation.faults import KINDS
 from tests.simulation.invariants import INVARIANTS
 from tests.simulation.live import simulate
@@ -64,9 +63,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="only this one")
     parser.add_argument("--trace", action="store_true", help="print each event of it")
     chosen = parser.parse_args()
-    logging.disable(logging.CRITICAL)
     if chosen.seed is not None:
-        return one(chosen.seed, trace=chosen.trace)
+        with quiet():
+            return one(chosen.seed, trace=chosen.trace)
     began = time.monotonic()
     tally = run([*range(chosen.seeds), *(s for s in kept_seeds() if s >= chosen.seeds)])
     _say(summary(tally, time.monotonic() - began))

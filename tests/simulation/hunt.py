@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import gc
 import itertools
-import logging
 import os
 import random
 import sys
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
-from tests.simulation.batch import twins
+from tests.simulation.batch import quiet, twins
 from tests.simulation.faults import Faults
 from tests.simulation.invariants import CALM
 from tests.simulation.live import simulate
@@ -46,10 +45,8 @@ class Hunt:
 
 def hunt(name: str) -> Hunt:
     """Live through seeds with a mutant, until one fails."""
-    logging.disable(logging.CRITICAL)
-    gc.disable()
     mutant = MUTANTS[name]
-    with planted(mutant):
+    with quiet(), planted(mutant):
         for lived, seed in enumerate(seeds_with(mutant.kind, mutant.within), start=1):
             lives = [simulate(seed).failure]
             lives += [twin.failure for twin in twins(seed).values()] if lives == [None] else []
