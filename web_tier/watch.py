@@ -119,7 +119,7 @@ class Watch:
             job = found.get(ticket.job)
             if job is None or job.attempt != ticket.attempt or job.state.terminal:
                 ticket.end()
-            else:
+            elif ticket.follows:
                 ticket.move(progress_of(job))
 
     def wake_all(self) -> None:

@@ -105,7 +105,7 @@ class Job:
     @property
     def points_done(self) -> int:
         """Grid points whose chunk is merged."""
-        return sum(self.plan.box(chunk).points for chunk in self.done)
+        return self.plan.points(self.done)
 
     @property
     def answer(self) -> tuple[Minimum, ...]:

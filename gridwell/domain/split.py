@@ -10,12 +10,15 @@ import functools
 import itertools
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gridwell.domain import limits
 from gridwell.domain.canonical import sha_of
 from gridwell.domain.errors import InvalidMessage
 from gridwell.domain.grid import Box
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,8 @@ class Plan:
     @property
     def chunks(self) -> int:
         """How many chunks there are, numbered from 0 in C order."""
-        return math.prod(len(cuts) - 1 for cuts in self.cuts)
+        x, y, z = self.cuts
+        return (len(x) - 1) * (len(y) - 1) * (len(z) - 1)
 
     @property
     def sha(self) -> str:
@@ -54,6 +58,11 @@ class Plan:
             strict=True,
         )
         return Box(low, high)
+
+    def points(self, chunks: Iterable[int]) -> int:
+        """How many grid points some chunks of the plan hold together."""
+        sizes = _sizes(self.cuts)
+        return sum(sizes[chunk] for chunk in chunks)
 
     def encode(self) -> list[list[int]]:
         """The plan as JSON holds it."""
@@ -103,6 +112,13 @@ def split(shape: tuple[int, int, int], chunks: int) -> Plan:
         for length, count in zip(shape, parts, strict=True)
     )
     return Plan((x, y, z))
+
+
+@functools.lru_cache(maxsize=1024)
+def _sizes(cuts: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
+    """The points of each chunk: added up for every step of a job's bar."""
+    spans = ([high - low for low, high in itertools.pairwise(row)] for row in cuts)
+    return tuple(math.prod(shape) for shape in itertools.product(*spans))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -60,10 +60,11 @@ def _crash_after(call: Call) -> Any:
 
 
 def _stall(call: Call) -> Any:
-    rng = call.process.sim.rng
+    rng, began = call.process.sim.rng, call.process.sim.now
     seconds = rng.uniform(0.0, rng.choice((0.1, 2.0, 20.0, 200.0)))
     call.process.stall(min(seconds, WATCHDOG_SECONDS), call.name)
-    if seconds > WATCHDOG_SECONDS:
+    # By what has passed: a stall within this one may have made it longer than it was drawn.
+    if seconds > WATCHDOG_SECONDS or call.process.sim.now - began > WATCHDOG_SECONDS:
         raise Died
     return call.make()
 

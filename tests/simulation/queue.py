@@ -60,6 +60,7 @@ class SimulatedQueue:
         self.messages: dict[int, Message] = {}
         self.carried: Counter[str] = Counter()  #: messages there, by body
         self.buried: Counter[str] = Counter()  #: how often a body went to the dead letters
+        self._buried_at: dict[str, float] = {}
         self.received: Counter[str] = Counter()  #: how often a body was received
         self.empty_polls: Counter[str] = Counter()  #: long polls without a message, by process
         self.swallows: str | None = None  #: messages that contain this are lost
@@ -189,7 +190,10 @@ class SimulatedQueue:
             if self._dead is not None and message.receives >= MAX_RECEIVES:
                 self._sim.note(f"{self.name} message {message.number} goes to the dead letters")
                 self.drop(message)
-                self.buried[message.body] += 1
+                # Copies of a message that die in one receive are one death of their chunk.
+                if self._buried_at.get(message.body) != now:
+                    self.buried[message.body] += 1
+                self._buried_at[message.body] = now
                 self._dead.put(message.body, now)
                 continue
             message.receives += 1
