@@ -44,7 +44,17 @@ def test_the_points_of_the_chunks_are_those_of_the_grid(
 ) -> None:
     plan = split(shape, chunks)
 
-    assert sum(plan.box(chunk).points for chunk in range(plan.chunks)) == math.prod(shape)
+    assert plan.points(range(plan.chunks)) == math.prod(shape)
+
+
+@given(small_shapes, wanted, st.data())
+def test_the_points_of_some_chunks_are_those_of_their_boxes(
+    shape: tuple[int, int, int], chunks: int, data: st.DataObject
+) -> None:
+    plan = split(shape, chunks)
+    some = data.draw(st.frozensets(st.integers(0, plan.chunks - 1)))
+
+    assert plan.points(some) == sum(plan.box(chunk).points for chunk in some)
 
 
 @given(plan_shapes, wanted)

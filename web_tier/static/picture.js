@@ -66,6 +66,7 @@ export class Picture {
     }
     for (const { point } of this.job.points) {
       this.viewer.addSphere({ center: place(point), radius: 1.7 * this.radius, color: GOLD });
+      if (this.job.points.length > 1) continue; // lines of many would hide what they point to
       for (let axis = 0; axis < 3; axis++) {
         const [from, to] = [[...point], [...point]];
         from[axis] = origin[axis];
