@@ -156,18 +156,7 @@ def _deleted_before_merged(patches: Patches) -> None:
 
 @_mutant("The winner is not computed once more before the job is closed.")
 def _workers_are_believed(patches: Patches) -> None:
-    patches.wrap(
-        finisher, "potential", lambda original, *args, **kw: _Whatever(original(*args, **kw))
-    )
-
-
-class _Whatever(float):
-    """A value that equals any other."""
-
-    def __eq__(self, _other: object) -> bool:
-        return True
-
-    __hash__ = float.__hash__
+    patches.set(finisher, "flaw", lambda *_args: None)
 
 
 @_mutant("Missing chunks are sent again at every round, lost or not.")
