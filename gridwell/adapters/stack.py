@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.resources
+import itertools
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -10,9 +12,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from gridwell.domain.errors import ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
 #: The stack's outputs, and the settings in which the tiers find them.
 _SETTINGS: Final = {
@@ -27,12 +30,23 @@ _SETTINGS: Final = {
 }
 #: Those that a stack has only if its parameters say so.
 _OPTIONAL: Final = {"EventsTopic": "GRIDWELL_EVENTS_TOPIC"}
+_PARAMETER: Final = re.compile(r"  ([A-Za-z0-9]+):")
 _NO_CHANGE: Final = "No updates are to be performed"
 
 
 def template() -> str:
     """The template's text: the same for AWS and for the local region."""
     return importlib.resources.files("gridwell.deploy").joinpath("stack.yaml").read_text("utf-8")
+
+
+def parameter_names(text: str) -> list[str]:
+    """The names of a template's parameters, as our template is written.
+
+    A reader of YAML would be one more package on each web host, for six names.
+    """
+    _, _, rest = text.partition("\nParameters:\n")
+    section = itertools.takewhile(lambda line: not line or line[0].isspace(), rest.splitlines())
+    return [found[1] for line in section if (found := _PARAMETER.fullmatch(line))]
 
 
 def create_or_update(
@@ -47,7 +61,8 @@ def create_or_update(
     Args:
         client: of CloudFormation.
         fleet: the fleet's name; it names the stack too.
-        parameters: of the template; those left out keep their defaults.
+        parameters: of the template.  Those left out keep the values that the stack has, or get
+            their defaults if it is new: CloudFormation by itself would reset them with each update.
         poll_seconds: between two looks while CloudFormation works.
 
     Returns:
@@ -56,18 +71,21 @@ def create_or_update(
     Raises:
         ServiceError: if CloudFormation refused or rolled back; its events say why.
     """
+    given: list[dict[str, Any]] = [
+        {"ParameterKey": key, "ParameterValue": value}
+        for key, value in {"Fleet": fleet, **parameters}.items()
+    ]
     request: dict[str, Any] = {
         "StackName": fleet,
         "TemplateBody": template(),
-        "Parameters": [
-            {"ParameterKey": key, "ParameterValue": value}
-            for key, value in {"Fleet": fleet, **parameters}.items()
-        ],
+        "Parameters": given,
         "Capabilities": ["CAPABILITY_IAM"],
     }
     waiting: Any = {"Delay": poll_seconds, "MaxAttempts": 1800 // max(1, poll_seconds)}
     try:
-        if _exists(client, fleet):
+        stack = _found(client, fleet)
+        if stack is not None:
+            given += _kept(stack, besides={"Fleet", *parameters})
             try:
                 client.update_stack(**request)
             except ClientError as error:
@@ -80,10 +98,10 @@ def create_or_update(
         else:
             client.create_stack(**request, OnFailure="DELETE")
             client.get_waiter("stack_create_complete").wait(StackName=fleet, WaiterConfig=waiting)
-        (stack,) = client.describe_stacks(StackName=fleet)["Stacks"]
+        (ready,) = client.describe_stacks(StackName=fleet)["Stacks"]
     except (BotoCoreError, ClientError) as error:
         raise ServiceError(f"stack {fleet} was not brought up to date: {error}") from error
-    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    return {output["OutputKey"]: output["OutputValue"] for output in ready.get("Outputs", [])}
 
 
 def environment_of(outputs: Mapping[str, str]) -> dict[str, str]:
@@ -94,11 +112,25 @@ def environment_of(outputs: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _exists(client: CloudFormationClient, name: str) -> bool:
+def _found(client: CloudFormationClient, name: str) -> StackTypeDef | None:
     try:
-        client.describe_stacks(StackName=name)
+        (stack,) = client.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
         if "does not exist" in str(error):
-            return False
+            return None
         raise
-    return True
+    return stack
+
+
+def _kept(stack: StackTypeDef, *, besides: Collection[str]) -> list[dict[str, Any]]:
+    """The parameters of a stack that an update leaves as they are.
+
+    Only those that the template still has: CloudFormation refuses others.
+    """
+    known = parameter_names(template())
+    names = [parameter.get("ParameterKey", "") for parameter in stack.get("Parameters", [])]
+    return [
+        {"ParameterKey": name, "UsePreviousValue": True}
+        for name in names
+        if name in known and name not in besides
+    ]

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cfnlint.decode.cfn_yaml import loads  # type: ignore[import-untyped]  # ships no types
 
-from gridwell.adapters.stack import _OPTIONAL, _SETTINGS, create_or_update, environment_of, template
+from gridwell.adapters import stack
+from gridwell.adapters.stack import (
+    _OPTIONAL,
+    _SETTINGS,
+    create_or_update,
+    environment_of,
+    parameter_names,
+    template,
+)
 from gridwell.domain.errors import ServiceError
 from tests.local_stack.conftest import ROOT, Region, client, running_region
 
@@ -20,6 +28,7 @@ if TYPE_CHECKING:
 
 FLEET = "stacked"
 RELEASE = "ab" * 32
+FORMER = "  Former:\n    Type: String\n"  #: a parameter of an earlier template
 TEMPLATE: dict[str, Any] = loads(template())
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 
@@ -138,6 +147,45 @@ def test_a_new_release_reaches_the_launch_template(region: Region) -> None:
     (version,) = reply["LaunchTemplateVersions"]
     tags = version["LaunchTemplateData"]["TagSpecifications"][0]["Tags"]
     assert {"Key": "gridwell:release", "Value": "cd" * 32} in tags
+
+
+def test_an_update_resets_no_parameter_that_it_does_not_name(region: Region) -> None:
+    fleet = "steady"
+    first = bring_up(region, fleet, JobEvents="yes", WorkerInstanceType="c7i.xlarge")
+
+    second = bring_up(region, fleet, WorkerImage=region.base_image, Release=RELEASE)
+    third = bring_up(region, fleet, JobEvents="no")
+
+    assert second["EventsTopic"] == first["EventsTopic"]
+    assert "EventsTopic" not in third
+    (found,) = region.client("cloudformation").describe_stacks(StackName=fleet)["Stacks"]
+    kept = {one["ParameterKey"]: one["ParameterValue"] for one in found["Parameters"]}
+    assert kept["WorkerInstanceType"] == "c7i.xlarge"
+    assert (kept["WorkerImage"], kept["Release"]) == (region.base_image, RELEASE)
+
+
+def test_a_parameter_that_the_template_no_longer_has_is_not_asked_for(
+    region: Region, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet, former = "slimmer", template().replace("Parameters:\n", "Parameters:\n" + FORMER, 1)
+    monkeypatch.setattr(stack, "template", lambda: former)
+    bring_up(region, fleet, Former="x", WorkerImage=region.base_image)
+    monkeypatch.undo()
+    asked: list[dict[str, Any]] = []
+    cloudformation = region.client("cloudformation")
+    cloudformation.meta.events.register(
+        "provide-client-params.cloudformation.UpdateStack",
+        lambda params, **_: asked.extend(params["Parameters"]),
+    )
+
+    create_or_update(cloudformation, fleet, {"JobEvents": "yes"}, poll_seconds=1)
+
+    # AWS would refuse it; moto would not mind.
+    assert {one["ParameterKey"] for one in asked} == set(TEMPLATE["Parameters"])
+
+
+def test_the_names_of_parameters_are_those_that_a_reader_of_yaml_finds() -> None:
+    assert parameter_names(template()) == list(TEMPLATE["Parameters"])
 
 
 def test_the_launch_template_makes_instances_that_need_tokens_and_stop_at_poweroff(

@@ -95,6 +95,7 @@ class Cloud:
             lifecycle,
             lifecycle_patches,
             moto_check,
+            moto_cloudformation,
             moto_dynamodb,
             moto_sqs,
         )
@@ -103,6 +104,7 @@ class Cloud:
         self._lock = _hold(state)
         moto_sqs.install()
         moto_dynamodb.install()
+        moto_cloudformation.install()
         moto_check.self_check()
         self._server: Any = http_server.make_server(port)
         self.region = region

@@ -1,0 +1,37 @@
+"""Lets an update of a stack use the previous value of a parameter that nobody ever gave.
+
+CloudFormation keeps each parameter's value, a default too.  Stock moto keeps only those that were
+given, and fails with HTTP 500 when asked for another's previous value.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.cloudformation.models import CloudFormationBackend
+
+_installed = False
+
+
+def install() -> None:
+    """Answer from the values that moto shows of a stack, once per process."""
+    global _installed  # noqa: PLW0603 - patching a library is per process, like the library
+    if _installed:
+        return
+    _installed = True
+    backend: Any = CloudFormationBackend
+    stock = backend._resolve_update_parameters  # noqa: SLF001 - moto has no other place for it
+
+    def resolve(self: Any, instance: Any, incoming_params: list[dict[str, Any]]) -> dict[str, str]:
+        shown = getattr(instance, "stack_parameters", {})  # a set of stacks shows none
+        known = [
+            {"ParameterKey": name, "ParameterValue": shown[name]}
+            if one.get("UsePreviousValue") and name not in instance.parameters and name in shown
+            else one
+            for one in incoming_params
+            for name in [one["ParameterKey"]]
+        ]
+        resolved: dict[str, str] = stock(self, instance=instance, incoming_params=known)
+        return resolved
+
+    backend._resolve_update_parameters = resolve  # noqa: SLF001 - as above
