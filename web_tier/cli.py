@@ -221,6 +221,7 @@ def chosen_parts(settings: Settings) -> Parts:
             rates=MemcachedRates(settings.memcached),
             limits=settings.rates,
             failure_limit=settings.failure_rate,
+            hosts=settings.names,
             proxies=settings.proxies,
         ),
         kill=HttpKill(settings.kill_url) if settings.kill_url else None,

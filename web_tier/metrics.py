@@ -26,6 +26,7 @@ from prometheus_client.registry import Collector
 
 import gridwell
 from gridwell.domain.events import EventKind
+from web_tier.access.ahead import is_to_go_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -146,6 +147,8 @@ class Metrics:
         return generate_latest(self.registry)
 
     def _answered(self, response: Response) -> Response:
+        if is_to_go_on(response):
+            return response  # no answer yet
         route = _NO_ROUTE if request.url_rule is None else request.url_rule.rule
         # Files' addresses carry a digest, which changes with each release.
         route = "/static" if request.endpoint == "static" else route

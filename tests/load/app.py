@@ -11,8 +11,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from gridwell.adapters.memcached import MemcachedCache
+from gridwell.domain.access import ID_BYTES, SECRET_BYTES, Scope, make_key
 from gridwell.domain.job import DEADLINE_EXCEEDED, JobError
 from tests.web_tier.http import Site, narrow_gates
+from tests.web_tier.keyed import USUAL, Keyed
 from tests.web_tier.world import World
 from web_tier.door import arrival
 from web_tier.parts import parts_of
@@ -20,10 +22,14 @@ from web_tier.parts import parts_of
 if TYPE_CHECKING:
     from apiflask import APIFlask
 
+    from gridwell.domain.access import AccessKey
+
 DELAY = "GRIDWELL_TEST_DELAY"  #: seconds from a job's arrival to its end
 CAPACITY = "GRIDWELL_TEST_CAPACITY"  #: how many requests may wait
 
 MEMCACHED = "GRIDWELL_TEST_MEMCACHED"  #: its address, if there shall be a real one
+
+A_KEY, A_READER, NO_KEY = 1, 2, 3  #: numbers for `fixed_key`
 
 NEVER = 1e9  #: a delay after which nobody waits
 MOST_PAIRS = 100_000  #: more is not computed here: such a job fails
@@ -72,3 +78,24 @@ def hasty() -> APIFlask:
     """A site that gives the head of a request half a second."""
     arrival.HEAD_SECONDS = 0.5  # type: ignore[misc]
     return Site().app
+
+
+def keyed() -> APIFlask:
+    """A site that asks for keys, of which `A_KEY` is one that may submit, and `A_READER` not."""
+    site = Keyed()
+    for number, scopes in ((A_KEY, USUAL), (A_READER, frozenset({Scope.READ}))):
+        _, key = fixed_key(number, scopes)
+        assert site.ledger.add_key(key)
+    return site.site.app
+
+
+def fixed_key(number: int, scopes: frozenset[Scope] = USUAL) -> tuple[str, AccessKey]:
+    """The same key in each process."""
+    return make_key(
+        "alice",
+        scopes,
+        now=0.0,
+        lifetime=None,
+        key_id=bytes([number] * ID_BYTES),
+        secret=bytes([number] * SECRET_BYTES),
+    )

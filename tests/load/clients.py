@@ -7,7 +7,7 @@ import contextlib
 import json
 import time
 
-HEAD = "{method} {path} HTTP/1.1\r\nHost: door\r\n{fields}\r\n"
+HEAD = "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n"
 
 
 def request(method: str, path: str, body: bytes = b"", **fields: str) -> bytes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 EVERY_SECONDS = 0.02
 PATIENCE_SECONDS = 10.0
-QUESTION = b"GET /healthz HTTP/1.1\r\nHost: door\r\nConnection: close\r\n\r\n"
+QUESTION = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ class Keyed:
     failure_limit: str = "1000/day"
     allowance: Allowance | None = None
     proxies: int = 0
+    hosts: frozenset[str] | None = None
     world: World = field(default_factory=World)
     ledger: MemoryAccessLedger = field(default_factory=MemoryAccessLedger)
     site: Site = field(init=False)
@@ -43,6 +44,7 @@ class Keyed:
             keyring=Keyring(self.ledger, self.world.clock),
             limits=self.limits,
             failure_limit=self.failure_limit,
+            hosts=self.hosts,
             proxies=self.proxies,
         )
         self.site = Site(world=self.world, access=access, allowance=self.allowance)

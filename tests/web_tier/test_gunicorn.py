@@ -61,7 +61,7 @@ def exchanged(server: Server, data: bytes) -> tuple[int, dict[str, Any], bytes]:
 
 def posted(body: bytes, *fields: str) -> bytes:
     lines = "".join(f"{field}\r\n" for field in ("Content-Type: application/json", *fields))
-    return f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\n{lines}\r\n".encode() + body
+    return f"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n".encode() + body
 
 
 # --- ends of the process

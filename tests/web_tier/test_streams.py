@@ -117,7 +117,9 @@ def test_three_hundred_streams_leave_the_others_served(tmp_path: Path) -> None:
             for _ in range(STREAMS)
         ]
         for client in clients:
-            client.sendall(f"GET /v1/jobs/{job}/events HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+            client.sendall(
+                f"GET /v1/jobs/{job}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+            )
         for client in clients:
             assert b"event: progress" in until(client, b"event: progress")
 

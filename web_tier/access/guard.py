@@ -10,11 +10,14 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gridwell.domain.access import redacted
 from web_tier.access import refusals
+from web_tier.access.ahead import HEAD_ALONE, go_on
 from web_tier.access.caller import Caller, caller, set_caller
 from web_tier.access.crossing import is_foreign
+from web_tier.access.hosts import is_ours
 from web_tier.access.identify import address, identify, shown
 from web_tier.access.refusals import Refused
-from web_tier.access.rules import rule_of
+from web_tier.access.rules import ANY_NAME, is_shared, rule_of
+from web_tier.access.sharing import share
 from web_tier.problems import is_for_people
 
 if TYPE_CHECKING:
@@ -35,16 +38,24 @@ def install(app: Flask, access: Access, clock: Clock) -> None:
 
     def check() -> Response | None:
         try:
-            _check(access, clock)
+            who = _check(access, clock)
+            if HEAD_ALONE in request.environ:
+                # Nothing is counted yet: the same request comes again, with its body.
+                return None if request.routing_exception else go_on()
+            _count(access, rule_of(request.endpoint), who)
         except Refused as refused:
             return refused.response
         return None
+
+    def tell(response: Response) -> Response:
+        share(response, with_keys=access.keyring is not None)
+        return _tell(response)
 
     if access.proxies:
         trusted = ProxyFix(app.wsgi_app, x_for=access.proxies, x_proto=access.proxies)
         app.wsgi_app = trusted  # type: ignore[method-assign]  # Flask's own way
     app.before_request(check)
-    app.after_request(_tell)
+    app.after_request(tell)
 
 
 def demand(access: Access, rule: Rule) -> None:
@@ -53,15 +64,30 @@ def demand(access: Access, rule: Rule) -> None:
     Raises:
         Refused: if its key does not allow that, another site's page sent it, or it is too often.
     """
-    _check_origin("POST")
+    _check_origin("POST", access)
     key = caller().key
     if key is not None and not key.allows(rule.scope):
         raise refusals.scope_missing(key, rule.scope)
-    _count(access, rule.kind, address() if key is None else key.client)
+    _count(access, rule, address() if key is None else key.client)
 
 
-def _check_origin(method: str) -> None:
+def _check_host(access: Access) -> None:
+    host = request.headers.get("Host")
+    if access.hosts is None or request.endpoint in ANY_NAME or is_ours(host, access.hosts):
+        return
+    raise refusals.unknown_host(host or "")
+
+
+def _check_origin(method: str, access: Access) -> None:
     headers = request.headers
+    if (
+        access.keyring is not None
+        and "Authorization" in headers
+        and is_shared(request.endpoint, with_keys=True)
+    ):
+        # A page that shows a key acts for whoever gave it to the page.  Browsers add cookies by
+        # themselves, this header only as a password, and no password opens anything here.
+        return
     if is_foreign(
         method,
         site=headers.get("Sec-Fetch-Site"),
@@ -71,19 +97,20 @@ def _check_origin(method: str) -> None:
         raise refusals.cross_site()
 
 
-def _check(access: Access, clock: Clock) -> None:
-    _check_origin(request.method)
+def _check(access: Access, clock: Clock) -> str:
+    """Who the request is counted as, if the caller may make it."""
+    _check_host(access)
+    _check_origin(request.method, access)
     rule = rule_of(request.endpoint)
-    if rule is None:
-        return
     who = address()
-    if access.keyring is not None:
-        key = _key(access, access.keyring, clock)
-        if not key.allows(rule.scope):
-            raise refusals.scope_missing(key, rule.scope)
-        set_caller(Caller(client=key.client, key=key))
-        who = key.client
-    _count(access, rule.kind, who)
+    # What browsers ask before they send a key can have none, and its answer tells of no job.
+    if rule is None or access.keyring is None or request.method == "OPTIONS":
+        return who
+    key = _key(access, access.keyring, clock)
+    if not key.allows(rule.scope):
+        raise refusals.scope_missing(key, rule.scope)
+    set_caller(Caller(client=key.client, key=key))
+    return key.client
 
 
 def _key(access: Access, keyring: Keyring, clock: Clock) -> AccessKey:
@@ -99,14 +126,14 @@ def _key(access: Access, keyring: Keyring, clock: Clock) -> AccessKey:
         raise Refused(cast("Response", redirect(f"{LOGIN}?{query}"))) from refused
 
 
-def _count(access: Access, kind: Kind, who: str) -> None:
-    limit = access.limits.get(kind)
-    if limit is None:
+def _count(access: Access, rule: Rule | None, who: str) -> None:
+    limit = None if rule is None else access.limits.get(rule.kind)
+    if rule is None or limit is None or request.method == "OPTIONS":
         return
-    standing = access.rates.take(limit, kind, who)
-    setattr(g, _COUNTED, (kind, standing))
+    standing = access.rates.take(limit, rule.kind, who)
+    setattr(g, _COUNTED, (rule.kind, standing))
     if not standing.within:
-        raise refusals.too_many_requests(kind, limit, standing)
+        raise refusals.too_many_requests(rule.kind, limit, standing)
 
 
 def _tell(response: Response) -> Response:

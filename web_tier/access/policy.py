@@ -23,4 +23,6 @@ class Access:
     rates: Rates = field(default_factory=CountedRates)
     limits: Mapping[Kind, str] = field(default_factory=dict)  #: a kind without one is not limited
     failure_limit: str = "20/minute"  #: wrong keys from one address
+    #: the names by which the server may be asked for, besides this machine's; None: any
+    hosts: frozenset[str] | None = frozenset()
     proxies: int = 0  #: of ours in front; only what they say of the caller is believed

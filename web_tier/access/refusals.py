@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gridwell.domain.ports import Standing
     from web_tier.access.rules import Kind
 
+_SHOWN: Final = 80  #: characters of a name that is not ours
 _REALM: Final = 'Bearer realm="gridwell"'
 
 
@@ -69,6 +70,18 @@ def cross_site() -> Refused:
             HTTPStatus.FORBIDDEN,
             "a page of another site made this request; use a page of this service",
             code="cross_site",
+        )
+    )
+
+
+def unknown_host(host: str) -> Refused:
+    """Somebody asks for a server of another name: a page that rebinds its own, perhaps."""
+    return Refused(
+        problem_response(
+            HTTPStatus.MISDIRECTED_REQUEST,
+            f"this server does not go by the name {host[:_SHOWN]!r}; ask for it by 127.0.0.1 or "
+            "localhost, or name it in GRIDWELL_HOSTS if that is its name",
+            code="unknown_host",
         )
     )
 

@@ -48,6 +48,34 @@ OPEN: Final = frozenset(
         "static",
     }
 )
+#: Routes that any name of the server may lead to: whoever watches over a process knows only its
+#: address, and they tell nothing.
+ANY_NAME: Final = frozenset({"fleet.healthz", "fleet.readyz"})
+#: Files that scripts of any page may read: viewers of molecules fetch them by their URL.
+FILES: Final = frozenset(
+    {
+        "files.atoms",
+        "files.record",
+        "grids.grid_cube",
+        "grids.grid_dx",
+        "grids.grid_npz",
+        "openapi.spec",
+        "points.ions_file",
+        "points.points_file",
+    }
+)
+#: What such a script may do where it has to show a key for it.
+WITH_KEY: Final = frozenset(
+    {
+        "events.events",
+        "fleet.fleet",
+        "jobs.cancel",
+        "jobs.read",
+        "jobs.recent",
+        "jobs.submit",
+        "points.result",
+    }
+)
 RULES: Final[Mapping[str, Rule]] = {
     "jobs.submit": SUBMITS,
     "jobs.recent": READS,
@@ -80,3 +108,12 @@ def rule_of(endpoint: str | None) -> Rule | None:
     if endpoint is None or endpoint in OPEN:
         return None
     return RULES.get(endpoint, CLOSED)
+
+
+def is_shared(endpoint: str | None, *, with_keys: bool) -> bool:
+    """Whether scripts of other origins may read what a route answers.
+
+    Without keys any page that somebody looks at could list, read and submit jobs: so only files,
+    whose addresses nobody can guess.
+    """
+    return endpoint in FILES or (with_keys and endpoint in WITH_KEY)

@@ -14,6 +14,7 @@ from web_tier.access.rules import Kind
 
 OFF: Final = "off"
 _RATE: Final = r"^[1-9][0-9]{0,8}/(second|minute|hour|day)$"
+_NAME: Final = r"\[[0-9a-f:.]+\]|[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?"
 _USUAL_RATES: Final = {Kind.SUBMITS: "120/minute", Kind.READS: "1200/minute"}
 #: The day's is ten hours of one core, about half a dollar.
 _USUAL: Final = Quota(unfinished=100, job_seconds=600.0, day_seconds=36_000.0)
@@ -30,6 +31,8 @@ class AccessSettings(BaseSettings):
     host: str = "127.0.0.1"  #: loopback: whoever opens the service to others says so
     #: who is let in: everybody who can reach this machine's loopback, or whoever has a key
     access: Literal["open", "keys"] = Field("open", validate_default=True)
+    #: names by which it may be asked for, besides this machine's, with commas between them
+    hosts: str = ""
     proxies: int = Field(0, ge=0, le=8)  #: of ours in front, which say who calls and how
     #: of each client; while access is open, of each address
     submit_rate: str | None = None
@@ -52,12 +55,32 @@ class AccessSettings(BaseSettings):
             )
         return value
 
+    @field_validator("hosts")
+    @classmethod
+    def _are_names(cls, value: str) -> str:
+        wrong = [name for name in _names(value) if re.fullmatch(_NAME, name) is None]
+        if wrong:
+            raise ValueError(
+                f"{wrong[0]!r} is no name of a host; give names such as grid.example.org, without "
+                "scheme and port, with commas between them"
+            )
+        return value
+
     @field_validator("submit_rate", "read_rate")
     @classmethod
     def _is_rate(cls, value: str | None) -> str | None:
         if value not in (None, OFF) and re.fullmatch(_RATE, str(value)) is None:
             raise ValueError("a rate is such as 100/minute (second, minute, hour or day), or off")
         return value
+
+    @property
+    def names(self) -> frozenset[str] | None:
+        """The names by which the server may be asked for; None: by any.
+
+        Who needs a key is let in by it alone, unless the operator says more.
+        """
+        names = frozenset(_names(self.hosts))
+        return names if names or self.access == "open" else None
 
     @property
     def rates(self) -> dict[Kind, str]:
@@ -80,3 +103,7 @@ class AccessSettings(BaseSettings):
         if given is None:
             return usual if self.access == "keys" else None
         return None if given == OFF else given
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip().lower() for name in text.split(",") if name.strip()]

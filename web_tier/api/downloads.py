@@ -15,13 +15,6 @@ FEW_ATOMS: Final = 10_000  #: they fill a megabyte at most: no large download
 _PIECE: Final = 256 * 1024  #: bytes that a client must take within the time for a piece
 
 
-def open_to_all(response: Response) -> Response:
-    """Let pages of any origin read a response: viewers of molecules fetch files by their URL."""
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Access-Control-Expose-Headers"] = "Content-Disposition, ETag"
-    return response
-
-
 def in_pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
     """The same bytes, in pieces that each client can take within the time for one."""
     for part in parts:

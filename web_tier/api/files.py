@@ -10,7 +10,7 @@ from flask import Response, request
 
 from gridwell.domain.job import JobState
 from web_tier.api import docs
-from web_tier.api.downloads import FEW_ATOMS, download, in_pieces, open_to_all
+from web_tier.api.downloads import FEW_ATOMS, download, in_pieces
 from web_tier.api.negotiation import FORMS, chosen_form
 from web_tier.api.responses import NO_STORE, find_job, gone, no_such_job
 from web_tier.parts import here
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from web_tier.api.negotiation import Form
 
 routes = APIBlueprint("files", __name__)
-routes.after_request(open_to_all)
 
 
 @routes.get("/v1/jobs/<job_id>/atoms")

@@ -14,7 +14,7 @@ from gridwell import formats
 from gridwell.domain.job import JobState
 from gridwell.domain.messages import MAP_KIND
 from web_tier.api import docs
-from web_tier.api.downloads import FEW_ATOMS, download, in_pieces, open_to_all
+from web_tier.api.downloads import FEW_ATOMS, download, in_pieces
 from web_tier.api.responses import find_job, gone, no_such_job
 from web_tier.kept_map import MapGone
 from web_tier.parts import here
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 _FEW_POINTS: Final = 2**19  #: one slab
 
 routes = APIBlueprint("grids", __name__)
-routes.after_request(open_to_all)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from typing import Final
 
@@ -12,6 +13,7 @@ HEAD_SECONDS: Final = 10.0  #: from the first byte to the end of the header fiel
 BODY_SECONDS: Final = 10.0  #: for a body, and a second more for each `BODY_RATE` bytes of it
 BODY_RATE: Final = 256 * 1024
 LARGE_BODY: Final = 1 << 20  #: bytes; only a few larger ones are read together
+ASKED_BYTES: Final = 64 * 1024  #: of a body; the question costs about as much as receiving them
 IN_MEMORY_BYTES: Final = 64 * 1024  #: what is larger waits in a file
 
 
@@ -44,9 +46,23 @@ class Arrival:
         return self.size <= LARGE_BODY and not self.framing.in_pieces
 
     @property
+    def is_asked_about(self) -> bool:
+        """Whether its head is worth a question before its body is received."""
+        framing = self.framing
+        return framing.continues or framing.in_pieces or framing.announced > ASKED_BYTES
+
+    @property
     def deadline(self) -> float:
         """When the sender's time is over."""
         return self._deadline + (self.size / BODY_RATE if self.framing.in_body else 0.0)
+
+    def wait(self) -> None:
+        """Its sender has time until `go_on`, as we are the ones that something is waited for."""
+        self._deadline = math.inf
+
+    def go_on(self, now: float) -> None:
+        """The body may come: its time begins now."""
+        self._deadline = now + BODY_SECONDS
 
     def take(self, data: bytes, now: float) -> None:
         """Receive the next bytes."""

@@ -71,6 +71,11 @@ class Framing:
         """Whether the body comes in pieces, so that its size was not known before."""
         return self._chunks is not None
 
+    @property
+    def announced(self) -> int:
+        """Bytes of the body, where its size was known before."""
+        return self._left
+
     def take(self, data: bytes) -> None:
         """Follow the next bytes; those behind the request's end are passed over."""
         if self.whole or self.refusal is not None:

@@ -21,8 +21,10 @@ from gunicorn import util
 from gunicorn.http import errors, get_parser
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from web_tier.door.ahead import answer_to_head
 from web_tier.door.arrival import IN_MEMORY_BYTES, Arrival
 from web_tier.door.framing import Refusal
+from web_tier.door.wire import as_bytes
 from web_tier.gate import HELD
 from web_tier.parts import parts_of
 from web_tier.problems import problem_response, retry_after
@@ -73,6 +75,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         self._leaving: dict[TConn, float] = {}
         self._held = 0
         self._in_hand: dict[TConn, Arrival] = {}
+        self._asked: set[TConn] = set()
         self._swept_at = 0.0
         self._queued: deque[tuple[float, TConn, Arrival]] = deque()
         self._places: dict[TConn, Place] = {}
@@ -153,6 +156,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         """Serve a request; a client that does not read is given up."""
         conn.sock.settimeout(SEND_SECONDS)
         req.body = _Body(req.body)
+        req._expected_100_continue = False  # noqa: SLF001 - the door has said it
         HELD.set(self._places.get(conn))
         try:
             return super().handle_request(req, conn)
@@ -163,9 +167,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         """Answer a request that the parser refuses, or that broke, like every other one."""
         if isinstance(exc, errors.ParseException):
-            status = _STATUS.get(type(exc), HTTPStatus.BAD_REQUEST)
-            refusal = Refusal(status, "malformed_request", f"{exc}; send a request as of RFC 9112")
-            self.log.info("refused a request of %s: %s", addr, exc)
+            refusal = self._malformed(exc, addr)
         else:
             detail = "an unforeseen error; the service's log says more"
             refusal = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail)
@@ -173,6 +175,11 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         with contextlib.suppress(OSError):
             client.settimeout(SEND_SECONDS)
             client.sendall(_as_bytes(refusal))
+
+    def _malformed(self, error: Exception, address: Any) -> Refusal:
+        self.log.info("refused a request of %s: %s", address, error)
+        status = _STATUS.get(type(error), HTTPStatus.BAD_REQUEST)
+        return Refusal(status, "malformed_request", f"{error}; send a request as of RFC 9112")
 
     # --- receiving
 
@@ -211,13 +218,57 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             self._serve(conn, arrival)
         elif self._held > HELD_BYTES:
             self._refuse(self._slowest(), _NO_ROOM)
-        elif framing.in_body and not in_body and framing.continues:
+        elif framing.in_body and not in_body and arrival.is_asked_about:
+            self._ask(conn, arrival)
+
+    def _ask(self, conn: TConn, arrival: Arrival) -> None:
+        """Ask what the head says alone, in a thread, as a key may have to be looked up.
+
+        Meanwhile nothing is read: who has no key is not given room for its body.
+        """
+        if self._is_full(SPARE_THREADS):
+            self._refuse(conn, _FULL)
+            return
+        self.poller.unregister(conn.sock)
+        arrival.wait()
+        self._asked.add(conn)
+        head = bytes(arrival.framing.head)
+        said = self.tpool.submit(self._answer_to_head, conn, head)
+        said.add_done_callback(
+            lambda done: self.method_queue.defer(self._on_said, conn, arrival, done)
+        )
+
+    def _answer_to_head(self, conn: TConn, head: bytes) -> bytes | None:
+        try:
+            return answer_to_head(self.wsgi, head, conn, self.cfg)
+        except errors.ParseException as error:
+            return _as_bytes(self._malformed(error, conn.client))
+        except Exception:  # the loop must not end by it; the whole request will tell
+            self.log.exception("cannot tell by its head whether a request is refused")
+            return None
+
+    def _on_said(self, conn: TConn, arrival: Arrival, said: Future[bytes | None]) -> None:
+        self._asked.discard(conn)
+        if self._arrivals.get(conn) is not arrival:
+            return  # it was sent away meanwhile
+        answer = said.result()
+        if answer is not None:
+            self._unlist(conn)
+            self._send_away(conn, answer)
+            return
+        arrival.go_on(time.monotonic())
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._on_bytes, conn))
+        if arrival.framing.continues:
             with contextlib.suppress(OSError):
                 conn.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
+    def _is_full(self, spare: int) -> bool:
+        """Whether all threads are at work, but for some that are kept free."""
+        busy = len(self._in_hand) + len(self._asked)
+        return busy >= int(self.cfg.threads) - spare
+
     def _serve(self, conn: TConn, arrival: Arrival) -> None:
-        spare = 0 if arrival.framing.head.startswith(_HEALTH) else SPARE_THREADS
-        if len(self._in_hand) >= self.cfg.threads - spare:
+        if self._is_full(0 if arrival.framing.head.startswith(_HEALTH) else SPARE_THREADS):
             self._refuse(conn, _FULL)
             return
         if arrival.is_small and arrival.framing.head.startswith(_SUBMIT):
@@ -261,10 +312,13 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         self._answer(conn, refusal)
 
     def _answer(self, conn: TConn, refusal: Refusal) -> None:
-        """Answer without a thread; the words fit into any socket's buffer."""
         self._refused(refusal.code)
+        self._send_away(conn, _as_bytes(refusal))
+
+    def _send_away(self, conn: TConn, answer: bytes) -> None:
+        """Answer without a thread; the words fit into any socket's buffer."""
         with contextlib.suppress(OSError):
-            conn.sock.send(_as_bytes(refusal))
+            conn.sock.send(answer)
         self._leave(conn, REFUSED_SECONDS)
 
     def _leave(self, conn: TConn, seconds: float) -> None:
@@ -356,8 +410,7 @@ def _as_bytes(refusal: Refusal) -> bytes:
 
 @lru_cache(maxsize=64)  # who sends many away must not spend much on it
 def _made(refusal: Refusal, retry: str) -> bytes:
-    headers = {"Connection": "close"} | ({"Retry-After": retry} if retry else {})
-    response = problem_response(refusal.status, refusal.detail, code=refusal.code, headers=headers)
-    fields = "".join(f"{name}: {value}\r\n" for name, value in response.headers)
-    head = f"HTTP/1.1 {response.status}\r\n{fields}\r\n"
-    return head.encode("latin-1") + response.get_data()
+    headers = {"Retry-After": retry} if retry else None
+    return as_bytes(
+        problem_response(refusal.status, refusal.detail, code=refusal.code, headers=headers)
+    )
