@@ -40,7 +40,7 @@ from web_tier.answers import (
 )
 from web_tier.dispatch import resend_seconds, send_chunks
 from web_tier.fresh import ended_job, fresh_job, is_true, refuse_long_series
-from web_tier.kept_map import map_values
+from web_tier.kept_map import SLAB_POINTS, map_values
 from web_tier.record import record
 
 if TYPE_CHECKING:
@@ -194,9 +194,9 @@ class Service:
         """The record of a done job as JSON text, or None if its object has expired."""
         return self.store.get(record_object(job.id, job.attempt))
 
-    def map(self, job: Job) -> Iterator[NDArray[np.float64]]:
+    def map(self, job: Job, *, most_points: int = SLAB_POINTS) -> Iterator[NDArray[np.float64]]:
         """The map that a done job kept: see `web_tier.kept_map.map_values`."""
-        return map_values(self.store, job)
+        return map_values(self.store, job, most_points=most_points)
 
     def _remembered(self, job: Job) -> Job:
         """The same job; if it has ended the cache knows it from now on."""

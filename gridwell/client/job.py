@@ -186,7 +186,9 @@ class Job:
             return GridMap.load(path)
 
     def download(self, name: str, path: str | os.PathLike[str]) -> Path:
-        """Store a file of the job: `atoms`, `record`, `grid.dx`, `grid.cube` or `grid.npz`.
+        """Store a file of the job: `atoms`, `record`, `points.csv`, `ions.pdb` or `grid.dx`.
+
+        Or `grid.cube` or `grid.npz`.
 
         The file is there once it is whole, and not before.
 

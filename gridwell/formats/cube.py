@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from gridwell.domain.errors import Fault, InvalidJob
 from gridwell.formats.slabs import pieces, without_gaps
@@ -11,7 +14,6 @@ from gridwell.formats.titles import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from gridwell.domain.atoms import Atoms
@@ -23,7 +25,11 @@ _PER_LINE: Final = 6
 _PIECE: Final = 30_000  #: values per piece of bytes, at least
 _ELEMENT: Final = 0  #: a point charge: a problem does not know which atoms it holds
 _ATOMS: Final = 10_000  #: per piece of bytes
-_MOVED: Final = 0.1  #: of a spacing: so far may rounding move the last point
+_ATOM: Final = 54  #: characters of an atom's line, where no number needs more than eleven
+_FIXED: Final = 999.0  #: such are those below this
+_VALUE: Final = 13  #: characters of a value with the blank before it
+_LEAST_FIXED: Final = -9e99  #: one whose exponent has three digits has one more
+_MOVED: Final = 0.1  #: of a spacing = 0.1  #: of a spacing: so far may rounding move the last point
 
 
 def cube(
@@ -52,12 +58,8 @@ def cube(
     """
     _check(grid)
     yield _head(grid, atoms, title).encode()
-    table = atoms.rows()
-    for start in range(0, atoms.count, _ATOMS):
-        yield "".join(
-            f"{_ELEMENT:5d} {e:11.6f}{_lengths((x, y, z))}\n"
-            for x, y, z, e in table[start : start + _ATOMS].tolist()
-        ).encode()
+    for lines in _atom_lines(atoms):
+        yield lines.encode()
     per_row = grid.shape[2]
     for block in pieces(grid, values, per_row * max(1, _PIECE // per_row)):
         # The blank keeps values apart whose exponents have three digits.
@@ -67,6 +69,48 @@ def cube(
             for row in range(0, len(numbers), per_row)
             for k in range(row, row + per_row, _PER_LINE)
         ).encode()
+
+
+def cube_length(grid: Grid, atoms: Atoms, *, least: float, title: str = "") -> int | None:
+    """Bytes of the file that `cube` writes; None: the values' widths cannot be told.
+
+    All values are as wide but for negative ones whose exponent has three digits.  `least` tells of
+    the large ones.  Small ones are no potentials: within `gridwell.domain.limits` a term is 1e-44
+    at least, and what sums of such float64 differ by is 1e-60, or nothing.
+
+    Args:
+        grid: as `cube`.
+        atoms: as `cube`.
+        least: no value is less.
+        title: as `cube`.
+
+    Raises:
+        InvalidJob: as `cube`.
+    """
+    _check(grid)
+    if not least > _LEAST_FIXED:
+        return None
+    nx, ny, nz = grid.shape
+    row = nz * _VALUE + math.ceil(nz / _PER_LINE)
+    return len(_head(grid, atoms, title)) + _atoms_length(atoms) + nx * ny * row
+
+
+def _atoms_length(atoms: Atoms) -> int:
+    table = atoms.rows()
+    widest = max(np.abs(table[:, :3]).max() / BOHR, np.abs(table[:, 3]).max()) if len(table) else 0
+    if widest < _FIXED:
+        return atoms.count * _ATOM
+    return sum(map(len, _atom_lines(atoms)))
+
+
+def _atom_lines(atoms: Atoms) -> Iterator[str]:
+    """Their lines, many at once."""
+    table = atoms.rows()
+    for start in range(0, atoms.count, _ATOMS):
+        yield "".join(
+            f"{_ELEMENT:5d} {e:11.6f}{_lengths((x, y, z))}\n"
+            for x, y, z, e in table[start : start + _ATOMS].tolist()
+        )
 
 
 def _head(grid: Grid, atoms: Atoms, title: str) -> str:

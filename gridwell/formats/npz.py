@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 
 _BYTES: Final = 8  #: of a float64
 _PIECE: Final = 1 << 17  #: values per piece of bytes
+#: Bytes of a zip archive's parts, and what they have more where a number needs eight bytes.
+_LOCAL: Final = 30
+_WIDE_EXTRA: Final = 20
+_DESCRIPTOR: Final = 16
+_WIDE_DESCRIPTOR: Final = 24
+_CENTRAL: Final = 46
+_EXTRA: Final = 4
+_END: Final = 22
+_WIDE_END: Final = 56 + 20
+_GROWTH: Final = 1.05  #: zipfile's
 _LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)  #: no time of day: equal maps give equal files
 
 
@@ -38,16 +48,36 @@ def npz(grid: Grid, values: Iterable[NDArray[np.float64]]) -> Iterator[bytes]:
     """
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
-        for name, vector in (("origin", grid.origin), ("spacing", grid.spacing)):
-            with archive.open(_member(name, (3,)), "w") as member:
+        origin, spacing, potential = _members(grid)
+        for info, vector in ((origin, grid.origin), (spacing, grid.spacing)):
+            with archive.open(info, "w") as member:
                 member.write(float64_header((3,)) + np.array(vector, dtype="<f8").tobytes())
-        with archive.open(_member("potential", grid.shape), "w") as member:
+        with archive.open(potential, "w") as member:
             member.write(float64_header(grid.shape))
             yield sink.taken()
             for piece in pieces(grid, values, _PIECE):
                 member.write(np.where(np.isfinite(piece), piece, np.nan).astype("<f8").tobytes())
                 yield sink.taken()
     yield sink.taken()
+
+
+def npz_length(grid: Grid) -> int:
+    """Bytes of the file that `npz` writes: they do not depend on the values.
+
+    Laid out as PKWARE's APPNOTE 4.3 says, by the rules of Python's zipfile for what is large.
+    """
+    length, directory = 0, 0
+    for info in _members(grid):
+        large, offset = info.file_size > zipfile.ZIP64_LIMIT, length
+        # Told larger than it is, as what is compressed may grow.
+        wide = info.file_size * _GROWTH > zipfile.ZIP64_LIMIT
+        name = len(info.filename)
+        length += _LOCAL + name + (_WIDE_EXTRA if wide else 0)
+        length += info.file_size + (_WIDE_DESCRIPTOR if wide else _DESCRIPTOR)
+        wides = (2 if large else 0) + (offset > zipfile.ZIP64_LIMIT)
+        directory += _CENTRAL + name + (_EXTRA + _BYTES * wides if wides else 0)
+    end = _END + (_WIDE_END if max(length, directory) > zipfile.ZIP64_LIMIT else 0)
+    return length + directory + end
 
 
 class _Sink(io.RawIOBase):
@@ -67,6 +97,10 @@ class _Sink(io.RawIOBase):
         """What was written since the last time."""
         pieces, self._pieces = self._pieces, []
         return b"".join(pieces)
+
+
+def _members(grid: Grid) -> tuple[zipfile.ZipInfo, zipfile.ZipInfo, zipfile.ZipInfo]:
+    return _member("origin", (3,)), _member("spacing", (3,)), _member("potential", grid.shape)
 
 
 def _member(name: str, shape: tuple[int, ...]) -> zipfile.ZipInfo:

@@ -18,7 +18,16 @@ from hypothesis.extra.numpy import arrays
 from gridwell.domain.atoms import Atoms
 from gridwell.domain.errors import InvalidJob
 from gridwell.domain.grid import Grid
-from gridwell.formats import WrongCount, cube, dx, npz, points_csv
+from gridwell.formats import (
+    WrongCount,
+    cube,
+    cube_length,
+    dx,
+    map_csv,
+    npz,
+    npz_length,
+    points_csv,
+)
 from gridwell.formats.cube import BOHR
 from gridwell.formats.slabs import pieces
 from tests.domain.strategies import grids
@@ -167,9 +176,66 @@ def test_an_npz_file_keeps_every_bit_and_needs_no_pickle(
     assert data == b"".join(npz(grid, [values])), "the slabs leave no trace"
 
 
+@settings(max_examples=60)
+@given(maps(), st.sampled_from([50, 150, 250, 600, 1000, 10_000, zipfile.ZIP64_LIMIT]))
+def test_the_length_of_an_npz_file_is_known_before_it_is_written(
+    drawn: tuple[Grid, NDArray[np.float64]], limit: int
+) -> None:
+    grid, values = drawn
+    with pytest.MonkeyPatch.context() as patch:
+        # Beyond it zipfile writes numbers of eight bytes: of a real one that were two gigabytes.
+        patch.setattr(zipfile, "ZIP64_LIMIT", limit)
+
+        assert npz_length(grid) == len(b"".join(npz(grid, [values])))
+
+
+coordinates = st.floats(-1e9, 1e9) | st.floats(-20, 20) | st.sampled_from([1000, -99.9999999, 1e-9])
+energies = st.sampled_from([0.0, 1e30, -1e30, 999.9999996, -999.9999996, -100.0]) | st.floats(-9, 9)
+
+
+@settings(max_examples=100)
+@given(
+    maps(),
+    st.lists(st.tuples(coordinates, coordinates, coordinates, energies), min_size=1, max_size=5),
+    st.text(max_size=90),
+)
+def test_the_length_of_a_cube_file_is_known_before_it_is_written_or_not_told(
+    drawn: tuple[Grid, NDArray[np.float64]],
+    rows: list[tuple[float, float, float, float]],
+    title: str,
+) -> None:
+    grid, values = drawn
+    values = np.where(np.abs(values) < 1e-60, 0.0, values)  # no potential is, but none
+    atoms = Atoms.from_rows([[x, y, z, 0.0 if abs(e) < 1e-30 else e] for x, y, z, e in rows])
+    least = min(np.nan_to_num(values, nan=0.0).min(), 0.0)
+    try:
+        length = cube_length(grid, atoms, least=least, title=title)
+    except InvalidJob:
+        with pytest.raises(InvalidJob):
+            next(cube(grid, atoms, [values], title=title))
+        return
+
+    assert (length is None) == (least <= -9e99)
+    if length is not None:
+        assert length == len(b"".join(cube(grid, atoms, [values], title=title)))
+
+
+@settings(max_examples=60)
+@given(maps(), st.integers(1, 40))
+def test_a_csv_file_of_a_map_has_each_point_as_a_list_of_points_has_it(
+    drawn: tuple[Grid, NDArray[np.float64]], length: int
+) -> None:
+    grid, values = drawn
+
+    written = b"".join(map_csv(grid, cut(values, length)))
+
+    assert written == b"".join(points_csv(grid, enumerate(values.reshape(-1).tolist())))
+
+
 WRITERS: list[Callable[[Grid, Slabs], Iterator[bytes]]] = [
     dx,
     npz,
+    map_csv,
     lambda grid, values: cube(grid, ATOM, values),
 ]
 

@@ -141,6 +141,23 @@ def test_the_description_is_valid_openapi_3_1() -> None:
     assert spec["openapi"] == "3.1.0"
 
 
+def test_the_description_tells_of_etags_where_answers_have_one() -> None:
+    paths = description()["paths"]
+
+    conditional = {
+        path
+        for path, methods in paths.items()
+        if "304" in methods.get("get", {}).get("responses", {})
+    }
+    assert conditional == {
+        path for path in paths if path.startswith("/v1/") and not path.endswith("/events")
+    }
+    for path in conditional:
+        reading = paths[path]["get"]
+        assert "If-None-Match" in {one["name"] for one in reading["parameters"]}
+        assert all("ETag" in reading["responses"][each]["headers"] for each in ("200", "304"))
+
+
 def test_the_description_names_every_route_that_is_no_page() -> None:
     rules = {rule.rule for rule in Site().app.url_map.iter_rules()}
     of_the_process = {"/healthz", "/metrics", "/readyz"}

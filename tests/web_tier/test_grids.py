@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import math
 import re
@@ -16,6 +17,7 @@ import pytest
 import requests
 from ase.io.cube import read_cube
 
+from gridwell.domain.errors import GridwellError
 from gridwell.domain.grid import Grid
 from gridwell.domain.job import JobState
 from gridwell.domain.messages import MAP_KIND
@@ -28,6 +30,7 @@ from tests.oracle import true_map
 from tests.web_tier.http import SMALL, Site, a_service, narrow_gates
 from tests.web_tier.world import Fuse, World
 from web_tier.answers import encode_final, final_key
+from web_tier.api.downloads import exactly
 from web_tier.api.reading import read_fields
 from web_tier.kept_map import MapGone, map_values
 
@@ -142,6 +145,107 @@ def test_a_job_says_where_its_map_is_once_it_is_done(site: Site) -> None:
     assert "grid.dx" not in site.client.get(f"/jobs/{other.id}").text
 
 
+# --- its length, and looking without reading
+
+
+@pytest.mark.parametrize("form", ["cube", "npz"])
+def test_a_download_tells_its_length_where_numbers_have_one_width(site: Site, form: str) -> None:
+    job = done(site)
+
+    response = site.client.get(path(job, form), buffered=False)
+
+    assert int(response.headers["Content-Length"]) == len(response.data)
+
+
+def test_a_download_of_dx_cannot_tell_its_length(site: Site) -> None:
+    response = site.client.get(path(done(site), "dx"), buffered=False)
+
+    assert "Content-Length" not in response.headers
+    response.close()
+
+
+@pytest.mark.parametrize("form", ["grid.dx", "grid.cube", "grid.npz", "points.csv"])
+def test_who_asks_for_the_head_hears_what_a_download_says_and_reads_one_row(
+    site: Site, form: str
+) -> None:
+    job = done(site)
+    place = f"/v1/jobs/{job.id}/{form}"
+    with site.client.get(place, buffered=False) as whole:
+        expected = dict(whole.headers)
+    read: list[int] = []
+    stored = site.world.store.get_range
+
+    def look(key: str, start: int, length: int) -> bytes | None:
+        read.append(length)
+        return stored(key, start, length)
+
+    site.world.store.get_range = look  # type: ignore[method-assign]
+
+    head = site.client.head(place)
+
+    assert head.data == b""
+    assert {name: value for name, value in head.headers if name != "X-Request-ID"} == {
+        name: value for name, value in expected.items() if name != "X-Request-ID"
+    }
+    assert sum(read) == 7 * 8 + 2 * 128  # a row, and the heads of the two chunks that it cuts
+
+
+def test_the_head_of_a_large_map_takes_no_place_and_next_to_no_reads() -> None:
+    site = Site(gates=narrow_gates())
+    job = a_large_map((128, 128, 64), 4)
+    offer(site, job)
+    with site.client.get(path(job, "npz"), buffered=False):
+        head = site.client.head(path(job, "npz"))
+
+    assert head.status_code == 200
+    assert int(head.headers["Content-Length"]) > 8 * 2**20
+
+
+def test_a_part_of_a_file_is_not_to_be_had_and_the_whole_comes_instead(site: Site) -> None:
+    job = done(site)
+
+    response = site.client.get(path(job, "npz"), headers={"Range": "bytes=5-9"})
+
+    assert (response.status_code, response.headers["Accept-Ranges"]) == (200, "none")
+    assert len(response.data) > 5
+
+
+def test_a_file_of_another_length_than_was_told_is_never_whole() -> None:
+    for parts in ([b"ab"], [b"abc", b"d"], []):
+        with pytest.raises(GridwellError, match="promised"):
+            list(exactly(parts, 3))
+    assert list(exactly([b"ab", b"c"], 3)) == [b"ab", b"c"]
+
+
+# --- every point as CSV
+
+
+def test_points_of_a_job_that_kept_its_map_are_all_of_the_grids(site: Site) -> None:
+    job = done(site)
+
+    response = site.client.get(f"/v1/jobs/{job.id}/points.csv")
+
+    rows = list(csv.DictReader(io.StringIO(response.text)))
+    assert response.mimetype == "text/csv"
+    assert f'"{job.id[:8]}-points.csv"' in response.headers["Content-Disposition"]
+    assert len(rows) == job.grid.points
+    values = [float(row["potential"] or "nan") for row in rows]
+    assert np.array_equal(values, values_of(site, job).reshape(-1), equal_nan=True)
+    places = [tuple(float(row[axis]) for axis in "xyz") for row in rows]
+    assert places == [job.grid.point(index) for index in range(job.grid.points)]
+    assert "Map (.csv)" in site.client.get(f"/jobs/{job.id}").text
+
+
+def test_an_unfinished_job_has_no_points_of_its_map_yet(site: Site) -> None:
+    job = site.stored(site.post(BODY))
+
+    response = site.client.get(f"/v1/jobs/{job.id}/points.csv")
+
+    assert response.status_code == 409
+    assert response.json is not None
+    assert response.json["code"] == "not_done"
+
+
 # --- what is not there
 
 
@@ -173,13 +277,21 @@ def test_no_job_no_map(site: Site) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_map_or_problem_that_expired_is_gone(site: Site, form: str) -> None:
+def test_a_map_that_expired_is_gone(site: Site, form: str) -> None:
     job = done(site)
     site.world.store.objects.pop(map_object(job.id, job.attempt, 0))
     assert code(site, job, form) == (410, "gone")
+    assert site.client.head(path(job, form)).status_code == 410
 
+
+def test_only_the_file_that_holds_the_atoms_needs_them(site: Site) -> None:
+    job = done(site)
     site.world.store.objects.pop(problem_object(job.problem))
-    assert code(site, job, form) == (410, "gone")
+
+    assert code(site, job, "cube") == (410, "gone")
+    assert site.client.head(path(job, "cube")).status_code == 410
+    for form in ("dx", "npz"):
+        assert site.client.get(path(job, form)).status_code == 200
 
 
 def test_a_grid_too_fine_for_a_cube_is_told_so(site: Site) -> None:
@@ -187,6 +299,7 @@ def test_a_grid_too_fine_for_a_cube_is_told_so(site: Site) -> None:
     job = site.done(BODY | {"grid": grid})
 
     assert code(site, job, "cube") == (422, "invalid_job")
+    assert site.client.head(path(job, "cube")).status_code == 422
     assert site.client.get(path(job, "npz")).status_code == 200
 
 
@@ -285,13 +398,16 @@ def test_a_map_of_any_shape_is_read_in_little_memory_and_few_requests(
     assert store.reads <= 32 * math.prod(shape) // 2**19
 
 
-@pytest.mark.parametrize(("form", "points"), [("npz", 2**23), ("dx", 2**19 + 2**17)])
+@pytest.mark.parametrize(
+    ("form", "points"), [("npz", 2**23), ("dx", 2**19 + 2**17), ("csv", 2**19 + 2**17)]
+)
 def test_a_download_takes_little_memory_however_large_the_map(form: str, points: int) -> None:
     site = Site()
     job = a_large_map((128, 128, points // 128**2), 32)
     offer(site, job)
 
-    response = site.client.get(path(job, form), buffered=False)
+    place = f"/v1/jobs/{job.id}/points.csv" if form == "csv" else path(job, form)
+    response = site.client.get(place, buffered=False)
 
     assert response.status_code == 200
     assert peak(iter(response.iter_encoded())) < 24

@@ -66,6 +66,18 @@ def problem(description: str) -> dict[str, Any]:
     return {"description": description, "content": {"application/problem+json": {"schema": schema}}}
 
 
+_ETAG: Final[dict[str, Any]] = {
+    "ETag": {
+        "required": True,
+        "schema": {"type": "string"},
+        "description": "names these bytes, for If-None-Match",
+    }
+}
+#: Of what a client may have already; `complete` adds the header of the request.
+_KNOWN: Final[dict[int, Any]] = {
+    304: {"description": "It is the one of If-None-Match.", "headers": _ETAG},
+    412: problem("It is not the one of If-Match."),
+}
 _NO_JOB: Final = problem("There is no such job, or it has expired.")
 _BUSY: Final = problem("Try again after the seconds of Retry-After: no request is lost by it.") | {
     "headers": {
@@ -92,6 +104,7 @@ LIST: Final[dict[str, Any]] = {
     "summary": "List recent jobs",
     "tags": ["Jobs"],
     "responses": {
+        **_KNOWN,
         200: _json(JobPage, "A page of jobs, the newest first."),
         422: problem("The limit or the cursor cannot be used."),
         503: _BUSY,
@@ -100,7 +113,9 @@ LIST: Final[dict[str, Any]] = {
 READ: Final[dict[str, Any]] = {
     "summary": "Read a job",
     "tags": ["Jobs"],
-    "responses": {200: _json(JobShown, "The job."), 404: _NO_JOB, 503: _BUSY},
+    "description": "A done one may be kept for an hour. With `Prefer: wait` and If-None-Match the "
+    "wait comes first: 304 says that the job is still as it was.",
+    "responses": {**_KNOWN, 200: _json(JobShown, "The job."), 404: _NO_JOB, 503: _BUSY},
 }
 _EVENT: Final[dict[str, Any]] = {
     "type": "object",
@@ -141,8 +156,9 @@ CANCEL: Final[dict[str, Any]] = {
 ATOMS: Final[dict[str, Any]] = {
     "summary": "Read a job's atoms",
     "tags": ["Jobs"],
-    "description": "They never change, so they may be cached for ever.",
+    "description": "They never change, so a client may keep them for ever.",
     "responses": {
+        **_KNOWN,
         200: {
             "description": "The atoms.",
             "content": {
@@ -152,7 +168,6 @@ ATOMS: Final[dict[str, Any]] = {
                 "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
             },
         },
-        304: {"description": "They are the ones of If-None-Match."},
         404: _NO_JOB,
         406: problem("Atoms do not come in a form that Accept allows."),
         410: problem("They are no longer kept."),
@@ -164,6 +179,7 @@ RECORD: Final[dict[str, Any]] = {
     "tags": ["Jobs"],
     "description": "Grid, atoms and result, by which anybody can check the answer.",
     "responses": {
+        **_KNOWN,
         200: {
             "description": "The record.",
             "content": {"application/json": {"schema": {"type": "object"}}},
@@ -181,6 +197,7 @@ RESULT: Final[dict[str, Any]] = {
     "Those that the job did not look for are looked for by another job, which this request submits "
     "or joins; a key then has to allow `submit`.",
     "responses": {
+        **_KNOWN,
         200: _json(PointsShown, "The points."),
         202: _json(JobShown, "Another job looks for them; ask again, or follow Location."),
         404: _NO_JOB,
@@ -193,13 +210,18 @@ RESULT: Final[dict[str, Any]] = {
 POINTS_CSV: Final[dict[str, Any]] = {
     "summary": "Read the points as CSV",
     "tags": ["Jobs"],
+    "description": "Those that the job found; of a job that was submitted with `keep_grid`, all of "
+    "the grid's, written while they are read, in C order. A point without a value has an empty "
+    "last field.",
     "responses": {
+        **_KNOWN,
         200: {
             "description": "The points, with every bit, to store.",
             "content": {"text/csv": {"schema": {"type": "string"}}},
         },
         404: _NO_JOB,
         409: problem("The job is not done."),
+        410: problem("The map is no longer kept."),
         503: _BUSY,
     },
 }
@@ -208,6 +230,7 @@ IONS_PDB: Final[dict[str, Any]] = {
     "tags": ["Jobs"],
     "description": "HETATM records, NA or CL; coordinates have the three decimals of the format.",
     "responses": {
+        **_KNOWN,
         200: {
             "description": "The ions, to store.",
             "content": {"chemical/x-pdb": {"schema": {"type": "string"}}},
@@ -231,13 +254,14 @@ def grid(name: str, content_type: str) -> dict[str, Any]:
         "summary": f"Read a job's map as {name}",
         "tags": ["Jobs"],
         "description": "The potential of every point, in C order, of a job that was submitted "
-        "with `keep_grid`. A file that cannot be sent whole ends with a broken connection.",
+        "with `keep_grid`. A file that cannot be sent whole ends with a broken connection. "
+        "NPZ and cube tell their length beforehand, OpenDX cannot; parts are not to be had.",
         "responses": {
+            **_KNOWN,
             200: {
                 "description": "The file.",
                 "content": {content_type: {"schema": {"type": "string", "format": "binary"}}},
             },
-            304: {"description": "It is the one of If-None-Match."},
             404: _NO_JOB,
             409: problem("The job keeps no map, or is not done."),
             410: problem("The map is no longer kept."),
@@ -250,7 +274,7 @@ def grid(name: str, content_type: str) -> dict[str, Any]:
 FLEET: Final[dict[str, Any]] = {
     "summary": "Look at the fleet",
     "tags": ["Fleet"],
-    "responses": {200: _json(FleetShown, "The fleet."), 503: _BUSY},
+    "responses": {**_KNOWN, 200: _json(FleetShown, "The fleet."), 503: _BUSY},
 }
 HEALTH: Final[dict[str, Any]] = {
     "summary": "Ask whether this process answers",
@@ -277,6 +301,12 @@ METRICS: Final[dict[str, Any]] = {
     },
 }
 
+_IF_NONE_MATCH: Final[dict[str, Any]] = {
+    "name": "If-None-Match",
+    "in": "header",
+    "schema": {"type": "string", "examples": ['"0123456789abcdef"']},
+    "description": "the ETag that the client has: the answer is 304 if it would be the same",
+}
 _PREFER: Final[dict[str, Any]] = {
     "name": "Prefer",
     "in": "header",
@@ -349,4 +379,9 @@ def complete(spec: dict[str, Any]) -> dict[str, Any]:
         [_PREFER, *_SERIES]
     )
     paths["/v1/jobs"]["get"].setdefault("parameters", []).extend(_PAGING)
+    for path in paths.values():
+        reading = path.get("get", {})
+        if "304" in reading.get("responses", {}):
+            reading.setdefault("parameters", []).append(_IF_NONE_MATCH)
+            reading["responses"]["200"]["headers"] = _ETAG
     return spec

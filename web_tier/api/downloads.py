@@ -1,9 +1,10 @@
-"""What all downloads share: their pieces, their places, and who may read them."""
+"""What all downloads share: their pieces and their places."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from gridwell.domain.errors import GridwellError
 from web_tier.parts import here
 
 if TYPE_CHECKING:
@@ -20,6 +21,23 @@ def in_pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
     for part in parts:
         for at in range(0, len(part), _PIECE):
             yield part[at : at + _PIECE]
+
+
+def exactly(parts: Iterable[bytes], length: int) -> Iterator[bytes]:
+    """The same bytes, if they are as many as was promised.
+
+    Raises:
+        GridwellError: as soon as they are more, or at the end if they are fewer: the connection
+            then breaks, where a server would cut the file, and let it look whole.
+    """
+    sent = 0
+    for part in parts:
+        sent += len(part)
+        if sent > length:
+            break
+        yield part
+    if sent != length:
+        raise GridwellError(f"{sent} bytes or more were written where {length} were promised")
 
 
 def download(make: Callable[[], Response], *, large: bool) -> Response:

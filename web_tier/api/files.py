@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -10,13 +11,14 @@ from flask import Response, request
 
 from gridwell.domain.job import JobState
 from web_tier.api import docs
+from web_tier.api.conditional import kept, unless_known
 from web_tier.api.downloads import FEW_ATOMS, download, in_pieces
 from web_tier.api.negotiation import FORMS, chosen_form
-from web_tier.api.responses import NO_STORE, find_job, gone, no_such_job
+from web_tier.api.responses import find_job, gone, no_such_job
 from web_tier.parts import here
 from web_tier.problems import problem_response
 
-#: By the client itself: a cache that many share must not give one client's atoms to another.
+#: By the client itself; see `web_tier.api.conditional`.
 _FOR_EVER: Final = "private, max-age=31536000, immutable"
 
 if TYPE_CHECKING:
@@ -44,11 +46,13 @@ def atoms(job_id: str) -> Response:
     if job is None:
         return no_such_job(job_id)
     # Each form has bytes of its own, so an ETag of its own.
-    etag = f"{job.problem}.{form.suffix}"
-    headers = {"Cache-Control": _FOR_EVER, "Vary": "Accept", "ETag": f'"{etag}"'}
-    if request.if_none_match.contains_weak(etag):
-        return Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return download(lambda: _atoms(job, form, headers), large=job.atom_count > FEW_ATOMS)
+    return unless_known(
+        f"{job.problem}.{form.suffix}",
+        {"Cache-Control": _FOR_EVER, "Vary": "Accept"},
+        lambda headers: download(
+            partial(_atoms, job, form, headers), large=job.atom_count > FEW_ATOMS
+        ),
+    )
 
 
 @routes.get("/v1/jobs/<job_id>/record")
@@ -64,7 +68,11 @@ def record(job_id: str) -> Response:
             f"job {job_id} is {job.state}; only a done job has a record",
             code="not_done",
         )
-    return download(lambda: _record(job), large=job.atom_count > FEW_ATOMS)
+    return unless_known(
+        f"{job.attempt}.record",
+        {"Cache-Control": kept(job, here().clock.now())},
+        lambda headers: download(partial(_record, job, headers), large=job.atom_count > FEW_ATOMS),
+    )
 
 
 def _atoms(job: Job, form: Form, headers: Mapping[str, str]) -> Response:
@@ -75,9 +83,9 @@ def _atoms(job: Job, form: Form, headers: Mapping[str, str]) -> Response:
     return Response(pieces, headers=headers, content_type=form.content_type)
 
 
-def _record(job: Job) -> Response:
+def _record(job: Job, headers: Mapping[str, str]) -> Response:
     data = here().service.record(job)
     if data is None:
         return gone("this record is")
-    headers = {**NO_STORE, "Content-Length": str(len(data))}
+    headers = {**headers, "Content-Length": str(len(data))}
     return Response(in_pieces([data]), headers=headers, content_type="application/json")

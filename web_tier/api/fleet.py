@@ -9,6 +9,7 @@ from flask import Response
 
 import gridwell
 from web_tier.api import docs
+from web_tier.api.conditional import ASK_AGAIN, tagged
 from web_tier.api.models import Health, Readiness
 from web_tier.api.responses import NO_STORE, json_response
 from web_tier.api.showing import show_fleet
@@ -25,9 +26,8 @@ def fleet() -> Response:
     """The fleet as the autoscaler last wrote it."""
     parts = here()
     view = parts.fleet.view()
-    return json_response(
-        show_fleet(view, parts.clock.now(), dollars_per_hour=parts.dollars_per_hour)
-    )
+    shown = show_fleet(view, parts.clock.now(), dollars_per_hour=parts.dollars_per_hour)
+    return tagged(json_response(shown), ASK_AGAIN)
 
 
 @routes.get("/readyz")

@@ -14,6 +14,7 @@ from gridwell.domain import limits
 from gridwell.domain.errors import Fault, InvalidJob
 from gridwell.domain.job import JobState
 from web_tier.api import docs
+from web_tier.api.conditional import ASK_AGAIN, kept, tagged
 from web_tier.api.models import JobPage
 from web_tier.api.negotiation import wait_seconds
 from web_tier.api.reading import read_job
@@ -66,7 +67,8 @@ def submit() -> Response:
 def recent() -> Response:
     """A page of jobs."""
     page = here().service.recent(limit=_limit(), cursor=request.args.get("cursor") or None)
-    return json_response(JobPage(jobs=[show_job(job) for job in page.jobs], cursor=page.cursor))
+    shown = JobPage(jobs=[show_job(job) for job in page.jobs], cursor=page.cursor)
+    return tagged(json_response(shown), ASK_AGAIN)
 
 
 @routes.get("/v1/jobs/<job_id>")
@@ -79,7 +81,9 @@ def read(job_id: str) -> Response:
     job, headers = awaited(found)
     if not job.state.terminal:
         headers["Retry-After"] = POLL_SECONDS
-    return json_response(show_job(job), HTTPStatus.OK, headers)
+    # After the wait: the client is told of what it did not have by then.
+    response = json_response(show_job(job), HTTPStatus.OK, headers)
+    return tagged(response, kept(job, here().clock.now()))
 
 
 @routes.delete("/v1/jobs/<job_id>")

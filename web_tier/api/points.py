@@ -14,15 +14,18 @@ from flask import Response, request
 from gridwell.domain import limits
 from gridwell.domain.errors import Fault, InvalidJob
 from gridwell.domain.job import JobState
+from gridwell.domain.messages import MAP_KIND
 from gridwell.domain.series import Series
 from gridwell.formats import Ion, ions_pdb, points_csv
 from web_tier.access.guard import demand
 from web_tier.access.refusals import Refused
 from web_tier.access.rules import SUBMITS
 from web_tier.api import docs
+from web_tier.api.conditional import kept, tagged
 from web_tier.api.jobs import POLL_SECONDS, awaited
+from web_tier.api.map_files import CSV, map_file
 from web_tier.api.models import PointsShown
-from web_tier.api.responses import NO_STORE, find_job, gone, json_response, no_such_job
+from web_tier.api.responses import find_job, gone, json_response, no_such_job
 from web_tier.api.showing import show_job, show_points
 from web_tier.parts import here
 from web_tier.problems import problem_response
@@ -76,10 +79,12 @@ def _looked_for(job: Job, wanted: Series) -> Response:
 @routes.get("/v1/jobs/<job_id>/points.csv")
 @routes.doc(**docs.POINTS_CSV)
 def points_file(job_id: str) -> Response:
-    """The points with every bit, as CSV."""
+    """The points with every bit, as CSV; of a job that kept its map, all of the grid's."""
     job = find_job(job_id)
     if job is None:
         return no_such_job(job_id)
+    if job.kind == MAP_KIND:
+        return map_file(job, CSV)
     if job.state is not JobState.DONE:
         return _not_done(job, "points")
     series = job.series or Series(1)
@@ -160,7 +165,8 @@ def _derived(job: Job, wanted: Series) -> Job | None:
 
 def _points(job: Job, count: int, headers: dict[str, str] | None = None) -> Response:
     shown = PointsShown(job=job.id, wanted=count, points=show_points(job)[:count])
-    return json_response(shown, HTTPStatus.OK, headers)
+    response = json_response(shown, HTTPStatus.OK, headers)
+    return tagged(response, kept(job, here().clock.now()))
 
 
 def _not_done(job: Job, what: str) -> Response:
@@ -172,5 +178,6 @@ def _not_done(job: Job, what: str) -> Response:
 
 
 def _attached(job: Job, name: str, kind: str, parts: Iterable[bytes]) -> Response:
-    headers = {**NO_STORE, "Content-Disposition": f'attachment; filename="{job.id[:8]}-{name}"'}
-    return Response(b"".join(parts), headers=headers, content_type=kind)
+    headers = {"Content-Disposition": f'attachment; filename="{job.id[:8]}-{name}"'}
+    response = Response(b"".join(parts), headers=headers, content_type=kind)
+    return tagged(response, kept(job, here().clock.now()))

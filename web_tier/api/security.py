@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from web_tier.access.rules import rule_of
+from web_tier.access.rules import ANY_NAME, rule_of
 from web_tier.api.docs import problem
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def secure(spec: dict[str, Any], routes: Map, *, is_open: bool) -> dict[str, Any
             operation = spec["paths"].get(path, {}).get(method.lower())
             if operation is None:
                 continue
+            if route.endpoint not in ANY_NAME:
+                operation["responses"]["421"] = problem("The server does not go by that name.")
             if rule is None:
                 operation["security"] = []
                 continue

@@ -135,6 +135,7 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
         links += [
             Link(words=f"Map (.{suffix})", href=f"{path}/grid.{suffix}") for suffix in MAP_FORMATS
         ]
+        links.append(Link(words="Map (.csv)", href=f"{path}/points.csv"))
     return JobView(
         id=job.id,
         attempt=job.attempt,
