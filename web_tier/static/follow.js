@@ -6,7 +6,8 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 export const hasEnded = (state) => !["queued", "running"].includes(state);
 
 export async function fetchJob(id) {
-  const response = await fetch(`/v1/jobs/${id}`);
+  // Asked each time: an end that the browser kept may be of an attempt before this one.
+  const response = await fetch(`/v1/jobs/${id}`, { cache: "no-cache" });
   if (!response.ok) throw new Error(`status ${response.status}`);
   return response.json();
 }
