@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from tests.load.server import serving
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Playwright
 
     from tests.load.server import Server
 
@@ -62,16 +63,29 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium."""
+def playwright() -> Iterator[Playwright]:
+    """What starts browsers: there can be only one of it."""
+    chromium()
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only where there is one
 
-    path = chromium()
+    with sync_playwright() as started:
+        yield started
+
+
+@contextmanager
+def launched(playwright: Playwright, *options: str) -> Iterator[Browser]:
+    """A headless Chromium."""
     root = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=[*OPTIONS, *root])
+    running = playwright.chromium.launch(executable_path=chromium(), args=[*options, *root])
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """The browser of most tests."""
+    with launched(playwright, *OPTIONS) as running:
         yield running
-        running.close()
 
 
 @pytest.fixture

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import http.server
-import os
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
-from tests.browser.conftest import chromium
+from tests.browser.conftest import launched
 from tests.load.app import A_KEY, NO_KEY, fixed_key
 from tests.load.server import PATIENCE, serving
 from tests.web_tier.http import SMALL
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Playwright
 
     from tests.load.server import Server
 
@@ -59,19 +58,12 @@ def elsewhere() -> Iterator[str]:
 
 
 @pytest.fixture
-def page(elsewhere: str) -> Iterator[Page]:
-    """It, in a browser whose names all lead to this machine, as rebound ones do."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only where there is one
-
-    path = chromium()
-    args = ["--host-resolver-rules=MAP evil.example 127.0.0.1"]
-    args += ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=args)
+def page(playwright: Playwright, elsewhere: str) -> Iterator[Page]:
+    """It, in a browser to which a foreign name leads to this machine, as a rebound one does."""
+    with launched(playwright, "--host-resolver-rules=MAP evil.example 127.0.0.1") as running:
         opened = running.new_page()
         opened.goto(elsewhere)
         yield opened
-        running.close()
 
 
 def fetch(page: Page, url: str, **options: Any) -> dict[str, Any]:
