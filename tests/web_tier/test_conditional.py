@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gridwell.domain.access import Scope
 from gridwell.domain.job import JobError
-from tests.web_tier.http import SMALL, Site
+from tests.web_tier.http import SMALL, Site, a_service
 from tests.web_tier.keyed import Keyed
 from tests.web_tier.test_api_jobs import assert_problem, body_of, finish_when_awaited
 from tests.web_tier.test_api_points import IONS, TOP
@@ -18,8 +18,6 @@ from web_tier.api.conditional import ASK_AGAIN
 
 if TYPE_CHECKING:
     from werkzeug.test import TestResponse
-
-    from gridwell.domain.job import Job
 
 MAP: dict[str, Any] = SMALL | {"keep_grid": True}
 #: What can be read of a done job, by what was submitted.
@@ -153,19 +151,15 @@ def test_a_map_of_another_attempt_is_another_file() -> None:
     path = f"/v1/jobs/{job.id}/grid.npz"
     etag = get(site, path).headers["ETag"]
 
-    other: Job = dataclasses.replace(job, attempt="f" * 16)
-    site.world.keep_map(other, a_problem_of(site, other))
+    other = replace(job, attempt="f" * 16)
+    problem = a_service(site.world).problem(job)
+    assert problem is not None
+    site.world.keep_map(other, problem)
     site.world.cache.set(final_key(job.id), encode_final(other), seconds=60)
 
     again = get(site, path, If_None_Match=etag)
     assert again.status_code == 200
     assert again.headers["ETag"] != etag
-
-
-def a_problem_of(site: Site, job: Job) -> Any:
-    from web_tier.parts import parts_of  # noqa: PLC0415
-
-    return parts_of(site.app).service.problem(job)
 
 
 # --- while waiting
