@@ -29,7 +29,7 @@ _ATOM: Final = 54  #: characters of an atom's line, where no number needs more t
 _FIXED: Final = 999.0  #: such are those below this
 _VALUE: Final = 13  #: characters of a value with the blank before it
 _LEAST_FIXED: Final = -9e99  #: one whose exponent has three digits has one more
-_MOVED: Final = 0.1  #: of a spacing = 0.1  #: of a spacing: so far may rounding move the last point
+_MOVED: Final = 0.1  #: of a spacing: so far may rounding move the last point
 
 
 def cube(
