@@ -95,7 +95,7 @@ class Actor:
                 numbers.append(reserve.pop(0))
         offers = list(plan.offers)
         for number in numbers:
-            slot = slots.get(number, Slot(number=number))
+            slot = slots.get(number) or Slot(number=number)
             yield from self._grower.launch(slot, offers, snapshot)
         for stop in plan.stop:
             yield self._shrinker.stop(stop, slots)

@@ -214,7 +214,7 @@ def _askable(
 def _ready(numbers: list[int], slots: Mapping[int, Slot], snapshot: Snapshot) -> tuple[int, ...]:
     """Slots that may be tried now, the least recently failed first."""
     pauses = {
-        number: ready_at(slots.get(number, Slot(number=number)), snapshot.release)
+        number: ready_at(slots.get(number) or Slot(number=number), snapshot.release)
         for number in sorted(numbers)
     }
     ready = [number for number in pauses if pauses[number] <= snapshot.taken_at]

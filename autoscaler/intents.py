@@ -123,18 +123,17 @@ def remember(
         if i.slot is not None and i.state is not InstanceState.TERMINATED
     }
     for number, resident in residents.items():
-        slot = known.get(number, Slot(number=number, instance=resident.id))
+        slot = known.get(number) or Slot(number=number, instance=resident.id)
         stopped = resident.state is InstanceState.STOPPED
         if slot.started_at is not None and now - slot.started_at < lag_seconds:
             stopped = False
         # Our own first sight, as EC2 tells the moment of a stop only in a sentence for people.
-        known[number] = replace(
-            slot,
-            stopping_since=_first_sight(
-                slot.stopping_since, now, is_so=resident.state is InstanceState.STOPPING
-            ),
-            stopped_since=_first_sight(slot.stopped_since, now, is_so=stopped),
-        )
+        stopping = resident.state is InstanceState.STOPPING
+        stopping_since = _first_sight(slot.stopping_since, now, is_so=stopping)
+        stopped_since = _first_sight(slot.stopped_since, now, is_so=stopped)
+        if (stopping_since, stopped_since) != (slot.stopping_since, slot.stopped_since):
+            slot = replace(slot, stopping_since=stopping_since, stopped_since=stopped_since)
+        known[number] = slot
     return tuple(known[number] for number in sorted(known))
 
 

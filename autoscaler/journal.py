@@ -21,6 +21,7 @@ from gridwell.domain.fleet_history import History, Sample
 if TYPE_CHECKING:
     from autoscaler.model import FleetPlan, Snapshot
     from autoscaler.outcome import Outcome
+    from gridwell.domain.fleet import Depth
     from gridwell.domain.ports import FleetLedger
 
 KEPT_DECISIONS: Final = 100
@@ -128,10 +129,12 @@ class Journal:
         blind = Read.INSTANCES in snapshot.unknown and last is not None
         deaf = Read.DEPTH in snapshot.unknown and last is not None
         instances = last.instances if last and blind else instance_views(snapshot)
+        queue = last.queue if last and deaf else snapshot.depth
+        sample = _sample(instances, queue, at=snapshot.taken_at, cap=cap)
         view = FleetView(
             at=snapshot.taken_at,
             instances=instances,
-            queue=last.queue if last and deaf else snapshot.depth,
+            queue=queue,
             cap=cap,
             paused=snapshot.control.paused,
             decisions=(self._new + (last.decisions if last else ()))[:KEPT_DECISIONS],
@@ -139,9 +142,7 @@ class Journal:
             held=held,
             owner=owner,
             bill=last.bill if last and blind else _billed(last, instances, snapshot.taken_at),
-        )
-        view = replace(
-            view, history=(last.history if last else History()).with_sample(_sample(view))
+            history=(last.history if last else History()).with_sample(sample),
         )
         self._current, self._new = view, ()
         if self._written is not None and not _due(self._written, view):
@@ -152,10 +153,10 @@ class Journal:
 
 
 def _due(last: FleetView, view: FleetView) -> bool:
-    old = not 0 <= view.at - last.at < VIEW_SECONDS
+    if not 0 <= view.at - last.at < VIEW_SECONDS:
+        return True
     # The history grows with each view that is written, and is no reason to write one.
-    same = replace(last, at=view.at, arrived_at=view.arrived_at, history=view.history)
-    return old or same != view
+    return replace(last, at=view.at, arrived_at=view.arrived_at, history=view.history) != view
 
 
 def _billed(last: FleetView | None, instances: tuple[InstanceView, ...], now: float) -> Bill:
@@ -168,15 +169,15 @@ def _billed(last: FleetView | None, instances: tuple[InstanceView, ...], now: fl
     return before.after(running, now=now, last=None if last is None else last.at)
 
 
-def _sample(view: FleetView) -> Sample:
-    states = Counter(instance.state for instance in view.instances)
+def _sample(instances: tuple[InstanceView, ...], queue: Depth, *, at: float, cap: int) -> Sample:
+    states = Counter(instance.state for instance in instances)
     return Sample(
-        at=int(view.at),
+        at=int(at),
         pending=states[InstanceState.PENDING],
         running=states[InstanceState.RUNNING],
         stopping=states[InstanceState.STOPPING],
         stopped=states[InstanceState.STOPPED],
-        visible=view.queue.visible,
-        in_flight=view.queue.in_flight,
-        cap=view.cap,
+        visible=queue.visible,
+        in_flight=queue.in_flight,
+        cap=cap,
     )

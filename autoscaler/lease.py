@@ -29,7 +29,7 @@ def claim(stored: Lease | None, *, owner: str, now: float, seconds: float) -> Le
         seconds: how long it shall last.
     """
     if stored is not None and stored.owner == owner:
-        return replace(stored, expires=now + seconds)
+        return Lease(owner=owner, fence=stored.fence, expires=now + seconds)
     if stored is not None and stored.expires > now:
         return None
     fence = max(int(now), 1 if stored is None else stored.fence + 1)

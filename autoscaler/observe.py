@@ -127,5 +127,5 @@ def observe(
 
 def _learned(before: tuple[Slot, ...], after: tuple[Slot, ...]) -> tuple[Learned, ...]:
     known = {slot.number: slot for slot in before}
-    pairs = ((slot, known.get(slot.number, Slot(number=slot.number))) for slot in after)
+    pairs = ((slot, known.get(slot.number) or Slot(number=slot.number)) for slot in after)
     return tuple(Learned(slot=slot, seen=seen) for slot, seen in pairs if slot != seen)

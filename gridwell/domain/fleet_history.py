@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import bisect
 import json
 import zlib
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Final
 
 KEPT_SECONDS: Final = 3600.0
@@ -43,8 +45,10 @@ class History:
         if last is not None and sample.at // APART_SECONDS == last // APART_SECONDS:
             return self
         # A clock that was set back begins a new hour: times must rise for whoever draws them.
-        kept = (one for one in self.samples if 0 < sample.at - one.at <= KEPT_SECONDS)
-        return History((*kept, sample))
+        at = attrgetter("at")
+        first = bisect.bisect_left(self.samples, sample.at - KEPT_SECONDS, key=at)
+        last_kept = bisect.bisect_left(self.samples, sample.at, lo=first, key=at)
+        return History((*self.samples[first:last_kept], sample))
 
     def columns(self) -> dict[str, list[int]]:
         """The values of each field, the oldest first."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias, TypeVar
 
 from gridwell.domain import limits
 from gridwell.domain.errors import InvalidMessage, OtherVersion
@@ -38,19 +37,16 @@ class _Message:
             InvalidMessage: if it is none, or a field is not as it should be; unknown fields are
                 refused too, as they may matter to whoever wrote them.
         """
-        fields = _fields(text)
-        del fields["version"]
-        known = {field.name for field in dataclasses.fields(cls)}
-        if fields.keys() != known:
-            odd = sorted(fields.keys() ^ known)
-            raise InvalidMessage(f"fields {odd} are missing or unknown in {text[:100]!r}")
-        return cls(**fields)
+        return _made(cls, _fields(text), text)
 
     def encode(self) -> str:
         """The message as JSON text."""
         # Field by field: messages are flat, and `asdict` copies what it finds.
-        fields = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return json.dumps({"version": VERSION, **fields}, separators=(",", ":"))
+
+
+_Kind = TypeVar("_Kind", bound=_Message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,16 +245,25 @@ def decode_report(text: str) -> Report:
     """
     fields = _fields(text)
     if "kind" not in fields:
-        return ResultMessage.decode(text)
+        return _made(ResultMessage, fields, text)
     if fields["kind"] == ERROR_KIND:
-        return ErrorMessage.decode(text)
+        return _made(ErrorMessage, fields, text)
     if fields["kind"] == SERIES_KIND:
-        return SeriesMessage.decode(text)
+        return _made(SeriesMessage, fields, text)
     raise OtherVersion(f"a result of kind {str(fields['kind'])[:32]!r}, which this release has not")
 
 
+def _made(kind: type[_Kind], fields: dict[str, Any], text: str) -> _Kind:
+    """The message of a kind that has these fields, read from a text."""
+    known = kind.__dataclass_fields__.keys()
+    if fields.keys() != known:
+        odd = sorted(fields.keys() ^ known)
+        raise InvalidMessage(f"fields {odd} are missing or unknown in {text[:100]!r}")
+    return kind(**fields)
+
+
 def _fields(text: str) -> dict[str, Any]:
-    """The fields of a message of this version."""
+    """The fields of a message of this version, but for that."""
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -269,7 +274,7 @@ def _fields(text: str) -> dict[str, Any]:
         raise InvalidMessage(f"{text[:100]!r} is not a message with a version")
     if version != VERSION:
         raise OtherVersion(f"a message of version {version}, this release reads version {VERSION}")
-    return dict(fields)
+    return {name: value for name, value in fields.items() if name != "version"}
 
 
 def _is_text(value: Any) -> bool:

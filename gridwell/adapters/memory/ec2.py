@@ -28,6 +28,26 @@ class _Machine:
     until: float  #: when a passing state ends
     offer: Offer
     reason: str = ""
+    shown: Instance | None = None  #: as it was last described
+
+    def describe(self) -> Instance:
+        """It as EC2 shows it: the same object for as long as nothing changes."""
+        last = self.shown
+        now = self.state, self.launched, self.reason
+        if last is None or (last.state, last.launched, last.reason) != now:
+            self.shown = last = Instance(
+                id=self.id,
+                state=self.state,
+                launched=self.launched,
+                slot=self.slot,
+                token=self.token,
+                release=self.release,
+                arn=f"arn:aws:ec2:us-east-1:123456789012:instance/{self.id}",
+                reason=self.reason,
+                type=self.offer.type,
+                subnet=self.offer.subnet,
+            )
+        return last
 
 
 class MemoryEc2:
@@ -63,18 +83,7 @@ class MemoryEc2:
         """See `gridwell.domain.ports.Ec2`."""
         self._settle()
         return tuple(
-            Instance(
-                id=machine.id,
-                state=machine.state,
-                launched=machine.launched,
-                slot=machine.slot,
-                token=machine.token,
-                release=machine.release,
-                arn=f"arn:aws:ec2:us-east-1:123456789012:instance/{machine.id}",
-                reason=machine.reason,
-                type=machine.offer.type,
-                subnet=machine.offer.subnet,
-            )
+            machine.describe()
             for machine in self._machines.values()
             if not only or machine.id in only
         )
@@ -167,8 +176,9 @@ class MemoryEc2:
 
     def _settle(self) -> None:
         """Let passing states end whose time has come."""
+        now = self._clock.now()
         for machine in self._machines.values():
-            if self._clock.now() >= machine.until:
+            if now >= machine.until:
                 machine.state = _AFTER.get(machine.state, machine.state)
 
 

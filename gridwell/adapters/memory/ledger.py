@@ -222,7 +222,7 @@ class MemoryLedger:
     def write_slot(self, slot: Slot, *, seen: Slot) -> bool:
         """See `gridwell.domain.ports.FleetLedger`."""
         with self._lock:
-            stored = self._slots.get(slot.number, Slot(number=slot.number))
+            stored = self._slots.get(slot.number) or Slot(number=slot.number)
             if stored.epoch != seen.epoch or stored.fence > slot.fence:
                 return stored == slot  # tried again after a lost reply, or too late
             self._slots[slot.number] = slot
