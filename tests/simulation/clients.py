@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from gridwell.domain.errors import ServiceBusy
 from gridwell.domain.job import JobState
+from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND
 from tests.simulation.daemons import Supervised, web_ports
 from tests.simulation.invariants import I3_ACCEPTED, I10_READ, I17
 from tests.simulation.kernel import Blocked
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _WAIT_SECONDS: Final = 30.0
+_KEEPS: Final = 0.25  #: how many want the map too
 
 
 class Client(Supervised):
@@ -36,6 +38,8 @@ class Client(Supervised):
         self._job: Job | None = None
         self._tries = 0
         self._waits = world.sim.rng.random() < 0.5
+        keeps = problem.series is None and world.sim.chance("keeps", number) < _KEEPS
+        self._kind = MAP_KIND if keeps else MINIMUM_KIND
         self._ticket: Ticket | None = None
         self._web: WebProcess | None = None
         self._wait_until = 0.0
@@ -58,12 +62,13 @@ class Client(Supervised):
             draw_attempt=lambda: f"{rng.getrandbits(64):016x}",
             client=self.client,
         )
+        self._stranger = replace(self._service, client="somebody else")
 
     def step(self) -> float:
         pause = self.sim.rng.uniform(1.0, 10.0)
         try:
             if self._job is None:
-                self._job = self._service.submit(self.problem)
+                self._job = self._service.submit(self.problem, kind=self._kind)
                 self._tries += 1
                 self.sim.note(f"{self.name} has job {self._job.id[:6]}, {self._job.state}")
                 self._judge(self._job)
@@ -97,7 +102,7 @@ class Client(Supervised):
 
     def _cancel(self, seen: Job) -> None:
         self._forget()
-        theirs = replace(self._service, client="somebody else").cancel(seen.id)
+        theirs = self._stranger.cancel(seen.id)
         self.sim.require(I10_READ, theirs is None, f"{seen.id} is cancelled by others")
         self._world.ledger.asked.add(seen.id)
         job = self._service.cancel(seen.id)
@@ -121,7 +126,7 @@ class Client(Supervised):
 
     def _read(self, seen: Job) -> None:
         job = self._look(seen.id)
-        other = replace(self._service, client="somebody else").read(seen.id)
+        other = self._stranger.read(seen.id)
         self.sim.require(I10_READ, other is None, f"{seen.id} is shown to others")
         self.sim.require(I3_ACCEPTED, job is not None, f"job {seen.id} is gone")
         if job is not None:
@@ -130,10 +135,13 @@ class Client(Supervised):
     def _judge(self, job: Job) -> None:
         if not job.state.terminal:
             return
-        least = self._world.known[job.problem].least
-        done = job.state is JobState.DONE
-        true = job.result == least if done else job.attempt in self._world.ledger.ended_at
-        self.sim.require(I17, true, f"{self.name} is told {job}")
+        known = self._world.known[job.problem]
+        true = (
+            (job.result, job.points) == (known.least, known.points)
+            if job.state is JobState.DONE
+            else job.attempt in self._world.ledger.ended_at
+        )
+        self.sim.require(I17, true, lambda: f"{self.name} is told {job}")
         hopeless = self._world.chunks.swallows == job.problem  # an hour is enough
         if job.renewable(self.sim.now) and self._tries <= 1 and not hopeless:
             self._job = None

@@ -1,4 +1,4 @@
-"""Computing in virtual time: known minima, after some seconds."""
+"""Computing in virtual time: known minima, series and maps, after some seconds."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from app_tier.compute import ChunkTask, Outcome
 from gridwell.domain.failure import RAISED
+from gridwell.domain.messages import MAP_KIND
 from gridwell.domain.minimum import Minimum
 from tests.simulation.kernel import Died
 
@@ -18,6 +19,34 @@ if TYPE_CHECKING:
     from tests.simulation.known import Known
 
 _POISON_SECONDS: Final = 0.5
+
+
+def map_of(problem: str, box: Box) -> bytes:
+    """What stands for the potentials of a problem's box."""
+    return f"{problem} {box}".encode()
+
+
+class SimulatedMap:
+    """Keeps the promises of `app_tier.compute.ChunkMap`.
+
+    Args:
+        data: all of it.
+        left: the maps that have not been removed yet; it adds itself.
+    """
+
+    def __init__(self, data: bytes, left: set[SimulatedMap]) -> None:
+        self._data = data
+        self._left = left
+        left.add(self)
+
+    def read(self) -> bytes:
+        """See `app_tier.compute.ChunkMap`."""
+        assert self in self._left, "a map is read after it was removed"
+        return self._data
+
+    def remove(self) -> None:
+        """See `app_tier.compute.ChunkMap`."""
+        self._left.discard(self)
 
 
 @dataclass(slots=True)
@@ -53,6 +82,7 @@ class SimulatedCompute:
         raised: Callable[[int], None],
     ) -> None:
         self.rest = 0.0  #: seconds that the worker asked to wait
+        self.maps: set[SimulatedMap] = set()  #: that lie beside the worker
         self._process = process
         self._known = known
         self._cores = cores
@@ -73,6 +103,9 @@ class SimulatedCompute:
         """See `app_tier.compute.Compute`."""
         self._queue = [task for task in self._queue if task.ticket != ticket]
         self._running.pop(ticket, None)
+        for outcome in self._ended:
+            if outcome.ticket == ticket and outcome.map is not None:
+                outcome.map.remove()
         self._ended = [outcome for outcome in self._ended if outcome.ticket != ticket]
         self._advance()
 
@@ -131,8 +164,12 @@ class SimulatedCompute:
             return Outcome(ticket=task.ticket, error="as always", code=RAISED)
         if faults.strike("chunk fails"):
             return Outcome(ticket=task.ticket, error="by chance")
-        best = self._known[task.problem].minima[task.box]
+        known = self._known[task.problem]
+        best, points = known.minima[task.box], known.points
         if best is not None and faults.strike("result lies"):
             self._lies(task.ticket)
             best = Minimum(best.value - 1000.0, best.index)
-        return Outcome(ticket=task.ticket, best=best, seconds=seconds)
+            points = (best, *points[1:]) if points else ()
+        kept = task.kind == MAP_KIND
+        chunk_map = SimulatedMap(map_of(task.problem, task.box), self.maps) if kept else None
+        return Outcome(ticket=task.ticket, best=best, points=points, map=chunk_map, seconds=seconds)

@@ -20,6 +20,7 @@ I5_DEATHS = "I5 two deaths are enough"
 I5_TRIES = "I5 three errors are enough"
 I6_CHUNK = "I6 sent before deleted"
 I6_RESULT = "I6 merged before deleted"
+I6_MAP = "I6 kept before told"
 I7_CAP = "I7 cap"
 I7_SLOT = "I7 one to a slot"
 I7_EPOCH = "I7 one launch an epoch"
@@ -37,6 +38,7 @@ I11_TRIED = "I11 nothing is forgotten"
 I12 = "I12 work is served"
 I13 = "I13 no leak"
 I13_AGED = "I13 aged go"
+I13_MAPS = "I13 no map is left"
 I14 = "I14 waiting clients are told"
 I15 = "I15 true reason"
 I16 = "I16 cost"
@@ -48,7 +50,7 @@ I18 = "I18 no extra launch"
 CALM = "no program raises"
 
 INVARIANTS: Final[dict[str, str]] = {
-    I1: "S: a done job's answer is the least of all grid points, bit for bit",
+    I1: "S: a done job's answer is the least of all grid points, or its series, bit for bit",
     I2: "S: done means that every chunk is merged",
     I3: "S: the set of merged chunks never shrinks, the best never rises",
     I3_TERMINAL: "S: an attempt that has ended never changes; only a renewable job begins anew",
@@ -61,6 +63,7 @@ INVARIANTS: Final[dict[str, str]] = {
     I5_TRIES: "Q: no chunk is tried on and on that raises the same error on every machine",
     I6_CHUNK: "S: a wanted chunk's message is deleted only when its result is in the queue",
     I6_RESULT: "S: a wanted result's message is deleted only when it is merged",
+    I6_MAP: "S: a chunk of a job that keeps its map is merged only when its map is stored",
     I7_CAP: "S: never more instances than the cap, stopped ones too",
     I7_SLOT: "S: never two instances in a slot",
     I7_EPOCH: "S: never two instances of one launch",
@@ -78,6 +81,7 @@ INVARIANTS: Final[dict[str, str]] = {
     I12: "Q: never longer than B without a live worker while a chunk is visible",
     I13: "Q: every instance is off in bounded time after the last chunk",
     I13_AGED: "Q: stopped instances are terminated once they are too old",
+    I13_MAPS: "S: a worker that ends leaves no chunk's map behind",
     I14: "Q: whoever waits is told within seconds of the end; at rest nobody waits",
     I15: "S: a failed job's reason is true when it is written",
     I16: "Q: an instance is billed for its work, its minute, and a linger after the last chunk",

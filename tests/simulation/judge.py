@@ -16,7 +16,9 @@ from gridwell.domain.job import (
     NO_CANDIDATE_POINT,
     Job,
 )
-from gridwell.domain.messages import ChunkMessage, ErrorMessage, decode_report
+from gridwell.domain.messages import SERIES_KIND, ChunkMessage, ErrorMessage, decode_report
+from gridwell.domain.objects import map_object
+from tests.simulation.compute import map_of
 from tests.simulation.faults import SKEW
 from tests.simulation.invariants import I5, I5_DEATHS, I5_TRIES, I6_CHUNK, I6_RESULT
 from web_tier.reconciler import MAX_RESENDS
@@ -92,12 +94,10 @@ class Judge:
         for job in self._world.ledger.jobs():
             if job.sent_at is None or self._wanting(job.id, job.attempt, None) is None:
                 continue
-            lost = [
-                c for c in job.missing if not (self._messages(job, c) or self._has_result(job, c))
-            ]
-            dead = [
-                c for c in job.missing if self._world.chunks.buried[self._bodies(job, c)[1]] > 1
-            ]
+            missing = job.missing
+            lost = [c for c in missing if not (self._messages(job, c) or self._has_result(job, c))]
+            buried = self._world.chunks.buried
+            dead = [c for c in missing if buried and buried[self._bodies(job, c)[1]] > 1]
             self._world.sim.require(I5_DEATHS, not dead, f"chunks {dead} of {job.id} die on")
             self._world.sim.require(I5, not lost, f"chunks {lost} of {job.id} are nowhere")
 
@@ -113,6 +113,11 @@ class Judge:
             ),
         }
         return job.error is not None and job.error.code in reasons and reasons[job.error.code]()
+
+    def is_kept(self, job: Job, chunk: int) -> bool:
+        """Whether the map of a chunk is stored, and is its own."""
+        stored = self._world.store.get(map_object(job.id, job.attempt, chunk))
+        return stored == map_of(job.problem, job.plan.box(chunk))
 
     def _late(self, job: Job) -> bool:
         return self._world.sim.now > job.deadline - SKEW
@@ -151,12 +156,14 @@ class Judge:
 
     def _messages(self, job: Job, chunk: int) -> int:
         """How many messages of a chunk there are, dead or alive."""
-        queues = self._world.chunks, self._world.dead_chunks
-        return sum(queue.carried[body] for queue in queues for body in self._bodies(job, chunk))
+        alive, dead = self._world.chunks.carried, self._world.dead_chunks.carried
+        first, again = self._bodies(job, chunk)
+        return alive[first] + alive[again] + dead[first] + dead[again]
 
     def _has_result(self, job: Job, chunk: int) -> bool:
         """Whether there is a result; what tells of a failed try is none, and begins otherwise."""
-        mark = f'{{"version":1,"job":"{job.id}","attempt":"{job.attempt}","chunk":{chunk},'
+        kind = f'"kind":"{SERIES_KIND}",' if job.kind == SERIES_KIND else ""
+        mark = f'{{"version":1,{kind}"job":"{job.id}","attempt":"{job.attempt}","chunk":{chunk},'
         queues = self._world.results, self._world.dead_results
         return any(m.body.startswith(mark) for queue in queues for m in queue.messages.values())
 

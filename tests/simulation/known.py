@@ -13,14 +13,14 @@ from gridwell.domain.atoms import Atoms
 from gridwell.domain.grid import Box, Grid
 from gridwell.domain.minimum import Minimum, lesser
 from gridwell.domain.problem import Problem
-from tests.oracle import true_minimum
+from gridwell.domain.series import Series
+from tests.oracle import true_minimum, true_series
 from web_tier import service
 from web_tier.fresh import fresh_job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gridwell.domain.series import Series
     from gridwell.domain.split import Plan
 
 #: Into how many chunks these grids are cut.  Real plans of such a size would be of grids that take
@@ -40,6 +40,7 @@ class Known:
     plan: Plan  #: as submit will cut it
     minima: dict[Box, Minimum | None]  #: None: no point of the box qualifies
     least: Minimum | None
+    points: tuple[Minimum, ...] = ()  #: of a series
 
 
 @contextmanager
@@ -65,7 +66,7 @@ def cut_finely() -> Iterator[None]:
 def known_problems() -> dict[str, Known]:
     """Problems by sha: of one chunk to 36, some with chunks in which nothing qualifies.
 
-    In one of them no point of the grid qualifies.
+    In one of them no point of the grid qualifies.  Two are series.
     """
     tiny, cube, long = (
         Grid.cube(3),
@@ -85,6 +86,13 @@ def known_problems() -> dict[str, Known]:
         Problem(middle, Atoms.from_rows(((3.2, 3.4, 1.1, 1.5),))),
         Problem(wide, Atoms.from_rows(((6.2, 5.4, 4.1, -1.5), (1.2, 1.3, 1.4, -1.4)))),
         Problem(flat, Atoms.from_rows(((0.2, 3.4, 4.1, -1.5),))),
+        Problem(tiny, Atoms.from_rows(((0.3, 0.2, 0.9, -1.0),)), series=Series(3, 1.5)),
+        Problem(
+            tiny,
+            Atoms.from_rows(((1.3, 1.2, 0.9, 1.0), (0.1, 0.2, 1.7, 0.5))),
+            min_distance=1.0,
+            series=Series(2, ion=-1),
+        ),
     ]
     with cut_finely():
         return {problem.sha: _known(problem) for problem in made}
@@ -92,6 +100,10 @@ def known_problems() -> dict[str, Known]:
 
 def _known(problem: Problem) -> Known:
     plan = fresh_job(problem, "0" * 16, "public", None, None, 0.0).plan
+    if problem.series is not None:
+        points = true_series(problem)
+        minima: dict[Box, Minimum | None] = {plan.box(0): points[0]}
+        return Known(problem=problem, plan=plan, minima=minima, least=points[0], points=points)
     minima = {
         plan.box(chunk): true_minimum(problem, plan.box(chunk)) for chunk in range(plan.chunks)
     }

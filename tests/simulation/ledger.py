@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gridwell.adapters.memory import MemoryLedger
 from gridwell.domain.fleet import FleetView
 from gridwell.domain.job import DEADLINE_EXCEEDED, Job, JobState
+from gridwell.domain.messages import MAP_KIND
 from tests.simulation.faults import SKEW
 from tests.simulation.invariants import (
     I1,
@@ -17,6 +18,7 @@ from tests.simulation.invariants import (
     I3_TERMINAL,
     I4,
     I5_AGAIN,
+    I6_MAP,
     I8_FENCE,
     I8_LEASE,
     I15,
@@ -57,6 +59,7 @@ class WatchedLedger:
         sim: time, chance and where invariants are counted.
         known: the truth about problems, by sha.
         is_true: whether a failed job's reason holds, at the moment it is written.
+        is_kept: whether a chunk's map is stored.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class WatchedLedger:
         sim: Simulation,
         known: dict[str, Known],
         is_true: Callable[[Job, dict[str, Any]], bool],
+        is_kept: Callable[[Job, int], bool],
     ) -> None:
         self.inner = _Ledger()
         self.ended_at: dict[str, float] = {}  #: when each attempt ended
@@ -72,6 +76,7 @@ class WatchedLedger:
         self._sim = sim
         self._known = known
         self._is_true = is_true
+        self._is_kept = is_kept
         self._index: list[str] = []
         self._made: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
 
@@ -90,7 +95,9 @@ class WatchedLedger:
             if after is not None and after != before:
                 if name != "create":
                     mine = after.attempt == args[1]
-                    self._sim.require(I3_ATTEMPT, mine, f"{name} of {args[1]} changed {after}")
+                    self._sim.require(
+                        I3_ATTEMPT, mine, lambda: f"{name} of {args[1]} changed {after}"
+                    )
                 self._compare(before, after, options)
                 self._again(name, args, options)
                 self._remember(name, args, options)
@@ -106,7 +113,7 @@ class WatchedLedger:
         before = {kept.number: kept.fence for kept in self.inner.slots()}
         written = self.inner.write_slot(slot, seen=seen)
         older = written and slot.fence < before.get(slot.number, 0)
-        self._sim.require(I8_FENCE, not older, f"{slot} is written under an older fence")
+        self._sim.require(I8_FENCE, not older, lambda: f"{slot} is written too late")
         return written
 
     def write_lease(self, lease: Lease, *, seen: Lease | None) -> bool:
@@ -157,12 +164,16 @@ class WatchedLedger:
             )
             require(I3, grown, f"job {after.id} lost chunks or its best")
             # That the messages were sent may be noted late: it says nothing of the attempt's end.
-            noted = replace(before, sent_at=after.sent_at, resend_at=after.resend_at)
-            ended = before.state.terminal and after != noted
+            ended = before.state.terminal and after != replace(
+                before, sent_at=after.sent_at, resend_at=after.resend_at
+            )
             require(I3_TERMINAL, not ended, f"{before.state} {after.id} changed")
         elif before is not None:
             allowed = before.renewable(self._sim.now)
             require(I3_TERMINAL, allowed, f"job {after.id} began anew though {before.state}")
+        if after.kind == MAP_KIND:
+            lost = [chunk for chunk in after.done if not self._is_kept(after, chunk)]
+            require(I6_MAP, not lost, f"chunks {lost} of {after.id} are done, their maps not kept")
         if before is not None and before.resends < after.resends:
             due = before.resend_at is not None and before.resend_at <= self._sim.now + SKEW
             few = after.resends <= MAX_RESENDS
@@ -170,12 +181,17 @@ class WatchedLedger:
         if before is None or before.state is not after.state or before.attempt != after.attempt:
             why = "" if after.error is None else f", {after.error.code}"
             self._sim.note(f"job {after.id[:6]} run {after.run} is {after.state}{why}")
+        self._compare_end(after, options)
+
+    def _compare_end(self, after: Job, options: dict[str, Any]) -> None:
+        require = self._sim.require
         if after.state.terminal:
             self.ended_at.setdefault(after.attempt, self._sim.now)
         if after.state is JobState.DONE:
-            least = self._known[after.problem].least
+            known = self._known[after.problem]
             require(I2, after.complete, f"{after.id} misses {after.missing}")
-            require(I1, after.result == least, f"{after.result} is not {least}")
+            true = (after.result, after.points) == (known.least, known.points)
+            require(I1, true, f"{after.result} is not {known.least}, or {after.points} not true")
         if after.state is JobState.CANCELLED:
             require(I15, after.id in self.asked, f"nobody asked to cancel {after.id}")
         if after.state is JobState.FAILED:

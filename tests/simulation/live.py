@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
 
-FAULTY_SECONDS: Final = 1200.0
+FAULTY_SECONDS: Final = 900.0
+_ASKING_SECONDS: Final = 700.0  #: of these, in which the first clients come
 LIVELY_SECONDS: Final = 7800.0  #: two deadlines and the reconciler's patience, after the faults
 _QUIET_SECONDS: Final = 60.0  #: at rest means for so long
 _PATIENCE: Final = 900.0  #: of the reconciler, before it sends again
@@ -123,7 +124,7 @@ def rest(world: World, *, within: float) -> None:
 
 def _live(world: World, *, lively: bool) -> None:
     sim = world.sim
-    world.ask_later(sim.rng.randint(1, 5), within=900.0)
+    world.ask_later(sim.rng.randint(1, 5), within=_ASKING_SECONDS)
     while sim.age < FAULTY_SECONDS:
         sim.run(sim.now + TICK_SECONDS)
         world.look()

@@ -237,6 +237,17 @@ def _deleted_before_sent(patches: Patches) -> None:
     patches.wrap(output.Output, "send", send)
 
 
+@_mutant("A chunk's result is sent though its map is not stored.")
+def _told_before_kept(patches: Patches) -> None:
+    def keep(self: output.Output, _step: Any) -> None:
+        for held in self._bench.hand:
+            if held.outcome is not None and held.outcome.map is not None:
+                held.outcome.map.remove()
+                held.outcome = dataclasses.replace(held.outcome, map=None)
+
+    patches.set(output.Output, "_keep_maps", keep)
+
+
 @_mutant("Results that the queue refused are taken for sent.")
 def _refused_results_are_overlooked(patches: Patches) -> None:
     def send(original: Any, self: queue.SimulatedQueue, bodies: Any, **kw: Any) -> Any:

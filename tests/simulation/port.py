@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from gridwell.domain.errors import ServiceBusy
 from tests.simulation.kernel import Died
@@ -120,9 +120,12 @@ class Port:
                 limits.append(limits[-1] + faults.rates[kind])
                 acts.append((kind, act))
         likely = limits.pop()
+        if not likely:
+            setattr(self, name, method)
+            return cast("Callable[..., Any]", method)
 
         def call(*args: Any, **options: Any) -> Any:
-            drawn = rng.random() if likely else 1.0
+            drawn = rng.random()
             if drawn >= likely or not faults.on:
                 return method(*args, **options)
             kind, act = acts[bisect.bisect_right(limits, drawn) - 1]

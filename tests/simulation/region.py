@@ -80,7 +80,7 @@ class SimulatedEc2:
         require = self._sim.require
         require(I7_CAP, len(standing) <= self._cap, f"{len(standing)} instances of {self._cap}")
         slots = [i.slot for i in standing]
-        require(I7_SLOT, len(set(slots)) == len(slots), f"slots {sorted(map(str, slots))}")
+        require(I7_SLOT, len(set(slots)) == len(slots), lambda: f"slots {sorted(map(str, slots))}")
         for instance in shown:
             if instance.state is not InstanceState.STOPPED:
                 self._stopped_at.pop(instance.id, None)

@@ -9,7 +9,7 @@ from app_tier.lease import LEASE_SECONDS
 from app_tier.step import Exit
 from app_tier.worker import Habits, Worker
 from tests.simulation.compute import SimulatedCompute
-from tests.simulation.invariants import I9_MOVES, I16, I16_HOME
+from tests.simulation.invariants import I9_MOVES, I13_MAPS, I16, I16_HOME
 from tests.simulation.kernel import Process
 from tests.simulation.port import Port
 
@@ -88,6 +88,8 @@ class WorkerProcess(Process):
         if ended is None:
             return max(self._compute.rest, self.sim.rng.uniform(0.01, 0.05))
         self.sim.note(f"{self.name} ends: {ended.name}")
+        left = len(self._compute.maps)
+        self.sim.require(I13_MAPS, not left, f"{self.name} ends and leaves {left} maps")
         self.kill()
         if ended is Exit.IDLE:
             polls = self._world.chunks.empty_polls[self.name]

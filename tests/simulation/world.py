@@ -71,7 +71,7 @@ class World:
         self.known = known_problems()
         self.judge = Judge(self)
         self.store = MemoryStore()
-        self.ledger = WatchedLedger(sim, self.known, self.judge.is_true)
+        self.ledger = WatchedLedger(sim, self.known, self.judge.is_true, self.judge.is_kept)
         self.cache = SimulatedCache(sim, self.ledger, keeps=cache_keeps)
         self.dead_chunks = SimulatedQueue(sim, "dead chunks")
         self.dead_results = SimulatedQueue(sim, "dead results")
@@ -122,6 +122,7 @@ class World:
         for kind, rate in sim.faults.rates.items():
             if KINDS[kind].where is Where.OUTSIDE:
                 Killer(self, kind, rate)
+        self._serving: Host | None = None
         #: Whether the fleet could grow when the last worker was gone; None: there is one.
         self._room: bool | None = None
         self._served_at = sim.now
@@ -200,7 +201,7 @@ class World:
         sim = self.sim
         if self.chunks.messages:
             self._worked_at = sim.now
-        if any(host.serves for host in self.hosts.values()):
+        if self._is_served():
             self._served_at, self._room = sim.now, None
             return
         if self._room is None:
@@ -213,6 +214,12 @@ class World:
             sim.now - since <= self.unserved_seconds,
             lambda: f"chunks wait and no worker lives for {sim.now - since:.0f} s",
         )
+
+    def _is_served(self) -> bool:
+        """Whether a worker takes chunks; most often it is the one that did a moment ago."""
+        if self._serving is None or not self._serving.serves:
+            self._serving = next((host for host in self.hosts.values() if host.serves), None)
+        return self._serving is not None
 
     def _boot(self, instance: str) -> None:
         if instance in self.hosts:
