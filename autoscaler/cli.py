@@ -8,7 +8,7 @@ import secrets
 import signal
 import socket
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -19,16 +19,15 @@ from autoscaler.journal import Journal
 from autoscaler.model import Rule
 from autoscaler.observe import Ports, observe
 from autoscaler.settings import Settings
+from gridwell.adapters.commands import answered, json_option, print_json
 from gridwell.adapters.logs import log_to_stderr
 from gridwell.adapters.program import read_settings
-from gridwell.domain.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gridwell.domain.fleet import Control
 
-_Value = TypeVar("_Value")
 _STANDARD_ERROR: Final = 2
 _HUNG_SECONDS: Final = 600.0  #: longer than a tick lasts in which no service answers
 
@@ -46,8 +45,8 @@ _RULE = click.option(
 def main() -> None:
     """The autoscaler: grows the fleet from the depth of the queue, never past its cap.
 
-    Exit codes: 0 done, 1 AWS did not answer as it should or a tick hung, 2 wrong usage or
-    settings.
+    Exit codes: 0 done, 1 a tick hung or did not come about, 2 wrong usage or settings, 3 AWS did
+    not answer as it should.
     """
 
 
@@ -91,7 +90,10 @@ def explain(rule: str) -> None:
     settings = read_settings(Settings)
     policy = settings.policy(Rule(rule))
     ports = chosen_ports(settings)
-    observation = observe(ports, _answered(Journal(ports.ledger).last), policy)
+    with answered():
+        last = Journal(ports.ledger).last()
+        lease = ports.ledger.lease()
+    observation = observe(ports, last, policy)
     for problem in observation.problems:
         click.echo(f"could not be read: {problem}", err=True)
     snapshot = observation.snapshot
@@ -103,7 +105,6 @@ def explain(rule: str) -> None:
         f"{policy.max_instances}, release {snapshot.release or 'none'}"
         f"{', paused' if control.paused else ''}"
     )
-    lease = _answered(ports.ledger.lease)
     click.echo(f"lease held by {'nobody' if lease is None else lease.owner}")
     for chosen in plan.start:
         click.echo(f"start {chosen.instance} in slot {chosen.slot:02d}")
@@ -118,25 +119,28 @@ def explain(rule: str) -> None:
 
 
 @main.command()
-def pause() -> None:
+@json_option
+def pause(*, as_json: bool) -> None:
     """Start and launch nothing, from the next tick on; what is on works and goes home."""
-    _switch(lambda control: replace(control, paused=True))
+    _switch(lambda control: replace(control, paused=True), as_json=as_json)
 
 
 @main.command()
-def resume() -> None:
+@json_option
+def resume(*, as_json: bool) -> None:
     """Start and launch again."""
-    _switch(lambda control: replace(control, paused=False))
+    _switch(lambda control: replace(control, paused=False), as_json=as_json)
 
 
 @main.command()
 @click.argument("instances", metavar="N|off")
-def cap(instances: str) -> None:
+@json_option
+def cap(*, instances: str, as_json: bool) -> None:
     """Let the fleet have no more than N instances; `off` leaves only the policy's cap."""
     if instances == "off":
-        _switch(lambda control: replace(control, cap=None))
+        _switch(lambda control: replace(control, cap=None), as_json=as_json)
     elif instances.isascii() and instances.isdigit():
-        _switch(lambda control: replace(control, cap=int(instances)))
+        _switch(lambda control: replace(control, cap=int(instances)), as_json=as_json)
     else:
         raise click.BadParameter(f"{instances!r} is no number of instances; give 0 or more, or off")
 
@@ -150,14 +154,13 @@ def chosen_ports(settings: Settings) -> Ports:
     from gridwell.adapters.ledger_fleet import DynamoFleetLedger  # noqa: PLC0415
     from gridwell.adapters.sqs import SqsQueue  # noqa: PLC0415
 
-    return _answered(
-        lambda: Ports(
+    with answered():
+        return Ports(
             ec2=Ec2Fleet(client("ec2"), settings.fleet, settings.template),
             chunks=SqsQueue(client("sqs"), settings.queue),
             ledger=DynamoFleetLedger(client("dynamodb"), settings.table, settings.fleet),
             clock=SystemClock(),
         )
-    )
 
 
 def _wind_up() -> None:
@@ -165,18 +168,13 @@ def _wind_up() -> None:
     faulthandler.dump_traceback_later(_HUNG_SECONDS, exit=True, file=_STANDARD_ERROR)
 
 
-def _switch(turn: Callable[[Control], Control]) -> None:
+def _switch(turn: Callable[[Control], Control], *, as_json: bool) -> None:
     ledger = chosen_ports(read_settings(Settings)).ledger
-    control = turn(_answered(ledger.control))
-    _answered(lambda: ledger.write_control(control))
+    with answered():
+        control = turn(ledger.control())
+        ledger.write_control(control)
+    if as_json:
+        print_json({"paused": control.paused, "cap": control.cap})
+        return
     limit = "the policy's cap" if control.cap is None else f"at most {control.cap} instances"
     click.echo(f"{'paused' if control.paused else 'running'}, {limit}")
-
-
-def _answered(call: Callable[[], _Value]) -> _Value:
-    """What a call gives; an error of AWS ends the program with its words."""
-    try:
-        return call()
-    except ServiceError as error:
-        click.echo(f"{type(error).__name__}: {error}", err=True)
-        raise SystemExit(1) from error

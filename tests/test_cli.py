@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
 import threading
 from typing import TYPE_CHECKING
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -375,7 +378,9 @@ def test_ctrl_c_ends_with_130() -> None:
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=30)
 
-    assert (process.returncode, err) == (Exit.INTERRUPTED, "interrupted\n")
+    told, interrupted = err.splitlines()
+    assert (process.returncode, interrupted) == (Exit.INTERRUPTED, "interrupted")
+    assert told.startswith(f"job {job_id} goes on: `gridwell watch {job_id}` follows it")
 
 
 def test_help_names_each_command_and_exit_status_and_imports_none_of_them() -> None:
@@ -404,6 +409,111 @@ def test_every_command_can_be_found(command: str) -> None:
 
     assert done.exit_code == 0
     assert done.stdout.startswith("Usage: main")
+
+
+def commands(command: click.Command, name: str = "") -> Iterator[tuple[str, click.Command]]:
+    """All commands that do something, by name."""
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for part in command.list_commands(context):
+            inner = command.get_command(context, part)
+            assert inner is not None
+            yield from commands(inner, f"{name} {part}".strip())
+    if not isinstance(command, click.Group) or command.invoke_without_command:
+        yield name, command
+
+
+COMMANDS = dict(commands(main))
+
+
+def test_the_walk_over_the_commands_finds_them() -> None:
+    some = {"submit", "load", "local up", "local faults", "local faults plan", "keys create", "cap"}
+    assert some < set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_prints_json_on_request_and_says_what_it_does(name: str) -> None:
+    options = [option for option in COMMANDS[name].params if "--json" in option.opts]
+    helped = CliRunner().invoke(main, [*name.split(), "--help"], prog_name="gridwell")
+
+    assert len(options) == 1
+    assert (helped.exit_code, helped.stderr) == (0, "")
+    assert helped.stdout.startswith(f"Usage: gridwell {name} [OPTIONS]")
+    assert "Print" in helped.stdout.rsplit("--json", 1)[1]
+
+
+@pytest.mark.parametrize("arguments", [["--wait"], ["--wait", "--json"]])
+def test_a_bar_moves_on_a_terminal_alone_and_stdout_has_the_answer(
+    served: Served, arguments: list[str]
+) -> None:
+    served.done()
+
+    done = run(served, *SUBMIT, *arguments)
+
+    assert "\x1b" not in done.stderr
+    assert "100 %" in done.stderr
+    if "--json" in arguments:
+        assert json.loads(done.stdout)["state"] == "done"
+        assert len(done.stdout.splitlines()) == 1
+
+
+def test_without_colour_a_terminals_bar_has_none(served: Served) -> None:
+    served.done()
+    command = [sys.executable, "-m", "gridwell", *SUBMIT, "--wait", "--url", served.url]
+    colours = {}
+    for variables in ({}, {"NO_COLOR": "1"}):
+        inherited = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+        environment = {**inherited, "TERM": "xterm-256color", **variables}
+        ours, theirs = pty.openpty()
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=theirs, env=environment, text=True
+        ) as process:
+            out, _ = process.communicate(timeout=30)
+        os.close(theirs)
+        shown = os.read(ours, 1 << 16).decode()
+        os.close(ours)
+        assert (process.returncode, out.startswith("minimum   ")) == (0, True)
+        assert "64 / 64 points" in shown
+        colours[bool(variables)] = re.findall(r"\x1b\[[0-9;]*3[0-9]", shown)
+
+    assert colours[False]
+    assert not colours[True]
+
+
+def test_a_reader_that_goes_away_ends_a_command_without_a_word(served: Served) -> None:
+    for seed in range(20):
+        served.site.post(SMALL | {"seed": seed})
+    code = (
+        "import os, sys; from gridwell.cli import main\n"
+        "reader, writer = os.pipe(); os.close(reader); os.dup2(writer, 1)\n"
+        "main(['jobs', '--json', '--url', sys.argv[1]])"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, served.url],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stderr) == (Exit.FAILED, "")
+
+
+@pytest.mark.parametrize("job", ["", "../fleet", "0123", "Z" * 32])
+def test_what_is_no_id_of_a_job_is_wrong_usage_and_not_asked_for(served: Served, job: str) -> None:
+    done = run(served, "result", job)
+
+    assert (done.exit_code, done.stdout) == (Exit.USAGE, "")
+    assert f"{job!r} is not the id of a job, which is 32 hex digits" in done.stderr
+    assert not served.requests
+
+
+def test_an_address_below_the_services_own_is_told(served: Served) -> None:
+    done = run(served, "jobs", "--url", f"{served.url}/v1")
+
+    assert done.exit_code == Exit.UNREACHABLE
+    assert "/v1/v1/jobs?limit=20 is no address of the interface; check the URL" in done.stderr
 
 
 def test_the_version_is_the_packages() -> None:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
+from gridwell.adapters.commands import answered, json_option, print_json
 from gridwell.adapters.program import read_settings
-from gridwell.domain.errors import ServiceError
 from web_tier.settings import Names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from web_tier.letters import Letters
 
 _KINDS = ("chunks", "results")
@@ -31,40 +27,48 @@ _limit = click.option(
 def dead_letters() -> None:
     """Look at messages that were received too often, and send them again.
 
-    Exit codes: 0 done, 1 AWS did not answer or refused a message, 2 wrong usage or settings.
+    Exit codes: 0 done, 1 the queue refused a message, 2 wrong usage or settings, 3 AWS did not
+    answer as it should.
     """
 
 
 @dead_letters.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+@json_option
 @_limit
 def list_letters(*, as_json: bool, limit: int) -> None:
     """List the dead letters of both queues: whose they are, how old, and why they died.
 
     They are leased while they are read, so whoever else asks for them must wait a moment.
     """
-    with _answered(), _letters().held(limit) as letters:
+    with answered(), _letters().held(limit) as letters:
         for letter in letters:
-            click.echo(json.dumps(letter.fields()) if as_json else letter.line())
+            if as_json:
+                print_json(letter.fields())
+            else:
+                click.echo(letter.line())
         _tell_of_more(len(letters), limit)
 
 
 @dead_letters.command()
 @click.option("--job", metavar="ID", help="Only the letters of this job.")
 @click.option("--all", "every", is_flag=True, help="All letters, also those that nobody can read.")
+@json_option
 @_limit
-def redrive(*, job: str | None, every: bool, limit: int) -> None:
+def redrive(*, job: str | None, every: bool, as_json: bool, limit: int) -> None:
     """Send dead letters to the queue they came from."""
     if (job is None) is not every:
         raise click.UsageError("say which letters: --job ID or --all")
-    with _answered():
+    with answered():
         letters = _letters()
         with letters.held(limit) as held:
             chosen = [letter for letter in held if every or letter.job == job]
             refused = letters.redrive(chosen)
-            for kind in _KINDS:
-                sent = [each for each in chosen if each.kind == kind and each not in refused]
-                click.echo(f"{len(sent)} dead {kind} sent again")
+            sent = [letter.kind for letter in chosen if letter not in refused]
+            if as_json:
+                print_json({**{kind: sent.count(kind) for kind in _KINDS}, "refused": len(refused)})
+            else:
+                for kind in _KINDS:
+                    click.echo(f"{sent.count(kind)} dead {kind} sent again")
             _tell_of_more(len(held), limit)
     if refused:
         click.echo(f"the queue refused {len(refused)} letters, which stay", err=True)
@@ -96,13 +100,3 @@ def _letters() -> Letters:
 def _tell_of_more(seen: int, limit: int) -> None:
     if seen == limit:
         click.echo(f"there may be more than {limit}; --limit looks at more", err=True)
-
-
-@contextmanager
-def _answered() -> Iterator[None]:
-    """End the program with AWS's words where it does not answer."""
-    try:
-        yield
-    except ServiceError as error:
-        click.echo(f"{type(error).__name__}: {error}", err=True)
-        raise SystemExit(1) from error

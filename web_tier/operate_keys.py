@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gridwell.adapters.commands import answered, json_option, print_json
 from gridwell.adapters.program import read_settings
 from gridwell.domain.access import (
     ID_BYTES,
@@ -28,14 +28,13 @@ if TYPE_CHECKING:
     from gridwell.domain.ports import AccessLedger, Clock
 
 _TRIES = 3  #: of drawing an id that nobody has; the first is as good as sure
-_json = click.option("--json", "as_json", is_flag=True, help="One JSON object per key.")
 
 
 @click.group()
 def keys() -> None:
     """Make, list and revoke the keys by which clients are known.
 
-    Exit codes: 0 done, 1 AWS did not answer as it should, 2 wrong usage or settings.
+    Exit codes: 0 done, 2 wrong usage or settings, 3 AWS did not answer as it should.
     """
 
 
@@ -43,7 +42,7 @@ def keys() -> None:
 @click.option("--client", required=True, metavar="NAME", help="Whose key it is.")
 @click.option("--scopes", default="submit,read", show_default=True, help="What it allows.")
 @click.option("--expires", default="90d", show_default=True, metavar="AGE", help="Or: never.")
-@_json
+@json_option
 def create(*, client: str, scopes: str, expires: str, as_json: bool) -> None:
     """Make a key and print it: this once, as it is kept nowhere.
 
@@ -65,7 +64,7 @@ def create(*, client: str, scopes: str, expires: str, as_json: bool) -> None:
         else:
             raise ServiceError("no id was free in three draws; look at the ledger's keys")
     if as_json:
-        click.echo(json.dumps({"key": text, **_fields(key, clock.now())}))
+        print_json({"key": text, **_fields(key, clock.now())})
     else:
         click.echo(text)
         click.echo(f"{_line(key, clock.now())}; it is not shown again", err=True)
@@ -73,20 +72,19 @@ def create(*, client: str, scopes: str, expires: str, as_json: bool) -> None:
 
 @keys.command("list")
 @click.option("--client", metavar="NAME", help="Only this client's.")
-@_json
+@json_option
 def list_keys(*, client: str | None, as_json: bool) -> None:
     """List all keys that ever were, the newest first; their secrets are not known."""
     ledger, clock = chosen_ledger(read_settings(Names))
     with _answered():
         for key in ledger.all_keys():
             if client in (None, key.client):
-                now = clock.now()
-                click.echo(json.dumps(_fields(key, now)) if as_json else _line(key, now))
+                _show(key, clock.now(), as_json=as_json)
 
 
 @keys.command()
 @click.argument("key_id", metavar="ID")
-@_json
+@json_option
 def revoke(*, key_id: str, as_json: bool) -> None:
     """Let a key open nothing any more; servers notice within 30 seconds."""
     ledger, clock = chosen_ledger(read_settings(Names))
@@ -94,7 +92,7 @@ def revoke(*, key_id: str, as_json: bool) -> None:
         key = ledger.revoke_key(key_id, now=clock.now())
     if key is None:
         raise click.BadParameter("there is no key of that id; `list` shows them", param_hint="'ID'")
-    click.echo(json.dumps(_fields(key, clock.now())) if as_json else _line(key, clock.now()))
+    _show(key, clock.now(), as_json=as_json)
 
 
 def chosen_ledger(names: Names) -> tuple[AccessLedger, Clock]:
@@ -106,6 +104,13 @@ def chosen_ledger(names: Names) -> tuple[AccessLedger, Clock]:
 
     with _answered():
         return DynamoAccessLedger(client("dynamodb"), names.table), SystemClock()
+
+
+def _show(key: AccessKey, now: float, *, as_json: bool) -> None:
+    if as_json:
+        print_json(_fields(key, now))
+    else:
+        click.echo(_line(key, now))
 
 
 def _fields(key: AccessKey, now: float) -> dict[str, Any]:
@@ -135,9 +140,7 @@ def _moment(seconds: float) -> str:
 def _answered() -> Iterator[None]:
     """End the program where it cannot be done, with words."""
     try:
-        yield
+        with answered():
+            yield
     except InvalidAccess as error:
         raise click.UsageError(str(error)) from error
-    except ServiceError as error:
-        click.echo(f"{type(error).__name__}: {error}", err=True)
-        raise SystemExit(1) from error

@@ -129,7 +129,10 @@ class _Numbers(click.ParamType[tuple[int, ...]]):
     "--json",
     "json_file",
     type=click.File("w", encoding="utf-8", lazy=False),
-    help="Write the report to this file too; - is stdout, instead of the table.",
+    is_flag=False,
+    flag_value="-",
+    metavar="[FILE]",
+    help="Print the report as JSON, instead of the table; with a file write it there too.",
 )
 def main(
     *,
@@ -161,7 +164,7 @@ def main(
         click.echo("interrupted; nothing is verified", err=True)
         raise SystemExit(_INTERRUPTED) from None
     if json_file is not None:
-        json_file.write(json.dumps(report, indent=2, allow_nan=False) + "\n")
+        json_file.write(json.dumps(report, allow_nan=False) + "\n")
     if json_file is not sys.stdout:
         click.echo(table(report))
     if not succeeded(report):

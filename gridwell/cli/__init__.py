@@ -14,16 +14,16 @@ from gridwell.cli.lazy import LazyGroup, Part
         Part("watch", "gridwell.cli.jobs:watch", "Show a job's progress, then its answer."),
         Part("cancel", "gridwell.cli.jobs:cancel", "Cancel jobs that have not ended."),
         Part("jobs", "gridwell.cli.jobs:jobs", "List jobs, the newest first."),
-        Part("load", "gridwell.cli.programs:load", "Send many jobs and verify every answer."),
+        Part("load", "workload_generator.cli:main", "Send many jobs and verify every answer."),
         Part("local", "gridwell.local_stack.cli:local", "Run everything on this machine."),
-        Part("keys", "gridwell.cli.programs:keys", "Make, list and revoke the keys of clients."),
-        Part("pause", "gridwell.cli.programs:pause", "Start and launch no more instances."),
-        Part("resume", "gridwell.cli.programs:resume", "Start and launch instances again."),
-        Part("cap", "gridwell.cli.programs:cap", "Let the fleet have at most N instances."),
-        Part("doctor", "gridwell.cli.programs:doctor", "See what answers, and what costs money."),
+        Part("keys", "web_tier.operate_keys:keys", "Make, list and revoke the keys of clients."),
+        Part("pause", "autoscaler.cli:pause", "Start and launch no more instances."),
+        Part("resume", "autoscaler.cli:resume", "Start and launch instances again."),
+        Part("cap", "autoscaler.cli:cap", "Let the fleet have at most N instances."),
+        Part("doctor", "web_tier.doctor.cli:doctor", "See what answers, and what costs money."),
         Part(
             "dead-letters",
-            "gridwell.cli.programs:dead_letters",
+            "web_tier.operate:dead_letters",
             "See messages that nobody could handle, or send them again.",
         ),
     ),
@@ -32,7 +32,8 @@ from gridwell.cli.lazy import LazyGroup, Part
 def main() -> None:
     """Find the point of a 3-D grid where the summed effect of many atoms is least.
 
-    Data goes to stdout, all else to stderr.
+    Data goes to stdout, all else to stderr; bars move only on a terminal. Each command takes
+    --json, and then prints an object a line.
 
     \b
     Exit statuses:
@@ -41,5 +42,5 @@ def main() -> None:
       2    wrong usage: the request, the id of the job, or the key
       3    the service cannot be reached, or does not answer as it should
       4    the job did not end in the time given; it goes on
-      130  interrupted
+      130  interrupted; a job goes on
     """  # noqa: D301 - \b tells click to keep the lines as they are

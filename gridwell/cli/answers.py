@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 
+from gridwell.adapters.commands import print_json
 from gridwell.client.errors import no_result
 from gridwell.show import answer_lines, job_line
 
@@ -21,7 +21,7 @@ def print_job(client: Client, job: Job, *, as_json: bool) -> None:
         JobFailed: if it has ended otherwise; its JSON is printed before.
     """
     if as_json:
-        click.echo(json.dumps(job.status.fields))
+        print_json(job.status.fields)
     elif job.status.done:
         click.echo("\n".join(answer_lines(job.status, url=client.url)))
     elif not job.status.ended:

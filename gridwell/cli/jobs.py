@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from pathlib import Path
 
 import click
 
+from gridwell.adapters.commands import json_option, print_json
 from gridwell.cli.answers import print_job
-from gridwell.cli.options import client_at, json_option, of_a_map, timeout_option, url_option
+from gridwell.cli.options import client_at, of_a_map, timeout_option, url_option
 from gridwell.client import JobFailed, NoSuchJob
 from gridwell.domain.errors import WrongState
-from gridwell.show import Exit, follow, job_line, tell
+from gridwell.show import Exit, follow, job_line, tell, told_of_interruption
 
 
 @click.command()
@@ -42,7 +42,8 @@ def result(
     with client_at(url) as client:
         job = client.job(job_id)
         if wait:
-            with contextlib.suppress(JobFailed):  # told below, after its JSON
+            # A failure is told below, after its JSON.
+            with told_of_interruption(job), contextlib.suppress(JobFailed):
                 job.wait(timeout)
         print_job(client, job, as_json=as_json)
         if file is not None:
@@ -84,7 +85,10 @@ def cancel(*, job_ids: tuple[str, ...], as_json: bool, url: str) -> None:
                 told = tell(error)
                 status = status or told  # the first trouble's
                 continue
-            click.echo(json.dumps(cancelled.fields) if as_json else job_line(cancelled))
+            if as_json:
+                print_json(cancelled.fields)
+            else:
+                click.echo(job_line(cancelled))
     click.get_current_context().exit(status)
 
 
@@ -93,7 +97,10 @@ def cancel(*, job_ids: tuple[str, ...], as_json: bool, url: str) -> None:
 @json_option
 @url_option
 def jobs(*, limit: int, as_json: bool, url: str) -> None:
-    """List jobs, the newest first; with --json one per line."""
+    """List jobs, the newest first."""
     with client_at(url) as client:
         for job in client.jobs(limit):
-            click.echo(json.dumps(job.status.fields) if as_json else job_line(job.status))
+            if as_json:
+                print_json(job.status.fields)
+            else:
+                click.echo(job_line(job.status))

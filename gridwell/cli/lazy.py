@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _INTERRUPTED: Final = 130
-_EXTRAS: Final = frozenset({"numpy", "requests", "rich", "urllib3"})
+#: Libraries that not every installation has, and what brings them.
+_EXTRAS: Final = dict.fromkeys(("requests", "rich", "urllib3"), "client") | dict.fromkeys(
+    ("apiflask", "flask", "gunicorn", "limits", "prometheus_client", "pymemcache"), "web"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,8 @@ class LazyGroup(click.Group):
             if error.name not in _EXTRAS:
                 raise
             raise click.ClickException(
-                f"this command needs {error.name}; install it by `pip install 'gridwell[client]'`"
+                f"this command needs {error.name}; install it by "
+                f"`pip install 'gridwell[{_EXTRAS[error.name]}]'`"
             ) from error
         except GridwellError as error:
             # Imported here: `gridwell --help` needs no HTTP client.

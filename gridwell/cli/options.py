@@ -25,7 +25,6 @@ url_option = click.option(
     show_envvar=True,
     help="Where the service is.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print the service's JSON.")
 timeout_option = click.option(
     "--timeout",
     type=click.FloatRange(min=0),

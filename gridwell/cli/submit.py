@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from gridwell.adapters.commands import json_option, print_json
 from gridwell.cli.answers import print_job
-from gridwell.cli.options import client_at, json_option, timeout_option, url_option
+from gridwell.cli.options import client_at, timeout_option, url_option
 from gridwell.client import JobFailed
 from gridwell.formats import fit, read_atoms
 from gridwell.show import follow
@@ -59,8 +59,10 @@ def submit(*, wait: bool, timeout: float | None, as_json: bool, url: str, **aske
             with contextlib.suppress(JobFailed):  # told below, after its JSON
                 follow(client, job, timeout=timeout)
             print_job(client, job, as_json=as_json)
+        elif as_json:
+            print_json(job.status.fields)
         else:
-            click.echo(json.dumps(job.status.fields) if as_json else job.id)
+            click.echo(job.id)
 
 
 def _request(asked: dict[str, Any]) -> JobRequest:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
+from gridwell.client.errors import NoSuchJob
 from gridwell.client.fleet import FleetStatus
 from gridwell.client.job import LONGEST_WAIT_SECONDS, Job
 from gridwell.client.request import JobRequest, request_body
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 _RETRIES: Final = 4
 _PAGE: Final = 100
+_JOB_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
 class Client:
@@ -67,9 +70,11 @@ class Client:
         """A job by its id.
 
         Raises:
-            NoSuchJob: if there is none, or it has expired.
+            NoSuchJob: if there is none, it has expired, or that is no id.
         """
-        fields = self._transport.json("GET", f"/v1/jobs/{quote(job_id, safe='')}")
+        if not isinstance(job_id, str) or not _JOB_ID.fullmatch(job_id):
+            raise NoSuchJob(f"{job_id!r} is not the id of a job, which is 32 hex digits")
+        fields = self._transport.json("GET", f"/v1/jobs/{job_id}")
         return Job(self._transport, JobStatus.decode(fields))
 
     def jobs(self, limit: int | None = None) -> Iterator[Job]:

@@ -47,6 +47,7 @@ _FAULTY: Final = (
 )
 _DENIED: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _ABSENT: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+_NO_ADDRESS: Final = "not_found"  #: the code of what the interface does not have at all
 
 
 class Transport:
@@ -299,7 +300,9 @@ def _error(response: requests.Response, *, has_key: bool) -> GridwellError:
         ]
         return InvalidJob(*(faults or [Fault("", detail)]))
     if status in _ABSENT:
-        return NoSuchJob(detail)
+        known = problem.get("code") != _NO_ADDRESS
+        no_address = f"{response.url} is no address of the interface; check the URL"
+        return NoSuchJob(detail) if known else InvalidMessage(no_address)
     if status == HTTPStatus.CONFLICT:
         return WrongState(detail)
     words = f"{response.url} answers {status}: {detail}"

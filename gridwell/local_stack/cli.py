@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gridwell.adapters.commands import json_option, print_json
 from gridwell.adapters.program import PREFIX
 from gridwell.domain.errors import GridwellError, ServiceError
 from gridwell.local_stack.faults.cli import faults as faults_group
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from gridwell.local_stack.faults.plan import FaultPlan
+    from gridwell.local_stack.state import Running
     from gridwell.local_stack.up import LocalStack
 
 _LOOK_SECONDS = 0.2
@@ -79,6 +81,7 @@ local.add_command(faults_group)
     help="What shall go wrong: mild, wild, none (nothing yet), or a plan's JSON file.",
 )
 @click.option("--faults-seed", type=click.IntRange(min=0), help="In the place of the plan's own.")
+@json_option
 def up(
     *,
     state: Path,
@@ -88,11 +91,17 @@ def up(
     demo: bool,
     once: bool,
     detach: bool,
+    as_json: bool,
     **planned: Any,
 ) -> None:
     """Start the region, bake the image, start the tiers; stay until Ctrl-C.
 
     A program that dies is started again; if the region dies, all has ended.
+
+    With --json it prints where everything is once it is up, and the demo's job once it is done.
+
+    Exit codes: 0 ended as asked, 1 something could not start or died, 2 wrong usage, 130
+    interrupted while it started. With --once those of the demo: see `gridwell --help`.
     """
     folder = StateFolder(state.resolve())
     if once and not demo:
@@ -106,7 +115,9 @@ def up(
             for name, value in planned.items()
             if value is not None
         ]
-        _detach(folder, f"--port={port}", f"--max-instances={max_instances}", *more)
+        running = _detach(folder, f"--port={port}", f"--max-instances={max_instances}", *more)
+        if as_json:
+            print_json(_whereabouts(running, folder))
         return
     try:
         plan = _plan(**planned)
@@ -122,7 +133,7 @@ def up(
                 faults=plan,
                 given=dict(settings),
             )
-            status = _stay(stack, demo=demo, once=once)
+            status = _stay(stack, demo=demo, once=once, as_json=as_json)
     except GridwellError as error:
         raise click.ClickException(str(error)) from error
     sys.exit(status)
@@ -141,24 +152,38 @@ def _plan(*, faults: str | None, faults_seed: int | None) -> FaultPlan | None:
 
 @local.command()
 @state_option
-def down(*, state: Path) -> None:
+@json_option
+def down(*, state: Path, as_json: bool) -> None:
     """End the stack that runs in a folder; its images stay for the next time."""
     try:
         ended = StateFolder(state.resolve()).end_holder(seconds=_DOWN_SECONDS)
     except ServiceError as error:
         raise click.ClickException(str(error)) from error
-    click.echo("ended" if ended else f"nothing runs in {state}", err=True)
+    if as_json:
+        print_json({"ended": ended, "state": str(state.resolve())})
+    else:
+        click.echo("ended" if ended else f"nothing runs in {state}", err=True)
 
 
 @local.command()
 @state_option
-def env(*, state: Path) -> None:
+@json_option
+def env(*, state: Path, as_json: bool) -> None:
     """Print what lets other commands reach the stack: eval "$(gridwell local env)"."""
     running = StateFolder(state.resolve()).running()
     if running is None:
         raise click.ClickException(f"nothing runs in {state}; start it with `gridwell local up`")
-    for name, value in sorted((running.environment | {"GRIDWELL_URL": running.url}).items()):
+    variables = dict(sorted((running.environment | {"GRIDWELL_URL": running.url}).items()))
+    if as_json:
+        print_json(variables)
+        return
+    for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
+
+
+def _whereabouts(running: Running, folder: StateFolder) -> dict[str, str]:
+    """Where everything is, for programs."""
+    return {"url": running.url, "endpoint": running.endpoint, "state": str(folder.path)}
 
 
 def _teller() -> Callable[[str], None]:
@@ -171,13 +196,15 @@ def _teller() -> Callable[[str], None]:
     return say
 
 
-def _stay(stack: LocalStack, *, demo: bool, once: bool) -> int:
+def _stay(stack: LocalStack, *, demo: bool, once: bool, as_json: bool) -> int:
     """Everything up, until a signal or the end of a demo that runs once; then everything down."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     _interrupt_at(signal.SIGINT, signal.SIGTERM)
     try:
         running = stack.up()
-        shown = _Demo(running.url) if demo else None
+        if as_json:
+            print_json(_whereabouts(running, stack.state))
+        shown = _Demo(running.url, as_json=as_json) if demo else None
         if not once:
             stack.say(f"open {running.url} in a browser; Ctrl-C ends everything")
         return _serve(stack, shown, once=once)
@@ -204,8 +231,9 @@ def _serve(stack: LocalStack, shown: _Demo | None, *, once: bool) -> int:
 class _Demo:
     """The demo in a thread of its own: the main thread must be free to start programs again."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, as_json: bool) -> None:
         self._url = url
+        self._as_json = as_json
         self.status: int | None = None
         threading.Thread(target=self._show, daemon=True).start()
 
@@ -214,7 +242,7 @@ class _Demo:
 
         status = 1
         try:
-            status = run_demo(self._url)
+            status = run_demo(self._url, as_json=self._as_json)
         finally:
             self.status = status
 
@@ -229,7 +257,7 @@ def _interrupt_at(*numbers: signal.Signals) -> None:
         signal.signal(number, interrupt)
 
 
-def _detach(folder: StateFolder, *arguments: str) -> None:
+def _detach(folder: StateFolder, *arguments: str) -> Running:
     """Start `up` in a session of its own, and wait until it says that all is up."""
     folder.logs.mkdir(parents=True, exist_ok=True)
     log = folder.logs / "up.log"
@@ -252,3 +280,4 @@ def _detach(folder: StateFolder, *arguments: str) -> None:
             raise click.ClickException(f"not up after {_DETACH_SECONDS:g} s; look at {log}")
         time.sleep(_LOOK_SECONDS)
     click.echo(f"up: {running.url} (end it with `gridwell local down`)", err=True)
+    return running

@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from gridwell.adapters.commands import print_json
 from gridwell.client import Client
 from gridwell.domain.errors import GridwellError
 from gridwell.show.answer import answer_lines
@@ -16,7 +17,14 @@ from gridwell.show.follow import follow
 _PATIENCE_SECONDS: Final = 600.0
 
 
-def run_demo(url: str, *, grid_size: int = 40, atom_count: int = 200, seed: int = 1) -> int:
+def run_demo(
+    url: str,
+    *,
+    grid_size: int = 40,
+    atom_count: int = 200,
+    seed: int = 1,
+    as_json: bool = False,
+) -> int:
     """Submit the demo job, show its progress on stderr and its answer on stdout.
 
     Args:
@@ -24,6 +32,7 @@ def run_demo(url: str, *, grid_size: int = 40, atom_count: int = 200, seed: int 
         grid_size: points along each axis.
         atom_count: atoms to draw.
         seed: of that drawing.
+        as_json: whether the answer is the job's JSON.
 
     Returns:
         The exit status; see `Exit`.
@@ -33,8 +42,11 @@ def run_demo(url: str, *, grid_size: int = 40, atom_count: int = 200, seed: int 
         with Client(url) as client:
             job = client.submit(grid_size=grid_size, atom_count=atom_count, seed=seed)
             follow(client, job, timeout=_PATIENCE_SECONDS)
-            lines = answer_lines(job.status, url=client.url, seconds=time.monotonic() - began)
+            seconds = time.monotonic() - began
     except GridwellError as error:
         return tell(error)
-    click.echo("\n".join(lines))
+    if as_json:
+        print_json(job.status.fields)
+    else:
+        click.echo("\n".join(answer_lines(job.status, url=url, seconds=seconds)))
     return Exit.DONE

@@ -7,6 +7,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+import click
 from rich.console import Console
 
 from gridwell.domain.errors import GridwellError
@@ -40,7 +41,22 @@ def follow(client: Client, job: Job, *, timeout: float | None = None) -> Result:
         def show(status: JobStatus) -> None:
             bar.show(status, fleet.running)
 
-        return job.wait(timeout, show)
+        with told_of_interruption(job):
+            return job.wait(timeout, show)
+
+
+@contextmanager
+def told_of_interruption(job: Job) -> Iterator[None]:
+    """Whoever interrupts the waiting in this context is told that the job goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(
+            f"job {job.id} goes on: `gridwell watch {job.id}` follows it, "
+            f"`gridwell cancel {job.id}` ends it",
+            err=True,
+        )
+        raise
 
 
 class _FleetWatch:

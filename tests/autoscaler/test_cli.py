@@ -116,7 +116,10 @@ def test_an_error_of_aws_ends_a_command_with_its_words(
 
     code, output = call("pause")
 
-    assert (code, output) == (1, "ServiceDenied: the table gridwell-ledger: create the stack\n")
+    assert (code, output) == (
+        3,
+        "error: ServiceDenied: the table gridwell-ledger: create the stack\n",
+    )
 
 
 def test_names_derive_from_the_fleets_unless_they_are_given(

@@ -169,6 +169,6 @@ def test_an_outage_in_between_loses_no_letter(
 
     done = call("redrive", "--all")
 
-    assert done.exit_code == 1
+    assert done.exit_code == 3
     assert "ServiceBusy: throttled" in done.stderr
     assert world.dead_chunks.depth().visible == 2

@@ -127,7 +127,7 @@ def test_what_cannot_be_done_is_wrong_usage(
     assert ledger.all_keys() == ()
 
 
-def test_a_ledger_that_refuses_is_told_with_status_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ledger_that_refuses_is_told_with_status_three(monkeypatch: pytest.MonkeyPatch) -> None:
     class Closed(MemoryAccessLedger):
         def all_keys(self) -> tuple[()]:
             raise ServiceDenied("the table is not yours")
@@ -136,4 +136,4 @@ def test_a_ledger_that_refuses_is_told_with_status_one(monkeypatch: pytest.Monke
 
     done = call("list")
 
-    assert (done.exit_code, done.stderr) == (1, "ServiceDenied: the table is not yours\n")
+    assert (done.exit_code, done.stderr) == (3, "error: ServiceDenied: the table is not yours\n")

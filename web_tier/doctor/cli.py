@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import platform
 import sys
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import gridwell
+from gridwell.adapters.commands import answered, json_option, print_json
 from gridwell.adapters.program import read_settings
-from gridwell.domain.errors import ServiceError
 from web_tier.doctor.findings import Finding, Level, line, masked
 from web_tier.settings import Settings
 
@@ -25,7 +24,7 @@ _LIBRARIES = ("boto3", "flask", "gunicorn", "numpy")
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@json_option
 @click.option("--url", envvar="GRIDWELL_URL", help="Where the web tier answers.", show_envvar=True)
 def doctor(*, as_json: bool, url: str | None) -> None:
     """Look at everything once: what answers, which settings are in force, what costs money.
@@ -33,7 +32,7 @@ def doctor(*, as_json: bool, url: str | None) -> None:
     It reads the same settings as the web tier, and changes nothing.
 
     Exit codes: 0 all is well or only worth a warning, 1 something does not answer as it must,
-    2 wrong usage or settings.
+    2 wrong usage or settings, 3 AWS cannot be asked at all.
     """
     settings = read_settings(Settings)
     in_force = masked(
@@ -51,11 +50,8 @@ def doctor(*, as_json: bool, url: str | None) -> None:
         for name, value in in_force.items():
             click.echo(f"  {name}={value}{'' if name in os.environ else '  (default)'}")
     findings: list[Finding] = []
-    try:
+    with answered():
         examination = chosen_examination(settings, url or f"http://{settings.host}:{settings.port}")
-    except ServiceError as error:
-        click.echo(f"{type(error).__name__}: {error}", err=True)
-        raise SystemExit(1) from error
     for finding in examination.findings():
         findings.append(finding)
         if not as_json:
@@ -64,8 +60,9 @@ def doctor(*, as_json: bool, url: str | None) -> None:
     failed = any(finding.level is Level.FAILED for finding in findings)
     if as_json:
         shown = [dataclasses.asdict(finding) for finding in findings]
-        report = {"ok": not failed, "versions": versions, "settings": in_force, "findings": shown}
-        click.echo(json.dumps(report, indent=2))
+        print_json(
+            {"ok": not failed, "versions": versions, "settings": in_force, "findings": shown}
+        )
     raise SystemExit(1 if failed else 0)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from gridwell.adapters.commands import json_option, print_json
 from gridwell.domain.errors import GridwellError
 from gridwell.local_stack.faults.kinds import KINDS
 from gridwell.local_stack.state import StateFolder
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.group(invoke_without_command=True)
 @state_option
-@click.option("--json", "as_json", is_flag=True, help="Print plan and counts as JSON.")
+@json_option
 @click.pass_context
 def faults(context: click.Context, *, state: Path, as_json: bool) -> None:
     """Show how often each kind of fault has happened, or change what is planned."""
@@ -32,7 +32,7 @@ def faults(context: click.Context, *, state: Path, as_json: bool) -> None:
     with _remote(state) as remote:
         told = remote.told()
     if as_json:
-        click.echo(json.dumps(told, indent=2))
+        print_json(told)
         return
     for line in _lines(told):
         click.echo(line)
@@ -41,44 +41,60 @@ def faults(context: click.Context, *, state: Path, as_json: bool) -> None:
 @faults.command()
 @click.argument("name")
 @click.option("--seed", type=click.IntRange(min=0), help="In the place of the plan's own.")
+@json_option
 @click.pass_obj
-def plan(state: Path, *, name: str, seed: int | None) -> None:
+def plan(state: Path, *, name: str, seed: int | None, as_json: bool) -> None:
     """Follow another plan: mild, wild, none, or a JSON file; counting begins anew."""
     from gridwell.local_stack.faults.presets import find_plan  # noqa: PLC0415 - it reads botocore
 
     with _remote(state) as remote:
         found = find_plan(name, seed=seed)
         remote.put(found)
-    click.echo(f"{len(found.faults)} faults are planned, seed {found.seed}", err=True)
+        told = remote.told()
+    if as_json:
+        print_json(told)
+    else:
+        click.echo(f"{len(found.faults)} faults are planned, seed {found.seed}", err=True)
 
 
 @faults.command()
 @click.argument("seconds", type=click.FloatRange(min=0))
+@json_option
 @click.pass_obj
-def away(state: Path, *, seconds: float) -> None:
+def away(state: Path, *, seconds: float, as_json: bool) -> None:
     """Let the region serve no call for so many seconds; 0 ends it at once."""
     with _remote(state) as remote:
         remote.away(seconds)
+    if as_json:
+        print_json({"away_seconds": seconds})
 
 
 @faults.command()
 @click.argument("queue")
+@json_option
 @click.pass_obj
-def empty(state: Path, *, queue: str) -> None:
+def empty(state: Path, *, queue: str, as_json: bool) -> None:
     """Lose every message of a queue, like gridwell-chunks."""
     with _remote(state) as remote:
         lost = remote.empty(queue)
-    click.echo(f"{lost} messages of {queue} are lost", err=True)
+    if as_json:
+        print_json({"queue": queue, "lost": lost})
+    else:
+        click.echo(f"{lost} messages of {queue} are lost", err=True)
 
 
 @faults.command()
 @click.argument("queue")
+@json_option
 @click.pass_obj
-def duplicate(state: Path, *, queue: str) -> None:
+def duplicate(state: Path, *, queue: str, as_json: bool) -> None:
     """Let every message of a queue be there twice."""
     with _remote(state) as remote:
         doubled = remote.duplicate(queue)
-    click.echo(f"{doubled} messages of {queue} are there twice", err=True)
+    if as_json:
+        print_json({"queue": queue, "doubled": doubled})
+    else:
+        click.echo(f"{doubled} messages of {queue} are there twice", err=True)
 
 
 @contextmanager
