@@ -33,7 +33,7 @@ class Ports:
     chunks: Queue  #: work
     results: Queue
     store: ObjectStore  #: where problems lie
-    jobs: JobLedger  #: only read: workers change no job
+    jobs: JobLedger  #: workers change no job: they read, and tell how far a series is
     #: Heartbeats go here and not through the collector: a dead collector must not look like a
     #: dead fleet.
     fleet: FleetLedger

@@ -1,7 +1,8 @@
 """What runs in a compute process.  It imports numpy and the kernels, and neither AWS nor logging.
 
-One task at a time.  A task has a cell of two shared counters: the child raises the first as the
-task moves, the parent sets the second to stop it.
+One task at a time.  A task has a cell of shared numbers: the child raises the first as the task
+moves, the parent sets the second to stop it, and the third is how many points of its series the
+child has found.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 CELLS: Final = 2  #: tasks that a child may have: one computing, one waiting for its turn
 KEPT_PROBLEMS: Final = 2  #: problems that a child keeps: as many as tasks it may have
-MOVES, STOP = 0, 1  #: positions in a cell
-CELL_SIZE: Final = 2
+MOVES, STOP, FOUND = 0, 1, 2  #: positions in a cell
+CELL_SIZE: Final = 3
 
 Counters = Array[c_int64]
 _T = TypeVar("_T")
@@ -90,17 +91,18 @@ def run(
         file: where its map goes, if its kind has one.
     """
     counters, start = _counters[0], time.perf_counter()
-    moves, stop = cell * CELL_SIZE + MOVES, cell * CELL_SIZE + STOP
+    moves, stop, points = (cell * CELL_SIZE + place for place in (MOVES, STOP, FOUND))
 
-    def progress(_points: int) -> None:
+    def moved(found: int) -> None:
         counters[moves] += 1
+        counters[points] = found
         if counters[stop]:
             raise Stopped
 
     # First the problem, also for a task that is stopped: the parent counts on it being kept.
     problem = _recall(sha, data)
-    progress(0)
-    found = HANDLERS[kind](problem, box, incumbent, progress)
+    moved(0)
+    found = HANDLERS[kind](problem, box, incumbent, moved)
     if found.map is not None:
         file.write(found.map)
     return Ran(found.best, found.points, time.perf_counter() - start, found.map is not None)

@@ -76,6 +76,12 @@ class Compute(Protocol):
         A counter rises while its task moves; it says nothing of how far the task is.
         """
 
+    def found(self) -> Mapping[int, int]:
+        """How many points of their series tasks have found that have not ended, by ticket.
+
+        Those that have found none may be left out.
+        """
+
     def finished(self) -> list[Outcome]:
         """The outcomes of tasks that ended, each told once."""
 

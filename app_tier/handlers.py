@@ -13,7 +13,6 @@ import numpy as np
 
 from app_tier.compute import Found
 from app_tier.kernels import find_minimum, potential_map
-from app_tier.kernels.kernel import Progress
 from app_tier.kernels.ladder import Ladder
 from gridwell.domain import cost
 from gridwell.domain.grid import Box
@@ -26,19 +25,22 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from app_tier.kernels.kernel import Progress
     from gridwell.domain.atoms import Atoms
     from gridwell.domain.minimum import Minimum
 
-#: Takes the problem, the chunk's box, a likely point and a progress callback.
-Handler = Callable[[Problem, Box, int | None, Progress], Found]
+#: To be called a few times a second with how many points of the series are found, else 0.
+Moved = Callable[[int], None]
+#: Takes the problem, the chunk's box, a likely point and what is called as it moves.
+Handler = Callable[[Problem, Box, int | None, Moved], Found]
 
 
-def minimum(problem: Problem, box: Box, incumbent: int | None, progress: Progress) -> Found:
+def minimum(problem: Problem, box: Box, incumbent: int | None, moved: Moved) -> Found:
     """The least potential of the box and the incumbent."""
-    return Found(_minimum(problem, box, incumbent, progress))
+    return Found(_minimum(problem, box, incumbent, _uncounted(moved)))
 
 
-def series(problem: Problem, box: Box, incumbent: int | None, progress: Progress) -> Found:
+def series(problem: Problem, box: Box, incumbent: int | None, moved: Moved) -> Found:
     """The points of the problem's series, by one sum or by a search for each.
 
     A search is of the whole box: a next point can lie anywhere.
@@ -50,9 +52,10 @@ def series(problem: Problem, box: Box, incumbent: int | None, progress: Progress
             "softening": problem.softening,
         },
     )
-    if problem.series and cost.is_summed(grid.shape, problem.atoms.count, problem.series):
-        points = tuple(steps(problem, Ladder(grid, progress=progress, **options)))
-        return Found(points[0] if points else None, points)
+    points: list[Minimum] = []
+
+    def progress(_done: int) -> None:
+        moved(len(points))
 
     def search(acting: Atoms, zones: NDArray[np.float64], hint: int | None) -> Minimum | None:
         if not len(zones) and incumbent is not None:
@@ -68,11 +71,14 @@ def series(problem: Problem, box: Box, incumbent: int | None, progress: Progress
             progress=progress,
         )
 
-    points = tuple(steps(problem, search))
-    return Found(points[0] if points else None, points)
+    summed = problem.series and cost.is_summed(grid.shape, problem.atoms.count, problem.series)
+    for point in steps(problem, Ladder(grid, progress=progress, **options) if summed else search):
+        points.append(point)
+        moved(len(points))
+    return Found(points[0] if points else None, tuple(points))
 
 
-def whole_map(problem: Problem, box: Box, incumbent: int | None, progress: Progress) -> Found:
+def whole_map(problem: Problem, box: Box, incumbent: int | None, moved: Moved) -> Found:
     """The potentials of the box, and the same minimum as every other kind gives.
 
     The map only tells where to look first: its values are rounded, and the minimum is exact.
@@ -83,13 +89,18 @@ def whole_map(problem: Problem, box: Box, incumbent: int | None, progress: Progr
         box,
         min_distance=problem.min_distance,
         softening=problem.softening,
-        progress=progress,
+        progress=_uncounted(moved),
     )
     if np.isfinite(found).any():
         places = np.unravel_index(np.nanargmin(found), found.shape)
         ix, iy, iz = (int(at) + low for at, low in zip(places, box.low, strict=True))
         incumbent = problem.grid.linear(ix, iy, iz)
-    return Found(_minimum(problem, box, incumbent, progress), map=found)
+    return Found(_minimum(problem, box, incumbent, _uncounted(moved)), map=found)
+
+
+def _uncounted(moved: Moved) -> Progress:
+    """What a kernel calls as it moves, where no points of a series are counted."""
+    return lambda _done: moved(0)
 
 
 def _minimum(

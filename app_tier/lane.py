@@ -82,8 +82,8 @@ class Lane:
         """Give the process a task; it must have fewer than `child.CELLS`."""
         cell = min({*range(child.CELLS)} - {running.cell for running in self._tasks.values()})
         base = cell * child.CELL_SIZE
-        self._counters[base + child.MOVES] = 0
-        self._counters[base + child.STOP] = 0
+        for place in range(child.CELL_SIZE):
+            self._counters[base + place] = 0
         data = None if task.problem in self._known else task.data
         child.remember(self._known, task.problem, None)
         try:
@@ -111,12 +111,11 @@ class Lane:
 
     def progress(self) -> dict[int, int]:
         """Counters of the tasks that have started and are wanted, by ticket."""
-        moves = {
-            ticket: self._counters[running.cell * child.CELL_SIZE + child.MOVES]
-            for ticket, running in self._tasks.items()
-            if running.wanted
-        }
-        return {ticket: count for ticket, count in moves.items() if count > 0}
+        return self._told(child.MOVES)
+
+    def found(self) -> dict[int, int]:
+        """How many points of their series the wanted tasks have found, by ticket."""
+        return self._told(child.FOUND)
 
     def finished(self) -> list[Outcome]:
         """Outcomes of ended tasks, each told once; a dead process is replaced."""
@@ -155,6 +154,15 @@ class Lane:
     def warm(self) -> Future[int]:
         """Start the process, and have it import all that it needs."""
         return self._executor.submit(child.ready)
+
+    def _told(self, place: int) -> dict[int, int]:
+        """What stands at a place of the wanted tasks' cells, by ticket, where it is not 0."""
+        numbers = {
+            ticket: self._counters[running.cell * child.CELL_SIZE + place]
+            for ticket, running in self._tasks.items()
+            if running.wanted
+        }
+        return {ticket: number for ticket, number in numbers.items() if number > 0}
 
     def _outcome(self, running: _Running) -> Outcome:
         ticket = running.task.ticket

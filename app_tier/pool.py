@@ -11,7 +11,7 @@ import itertools
 import os
 import tempfile
 import time
-from collections import deque
+from collections import ChainMap, deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -83,10 +83,11 @@ class ProcessPool:
 
     def progress(self) -> Mapping[int, int]:
         """See `app_tier.compute.Compute`."""
-        counters: dict[int, int] = {}
-        for lane in self._lanes:
-            counters |= lane.progress()
-        return counters
+        return dict(ChainMap(*(lane.progress() for lane in self._lanes)))
+
+    def found(self) -> Mapping[int, int]:
+        """See `app_tier.compute.Compute`."""
+        return dict(ChainMap(*(lane.found() for lane in self._lanes)))
 
     def finished(self) -> list[Outcome]:
         """See `app_tier.compute.Compute`."""

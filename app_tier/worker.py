@@ -14,6 +14,7 @@ from app_tier.bench import Bench, Ports
 from app_tier.intake import Intake
 from app_tier.output import Output
 from app_tier.step import Exit, Step
+from app_tier.tally import Tally
 from gridwell.domain.errors import ServiceBusy
 from gridwell.domain.fleet import Heartbeat
 
@@ -57,6 +58,7 @@ class Worker:
         )
         self._admission = Admission(self._bench)
         self._output = Output(self._bench, worker=habits.worker)
+        self._tally = Tally(self._bench)
         self._started = self._beat_at = self._bench.now
         self._stop_at: float | None = None
 
@@ -79,6 +81,7 @@ class Worker:
         self._output.collect(step)
         self._output.send(step)
         self._output.renew(step)
+        self._tally.tell(step)
         if self._bench.now >= self._beat_at:
             self._look_again(step)
             self._beat(step, draining=self._stop_at is not None)

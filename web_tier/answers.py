@@ -8,7 +8,7 @@ is, and a value that does not is a miss.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from gridwell.domain.canonical import canonical_json
@@ -39,6 +39,12 @@ class Progress:
     attempt: str
     points_done: int
     done: frozenset[int]  #: chunks merged
+    found: int = 0  #: points of a series
+
+    def joined(self, other: Progress) -> Progress:
+        """The further of two looks at the same attempt, whichever came first."""
+        further = max(self, other, key=lambda progress: progress.points_done)
+        return replace(further, found=max(self.found, other.found))
 
 
 def final_key(job: str) -> str:
@@ -161,11 +167,13 @@ def _three(values: Any) -> tuple[Any, Any, Any]:
 
 def progress_of(job: Job) -> Progress:
     """How far a job's attempt has come."""
-    return Progress(attempt=job.attempt, points_done=job.points_done, done=job.done)
+    return Progress(
+        attempt=job.attempt, points_done=job.points_done, done=job.done, found=job.found
+    )
 
 
 def encode_progress(job: Job) -> bytes:
-    """The same, as the cache holds it."""
+    """The same, as the cache holds it; how far a series is stands in the ledger alone."""
     fields = {
         "version": _VERSION,
         "id": job.id,

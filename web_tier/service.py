@@ -42,6 +42,7 @@ from web_tier.dispatch import resend_seconds, send_chunks
 from web_tier.fresh import ended_job, fresh_job, is_true, refuse_long_series
 from web_tier.kept_map import SLAB_POINTS, map_values
 from web_tier.record import record
+from web_tier.told import with_told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -149,7 +150,7 @@ class Service:
             found = self.ledger.read(job)
             if found is None or _expired(found, now):
                 return None
-            self._remembered(found)
+            found = self._remembered(found)
         return found if found.client == self.client else None
 
     def cancel(self, job: str) -> Job | None:
@@ -183,7 +184,8 @@ class Service:
         """
         now = self.clock.now()
         page = self.ledger.recent(self.client, limit=limit, cursor=cursor)
-        return Page(tuple(job for job in page.jobs if not _expired(job, now)), page.cursor)
+        kept = [job for job in page.jobs if not _expired(job, now)]
+        return Page(tuple(with_told(self.ledger, kept)), page.cursor)
 
     def problem(self, job: Job) -> Problem | None:
         """The problem of a job, or None if its object has expired."""
@@ -199,10 +201,10 @@ class Service:
         return map_values(self.store, job, most_points=most_points)
 
     def _remembered(self, job: Job) -> Job:
-        """The same job; if it has ended the cache knows it from now on."""
+        """The job as it is shown; if it has ended the cache knows it from now on."""
         if job.state.terminal:
             self.cache.set(final_key(job.id), encode_final(job), seconds=FINAL_SECONDS)
-        return job
+        return with_told(self.ledger, [job])[0]
 
     def _known_answer(
         self, problem: Problem, values: Mapping[str, bytes]

@@ -85,11 +85,13 @@ def _steps(job: Job, ticket: Ticket, dies: float, clock: Clock) -> Iterator[str]
 
 
 def _event(name: str, job: Job, progress: Progress) -> str:
+    moves, series = bool(progress.done or progress.found), job.series
     fields = {
-        "state": "running" if progress.done and not job.state.terminal else job.state.value,
+        "state": "running" if moves and not job.state.terminal else job.state.value,
         "points_done": progress.points_done,
         "points_total": job.grid.points,
         "finished": sorted(progress.done),
+        "series": series and {"count": series.count, "found": progress.found},
     }
     data = json.dumps(fields, separators=(",", ":"))
     return f"id: {_id(progress)}\nevent: {name}\ndata: {data}\n\n"
@@ -97,4 +99,4 @@ def _event(name: str, job: Job, progress: Progress) -> str:
 
 def _id(progress: Progress) -> str:
     """Names a state, so that a client that has it is not sent it again."""
-    return f"{progress.attempt}-{progress.points_done}"
+    return f"{progress.attempt}-{progress.points_done}-{progress.found}"

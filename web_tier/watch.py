@@ -36,6 +36,7 @@ class Ticket:
     attempt: str  #: the attempt that the ledger last showed; values of another one are misses
     read_at: float  #: when the ledger last showed it
     follows: bool = False  #: whether it is woken by progress, too
+    series: bool = False  #: whether the steps of its job show in the ledger alone
     event: threading.Event = field(default_factory=threading.Event)
     ended: bool = False  #: whether the attempt has, or may have, ended
     latest: Progress | None = None  #: how far the attempt is known to have come
@@ -49,9 +50,10 @@ class Ticket:
 
     def move(self, progress: Progress) -> None:
         """Note how far its attempt has come; a follower is woken if that is further."""
-        if self.latest is not None and progress.points_done <= self.latest.points_done:
+        latest = progress if self.latest is None else self.latest.joined(progress)
+        if latest == self.latest:
             return
-        self.latest = progress
+        self.latest = latest
         if self.follows:
             self.event.set()
 
@@ -95,15 +97,16 @@ class Watch:
     def due(self, now: float) -> list[str]:
         """The jobs to read from the ledger now, the longest unread first.
 
-        Those of which the cache knows nothing, and those not read for `READ_SECONDS`; none
-        before `ROUND_SECONDS` have passed since the last that were.
+        Those of which the cache knows nothing, series that are followed, and those not read for
+        `READ_SECONDS`; none before `ROUND_SECONDS` have passed since the last that were.
         """
         if now - self._round_at < ROUND_SECONDS:
             return []
         oldest: dict[str, float] = {}
         for ticket in self._sleeping():
             unread = now - ticket.read_at
-            if unread >= READ_SECONDS or (not ticket.known and unread >= ROUND_SECONDS):
+            soon = not ticket.known or (ticket.series and ticket.follows)
+            if unread >= (ROUND_SECONDS if soon else READ_SECONDS):
                 oldest[ticket.job] = min(ticket.read_at, oldest.get(ticket.job, ticket.read_at))
         if oldest:
             self._round_at = now

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from gridwell.domain.errors import ServiceError
 from gridwell.domain.readable import readable_jobs
+from web_tier.told import with_told
 from web_tier.watch import Ticket, Watch
 
 if TYPE_CHECKING:
@@ -101,7 +102,11 @@ class Watcher:
 
     def _enter(self, job: Job, *, follows: bool) -> Ticket | None:
         ticket = Ticket(
-            job=job.id, attempt=job.attempt, read_at=self._clock.monotonic(), follows=follows
+            job=job.id,
+            attempt=job.attempt,
+            read_at=self._clock.monotonic(),
+            follows=follows,
+            series=job.series is not None,
         )
         with self._changed:
             if self._closed.is_set() or self._used[follows] >= self._capacity[follows]:
@@ -132,6 +137,7 @@ class Watcher:
             return
         try:
             found, unreadable = readable_jobs(self._ledger, asked)
+            found = {job.id: job for job in with_told(self._ledger, found.values())}
         except ServiceError as error:
             logger.warning(
                 "%d awaited jobs cannot be read, trying again in a second: %s",

@@ -171,6 +171,7 @@ def _decoded(item: Mapping[str, Any]) -> Job:
         result=_minimum(item.get("result")),
         series=Series.decode(json.loads(item["series"]["S"])) if "series" in item else None,
         points=tuple(Minimum.from_key(key["S"]) for key in item.get("points", {}).get("L", ())),
+        told=0,  # kept apart: `gridwell.adapters.ledger_found`
         error=JobError(error["code"]["S"], error["detail"]["S"]) if error else None,
         **{name: float(item[name]["N"]) for name in _OPTIONAL_TIMES if name in item},
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gridwell.adapters import job_cursor
 from gridwell.adapters.dynamo_table import Table
 from gridwell.adapters.ledger_failures import FailureItems
+from gridwell.adapters.ledger_found import FoundItems
 from gridwell.adapters.ledger_items import (
     SHARDS,
     decode_job,
@@ -28,7 +29,7 @@ from gridwell.domain.job import NO_CANDIDATE_POINT, UNFINISHED, JobState, expiry
 from gridwell.domain.ports import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -68,6 +69,7 @@ class DynamoJobLedger:
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._table = Table(client, table)
         self._failures = FailureItems(self._table)
+        self._found = FoundItems(self._table)
 
     def create(self, job: Job, *, replaces: Job | None = None) -> bool:
         """See `gridwell.domain.ports.JobLedger`."""
@@ -236,6 +238,14 @@ class DynamoJobLedger:
     def read_failure(self, job: str, attempt: str, chunk: int) -> ChunkFailure | None:
         """See `gridwell.domain.ports.JobLedger`."""
         return self._failures.read(job, attempt, chunk)
+
+    def tell_found(self, job: str, attempt: str, found: int, *, now: float) -> None:
+        """See `gridwell.domain.ports.JobLedger`."""
+        self._found.tell(job, attempt, found, now=now)
+
+    def read_found(self, attempts: Mapping[str, str]) -> dict[str, int]:
+        """See `gridwell.domain.ports.JobLedger`."""
+        return self._found.read(attempts)
 
     def unfinished(self) -> list[str]:
         """See `gridwell.domain.ports.JobLedger`."""

@@ -55,8 +55,8 @@ class JobTimeout(GridwellError):  # noqa: N818 - see InvalidJob
     def __init__(self, status: JobStatus, seconds: float) -> None:
         self.status = status
         super().__init__(
-            f"job {status.id} is {status.state} after {seconds:g} s, {status.points_done} of "
-            f"{status.points_total} points done; it goes on, so wait longer or read it later"
+            f"job {status.id} is {status.state} after {seconds:g} s, at {status.measure.words}; "
+            "it goes on, so wait longer or read it later"
         )
 
 

@@ -61,17 +61,20 @@ def moved(status: JobStatus, event: ServerEvent) -> JobStatus:
     def read() -> JobStatus:
         told: dict[str, Any] = json.loads(event.data or "")
         finished = [int(chunk) for chunk in told["finished"]]
-        points = int(told["points_done"])
+        points, series = int(told["points_done"]), told.get("series") or {}
+        found = max(status.points_found, int(series.get("found", 0)))
         fields = status.fields | {
             "state": told["state"],
             "progress": status.fields["progress"] | {"points_done": points},
             "chunks": status.fields["chunks"] | {"done": len(finished), "finished": finished},
+            "series": status.fields.get("series") and status.fields["series"] | {"found": found},
         }
         return replace(
             status,
             state=str(told["state"]),
             points_done=points,
             chunks_done=len(finished),
+            points_found=found,
             fields=fields,
         )
 

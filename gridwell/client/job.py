@@ -70,7 +70,8 @@ class Job:
 
     def refresh(self) -> JobStatus:
         """The job as it is now."""
-        self.status = JobStatus.decode(self._transport.json("GET", self._path()))
+        fields = self._transport.json("GET", self._path())
+        self.status = JobStatus.decode(fields).after(self.status)
         return self.status
 
     def wait(
@@ -239,7 +240,7 @@ class Job:
         response = self._transport.call(
             "GET", self._path(), headers={"Prefer": f"wait={seconds}"}, wait=seconds
         )
-        self.status = JobStatus.decode(parsed(response))
+        self.status = JobStatus.decode(parsed(response)).after(self.status)
         if not self.status.ended and "Preference-Applied" not in response.headers:
             time.sleep(min(_TURNED_AWAY_SECONDS, left))  # too many wait already
 

@@ -23,11 +23,11 @@ def job_html(status: JobStatus, *, url: str) -> str:
         status: as last seen.
         url: of the service.
     """
-    share = status.points_done / max(1, status.points_total)
-    bar = f'<progress max="{status.points_total}" value="{status.points_done}"></progress>'
+    done, total, words = status.measure
+    bar = f'<progress max="{total}" value="{done}"></progress>'
     rows = [
         ("state", escape(status.state)),
-        ("progress", f"{bar} {share:.0%} of {status.points_total:,} points"),
+        ("progress", f"{bar} {escape(words)}"),
         ("grid", " x ".join(map(str, status.shape))),
         ("atoms", f"{status.atom_count:,}"),
     ]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from gridwell.client.notebook import result_html
 from gridwell.domain.errors import InvalidMessage
@@ -40,6 +40,14 @@ class Point:
     energy: float | None  #: of the ion that was placed there; None: none was
 
 
+class Measure(NamedTuple):
+    """How far a job has come."""
+
+    done: int
+    total: int
+    words: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobStatus:
     """One look at a job."""
@@ -60,7 +68,9 @@ class JobStatus:
     workers: tuple[str, ...]  #: who computed chunks of it
     result: Result | None
     points: tuple[Point, ...]  #: in the order in which they were found
+    points_found: int  #: of those wanted, as far as is known; while it runs a hint that only rises
     points_wanted: int
+    ions: bool  #: whether an ion is placed at each of them
     error: JobError | None
     created: datetime
     finished: datetime | None
@@ -76,6 +86,25 @@ class JobStatus:
     def done(self) -> bool:
         """Whether it has ended with a result."""
         return self.state == JobState.DONE and self.result is not None
+
+    @property
+    def measure(self) -> Measure:
+        """How far it has come: in points of its series, or else in points of the grid."""
+        found, wanted = self.points_found, self.points_wanted
+        if wanted == 1:
+            words = f"{self.points_done:,} / {self.points_total:,} points"
+            return Measure(self.points_done, self.points_total, words)
+        what = "ion" if self.ions else "point"
+        over = self.ended or found == wanted
+        words = f"{found} of {wanted} {what}s" if over else f"{what} {found + 1} of {wanted}"
+        return Measure(wanted if self.done else found, wanted, words)
+
+    def after(self, seen: JobStatus) -> JobStatus:
+        """The same, but with no fewer points of a series than were seen before."""
+        alike = self.fields.get("attempt") == seen.fields.get("attempt")
+        if self.ended or not alike or self.points_found >= seen.points_found:
+            return self
+        return replace(self, points_found=seen.points_found)
 
     @classmethod
     def decode(cls, fields: Any) -> JobStatus:
@@ -109,6 +138,7 @@ def moment(text: str | None) -> datetime | None:
 
 def _status(fields: dict[str, Any]) -> JobStatus:
     grid, result, error = fields["grid"], fields["result"], fields["error"]
+    points, series = tuple(map(_point, fields.get("points", ()))), fields.get("series") or {}
     return JobStatus(
         id=str(fields["id"]),
         state=str(fields["state"]),
@@ -131,8 +161,10 @@ def _status(fields: dict[str, Any]) -> JobStatus:
             index=_whole(result["index"]),
             point=_triple(result["point"]),
         ),
-        points=tuple(map(_point, fields.get("points", ()))),
-        points_wanted=int((fields.get("series") or {"count": 1})["count"]),
+        points=points,
+        points_found=int(series.get("found", len(points))),
+        points_wanted=int(series.get("count", 1)),
+        ions=series.get("energy") is not None,
         error=None if error is None else JobError(str(error["code"]), str(error["detail"])),
         created=datetime.fromisoformat(fields["created"]),
         finished=moment(fields["finished"]),

@@ -88,6 +88,7 @@ class Job:
     moved: float | None = None  #: when a result was last merged
     result: Minimum | None = None
     points: tuple[Minimum, ...] = ()  #: of a series, in the order in which they were found
+    told: int = 0  #: points of a series that a worker says it has found; never stored with the job
     error: JobError | None = None
     finished: float | None = None
     expires: float | None = None
@@ -106,6 +107,11 @@ class Job:
     def points_done(self) -> int:
         """Grid points whose chunk is merged."""
         return self.plan.points(self.done)
+
+    @property
+    def found(self) -> int:
+        """Points of its series that are found, as far as anybody knows."""
+        return len(self.points) or self.told
 
     @property
     def answer(self) -> tuple[Minimum, ...]:

@@ -229,6 +229,25 @@ class JobLedger(Protocol):
     def read_failure(self, job: str, attempt: str, chunk: int) -> ChunkFailure | None:
         """What is kept of a chunk's failed tries, or None if none was reported."""
 
+    def tell_found(self, job: str, attempt: str, found: int, *, now: float) -> None:
+        """Say how many points of its series an attempt has found; only a higher number is heard.
+
+        A hint for people, kept apart from the job and changing nothing of it.
+
+        Args:
+            job: the job.
+            attempt: the attempt that is computed.
+            found: how many points.
+            now: the time, after which it is kept for as long as an ended job.
+        """
+
+    def read_found(self, attempts: Mapping[str, str]) -> dict[str, int]:
+        """How many points were told of, by job; those of which nobody told are left out.
+
+        Args:
+            attempts: by job.
+        """
+
     def unfinished(self) -> list[str]:
         """Ids of unfinished jobs, from an index that may lag: read each before acting on it."""
 

@@ -63,7 +63,7 @@ def job_line(status: JobStatus) -> str:
     elif status.error is not None:
         end = status.error.code
     else:
-        end = f"{status.points_done}/{status.points_total} points"
+        end = status.measure.words
     created = status.created.strftime("%Y-%m-%dT%H:%M:%SZ")
     return f"{status.id}  {created}  {status.state:<9}  {shape} x {status.atom_count}  {end}"
 

@@ -1,4 +1,4 @@
-"""The progress of one job, in grid points: a live bar on a terminal, plain lines elsewhere."""
+"""The progress of one job: a live bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class LiveBar:
         self._progress = Progress(
             TextColumn("{task.description:<7}"),
             BarColumn(),
-            TextColumn("{task.completed:,.0f} / {task.total:,.0f} points"),
+            TextColumn("{task.fields[words]}"),
             TextColumn("{task.fields[rate]}"),
             TextColumn("{task.fields[counts]}"),
             TimeElapsedColumn(),
@@ -56,7 +56,7 @@ class LiveBar:
             redirect_stdout=False,
             redirect_stderr=True,
         )
-        self._task = self._progress.add_task("job", total=1, rate="", counts="")
+        self._task = self._progress.add_task("job", total=1, words="", rate="", counts="")
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -67,13 +67,16 @@ class LiveBar:
 
     def show(self, status: JobStatus, instances: int | None) -> None:
         """Move the bar."""
+        done, total, words = status.measure
         speed = self._progress.tasks[0].finished_speed or self._progress.tasks[0].speed
         self._progress.update(
             self._task,
             description=status.state,
-            total=status.points_total,
-            completed=status.points_done,
-            rate="" if not speed else f"{speed:,.0f} points/s",
+            total=total,
+            completed=done,
+            words=words,
+            # Of a series a few points a minute would say nothing.
+            rate=f"{speed:,.0f} points/s" if speed and status.points_wanted == 1 else "",
             counts=counts(status, instances),
         )
 
@@ -97,16 +100,13 @@ class PlainBar:
 
     def show(self, status: JobStatus, instances: int | None) -> None:
         """Print a line if the job has come into another quarter."""
-        total = max(status.points_total, 1)
+        done, total, words = status.measure
         # 100 % is the answer: all points may be done a moment before the job is.
-        passed = _QUARTERS * status.points_done // total
+        passed = _QUARTERS * done // max(total, 1)
         quarter = passed if status.state == JobState.DONE else min(passed, _QUARTERS - 1)
         if quarter > self._quarter:
             self._quarter = quarter
-            self.say(
-                f"{100 * quarter // _QUARTERS:3d} %  {status.points_done:,} / "
-                f"{status.points_total:,} points, {counts(status, instances)}"
-            )
+            self.say(f"{100 * quarter // _QUARTERS:3d} %  {words}, {counts(status, instances)}")
 
     def say(self, line: str) -> None:
         """Print a line."""

@@ -503,6 +503,32 @@ def test_racing_reports_lose_no_try(ledger: JobLedger, job: Job) -> None:
     assert kept.alike
 
 
+# --- how far series are
+
+
+def test_of_a_series_the_most_that_was_told_is_known_and_the_job_is_as_it_was(
+    ledger: JobLedger, job: Job
+) -> None:
+    other = fresh_job()
+    attempts = {job.id: ATTEMPT, other.id: ATTEMPT}
+    assert ledger.read_found(attempts) == {}
+
+    for found, known in ((2, 2), (3, 3), (3, 3), (1, 3)):
+        ledger.tell_found(job.id, ATTEMPT, found, now=NOW + found)
+        assert ledger.read_found(attempts) == {job.id: known}
+
+    ledger.tell_found(other.id, ATTEMPT, 5, now=NOW)
+    assert ledger.read_found(attempts) == {job.id: 3, other.id: 5}
+    assert ledger.read(job.id) == job
+    assert ledger.read(other.id) is None
+
+
+def test_each_attempt_at_a_series_begins_with_nothing_found(ledger: JobLedger, job: Job) -> None:
+    ledger.tell_found(job.id, ATTEMPT, 2, now=NOW)
+
+    assert ledger.read_found({job.id: OTHER_ATTEMPT}) == {}
+
+
 # --- lists
 
 

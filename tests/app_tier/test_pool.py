@@ -116,6 +116,24 @@ def test_the_points_of_a_series_come_in_their_order_and_with_their_least(
     assert (outcome.best, outcome.map) == (outcome.points[0], None)
 
 
+def test_points_of_a_series_are_counted_as_they_are_found(pool: ProcessPool) -> None:
+    problem = replace(a_problem(40, atoms=2000), series=Series(30, 1.0, 1))
+    pool.submit(replace(a_task(1, problem), kind=SERIES_KIND))
+    counts = []
+
+    def ended() -> bool:
+        counts.append(pool.found().get(1, 0))
+        return bool(outcomes_so_far := pool.finished()) and outcomes_so_far[0].error is None
+
+    until(ended)
+
+    assert counts == sorted(counts)
+    assert set(counts) & set(range(1, 30))
+    assert pool.found() == {}
+    pool.submit(a_task(2))
+    assert outcomes(pool, 1)[2].points == ()
+
+
 def test_problems_may_come_in_any_order_and_be_forgotten_between(pool: ProcessPool) -> None:
     problems = [a_problem(3, seed=seed) for seed in (1, 2, 3, 4, 1, 3, 2, 1)]
     for ticket, problem in enumerate(problems):

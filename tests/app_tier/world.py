@@ -61,6 +61,7 @@ class ManualCompute:
         self.clock = clock
         self.tasks: dict[int, ChunkTask] = {}
         self.moves: dict[int, int] = {}  #: of tasks that have started
+        self.series: dict[int, int] = {}  #: points found, of tasks that have started
         self.discarded: list[int] = []
         self.on_wait: Callable[[], None] | None = None
         self.outcomes: list[Outcome] = []
@@ -76,6 +77,9 @@ class ManualCompute:
 
     def progress(self) -> Mapping[int, int]:
         return dict(self.moves)
+
+    def found(self) -> Mapping[int, int]:
+        return dict(self.series)
 
     def finished(self) -> list[Outcome]:
         outcomes, self.outcomes = self.outcomes, []

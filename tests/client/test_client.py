@@ -25,7 +25,7 @@ from gridwell.client import (
     NoSuchJob,
     Unreachable,
 )
-from gridwell.client.events import ServerEvent, read_events
+from gridwell.client.events import ServerEvent, moved, read_events
 from gridwell.client.notebook import job_html
 from gridwell.domain.atoms import Atoms
 from gridwell.domain.errors import (
@@ -191,6 +191,44 @@ def test_steps_come_by_one_stream_and_not_by_asking_again(served: Served, client
     ]
 
 
+def test_points_of_a_series_that_were_seen_are_not_taken_back(
+    served: Served, client: Client
+) -> None:
+    job = client.submit(**SMALL, place={"count": 3, "energy": 1})
+    ledger = served.site.world.ledger
+    stored = ledger.read(job.id)
+    assert stored is not None
+    assert (job.status.points_found, job.status.points_wanted, job.status.ions) == (0, 3, True)
+    ledger.tell_found(job.id, stored.attempt, 2, now=NOW)
+    assert job.refresh().points_found == 2
+    assert "ion 3 of 3" in job._repr_html_()
+
+    ledger._told.clear()  # another server that knows of none
+    assert job.refresh().points_found == 2
+    event = {"state": "running", "points_done": 0, "finished": [], "series": {"found": 1}}
+    assert moved(job.status, ServerEvent("progress", json.dumps(event))).points_found == 2
+    served.finish(job.id)
+    assert job.refresh().points_found == len(job.points) == 3
+
+
+def test_the_points_of_a_series_are_steps(served: Served, client: Client) -> None:
+    job = client.submit(**SMALL, place={"count": 3, "energy": 1})
+    stored = served.site.world.ledger.read(job.id)
+    assert stored is not None
+    seen: list[tuple[str, int]] = []
+
+    for status in job.events(timeout=10):
+        seen.append((status.state, status.points_found))
+        if status.points_found == 2:
+            served.finish(job.id)
+        else:
+            served.site.world.ledger.tell_found(
+                job.id, stored.attempt, status.points_found + 1, now=NOW
+            )
+
+    assert [*dict.fromkeys(seen)] == [("queued", 0), ("running", 1), ("running", 2), ("done", 3)]
+
+
 @pytest.mark.parametrize(
     "trouble",
     [
@@ -251,7 +289,7 @@ def test_a_job_that_does_not_end_in_time_is_told_from_a_failed_one() -> None:
     with serving(Site(capacity=0)) as served, Client(served.url) as client:
         job = client.submit(**SMALL)
 
-        with pytest.raises(JobTimeout, match="0 of 64 points"):
+        with pytest.raises(JobTimeout, match="at 0 / 64 points; it goes on"):
             job.wait(timeout=0.05)
         with pytest.raises(JobTimeout, match="is queued after"):
             job.wait(timeout=0.05, progress=lambda _: None)

@@ -107,6 +107,33 @@ def test_on_a_terminal_the_bar_counts_grid_points(served: Served) -> None:
     assert "i-1 running" in written
 
 
+def test_a_series_is_measured_by_its_points_and_not_by_those_of_the_grid(served: Served) -> None:
+    status = dataclasses.replace(a_status(served), points_wanted=6, ions=True)
+    ended = {"state": "done", "points_done": 1000, "chunks_done": 1}
+    running = [dataclasses.replace(status, state="running", points_found=n) for n in range(7)]
+    early = dataclasses.replace(status, points_found=2, **ended)
+
+    lines = plain([status, *running, dataclasses.replace(status, points_found=6, **ended)])
+    (cut,) = plain([dataclasses.replace(early, result=served_result(served))])
+
+    assert [line.split(", ")[0] for line in lines] == [
+        "  0 %  ion 1 of 6",
+        " 25 %  ion 3 of 6",
+        " 50 %  ion 4 of 6",
+        " 75 %  ion 6 of 6",
+        "100 %  6 of 6 ions",
+    ]
+    assert cut.startswith("100 %  2 of 6 ions")
+    assert job_line(running[2]).endswith("  ion 3 of 6")
+    top = dataclasses.replace(running[2], ions=False)
+    assert job_line(top).endswith("  point 3 of 6")
+
+
+def served_result(served: Served) -> Any:
+    shown = served.site.client.get(f"/v1/jobs/{served.done().id}").json
+    return JobStatus.decode(shown).result
+
+
 # --- the fleet
 
 

@@ -117,6 +117,10 @@ class SimulatedCompute:
             for ticket, running in self._running.items()
         }
 
+    def found(self) -> Mapping[int, int]:
+        """See `app_tier.compute.Compute`."""
+        return {}  # no series is computed here
+
     def finished(self) -> list[Outcome]:
         """See `app_tier.compute.Compute`."""
         self._advance()

@@ -35,7 +35,7 @@ def test_ions_are_placed_and_shown_with_potential_and_energy() -> None:
 
     shown = body_of(site.client.get(f"/v1/jobs/{job.id}"))
 
-    assert shown["series"] == {"count": 3, "min_separation": 2.0, "energy": -1}
+    assert shown["series"] == {"count": 3, "min_separation": 2.0, "energy": -1, "found": 3}
     assert shown["min_distance"] == 0.5
     assert [each["energy"] for each in shown["points"]] == [p.value for p in true_series(problem)]
     assert [each["value"] for each in shown["points"]] == [-p.value for p in true_series(problem)]

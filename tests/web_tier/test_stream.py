@@ -11,6 +11,7 @@ import pytest
 from gridwell.adapters.memory import ManualClock
 from gridwell.domain.job import JobState
 from gridwell.domain.minimum import Minimum
+from gridwell.domain.series import Series
 from tests.builders import ATTEMPT, OTHER_ATTEMPT, a_job
 from web_tier.answers import progress_of
 from web_tier.stream import APART_SECONDS, HEARTBEAT_SECONDS, LIFE_SECONDS, stream
@@ -128,12 +129,31 @@ def test_a_job_that_has_ended_is_told_at_once() -> None:
 
 def test_ids_rise_and_one_that_the_client_has_is_not_sent_again() -> None:
     first, second, *_ = told(done_chunks(0), ends)
-    assert first.splitlines()[0] == f"id: {ATTEMPT}-0"
-    assert second.splitlines()[0] == f"id: {ATTEMPT}-16"
+    assert first.splitlines()[0] == f"id: {ATTEMPT}-0-0"
+    assert second.splitlines()[0] == f"id: {ATTEMPT}-16-0"
 
-    again = told(ends, job=replace(JOB, done=frozenset({0})), seen=f"{ATTEMPT}-16")
+    again = told(ends, job=replace(JOB, done=frozenset({0})), seen=f"{ATTEMPT}-16-0")
 
     assert [data(event)["state"] for event in again] == ["done"]
+
+
+def test_each_point_of_a_series_is_a_step_that_no_chunk_shows() -> None:
+    series = replace(JOB, series=Series(6, 5.0, 1))
+
+    def found(count: int) -> Callable[[Ticket], bool]:
+        def act(ticket: Ticket) -> bool:
+            ticket.move(progress_of(replace(series, told=count)))
+            return True
+
+        return act
+
+    events = told(found(2), found(3), ends, job=series, then=[replace(series, state=DONE.state)])
+
+    assert [data(event)["series"]["found"] for event in events] == [0, 2, 3, 0]
+    assert data(events[1]) | {"series": {"count": 6, "found": 2}} == data(events[1])
+    assert [data(event)["state"] for event in events] == ["queued", "running", "running", "done"]
+    assert len({event.splitlines()[0] for event in events[:3]}) == 3
+    assert data(told(ends)[0])["series"] is None
 
 
 def test_silence_is_filled_with_comments() -> None:
@@ -161,7 +181,7 @@ def test_a_new_attempt_goes_on_in_the_same_stream() -> None:
     events = told(ends, ends, then=[renewed, DONE])
 
     ids = [event.splitlines()[0] for event in events]
-    assert ids == [f"id: {ATTEMPT}-0", f"id: {OTHER_ATTEMPT}-0", f"id: {ATTEMPT}-64"]
+    assert ids == [f"id: {ATTEMPT}-0-0", f"id: {OTHER_ATTEMPT}-0-0", f"id: {ATTEMPT}-64-0"]
 
 
 def test_a_stream_ends_without_an_end_when_the_process_does() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from gridwell.domain.job import JobState
 from gridwell.domain.minimum import Minimum
+from gridwell.domain.series import Series
 from tests.builders import ATTEMPT, OTHER_ATTEMPT, a_job, a_problem
 from web_tier.answers import encode_final, encode_progress, final_key, progress_key
 from web_tier.watch import ROUND_JOBS, Ticket, Watch
@@ -203,3 +204,41 @@ def test_without_the_cache_steps_come_from_the_ledger() -> None:
     assert follows.latest is not None
     assert follows.latest.done == {0}
     assert watch.keys(), "a follower that was woken still follows"
+
+
+SERIES = replace(JOB, series=Series(6, 5.0, 1))
+
+
+def following_a_series(watch: Watch) -> Ticket:
+    ticket = Ticket(job=JOB.id, attempt=ATTEMPT, read_at=0.0, follows=True, series=True)
+    watch.add(ticket)
+    return ticket
+
+
+def test_a_series_that_is_followed_is_read_each_second_whatever_the_cache_says() -> None:
+    watch = Watch()
+    following_a_series(watch)
+    waiting(watch)
+    watch.look({PROGRESS: encode_progress(SERIES)})
+
+    assert watch.due(0.9) == []
+    assert watch.due(1.0) == [JOB.id]
+    watch.learn([JOB.id], {JOB.id: SERIES}, 1.0)
+    assert watch.due(1.9) == []
+    assert watch.due(2.0) == [JOB.id]
+
+
+def test_points_that_were_seen_are_never_taken_back() -> None:
+    watch = Watch()
+    ticket = following_a_series(watch)
+    found = []
+
+    for told in (1, 3, 2, 0):
+        watch.learn([JOB.id], {JOB.id: replace(SERIES, told=told)}, 1.0)
+        found.append((ticket.latest and ticket.latest.found, ticket.event.is_set()))
+        ticket.event.clear()
+    watch.look({PROGRESS: encode_progress(replace(SERIES, done=frozenset({0, 1})))})
+
+    assert found == [(1, True), (3, True), (3, False), (3, False)]
+    assert ticket.latest is not None
+    assert (ticket.latest.found, sorted(ticket.latest.done)) == (3, [0, 1])

@@ -130,8 +130,9 @@ EVENTS: Final[dict[str, Any]] = {
     "summary": "Follow a job",
     "tags": ["Jobs"],
     "description": "Server-sent events: `progress` with each step, ten a second at most, and `end` "
-    "as the last. Their data is an object with state, points_done, points_total and finished, the "
-    "numbers of the chunks that are done. A stream lasts ten minutes; Last-Event-ID continues it.",
+    "as the last. Their data is an object with state, points_done, points_total, finished, the "
+    "numbers of the chunks that are done, and series: null, or an object with count and found, how "
+    "many of its points are. A stream lasts ten minutes; Last-Event-ID continues it.",
     "responses": {
         200: {
             "description": "The events.",

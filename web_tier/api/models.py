@@ -250,6 +250,7 @@ class SeriesShown(BaseModel):
     count: int
     min_separation: float
     energy: int | None = Field(description="of the ion that is placed at each; null: none is")
+    found: int = Field(description="how many are found, as far as its worker has told")
 
 
 class PointsShown(BaseModel):

@@ -51,7 +51,7 @@ def show_job(job: Job) -> JobShown:
         seed=job.seed,
         min_distance=job.min_distance,
         softening=job.softening,
-        series=None if job.series is None else _series(job.series),
+        series=None if job.series is None else _series(job.series, job.found),
         progress=ProgressShown(points_done=job.points_done, points_total=grid.points),
         chunks=ChunksShown(
             done=len(job.done),
@@ -101,9 +101,12 @@ def show_points(job: Job) -> list[PointShown]:
     ]
 
 
-def _series(series: Series) -> SeriesShown:
+def _series(series: Series, found: int) -> SeriesShown:
     return SeriesShown(
-        count=series.count, min_separation=series.min_separation, energy=series.ion or None
+        count=series.count,
+        min_separation=series.min_separation,
+        energy=series.ion or None,
+        found=found,
     )
 
 

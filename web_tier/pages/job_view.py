@@ -69,8 +69,8 @@ class JobView:
     seconds: str
     computed_by: str
     cost: str
-    points_total: int
-    points_done: int
+    progress_total: int
+    progress_done: int
     percent: str
     counts: str
     rate: str
@@ -120,7 +120,8 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
         now: the time.
         dollars_per_hour: of one instance.
     """
-    grid, done = job.grid, job.points_done
+    grid = job.grid
+    done, total, counts = _progress(job)
     estimate = cost.seconds(grid.shape, job.atom_count, job.kind, job.series)
     path = f"/v1/jobs/{job.id}"
     links = [
@@ -158,10 +159,10 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
         seconds="" if job.finished is None else duration(job.finished - job.created),
         computed_by=_computed_by(job),
         cost=_cost(estimate, dollars_per_hour),
-        points_total=grid.points,
-        points_done=done,
-        percent=f"{100 * done // grid.points} %",
-        counts=f"{done:,} of {grid.points:,} points, {len(job.done)} of {job.plan.chunks} chunks",
+        progress_total=total,
+        progress_done=done,
+        percent=f"{100 * done // total} %",
+        counts=counts,
         rate=f"about {duration(estimate)} of computing on one core"
         if not job.state.terminal
         else "",
@@ -175,6 +176,22 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
         picture_words=_picture_words(job),
         downloads=tuple(links),
     )
+
+
+def _progress(job: Job) -> tuple[int, int, str]:
+    """How far a job has come, out of how much, and that in words.
+
+    Of a series the points that are found count, as its only chunk says nothing before its end.
+    """
+    series, done, total = job.series, job.points_done, job.grid.points
+    if series is None or series.count == 1:
+        chunks = f"{len(job.done)} of {job.plan.chunks} chunks"
+        return done, total, f"{done:,} of {total:,} points, {chunks}"
+    what = "ion" if series.ion else "point"
+    if job.state.terminal or job.found == series.count:
+        ended = series.count if job.state is JobState.DONE else job.found
+        return ended, series.count, f"{job.found} of {series.count} {what}s"
+    return job.found, series.count, f"{what} {job.found + 1} of {series.count}"
 
 
 def estimate_words(

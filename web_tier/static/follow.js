@@ -12,7 +12,7 @@ export async function fetchJob(id) {
   return response.json();
 }
 
-// Calls `show` with { state, points_done, finished } as the job moves; returns when it has ended.
+// Calls `show` with { state, points_done, finished, series } as the job moves; returns when it has ended.
 export function follow(id, show) {
   return new Promise((resolve) => {
     const events = new EventSource(`/v1/jobs/${id}/events`);
@@ -41,6 +41,7 @@ async function poll(id, show) {
         state: job.state,
         points_done: job.progress.points_done,
         finished: job.chunks.finished,
+        series: job.series,
       });
       if (hasEnded(job.state)) return;
     } catch {

@@ -26,7 +26,11 @@ export async function start() {
 }
 
 async function showProgress(job) {
-  const total = job.progress.points_total;
+  // Of a series the points that are found count: its only chunk says nothing before its end.
+  const series = job.series?.count > 1 ? job.series : null;
+  const total = series ? series.count : job.progress.points_total;
+  const what = series?.energy ? "ion" : "point";
+  let found = 0; // what was seen is never taken back, whatever is said later
   const canvas = at("boxes");
   let finished = job.chunks.finished;
   const redraw = () => drawBoxes(canvas, job, finished);
@@ -42,20 +46,23 @@ async function showProgress(job) {
   const timer = setInterval(() => askFleet().catch(() => { running = null; }), FLEET_MS);
   askFleet().catch(() => {});
   await follow(job.id, (progress) => {
-    const done = progress.points_done;
+    found = Math.max(found, progress.series?.found ?? 0);
+    const done = series ? found : progress.points_done;
     const badge = document.querySelector("h1 .state");
     badge.textContent = progress.state;
     badge.className = `state ${progress.state}`;
     finished = progress.finished;
     at("progress").value = done;
-    at("counts").textContent =
-      `${done.toLocaleString("en")} of ${total.toLocaleString("en")} points, ` +
-      `${finished.length} of ${job.chunks.total} chunks`;
+    at("counts").textContent = series
+      ? done < total ? `${what} ${done + 1} of ${total}` : `${done} of ${total} ${what}s`
+      : `${done.toLocaleString("en")} of ${total.toLocaleString("en")} points, ` +
+        `${finished.length} of ${job.chunks.total} chunks`;
     const now = performance.now() / 1000;
     if (done > 0) began ??= { at: now, done };
     const speed = began && now > began.at ? (done - began.done) / (now - began.at) : 0;
     const words = [];
-    if (speed > 0) words.push(`${short.format(speed)} points/s`, `${number.format((total - done) / speed)} s left`);
+    if (speed > 0 && !series) words.push(`${short.format(speed)} points/s`);
+    if (speed > 0) words.push(`${number.format((total - done) / speed)} s left`);
     if (running !== null) words.push(`${running} ${running === 1 ? "instance" : "instances"} running`);
     at("rate").textContent = words.join(" · ") || "waiting for an instance";
     // Read aloud at quarters only: each event would be noise.

@@ -13,7 +13,7 @@ from gridwell.domain.minimum import Minimum, lesser
 from gridwell.domain.ports import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from gridwell.domain.failure import ChunkFailure
 
@@ -24,6 +24,7 @@ class MemoryLedger:
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
         self._failures: dict[tuple[str, str, int], ChunkFailure] = {}
+        self._told: dict[tuple[str, str], int] = {}
         self._beats: dict[str, Heartbeat] = {}
         self._slots: dict[int, Slot] = {}
         self._control = Control()
@@ -177,6 +178,15 @@ class MemoryLedger:
     def read_failure(self, job: str, attempt: str, chunk: int) -> ChunkFailure | None:
         """See `gridwell.domain.ports.JobLedger`."""
         return self._failures.get((job, attempt, chunk))
+
+    def tell_found(self, job: str, attempt: str, found: int, *, now: float) -> None:  # noqa: ARG002 - nothing is forgotten here
+        """See `gridwell.domain.ports.JobLedger`."""
+        with self._lock:
+            self._told[job, attempt] = max(found, self._told.get((job, attempt), found))
+
+    def read_found(self, attempts: Mapping[str, str]) -> dict[str, int]:
+        """See `gridwell.domain.ports.JobLedger`."""
+        return {pair[0]: self._told[pair] for pair in attempts.items() if pair in self._told}
 
     def unfinished(self) -> list[str]:
         """See `gridwell.domain.ports.JobLedger`."""
