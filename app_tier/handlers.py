@@ -71,7 +71,9 @@ def series(problem: Problem, box: Box, incumbent: int | None, moved: Moved) -> F
             progress=progress,
         )
 
-    summed = problem.series and cost.is_summed(grid.shape, problem.atoms.count, problem.series)
+    summed = problem.series and cost.is_summed(
+        grid.shape, problem.atoms.count, problem.series, min_distance=problem.min_distance
+    )
     for point in steps(problem, Ladder(grid, progress=progress, **options) if summed else search):
         points.append(point)
         moved(len(points))

@@ -76,7 +76,13 @@ class Allowance:
             OverQuota: if the client has had its share.
             ServiceBusy: if the ledger cannot tell.
         """
-        seconds = estimate(problem.grid, problem.atoms.count, kind, problem.series)
+        seconds = estimate(
+            problem.grid,
+            problem.atoms.count,
+            kind,
+            problem.series,
+            min_distance=problem.min_distance,
+        )
         check_job(self.quota, seconds, problem.grid, problem.atoms.count)
         if self.quota.unfinished is not None:
             check_unfinished(self.quota, self.jobs.count_unfinished(client))

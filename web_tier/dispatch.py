@@ -50,5 +50,7 @@ def send_chunks(queue: Queue, job: Job, chunks: Sequence[int], *, again: bool = 
 
 def resend_seconds(job: Job) -> float:
     """How long after they were sent a job's chunk messages may first be taken for lost."""
-    drain = cost.seconds(job.grid.shape, job.atom_count, job.kind, job.series)
+    drain = cost.seconds(
+        job.grid.shape, job.atom_count, job.kind, job.series, min_distance=job.min_distance
+    )
     return max(LEAST_RESEND_SECONDS, 3 * drain)

@@ -31,13 +31,15 @@ def refuse_long_series(problem: Problem) -> None:
     series, shape, atoms = problem.series, problem.grid.shape, problem.atoms.count
     if series is None:
         return
-    estimate = cost.seconds(shape, atoms, series=series)
+
+    def seconds(count: int) -> float:
+        wanted = dataclasses.replace(series, count=count)
+        return cost.seconds(shape, atoms, series=wanted, min_distance=problem.min_distance)
+
+    estimate = seconds(series.count)
     if estimate > limits.MAX_SERIES_SECONDS:
         fewer = [
-            count
-            for count in range(1, series.count)
-            if cost.seconds(shape, atoms, series=dataclasses.replace(series, count=count))
-            <= limits.MAX_SERIES_SECONDS
+            count for count in range(1, series.count) if seconds(count) <= limits.MAX_SERIES_SECONDS
         ]
         remedy = f"ask for {fewer[-1]} at most, or for" if fewer else "ask for"
         raise InvalidJob(

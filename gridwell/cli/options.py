@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gridwell.client import Client
+from gridwell.client.client import DEFAULT_URL, KEY_VARIABLE, URL_VARIABLE
 from gridwell.formats import MAP_FORMATS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _MAP_SUFFIXES: Final = tuple(f".{form}" for form in MAP_FORMATS)
-KEY_VARIABLE = "GRIDWELL_KEY"
-DEFAULT_URL = "http://127.0.0.1:8080"
 
 url_option = click.option(
     "--url",
-    envvar="GRIDWELL_URL",
+    envvar=URL_VARIABLE,
     default=DEFAULT_URL,
     show_default=True,
     show_envvar=True,

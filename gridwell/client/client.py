@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import os
 import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack
@@ -18,6 +20,9 @@ from gridwell.client.transport import Transport
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+DEFAULT_URL: Final = "http://127.0.0.1:8080"
+URL_VARIABLE: Final = "GRIDWELL_URL"
+KEY_VARIABLE: Final = "GRIDWELL_KEY"
 _RETRIES: Final = 4
 _PAGE: Final = 100
 _JOB_ID: Final = re.compile(r"[0-9a-f]{32}")
@@ -30,13 +35,24 @@ class Client:
     are kinds.
 
     Args:
-        url: where it is, such as `http://127.0.0.1:8080`.
-        key: by which the service knows you, where it asks for one.
+        url: where it is, such as `http://127.0.0.1:8080`; without it, where `GRIDWELL_URL` says,
+            and on this machine if it says nothing.
+        key: by which the service knows you, where it asks for one; without a URL and a key, the
+            one in `GRIDWELL_KEY`.
         retries: further tries after a lost connection, or where the service asks for them.
     """
 
-    def __init__(self, url: str, *, key: str | None = None, retries: int = _RETRIES) -> None:
+    def __init__(
+        self, url: str | None = None, *, key: str | None = None, retries: int = _RETRIES
+    ) -> None:
+        if url is None:
+            # The key of the environment is for the service of the environment and for no other.
+            url = os.environ.get(URL_VARIABLE) or DEFAULT_URL
+            key = os.environ.get(KEY_VARIABLE) or None if key is None else key
         self._transport = Transport(url, retries=retries, key=key)
+
+    def __repr__(self) -> str:
+        return f"<Client {self.url}>"
 
     def __enter__(self) -> Self:
         return self
@@ -49,7 +65,7 @@ class Client:
         """Where the service is."""
         return self._transport.url
 
-    def submit(self, *, wait: int = 0, **request: Unpack[JobRequest]) -> Job:
+    def submit(self, *, wait: float = 0, **request: Unpack[JobRequest]) -> Job:
         """The job that computes a problem; an equal request joins the same job.
 
         Args:
@@ -59,7 +75,7 @@ class Client:
         Raises:
             InvalidJob: with all that is wrong with the request.
         """
-        seconds = min(wait, LONGEST_WAIT_SECONDS)
+        seconds = min(math.ceil(wait), LONGEST_WAIT_SECONDS)  # the header knows whole ones alone
         headers = {"Prefer": f"wait={seconds}"} if seconds > 0 else {}
         fields = self._transport.json(
             "POST", "/v1/jobs", headers=headers, body=request_body(request), wait=seconds
@@ -82,7 +98,12 @@ class Client:
 
         Args:
             limit: at most so many.
+
+        Raises:
+            ValueError: if that is no number of jobs.
         """
+        if limit is not None and (not isinstance(limit, int) or limit < 0):
+            raise ValueError(f"limit is {limit!r}; give a whole number of jobs, 0 or more, or None")
         return itertools.islice(self._all_jobs(limit), limit)
 
     def fleet(self) -> FleetStatus:

@@ -7,6 +7,7 @@ import math
 import secrets
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote
@@ -17,6 +18,7 @@ from gridwell.client.errors import JobTimeout, NoSuchJob, no_result
 from gridwell.client.events import moved, read_events
 from gridwell.client.grid_map import GridMap
 from gridwell.client.notebook import job_html
+from gridwell.client.picture import Picture, draw
 from gridwell.client.status import JobStatus, Result, decoded
 from gridwell.client.transport import parsed
 from gridwell.domain.errors import InvalidMessage, ServiceError
@@ -186,6 +188,10 @@ class Job:
             path = self.download("grid.npz", Path(folder) / "grid.npz")
             return GridMap.load(path)
 
+    def picture(self) -> Picture:
+        """Its atoms, the box of its grid and the points that it found, for a notebook to show."""
+        return draw(self.status, self.atoms())
+
     def download(self, name: str, path: str | os.PathLike[str]) -> Path:
         """Store a file of the job: `atoms`, `record`, `points.csv`, `ions.pdb` or `grid.dx`.
 
@@ -209,9 +215,10 @@ class Job:
         # Beside it, so that the last step is a rename.
         part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         try:
-            with part.open("xb") as file:
+            with _named(path), part.open("xb") as file:
                 self._transport.download(self._path(f"/{quote(name, safe='')}"), file)
-            part.replace(path)
+            with _named(path):
+                part.replace(path)
         finally:
             part.unlink(missing_ok=True)
         return path
@@ -246,3 +253,14 @@ class Job:
 
     def _path(self, part: str = "") -> str:
         return f"/v1/jobs/{self.id}{part}"
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Errors of the system name this file, and not the one beside it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # a connection's
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import math
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 import numpy as np
 
 from gridwell.domain.atoms import Atoms
+from gridwell.domain.errors import Fault
 from gridwell.domain.grid import Grid
 from gridwell.formats import read_atoms
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike
 
@@ -26,7 +30,8 @@ class JobRequest(TypedDict, total=False):
     atom_count: int | None  #: how many atoms to draw, uniformly in the grid's box
     seed: int | None  #: of that drawing
     energy_range: Sequence[float] | None  #: of that drawing: [low, high)
-    atoms: ArrayLike | Atoms | Path | None  #: your own: x, y, z, energy of each; or a file of them
+    #: your own: x, y, z, energy of each, as rows or as an array; or the path of a file of them
+    atoms: ArrayLike | Atoms | str | os.PathLike[str] | None
     min_distance: float  #: points nearer than this to any atom do not qualify
     softening: float  #: distances below this count as this
     top: int | None  #: how many points are wanted
@@ -34,6 +39,9 @@ class JobRequest(TypedDict, total=False):
     #: ions to place: count, energy (1 or -1), and perhaps min_distance and min_separation
     place: Mapping[str, Any] | None
     keep_grid: bool  #: keep the potential of every point, for `Job.grid` and `Job.download`
+
+
+_FAULTS: Final = 20  #: that are told at once
 
 
 def request_body(request: JobRequest) -> dict[str, Any]:
@@ -50,12 +58,44 @@ def request_body(request: JobRequest) -> dict[str, Any]:
     if isinstance(grid := body.get("grid"), Grid):
         body["grid"] = dataclasses.asdict(grid)
     if "atoms" in body:
-        body["atoms"] = np.asarray(_table(body["atoms"])).tolist()
-    return body
+        body["atoms"] = _table(body["atoms"])
+    plain: dict[str, Any] = _plain(body)
+    return plain
 
 
-def _table(atoms: ArrayLike | Atoms | Path) -> ArrayLike:
+def not_finite(body: Any) -> list[Fault]:
+    """Where a body has numbers that JSON has not; the first few."""
+    return list(itertools.islice(_not_finite(body, ""), _FAULTS))
+
+
+def _table(atoms: Any) -> Any:
     """Rows of x, y, z and energy."""
-    if isinstance(atoms, Path):
-        atoms = read_atoms(atoms.read_bytes(), atoms.name).atoms
-    return atoms.rows() if isinstance(atoms, Atoms) else atoms
+    if isinstance(atoms, str | os.PathLike):
+        path = Path(atoms)
+        atoms = read_atoms(path.read_bytes(), path.name).atoms
+    if isinstance(atoms, Atoms):
+        return atoms.rows()
+    try:
+        table = np.asarray(atoms)
+    except ValueError:
+        return atoms  # rows of different lengths: the service says which
+    return table if table.dtype.kind in "iuf" else atoms
+
+
+def _plain(value: Any) -> Any:
+    """The same in what JSON knows; arrays and numbers of numpy among it."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _not_finite(value: Any, pointer: str) -> Iterator[Fault]:
+    """What JSON has no numbers for."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield Fault(pointer, f"{value!r} is not a finite number")
+    elif isinstance(value, dict | list):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        for name, inner in pairs:
+            yield from _not_finite(inner, f"{pointer}/{name}")

@@ -17,6 +17,7 @@ from urllib3.util import Retry
 
 import gridwell
 from gridwell.client.errors import KeyRefused, NoSuchJob, Unreachable
+from gridwell.client.request import not_finite
 from gridwell.domain.access import PresentedKey
 from gridwell.domain.address import is_loopback
 from gridwell.domain.errors import (
@@ -65,7 +66,7 @@ class Transport:
     """
 
     def __init__(self, url: str, *, retries: int, key: str | None = None) -> None:
-        parts = urlsplit(url)
+        parts = urlsplit(url) if isinstance(url, str) else urlsplit("")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{url!r} is not the URL of a service; give http://host:port")
         self.url = url.rstrip("/")
@@ -114,8 +115,7 @@ class Transport:
                 stream=stream,
             )
         except requests.exceptions.InvalidJSONError as error:
-            detail = f"{error}; JSON has neither NaN nor Infinity"
-            raise InvalidJob(Fault("", detail)) from error
+            raise InvalidJob(*(not_finite(body) or [Fault("", str(error))])) from error
         except requests.RequestException as error:
             raise Unreachable(
                 f"no service answers at {self.url} ({type(error).__name__}); "
@@ -232,7 +232,7 @@ class BearerKey(AuthBase):
     """
 
     def __init__(self, text: str) -> None:
-        presented = PresentedKey.parse(text.strip())
+        presented = PresentedKey.parse(text.strip()) if isinstance(text, str) else None
         if presented is None:
             raise ValueError(
                 "what was given as the key cannot be one: keys are gw_, 12 hex digits, _ and 43 "

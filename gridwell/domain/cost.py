@@ -7,6 +7,7 @@ alone.  Which kernel runs is decided here too, as the cost hangs on it.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -35,11 +36,38 @@ SEARCH_TABLE: Final = ((1e-2, 1.5e-5), (1e-1, 3e-5), (4e-1, 5e-5), (7e-1, 1e-4))
 #: A series on so many points is found by one sum, if that is estimated to be quicker: two float64
 #: for each point are 64 MiB then.
 LADDER_POINTS: Final = 1 << 22
-LADDER_PAIRS_PER_SECOND: Final = 4.0e8  #: in double precision
-LADDER_POINTS_PER_SECOND: Final = 5.0e7  #: for each next point of a series
-#: Of a search of a series: away from all atoms and from other points the potential is flat, and
-#: bounds rule out less than beside wells.  Measured with a min_distance of 2 spacings.
-SERIES_SLOWDOWN: Final = 15.0
+LADDER_PAIRS_PER_SECOND: Final = 4.4e8  #: in double precision: 4.9e8, and 4.1e8 with distances
+LADDER_POINTS_PER_SECOND: Final = 1.5e7  #: looked at for the first point of a series
+LADDER_STEPS_PER_SECOND: Final = 3.0e8  #: points, for each next point of a series
+LADDER_IONS_PER_SECOND: Final = 5.0e7  #: points, for each next ion: its potential is added
+#: Pairs summed one by one where distances to the atoms must be looked at as well.
+DISTANT_PAIRS_PER_SECOND: Final = 4.5e8
+
+
+@dataclass(frozen=True, slots=True)
+class _Slowdown:
+    """How many times longer a search takes that belongs to a series, or keeps away from atoms.
+
+    Away from all atoms and from other points the potential is flat, and bounds rule out less than
+    beside wells: the more, the more atoms add up, and the more points were taken; but the denser
+    the atoms are, the less room there is for it to be flat.
+    """
+
+    once: float  #: with 1,000 atoms, for one point
+    atoms: float  #: the power of the number of atoms with which that grows
+    points: float  #: and of the number of points
+
+    def of(self, atoms: int, count: int, density: float) -> float:
+        """The mean over `count` points, where there are `density` atoms for each grid point."""
+        flat = self.once * math.pow(atoms / 1000, self.atoms) * math.pow(count, self.points)
+        return flat / (1 + _CROWDED * density)
+
+
+_CROWDED: Final = 15.0
+#: Fitted to CPU times of `python -m benchmarks.series` on cubes of 32 to 128 points with 100 to
+#: 10,000 signed atoms, whose estimates then are within a half of what was measured.
+_DISTANT: Final = _Slowdown(5.1, 0.31, 0.26)  #: with a min_distance
+_NEAR: Final = _Slowdown(0.58, 0.19, 0.44)  #: without one
 
 CHUNK_SECONDS: Final = 2.0  #: long enough to make a message's cost small, short enough to share
 SHARED_POINTS: Final = 32_768  #: from here on a job has at least `SHARED_CHUNKS`
@@ -62,6 +90,8 @@ def seconds(
     atoms: int,
     kind: str = MINIMUM_KIND,
     series: Series | None = None,
+    *,
+    min_distance: float = 0.0,
 ) -> float:
     """Estimated seconds of one core for a job.
 
@@ -70,20 +100,24 @@ def seconds(
         atoms: how many there are.
         kind: of job.
         series: the points that are wanted; None: the least one.
+        min_distance: within which of an atom no point qualifies.
     """
     if series is None:
         mapped = math.prod(shape) * atoms / MAP_PAIRS_PER_SECOND if kind == MAP_KIND else 0.0
-        return mapped + _minimum_seconds(shape, atoms)
-    if is_summed(shape, atoms, series):
+        searched = _searched_seconds(shape, atoms, 1, distant=min_distance > 0)
+        return mapped + (searched if min_distance > 0 else _minimum_seconds(shape, atoms))
+    if is_summed(shape, atoms, series, min_distance=min_distance):
         return _ladder_seconds(shape, atoms, series)
-    return series.count * _next_seconds(shape, atoms + series.count)
+    return _searched_seconds(shape, atoms, series.count, distant=min_distance > 0)
 
 
-def is_summed(shape: tuple[int, int, int], atoms: int, series: Series) -> bool:
+def is_summed(
+    shape: tuple[int, int, int], atoms: int, series: Series, *, min_distance: float
+) -> bool:
     """Whether the points of a series are found by one sum over the grid, and not by searches."""
     if math.prod(shape) > LADDER_POINTS:
         return False
-    searched = series.count * _next_seconds(shape, atoms + series.count)
+    searched = _searched_seconds(shape, atoms, series.count, distant=min_distance > 0)
     return _ladder_seconds(shape, atoms, series) <= searched
 
 
@@ -100,12 +134,21 @@ def _minimum_seconds(shape: tuple[int, int, int], atoms: int) -> float:
 def _ladder_seconds(shape: tuple[int, int, int], atoms: int, series: Series) -> float:
     points = math.prod(shape)
     summed = points * atoms / LADDER_PAIRS_PER_SECOND
-    return SECONDS_PER_CHUNK + summed + series.count * points / LADDER_POINTS_PER_SECOND
+    rate = LADDER_IONS_PER_SECOND if series.ion else LADDER_STEPS_PER_SECOND
+    looked = points / LADDER_POINTS_PER_SECOND + (series.count - 1) * points / rate
+    return SECONDS_PER_CHUNK + summed + looked
 
 
-def _next_seconds(shape: tuple[int, int, int], atoms: int) -> float:
-    summed = SECONDS_PER_CHUNK + math.prod(shape) * atoms / PAIRS_PER_SECOND
-    return min(summed, SERIES_SLOWDOWN * _minimum_seconds(shape, atoms))
+def _searched_seconds(
+    shape: tuple[int, int, int], atoms: int, count: int, *, distant: bool
+) -> float:
+    points = math.prod(shape)
+    rate = DISTANT_PAIRS_PER_SECOND if distant else PAIRS_PER_SECOND
+    summed = SECONDS_PER_CHUNK + points * atoms / rate
+    if not is_searched(points, atoms, grid_points=points):
+        return count * summed
+    slowdown = (_DISTANT if distant else _NEAR).of(atoms, count, atoms / points)
+    return count * min(summed, slowdown * _minimum_seconds(shape, atoms))
 
 
 def chunk_count(

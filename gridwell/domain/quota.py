@@ -28,10 +28,16 @@ class Quota:
 
 
 def estimate(
-    grid: Grid, atoms: int, kind: str = MINIMUM_KIND, series: Series | None = None
+    grid: Grid,
+    atoms: int,
+    kind: str = MINIMUM_KIND,
+    series: Series | None = None,
+    *,
+    min_distance: float = 0.0,
 ) -> float:
     """What a job costs, in seconds of one core, to the millisecond: never nothing."""
-    return max(0.001, math.ceil(cost.seconds(grid.shape, atoms, kind, series) * 1000) / 1000)
+    seconds = cost.seconds(grid.shape, atoms, kind, series, min_distance=min_distance)
+    return max(0.001, math.ceil(seconds * 1000) / 1000)
 
 
 def check_job(quota: Quota, seconds: float, grid: Grid, atoms: int) -> None:

@@ -8,7 +8,9 @@ import json
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any, cast
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -27,6 +29,7 @@ from gridwell.client import (
 )
 from gridwell.client.events import ServerEvent, moved, read_events
 from gridwell.client.notebook import job_html
+from gridwell.client.picture import DRAWN_ATOMS, draw
 from gridwell.domain.atoms import Atoms
 from gridwell.domain.errors import (
     InvalidJob,
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
     from gridwell.client.request import JobRequest
 
 SMALL: JobRequest = {"grid_size": 4, "atom_count": 5, "seed": 1}
+IONS: JobRequest = {**SMALL, "place": {"count": 3, "energy": 1}}
 MISSING = "0123456789abcdef" * 2
 ROWS = [[0.1, 0.2, 0.3, -0.5], [1.5, 1.0, 2.0, 0.1 + 0.2]]
 
@@ -104,6 +108,92 @@ def test_a_faulty_file_of_atoms_is_refused_by_its_line_and_not_sent(
     with pytest.raises(InvalidJob, match=r"atoms.xyz: line 3: z is 'zero'"):
         client.submit(grid_size=3, atoms=tmp_path / "atoms.xyz")
     assert not served.requests
+
+
+def test_numbers_and_arrays_of_numpy_are_as_good_as_pythons_own(client: Client) -> None:
+    whole = np.int64(3)
+    grid = {"origin": np.zeros(3), "spacing": np.ones(3), "shape": np.array([3, 3, 3])}
+    place = {"count": whole, "energy": np.int8(1)}
+
+    ours = client.submit(
+        grid=grid, atom_count=cast("int", whole), softening=np.float32(0.5).item(), place=place
+    )
+    plain = {"origin": [0, 0, 0], "spacing": (1, 1, 1), "shape": [3, 3, 3]}
+    theirs = client.submit(grid=plain, atom_count=3, softening=0.5, place={"count": 3, "energy": 1})
+
+    assert ours.id == theirs.id
+    assert (
+        client.submit(grid_size=3, atoms=ROWS).id
+        == client.submit(grid_size=3, atoms=np.array(ROWS)).id
+    )
+
+
+@pytest.mark.parametrize(
+    ("atoms", "words"),
+    [
+        ([[0, 0, 0, 1], [1, 1, 1]], r"/atoms/1: \[1, 1, 1\] is not \[x, y, z, energy\]"),
+        ([["a", 0, 0, 1]], '/atoms/0/0: "a" is not a number'),
+        ([[0.0, 0.0, float("nan"), 1.0]], "/atoms/0/2: nan is not a finite number"),
+        (np.full((1, 4), -np.inf), "/atoms/0/3: -inf is not a finite number"),
+        ([], "/atoms: there are no atoms; give at least one"),
+    ],
+)
+def test_atoms_that_are_none_are_told_by_their_place(
+    client: Client, atoms: Any, words: str
+) -> None:
+    with pytest.raises(InvalidJob, match=words):
+        client.submit(grid_size=3, atoms=atoms)
+
+
+def test_without_a_url_the_environments_is_used_and_its_key_goes_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("GRIDWELL_URL", raising=False)
+    monkeypatch.setenv("GRIDWELL_KEY", f"gw_{'0' * 12}_{'A' * 43}")
+    assert repr(Client()) == "<Client http://127.0.0.1:8080>"
+    assert Client()._transport._auth is not None
+    assert Client("http://127.0.0.1:8080")._transport._auth is None
+
+    monkeypatch.setenv("GRIDWELL_URL", "http://elsewhere:81/")
+    assert Client().url == "http://elsewhere:81"
+    with pytest.raises(ValueError, match="8080 is not the URL of a service"):
+        Client(cast("str", 8080))
+
+
+@pytest.mark.parametrize("limit", [-1, 2.5])
+def test_a_limit_that_is_none_is_told(client: Client, limit: Any) -> None:
+    with pytest.raises(ValueError, match=f"limit is {limit}; give a whole number of jobs"):
+        client.jobs(limit)
+
+
+def test_a_file_that_cannot_be_written_is_named_as_it_was_asked_for(
+    served: Served, client: Client, tmp_path: Path
+) -> None:
+    job = client.job(served.done().id)
+
+    with pytest.raises(FileNotFoundError, match=r"No such file or directory: '.*/no/record.json'"):
+        job.download("record", tmp_path / "no" / "record.json")
+    with pytest.raises(IsADirectoryError, match=f"Is a directory: '{tmp_path}'"):
+        job.download("record", tmp_path)
+    assert not [*tmp_path.parent.glob("*.part"), *tmp_path.iterdir()]
+
+
+def test_the_picture_of_a_job_has_its_atoms_its_box_and_its_points(
+    served: Served, client: Client
+) -> None:
+    job = client.submit(grid_size=4, atoms=ROWS, place={"count": 3, "energy": 1})
+    before = job.picture().svg
+    served.finish(job.id)
+    job.wait(timeout=10)
+    picture = job.picture()
+
+    shapes = Counter(child.tag.split("}")[1] for child in ET.fromstring(picture.svg))  # noqa: S314 - our own
+    assert shapes == {"title": 1, "line": 12, "circle": 2 + 3, "text": 3}
+    assert [word in picture.svg for word in ("#2166ac", "#d6604d", "#f5b800")] == [True] * 3
+    assert "#f5b800" not in before
+    assert picture._repr_svg_() == picture.svg == job.picture().svg
+    many = np.random.default_rng(1).uniform(-1, 1, (DRAWN_ATOMS + 50, 4))
+    assert draw(job.status, many).svg.count("<circle") == DRAWN_ATOMS + 3
 
 
 def test_a_wait_is_held_by_the_service(served: Served, client: Client) -> None:
@@ -194,7 +284,7 @@ def test_steps_come_by_one_stream_and_not_by_asking_again(served: Served, client
 def test_points_of_a_series_that_were_seen_are_not_taken_back(
     served: Served, client: Client
 ) -> None:
-    job = client.submit(**SMALL, place={"count": 3, "energy": 1})
+    job = client.submit(**IONS)
     ledger = served.site.world.ledger
     stored = ledger.read(job.id)
     assert stored is not None
@@ -212,7 +302,7 @@ def test_points_of_a_series_that_were_seen_are_not_taken_back(
 
 
 def test_the_points_of_a_series_are_steps(served: Served, client: Client) -> None:
-    job = client.submit(**SMALL, place={"count": 3, "energy": 1})
+    job = client.submit(**IONS)
     stored = served.site.world.ledger.read(job.id)
     assert stored is not None
     seen: list[tuple[str, int]] = []
@@ -396,7 +486,7 @@ def test_all_faults_of_a_request_come_with_their_pointers(client: Client) -> Non
 
 
 def test_what_json_cannot_hold_is_a_fault_of_the_request(served: Served, client: Client) -> None:
-    with pytest.raises(InvalidJob, match="NaN"):
+    with pytest.raises(InvalidJob, match="nan is not a finite number"):
         client.submit(grid_size=2, atoms=[[0.0, 0.0, float("nan"), 1.0]])
 
     assert not served.requests

@@ -29,6 +29,8 @@ PROBLEMS = [
     for ion in (0, 1, -1)
 ]
 
+PLACED, TOP = Series(6, 5.0, 1), Series(6, 3.0)
+
 
 def found(problem: Problem) -> tuple[Minimum, ...]:
     """The series as the domain's own functions find it, without any kernel."""
@@ -134,5 +136,30 @@ def test_a_series_is_one_chunk_and_costs_more_the_longer_it_is() -> None:
 
     assert chunk_count(shape, 1000, series=Series(200)) == 1
     assert costs == sorted(costs)
-    assert is_summed(shape, 1000, Series(200))
-    assert not is_summed((LADDER_POINTS, 1, 2), 1000, Series(200))
+    assert is_summed(shape, 1000, Series(200), min_distance=0.0)
+    assert not is_summed((LADDER_POINTS, 1, 2), 1000, Series(200), min_distance=0.0)
+
+
+@pytest.mark.parametrize(
+    ("side", "atoms", "series", "min_distance", "measured"),
+    [  # CPU seconds of `python -m benchmarks.series` on one core, with numpy alone
+        (16, 10_000, PLACED, 2.0, 0.103),
+        (32, 1000, replace(PLACED, count=20), 2.0, 0.099),
+        (32, 10_000, TOP, 0.0, 0.649),
+        (64, 100, PLACED, 2.0, 0.105),
+        (64, 1000, replace(TOP, count=20), 0.0, 0.536),
+        (64, 10_000, PLACED, 2.0, 6.07),
+        (64, 10_000, TOP, 0.0, 1.63),
+        (128, 100, PLACED, 2.0, 0.228),
+        (128, 1000, replace(PLACED, count=1), 2.0, 0.139),
+        (128, 1000, replace(PLACED, count=20), 2.0, 5.14),
+        (128, 1000, TOP, 0.0, 0.188),
+        (128, 10_000, replace(TOP, count=20), 0.0, 10.0),
+    ],
+)
+def test_what_a_series_costs_is_known_within_a_half(
+    side: int, atoms: int, series: Series, min_distance: float, measured: float
+) -> None:
+    estimate = seconds((side, side, side), atoms, series=series, min_distance=min_distance)
+
+    assert 0.5 * measured <= estimate <= 1.5 * measured

@@ -109,12 +109,11 @@ def test_on_a_terminal_the_bar_counts_grid_points(served: Served) -> None:
 
 def test_a_series_is_measured_by_its_points_and_not_by_those_of_the_grid(served: Served) -> None:
     status = dataclasses.replace(a_status(served), points_wanted=6, ions=True)
-    ended = {"state": "done", "points_done": 1000, "chunks_done": 1}
+    done = dataclasses.replace(status, state="done", points_done=1000, chunks_done=1)
     running = [dataclasses.replace(status, state="running", points_found=n) for n in range(7)]
-    early = dataclasses.replace(status, points_found=2, **ended)
 
-    lines = plain([status, *running, dataclasses.replace(status, points_found=6, **ended)])
-    (cut,) = plain([dataclasses.replace(early, result=served_result(served))])
+    lines = plain([status, *running, dataclasses.replace(done, points_found=6)])
+    (cut,) = plain([dataclasses.replace(done, points_found=2, result=served_result(served))])
 
     assert [line.split(", ")[0] for line in lines] == [
         "  0 %  ion 1 of 6",

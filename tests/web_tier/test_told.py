@@ -71,7 +71,7 @@ def test_the_page_counts_the_points_of_a_series(series: dict[str, Any], words: s
     assert f'id="counts">{words.format(1)}<' in first
     assert f'id="counts">{words.format(3)}<' in third
     assert 'max="3" value="2"' in third
-    assert f'id="counts">3 of 3 {words.split()[0]}s<' in ended
+    assert f'id="counts">3 of 3 {words.split(maxsplit=1)[0]}s<' in ended
     assert 'max="3" value="3"' in ended
 
 

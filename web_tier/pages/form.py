@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.domain.errors import Fault, InvalidJob
+from gridwell.domain.examples import EXAMPLES
 from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.domain.problem import Problem
 from gridwell.formats.fit import fit
 from gridwell.formats.read_atoms import read_atoms
 from web_tier.api.reading import Asked, lone_map_faults, map_faults, read_fields, read_series
-from web_tier.examples import EXAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -122,7 +122,9 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
     """
     grid = job.grid
     done, total, counts = _progress(job)
-    estimate = cost.seconds(grid.shape, job.atom_count, job.kind, job.series)
+    estimate = cost.seconds(
+        grid.shape, job.atom_count, job.kind, job.series, min_distance=job.min_distance
+    )
     path = f"/v1/jobs/{job.id}"
     links = [
         Link(words="Job (JSON)", href=path),
@@ -200,11 +202,12 @@ def estimate_words(
     *,
     kind: str = MINIMUM_KIND,
     series: Series | None = None,
+    min_distance: float = 0.0,
     dollars_per_hour: float,
 ) -> str:
     """What a job would cost, before it is submitted."""
     points = shape[0] * shape[1] * shape[2]
-    seconds = cost.seconds(shape, atoms, kind, series)
+    seconds = cost.seconds(shape, atoms, kind, series, min_distance=min_distance)
     chunks = cost.chunk_count(shape, atoms, kind, series)
     pieces = f"{chunks} {'chunk' if chunks == 1 else 'chunks'}"
     words = [

@@ -68,6 +68,7 @@ def estimate() -> ResponseReturnValue:
         problem.atoms.count,
         kind=asked.kind,
         series=problem.series,
+        min_distance=problem.min_distance,
         dollars_per_hour=parts.dollars_per_hour,
     )
     return {"words": words}

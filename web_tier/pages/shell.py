@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import gridwell
 from gridwell.domain import limits
+from gridwell.domain.examples import EXAMPLES
 from web_tier.access.caller import caller
-from web_tier.examples import EXAMPLES
 
 if TYPE_CHECKING:
     from flask import Flask, Response

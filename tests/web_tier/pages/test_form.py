@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from gridwell.domain.atoms import random_atoms
 from gridwell.domain.errors import InvalidJob
+from gridwell.domain.examples import EXAMPLES
 from gridwell.domain.grid import Grid
 from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.domain.series import Series
-from web_tier.examples import EXAMPLES
 from web_tier.pages.form import (
     DEFAULTS,
     EXAMPLE,
