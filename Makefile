@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 GRIDWELL := $(PYTHON) -m gridwell
 FAULTY := $(if $(FAULTS),--faults $(FAULTS)) $(if $(FAULTS_SEED),--faults-seed $(FAULTS_SEED))
 
-.PHONY: help run up down test check simulate mutants chaos exactness abuse fuzz bench-kernels screenshots lock clean
+.PHONY: help run up down test check simulate mutants chaos exactness abuse fuzz bench-kernels screenshots notebook lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,10 @@ fuzz: .venv/ready ## send requests generated from the API's description to a web
 bench-kernels: .venv/ready ## measure the kernels: a table, benchmarks/kernels.csv and kernels.png
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m benchmarks.kernels
+
+notebook: .venv/ready ## execute the notebooks of docs/examples anew, on a local stack of their own
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r docs/examples/requirements.txt
+	@exec $(PYTHON) scripts/notebook.py
 
 lock: .venv/ready ## pin every dependency of pyproject.toml anew, in requirements.txt
 	@exec scripts/lock.sh

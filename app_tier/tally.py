@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gridwell.domain.errors import ServiceBusy
+from gridwell.domain.errors import ServiceError
 from gridwell.domain.messages import SERIES_KIND
 
 if TYPE_CHECKING:
@@ -54,5 +54,5 @@ class Tally:
             job, attempt = held.message.job, held.message.attempt
             try:
                 bench.ports.jobs.tell_found(job, attempt, count, now=bench.ports.clock.now())
-            except ServiceBusy as error:
-                step.note("busy", f"telling how far {held.name} is: {error}", serious=False)
+            except ServiceError as error:  # also one that denies it: a hint is worth no end
+                step.note("untold", f"how far {held.name} is cannot be told: {error}")

@@ -302,6 +302,35 @@ def test_a_kept_map_is_stored_in_the_format_that_its_file_is_named_for(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["map.cube", "map.dx", "map.npz"]
 
 
+def test_the_points_of_a_job_are_stored_in_the_format_that_their_file_is_named_for(
+    served: Served, tmp_path: Path
+) -> None:
+    job_id = run(served, *SUBMIT, "--place", "3").stdout.strip()
+    served.finish(job_id)
+
+    for name, path in (("points.csv", "ions.csv"), ("ions.pdb", "ions.pdb")):
+        done = run(served, "result", job_id, "--points", str(tmp_path / path))
+        assert (done.exit_code, done.stderr) == (0, "")
+        data = served.site.client.get(f"/v1/jobs/{job_id}/{name}").data
+        assert (tmp_path / path).read_bytes() == data
+    wrong = run(served, "result", job_id, "--points", str(tmp_path / "ions.xyz"))
+    none = run(served, "result", served.done().id, "--points", str(tmp_path / "none.pdb"))
+
+    assert (wrong.exit_code, none.exit_code) == (Exit.USAGE, Exit.FAILED)
+    assert "does not end in .csv, .pdb" in wrong.stderr
+    assert "placed no ions" in none.stderr
+
+
+def test_a_shell_completes_commands_and_their_options() -> None:
+    def completed(words: str) -> list[str]:
+        asked = {"_GRIDWELL_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": "2"}
+        done = program(**asked)
+        return [line.split(",")[1] for line in done.stdout.splitlines()]
+
+    assert {"up", "down", "env", "faults"} <= set(completed("gridwell local "))
+    assert "--min-separation" in completed("gridwell submit --min-s")
+
+
 @pytest.mark.parametrize("command", [["result"], ["result", "--wait"], ["watch"]])
 def test_a_failed_job_ends_with_one(served: Served, command: list[str]) -> None:
     job_id = submitted(served)

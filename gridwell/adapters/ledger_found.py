@@ -32,17 +32,18 @@ class FoundItems:
 
     def tell(self, job: str, attempt: str, found: int, *, now: float) -> None:
         """See `gridwell.domain.ports.JobLedger.tell_found`."""
-        item = {**_key(job, attempt), "found": number(found), "expires": number(expiry(now))}
+        item = {**found_key(job, attempt), "found": number(found), "expires": number(expiry(now))}
         self._table.put(item, _HIGHER, {"found": number(found)})
 
     def read(self, attempts: Mapping[str, str]) -> dict[str, int]:
         """See `gridwell.domain.ports.JobLedger.read_found`."""
         found = {}
-        for item in self._table.get_many(_key(*pair) for pair in attempts.items()):
+        for item in self._table.get_many(found_key(*pair) for pair in attempts.items()):
             with explained(item):
                 found[item["pk"]["S"].split("#")[2]] = int(item["found"]["N"])
         return found
 
 
-def _key(job: str, attempt: str) -> Item:
+def found_key(job: str, attempt: str) -> Item:
+    """The key of an attempt's item."""
     return {"pk": text(f"worker#series#{job}#{attempt}")}

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gridwell.adapters.commands import json_option, print_json
 from gridwell.cli.answers import print_job
-from gridwell.cli.options import client_at, of_a_map, timeout_option, url_option
+from gridwell.cli.options import (
+    POINT_FILES,
+    client_at,
+    of_a_map,
+    of_points,
+    timeout_option,
+    url_option,
+)
 from gridwell.client import JobFailed, NoSuchJob
 from gridwell.domain.errors import WrongState
 from gridwell.show import Exit, follow, job_line, tell, told_of_interruption
+
+if TYPE_CHECKING:
+    from gridwell.client import Job
 
 
 @click.command()
@@ -26,6 +37,14 @@ from gridwell.show import Exit, follow, job_line, tell, told_of_interruption
     metavar="FILE",
     help="Store the map that it kept: .dx, .cube or .npz.",
 )
+@click.option(
+    "--points",
+    "points_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=of_points,
+    metavar="FILE",
+    help="Store the points that it found: .csv, or .pdb of ions.",
+)
 @timeout_option
 @json_option
 @url_option
@@ -34,6 +53,7 @@ def result(
     job_id: str,
     wait: bool,
     file: Path | None,
+    points_file: Path | None,
     timeout: float | None,
     as_json: bool,
     url: str,
@@ -47,10 +67,17 @@ def result(
                 job.wait(timeout)
         print_job(client, job, as_json=as_json)
         if file is not None:
-            try:
-                job.download(f"grid{file.suffix}", file)
-            except OSError as error:
-                raise click.FileError(str(file), error.strerror) from error
+            _store(job, f"grid{file.suffix}", file)
+        if points_file is not None:
+            _store(job, POINT_FILES[points_file.suffix], points_file)
+
+
+def _store(job: Job, name: str, file: Path) -> None:
+    """Store a file of the job."""
+    try:
+        job.download(name, file)
+    except OSError as error:
+        raise click.FileError(str(file), error.strerror) from error
 
 
 @click.command()

@@ -12,9 +12,11 @@ from gridwell.client.client import DEFAULT_URL, KEY_VARIABLE, URL_VARIABLE
 from gridwell.formats import MAP_FORMATS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 _MAP_SUFFIXES: Final = tuple(f".{form}" for form in MAP_FORMATS)
+POINT_FILES: Final = {".csv": "points.csv", ".pdb": "ions.pdb"}  #: the job's, by suffix
 
 url_option = click.option(
     "--url",
@@ -34,8 +36,17 @@ timeout_option = click.option(
 
 def of_a_map(_: click.Context, __: click.Parameter, file: Path | None) -> Path | None:
     """A file whose name says in which format a map goes there."""
-    if file is not None and file.suffix not in _MAP_SUFFIXES:
-        raise click.BadParameter(f"{file} does not end in {', '.join(_MAP_SUFFIXES)}")
+    return _ending_in(_MAP_SUFFIXES, file)
+
+
+def of_points(_: click.Context, __: click.Parameter, file: Path | None) -> Path | None:
+    """A file whose name says in which format points go there."""
+    return _ending_in(POINT_FILES, file)
+
+
+def _ending_in(suffixes: Iterable[str], file: Path | None) -> Path | None:
+    if file is not None and file.suffix not in suffixes:
+        raise click.BadParameter(f"{file} does not end in {', '.join(suffixes)}")
     return file
 
 

@@ -193,9 +193,10 @@ class Job:
         return draw(self.status, self.atoms())
 
     def download(self, name: str, path: str | os.PathLike[str]) -> Path:
-        """Store a file of the job: `atoms`, `record`, `points.csv`, `ions.pdb` or `grid.dx`.
+        """Store a file of the job, of any size.
 
-        Or `grid.cube` or `grid.npz`.
+        There are `atoms`, `record` and `points.csv`; of placed ions `ions.pdb`, and of a kept map
+        `grid.dx`, `grid.cube` and `grid.npz`.
 
         The file is there once it is whole, and not before.
 

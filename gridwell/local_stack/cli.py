@@ -61,8 +61,20 @@ local.add_command(faults_group)
 
 @local.command()
 @state_option
-@click.option("--port", default=8080, show_default=True, help="Of the web tier.")
-@click.option("--max-instances", default=4, show_default=True, help="The fleet's cap.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65_535),
+    default=8080,
+    show_default=True,
+    help="Of the web tier.",
+)
+@click.option(
+    "--max-instances",
+    type=click.IntRange(0),
+    default=4,
+    show_default=True,
+    help="The fleet's cap.",
+)
 @click.option(
     "--set",
     "settings",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+import pytest
+
+from gridwell.domain.errors import ServiceDenied
 from gridwell.domain.series import Series
 from tests.app_tier.world import World, actions, busy
 from tests.builders import ATTEMPT, a_problem
-
-if TYPE_CHECKING:
-    import pytest
 
 SERIES = replace(a_problem(5, atoms=9), series=Series(6, 1.5, 1))
 
@@ -42,16 +41,19 @@ def test_points_are_told_of_as_they_are_found_and_once_a_second_at_most(
     assert world.ledger.read_found({job.id: ATTEMPT}) == {job.id: 5}
 
 
-def test_what_was_not_heard_is_not_said_again_before_the_next_second_and_harms_nothing() -> None:
+@pytest.mark.parametrize("error", [busy(), ServiceDenied("not yours")])
+def test_what_was_not_heard_is_not_said_again_before_the_next_second_and_harms_nothing(
+    error: Exception,
+) -> None:
     world = World()
     job = world.submit(SERIES)
     ticket = computing(world)
     world.compute.series[ticket] = 2
-    world.jobs.failing["tell_found"] = busy()
+    world.jobs.failing["tell_found"] = error
 
     step = world.step(3)
 
-    assert "worker.busy" in actions(step)
+    assert "worker.untold" in actions(step)
     assert len(world.named("jobs.tell_found")) == 1
     del world.jobs.failing["tell_found"]
     world.compute.series[ticket] = 3

@@ -12,6 +12,7 @@ import pytest
 from cfnlint.decode.cfn_yaml import loads  # type: ignore[import-untyped]  # ships no types
 
 from gridwell.adapters import stack
+from gridwell.adapters.ledger_found import found_key
 from gridwell.adapters.stack import (
     _OPTIONAL,
     _SETTINGS,
@@ -362,6 +363,7 @@ def test_a_worker_has_no_power_over_machines_or_roles_and_writes_only_heartbeat_
     assert put["Condition"] == {
         "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["worker#*"]},
     }
+    assert fnmatch.fnmatchcase(found_key("job", "attempt")["pk"]["S"], "worker#*")
 
 
 def test_the_web_tier_may_take_dead_letters_and_send_them_again() -> None:
