@@ -119,7 +119,14 @@ class SimulatedCompute:
 
     def found(self) -> Mapping[int, int]:
         """See `app_tier.compute.Compute`."""
-        return {}  # no series is computed here
+        return {
+            ticket: int(
+                len(self._known[running.task.problem].points)
+                * (self._process.sim.now - running.began)
+                / (running.ends - running.began)
+            )
+            for ticket, running in self._running.items()
+        }
 
     def finished(self) -> list[Outcome]:
         """See `app_tier.compute.Compute`."""
