@@ -18,6 +18,9 @@ from tests.web_tier.http import Site
 if TYPE_CHECKING:
     from apiflask import APIFlask
 
+    from gridwell.domain.job import Job
+    from tests.web_tier.world import World
+
 CHUNK_SECONDS: Final = "GRIDWELL_TEST_CHUNK_SECONDS"  #: how long a chunk is worked at
 SLOW_ATOMS: Final = 17  #: jobs of so many atoms take half a second a chunk
 STUCK_ATOMS: Final = 13  #: jobs of so many atoms are never computed: there is time to cancel them
@@ -57,10 +60,20 @@ def _work(site: Site, seconds: float) -> None:
             if job.series is None:
                 result = a_result(job, message.chunk, found.best, worker=_WORKER).encode()
             else:
+                if job.atom_count == SLOW_ATOMS:
+                    _tell(world, job, len(found.points))
                 result = a_series(job, *found.points, worker=_WORKER).encode()
             world.results.send([result])
             world.chunks.delete([received.receipt])
         collector.step()
+
+
+def _tell(world: World, job: Job, points: int) -> None:
+    """Say that one point of a series after the other is found, a second of the clock apart."""
+    for found in range(1, points):
+        world.ledger.tell_found(job.id, job.attempt, found, now=world.clock.now())
+        world.clock.advance(1.0)
+        time.sleep(0.3)
 
 
 def _fleet(now: float) -> FleetView:

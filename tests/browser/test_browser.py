@@ -144,6 +144,33 @@ def test_the_bar_and_the_boxes_move_while_chunks_are_computed(tab: Tab) -> None:
     assert page.title().startswith("done")
 
 
+def test_the_bar_counts_ions_while_they_are_placed(tab: Tab) -> None:
+    page = tab.open("/")
+    job = page.evaluate(
+        """async () => {
+          const place = { count: 6, energy: 1 };
+          const body = JSON.stringify({ grid_size: 6, atom_count: 17, place });
+          const headers = { "Content-Type": "application/json" };
+          return (await (await fetch("/v1/jobs", { method: "POST", headers, body })).json()).id;
+        }"""
+    )
+    page.goto(f"{page.url}jobs/{job}")
+
+    seen = []
+    while not page.query_selector("#minimum"):
+        told = page.evaluate(
+            "[document.getElementById('counts')?.textContent, "
+            "document.getElementById('progress')?.value]"
+        )
+        seen += [] if told in seen else [told]
+        page.wait_for_timeout(40)
+
+    running = [(words, value) for words, value in seen if str(words).startswith("ion ")]
+    assert running == [(f"ion {value + 1} of 6", value) for _, value in running]
+    assert len(running) >= 3
+    assert page.inner_text("#counts") == "6 of 6 ions"
+
+
 def test_the_result_is_drawn_in_space_and_as_a_slice(tab: Tab) -> None:
     page = tab.open("/")
     submit_random(page, seed="4")
