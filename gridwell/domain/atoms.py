@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from gridwell.domain.grid import Grid
 
 _COLUMNS = ("x", "y", "z", "e")
+_BLOCK = 1 << 13  #: atoms looked at together: a million of them fill much memory once more
 _REPORTED = 20  #: faults told of one input: a wrong unit makes every atom faulty
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Atoms:
     """Positions and energies (charges) of the atoms.
 
@@ -40,8 +41,10 @@ class Atoms:
     energies: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        positions = np.array(self.positions, dtype=np.float64, order="C", ndmin=2) + 0.0
-        energies = np.array(self.energies, dtype=np.float64, ndmin=1) + 0.0
+        positions = np.array(self.positions, dtype=np.float64, order="C", ndmin=2)
+        energies = np.array(self.energies, dtype=np.float64, ndmin=1)
+        positions += 0.0
+        energies += 0.0
         count = len(energies)
         if positions.shape != (count, 3) or energies.shape != (count,) or count == 0:
             raise InvalidJob(
@@ -74,16 +77,45 @@ class Atoms:
         """How many atoms there are."""
         return len(self.energies)
 
+    def with_energies(self, energies: NDArray[np.float64]) -> Atoms:
+        """The same places with other energies, which must be within the limits, not copied."""
+        return _unchecked(self.positions, energies)
+
     def rows(self) -> NDArray[np.float64]:
         """The atoms as one C-ordered little-endian float64 array of shape (N, 4)."""
-        table = np.empty((self.count, 4), dtype="<f8")
-        table[:, :3] = self.positions
-        table[:, 3] = self.energies
-        return table
+        return _table(self.positions, self.energies)
+
+    def followed_by(self, other: Atoms) -> Atoms:
+        """These atoms and then others."""
+        return _unchecked(
+            np.concatenate([self.positions, other.positions]),
+            np.concatenate([self.energies, other.energies]),
+        )
 
     def sha(self) -> str:
         """The sha256 of `rows`, in hex: equal atoms in equal order, and nothing else."""
-        return hashlib.sha256(self.rows().tobytes()).hexdigest()
+        found = hashlib.sha256()
+        for start in range(0, self.count, _BLOCK):
+            part = slice(start, start + _BLOCK)
+            found.update(_table(self.positions[part], self.energies[part]).data)
+        return found.hexdigest()
+
+
+def _unchecked(positions: NDArray[np.float64], energies: NDArray[np.float64]) -> Atoms:
+    """Atoms of arrays that are good already, and which nobody writes to: they are not copied."""
+    positions.flags.writeable = False
+    energies.flags.writeable = False
+    atoms = object.__new__(Atoms)
+    object.__setattr__(atoms, "positions", positions)
+    object.__setattr__(atoms, "energies", energies)
+    return atoms
+
+
+def _table(positions: NDArray[np.float64], energies: NDArray[np.float64]) -> NDArray[np.float64]:
+    table = np.empty((len(energies), len(_COLUMNS)), dtype="<f8")
+    table[:, :3] = positions
+    table[:, 3] = energies
+    return table
 
 
 def check_count(count: int) -> None:
@@ -117,14 +149,18 @@ def random_atoms(
     """
     if faults := tuple(_random_faults(count, seed, energy_range)):
         raise InvalidJob(*faults)
-    raw = np.random.PCG64(seed).random_raw(4 * count).reshape(count, 4)
-    unit = (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53  # 53 bits: exact, below 1
+    stream = np.random.PCG64(seed)
     extent = np.array([grid.spacing[k] * (grid.shape[k] - 1) for k in range(3)])
-    positions = np.clip(np.array(grid.origin) + extent * unit[:, :3], *_WORLD)
     low, high = energy_range
-    energies = low + (high - low) * unit[:, 3]
+    positions, energies = np.empty((count, 3)), np.empty(count)
+    for start in range(0, count, _BLOCK):
+        part = slice(start, min(start + _BLOCK, count))
+        raw = stream.random_raw(4 * (part.stop - start)).reshape(-1, 4)
+        unit = (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53  # 53 bits: exact, below 1
+        positions[part] = np.clip(np.array(grid.origin) + extent * unit[:, :3], *_WORLD)
+        energies[part] = low + (high - low) * unit[:, 3]
     if low < high:  # a product that rounds up must not reach the open end
-        energies = np.minimum(energies, np.nextafter(high, low))
+        np.minimum(energies, np.nextafter(high, low), out=energies)
     energies[np.abs(energies) < limits.MIN_ENERGY] = 0.0
     return Atoms(positions, energies)
 
@@ -133,9 +169,13 @@ _WORLD = (-limits.MAX_COORDINATE, limits.MAX_COORDINATE)
 
 
 def _faults(positions: NDArray[np.float64], energies: NDArray[np.float64]) -> Iterator[Fault]:
-    size = np.abs(energies)
-    good_energy = (energies == 0) | ((size >= limits.MIN_ENERGY) & (size <= limits.MAX_ENERGY))
-    bad = ~np.column_stack([np.abs(positions) <= limits.MAX_COORDINATE, good_energy])
+    bad = np.empty((len(energies), len(_COLUMNS)), dtype=np.bool_)
+    for start in range(0, len(energies), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        size = np.abs(energies[part])
+        good = (size == 0) | ((size >= limits.MIN_ENERGY) & (size <= limits.MAX_ENERGY))
+        bad[part, 3] = ~good
+        bad[part, :3] = ~(np.abs(positions[part]) <= limits.MAX_COORDINATE)
     places = np.argwhere(bad)
     for row, column in places[:_REPORTED].tolist():
         if column == len(_COLUMNS) - 1:

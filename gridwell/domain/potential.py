@@ -17,6 +17,7 @@ hand the few points that could still be the least to `least`, which decides.
 from __future__ import annotations
 
 import math
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -25,6 +26,8 @@ from gridwell.domain.minimum import Minimum
 from gridwell.domain.zones import checked, outside
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from gridwell.domain.atoms import Atoms
@@ -32,7 +35,9 @@ if TYPE_CHECKING:
 
 FORMULA_VERSION: Final = 1  #: part of a problem's identity: another formula is another problem
 
-_BLOCK = 1 << 20  #: pairs looked at together: 8 MiB a temporary array
+#: Pairs, and atoms of these, looked at together: a list of a million terms would fill 32 MB.
+_PAIRS: Final = 1 << 17
+_ATOMS: Final = 1 << 15
 
 
 def potential(
@@ -55,10 +60,9 @@ def potential(
         zones: points in these do not qualify, see `gridwell.domain.zones`.
     """
     point = np.array([grid.point(index)])
-    if not outside(checked(zones), *point.T).all():
-        return None
-    terms = _terms(point, atoms, min_distance=min_distance, softening=softening)
-    return None if terms is None else _sum(terms[0])
+    good = outside(checked(zones), *point.T)
+    good &= _qualifies(_nearest(point, atoms), min_distance=min_distance, softening=softening)
+    return _sum(point, atoms, softening=softening) if good.all() else None
 
 
 def least(
@@ -90,20 +94,25 @@ def least(
     """
     excluded = checked(zones)
     slack = 2.0 * (atoms.count + 8) * 2.0**-53
-    rows = max(1, _BLOCK // atoms.count)
+    rows = max(1, _PAIRS // min(atoms.count, _ATOMS))
     kept: list[NDArray[np.int64]] = []
     lowers: list[NDArray[np.float64]] = []
     for start in range(0, len(candidates), rows):
         block = np.asarray(candidates[start : start + rows], dtype=np.int64)
         points = _points(grid, block)
-        good = _qualifies(points, atoms, min_distance=min_distance, softening=softening)
+        nearest = _nearest(points, atoms)
+        good = _qualifies(nearest, min_distance=min_distance, softening=softening)
         good &= outside(excluded, *points.T)
         block, points = block[good], points[good]
         if not len(block):
             continue
-        terms = _quotients(points, atoms, softening=softening)
+        lower = np.zeros(len(block))
+        for terms in _quotients(points, atoms, softening=softening):
+            lower += terms.sum(axis=1)
+            np.abs(terms, out=terms)
+            lower -= slack * terms.sum(axis=1)
         kept.append(block)
-        lowers.append(terms.sum(axis=1) - slack * np.abs(terms).sum(axis=1))
+        lowers.append(lower)
     if not kept:
         return None
     indices, lower = np.concatenate(kept), np.concatenate(lowers)
@@ -112,8 +121,8 @@ def least(
         if best is not None and lower[k] > best.value:
             break
         index = int(indices[k])
-        value = _sum(_quotients(np.array([grid.point(index)]), atoms, softening=softening)[0])
-        found = Minimum(value, index)
+        point = np.array([grid.point(index)])
+        found = Minimum(_sum(point, atoms, softening=softening), index)
         best = found if best is None else min(best, found)
     return best
 
@@ -123,21 +132,33 @@ def _points(grid: Grid, indices: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.column_stack([grid.origin[k] + grid.spacing[k] * steps[k] for k in range(3)])
 
 
-def _squares(points: NDArray[np.float64], atoms: Atoms) -> NDArray[np.float64]:
+def _blocks(atoms: Atoms) -> Iterator[slice]:
+    for start in range(0, atoms.count, _ATOMS):
+        yield slice(start, start + _ATOMS)
+
+
+def _squares(points: NDArray[np.float64], positions: NDArray[np.float64]) -> NDArray[np.float64]:
     """r2 of every point (rows) and atom (columns)."""
-    d = points[:, 0:1] - atoms.positions[:, 0]
-    total = d * d
-    d = points[:, 1:2] - atoms.positions[:, 1]
-    total += d * d
-    d = points[:, 2:3] - atoms.positions[:, 2]
-    total += d * d
+    total = points[:, 0:1] - positions[:, 0]
+    total *= total
+    for k in (1, 2):
+        d = points[:, k : k + 1] - positions[:, k]
+        d *= d
+        total += d
     return total
 
 
+def _nearest(points: NDArray[np.float64], atoms: Atoms) -> NDArray[np.float64]:
+    """The least r2 of every point."""
+    nearest = np.full(len(points), np.inf)
+    for part in _blocks(atoms):
+        np.minimum(nearest, _squares(points, atoms.positions[part]).min(axis=1), out=nearest)
+    return nearest
+
+
 def _qualifies(
-    points: NDArray[np.float64], atoms: Atoms, *, min_distance: float, softening: float
+    nearest: NDArray[np.float64], *, min_distance: float, softening: float
 ) -> NDArray[np.bool_]:
-    nearest = _squares(points, atoms).min(axis=1)
     good: NDArray[np.bool_] = nearest >= min_distance * min_distance
     if softening == 0:
         good &= nearest > 0
@@ -146,20 +167,17 @@ def _qualifies(
 
 def _quotients(
     points: NDArray[np.float64], atoms: Atoms, *, softening: float
-) -> NDArray[np.float64]:
-    distance = np.maximum(np.sqrt(_squares(points, atoms)), softening)
-    quotients: NDArray[np.float64] = atoms.energies / distance
-    return quotients
+) -> Iterator[NDArray[np.float64]]:
+    """The terms of every point (rows), some atoms (columns) after the other."""
+    for part in _blocks(atoms):
+        distance = _squares(points, atoms.positions[part])
+        np.sqrt(distance, out=distance)
+        np.maximum(distance, softening, out=distance)
+        yield np.divide(atoms.energies[part], distance, out=distance)
 
 
-def _terms(
-    points: NDArray[np.float64], atoms: Atoms, *, min_distance: float, softening: float
-) -> NDArray[np.float64] | None:
-    if not _qualifies(points, atoms, min_distance=min_distance, softening=softening).all():
-        return None
-    return _quotients(points, atoms, softening=softening)
-
-
-def _sum(terms: NDArray[np.float64]) -> float:
-    # fsum of a list is up to twice as fast as of an array.
-    return math.fsum(terms.tolist()) + 0.0
+def _sum(point: NDArray[np.float64], atoms: Atoms, *, softening: float) -> float:
+    """The canonical value of one point, which qualifies."""
+    terms = _quotients(point, atoms, softening=softening)
+    # fsum of lists is up to twice as fast as of arrays.
+    return math.fsum(chain.from_iterable(block[0].tolist() for block in terms)) + 0.0

@@ -19,6 +19,7 @@ from gridwell.domain.series import Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 FORMAT: Final = 1  #: of the stored file
 
@@ -82,11 +83,11 @@ class Problem:
         return file.getvalue()
 
     @classmethod
-    def decode(cls, data: bytes, *, sha: str) -> Problem:
+    def decode(cls, data: bytes | Path, *, sha: str) -> Problem:
         """The problem that `encode` gave.
 
         Args:
-            data: the file's bytes.
+            data: the file's bytes, or where it is.
             sha: the name under which it was stored.
 
         Raises:
@@ -94,7 +95,9 @@ class Problem:
             InvalidMessage: if the bytes are not such a file, or not that of problem `sha`.
         """
         try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            with np.load(
+                io.BytesIO(data) if isinstance(data, bytes) else data, allow_pickle=False
+            ) as file:
                 header = json.loads(file["header"].tobytes())
                 _check_versions(header, sha)
                 atoms = Atoms.from_rows(file["atoms"])

@@ -93,14 +93,17 @@ class Series:
 
     def acting(self, atoms: Atoms) -> Atoms:
         """The atoms whose potential is minimised: where the ion is negative, of opposite energy."""
-        return atoms if self.ion >= 0 else Atoms(atoms.positions, -atoms.energies)
+        # Zero less an energy, as the opposite of 0.0 would be -0.0.
+        return atoms if self.ion >= 0 else atoms.with_energies(0.0 - atoms.energies)
 
-    def with_found(self, acting: Atoms, grid: Grid, index: int) -> Atoms:
-        """The atoms that act on the points after one that was found."""
-        if not self.ion:
+    def with_found(self, acting: Atoms, grid: Grid, indices: Sequence[int]) -> Atoms:
+        """The atoms that act on the points after some that were found."""
+        if not self.ion or not indices:
             return acting
-        positions = np.concatenate([acting.positions, [grid.point(index)]])
-        return Atoms(positions, np.append(acting.energies, float(self.ion * self.ion)))
+        energy = float(self.ion * self.ion)
+        return acting.followed_by(
+            Atoms.from_rows([[*grid.point(index), energy] for index in indices])
+        )
 
     def zone(self, grid: Grid, index: int) -> list[float]:
         """The zone around a point that was found."""
@@ -135,17 +138,20 @@ def steps(
         search: takes the atoms that act, the zones and perhaps a likely point; gives the least.
     """
     series = problem.series or Series(1)
-    acting = series.acting(problem.atoms)
-    zones: list[list[float]] = []
+    first = series.acting(problem.atoms)
+    indices: list[int] = []
     hint = problem.incumbent
     for _ in range(series.count):
-        found = search(acting, np.array(zones).reshape(-1, 4), hint)
+        # Made of the first ones each time, so that those in between are let go of before.
+        acting = series.with_found(first, problem.grid, indices)
+        zones = np.array([series.zone(problem.grid, index) for index in indices])
+        found = search(acting, zones.reshape(-1, 4), hint)
+        del acting
         if found is None:
             return
         yield found
         hint = None
-        zones.append(series.zone(problem.grid, found.index))
-        acting = series.with_found(acting, problem.grid, found.index)
+        indices.append(found.index)
 
 
 def flaw(problem: Problem, points: Sequence[Minimum]) -> str | None:

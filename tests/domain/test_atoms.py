@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 
 import numpy as np
@@ -205,3 +206,27 @@ def test_all_faults_of_a_random_request_are_told_together() -> None:
 def test_a_range_that_runs_backwards_is_refused() -> None:
     with pytest.raises(InvalidJob, match=r"\[1.0, -1.0\] runs backwards; give the least first"):
         random_atoms(1, seed=0, grid=GRID, energy_range=(1.0, -1.0))
+
+
+def test_atoms_with_other_energies_share_their_places() -> None:
+    atoms = Atoms.from_rows([(1.0, 2.0, 3.0, 1.0), (4.0, 5.0, 6.0, -2.0)])
+
+    others = atoms.with_energies(2.0 * atoms.energies)
+
+    assert others.positions is atoms.positions
+    assert others.energies.tolist() == [2.0, -4.0]
+    assert not others.energies.flags.writeable
+
+
+def test_atoms_followed_by_others_are_those_of_all_rows() -> None:
+    rows = [(1.0, 2.0, 3.0, 1.0), (4.0, 5.0, 6.0, -2.0), (7.0, 8.0, 9.0, 0.0)]
+
+    joined = Atoms.from_rows(rows[:2]).followed_by(Atoms.from_rows(rows[2:]))
+
+    assert joined.sha() == Atoms.from_rows(rows).sha()
+
+
+def test_the_sha_of_many_atoms_is_that_of_their_rows() -> None:
+    atoms = random_atoms(20_000, seed=3, grid=Grid.cube(9))
+
+    assert atoms.sha() == hashlib.sha256(atoms.rows().tobytes()).hexdigest()
