@@ -26,9 +26,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from app_tier.kernels import find_minimum
-from app_tier.kernels.cancel import acting
 from app_tier.kernels.jit import COMPILES
-from app_tier.kernels.sources import sources_of
+from app_tier.kernels.latest import forget
 from benchmarks import rivals
 from benchmarks.measure import Figure, interleaved, machine
 from benchmarks.report import lines, write_csv, write_plot
@@ -49,6 +48,7 @@ class Rounds(NamedTuple):
     clock: Callable[[], float]
 
 
+_ROWS = 64  #: that every pair is timed on at least
 MIXED, POSITIVE = (-1.0, 1.0), (0.0, 1.0)
 DIRECT = "numpy, every pair (ours)"
 SINGLE = "numpy, single precision first (ours)"
@@ -173,8 +173,9 @@ def _found(
 ) -> list[Figure]:
     n = grid.shape[0]
     pairs = grid.points * atoms.count
-    # So many rows of one ix that a round takes about a tenth of a second.
-    rows = range(max(1, min(n, round(4e7 / (n * atoms.count)))))
+    # So many rows of one ix that a round takes about a tenth of a second, but not so few that
+    # tables of squares take as long as the sums: a chunk has many.
+    rows = range(min(n, max(_ROWS, round(4e7 / (n * atoms.count)))))
     share = len(rows) / n**2
     box = Box((0, 0, 0), (1, len(rows), n)) if share < 1 / n else grid.box
     candidates: dict[str, tuple[Callable[[], object], float, float]] = {
@@ -208,8 +209,7 @@ def _found(
 
 def _from_cold(grid: Grid, atoms: Atoms, kernel: str) -> Minimum | None:
     """The minimum of a problem that was never seen before: nothing is kept from the last round."""
-    acting.cache_clear()
-    sources_of.cache_clear()
+    forget()
     return find_minimum(grid, atoms, kernel=kernel)
 
 

@@ -13,6 +13,7 @@ from app_tier.kernels.branch_and_bound import branch_and_bound_minimum
 from app_tier.kernels.choice import fastest
 from app_tier.kernels.direct import direct_minimum
 from app_tier.kernels.jit import COMPILES
+from app_tier.kernels.kernel import Question
 from app_tier.kernels.maps import potential_map
 from app_tier.kernels.single import single_minimum
 from gridwell.domain.minimum import Minimum
@@ -98,17 +99,15 @@ def find_minimum(
         best = None if value is None else Minimum(value, incumbent)
     if kernel == AUTO:
         kernel = fastest(grid, atoms, box, compiled=COMPILES)
-    search = KERNELS[kernel]
-    return search(
-        grid,
-        atoms,
-        box,
+    question = Question(
+        grid=grid,
+        atoms=atoms,
         min_distance=options.get("min_distance", 0.0),
         softening=options.get("softening", 0.0),
         zones=zones,
-        best=best,
-        progress=_ignore if progress is None else progress,
     )
+    progress = _ignore if progress is None else progress
+    return KERNELS[kernel](question, box, best=best, progress=progress)
 
 
 def _check_box(box: Box, grid: Grid) -> None:

@@ -61,7 +61,7 @@ def bounds(
     """A quadratic for each part of a box, below the potential of some sources there.
 
     Args:
-        positive: rows of `Sources.table` of sources of positive energy, shape (10, P).
+        positive: rows of `Sources.rows` of sources of positive energy, shape (10, P).
         negative: the same of negative energy, shape (10, N).
         pieces: the parts, M of them.
         centre: what the quadratics are about, shape (3,).

@@ -42,12 +42,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from app_tier.kernels.boxes import parts
-from app_tier.kernels.cancel import acting
+from app_tier.kernels.budget import searched
 from app_tier.kernels.direct import direct_minimum
 from app_tier.kernels.family import Family, Search, cut_and_bounded, narrowed, root
 from app_tier.kernels.jit import COMPILES
@@ -66,9 +67,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from app_tier.kernels.boxes import Cut
-    from app_tier.kernels.kernel import Progress
-    from gridwell.domain.atoms import Atoms
-    from gridwell.domain.grid import Grid
+    from app_tier.kernels.kernel import Progress, Question
     from gridwell.domain.minimum import Minimum
 
 #: Costs in pairs of the direct kernel, measured (2.2 ns a pair) and rounded up.
@@ -98,95 +97,63 @@ class _Open:
 
 
 def branch_and_bound_minimum(
-    grid: Grid,
-    atoms: Atoms,
-    box: Box,
-    *,
-    min_distance: float,
-    softening: float,
-    zones: NDArray[np.float64],
-    best: Minimum | None,
-    progress: Progress,
+    question: Question, box: Box, *, best: Minimum | None, progress: Progress
 ) -> Minimum | None:
     """See `app_tier.kernels.kernel.Kernel`."""
-    budget = _SHARE * box.points * atoms.count
-    setup = _SETUP_COST + _ATOM_COST * atoms.count
-    if budget <= setup or not acting(atoms).any():
-        return direct_minimum(
-            grid,
-            atoms,
-            box,
-            min_distance=min_distance,
-            softening=softening,
-            zones=zones,
-            best=best,
-            progress=progress,
-        )
-    search = _BranchAndBound(
-        grid, atoms, box, min_distance=min_distance, softening=softening, zones=zones, best=best
+    count = question.atoms.count
+    budget = _SHARE * box.points * count
+    if budget <= _SETUP_COST + _ATOM_COST * count or not question.acts.any():
+        return direct_minimum(question, box, best=best, progress=progress)
+    return searched(
+        _BranchAndBound(question, box, best),
+        box,
+        budget=budget,
+        rest=partial(least_of_boxes, question),
+        progress=progress,
     )
-    done = 0
-    with np.errstate(all="ignore"):  # what is not finite rules nothing out
-        while search.open and search.cost < budget:
-            search.step()
-            done = box.points - search.points_left
-            progress(done)
-        for _ in search.survivors.settle():
-            progress(done)
-    best = search.survivors.best
-    left = [part.box for part in search.open]
-    if left:
-        best = least_of_boxes(
-            grid,
-            atoms,
-            left,
-            min_distance=min_distance,
-            softening=softening,
-            zones=zones,
-            best=best,
-            progress=lambda points: progress(done + points),
-        )
-    progress(box.points)
-    return best
 
 
 class _BranchAndBound:
     """A search that can be left after each step."""
 
-    def __init__(
-        self,
-        grid: Grid,
-        atoms: Atoms,
-        box: Box,
-        *,
-        min_distance: float,
-        softening: float,
-        zones: NDArray[np.float64],
-        best: Minimum | None,
-    ) -> None:
-        acts = acting(atoms)
-        options = {"min_distance": min_distance, "softening": softening}
+    def __init__(self, question: Question, box: Box, best: Minimum | None) -> None:
+        grid, atoms = question.grid, question.atoms
+        min_distance, softening = question.min_distance, question.softening
         sources = sources_of(grid, atoms, min_distance, softening)
         axes = (grid.axis(0), grid.axis(1), grid.axis(2))
-        self.survivors = Survivors(grid, atoms, acts, best=best, **options)
-        self._points = Points(grid, atoms, acts, zones=zones, **options)
-        self._search = Search(axes=axes, sources=sources, zones=zones, **options)
+        self.survivors = Survivors(question, best)
+        self._points = Points(question)
+        self._search = Search(
+            axes=axes,
+            sources=sources,
+            min_distance=min_distance,
+            softening=softening,
+            zones=question.zones,
+        )
         self._grid, self._atoms = grid, atoms
         self._upper = math.inf if best is None else best.value
         self._slack = 2.0 * (atoms.count + 512) * 2.0**-53
-        one_sign = sources.positive in (0, sources.table.shape[1])
-        self._allowed = (_ONE_SIGN if one_sign else _BOTH_SIGNS) / sources.energy
+        self._allowed = (_ONE_SIGN if sources.has_one_sign else _BOTH_SIGNS) / sources.energy
         extent = math.dist([axis[0] for axis in axes], [axis[-1] for axis in axes])
         #: What values are like where the best one is near zero, or none is known.
         self._typical = 1e-3 * sources.energy / max(extent, *grid.spacing)
         self.cost = float(_SETUP_COST + _ATOM_COST * atoms.count)  #: in pairs of the direct kernel
-        self.open = [_Open(-math.inf, box, root(self._search, box))]  #: the lowest bound last
+        self._open = [_Open(-math.inf, box, root(self._search, box))]  #: the lowest bound last
         self.points_left = box.points  #: neither ruled out nor summed yet
         self._sum(likely_points(grid, sources, box))
 
-    def step(self) -> None:
+    @property
+    def is_open(self) -> bool:
+        """See `app_tier.kernels.budget.Stepwise`."""
+        return bool(self._open)
+
+    def open_boxes(self) -> list[Box]:
+        """See `app_tier.kernels.budget.Stepwise`."""
+        return [part.box for part in self._open]
+
+    def step(self, budget: float) -> None:  # noqa: ARG002 - a step is short
         """Look at the open box of the lowest bound among the smallest."""
-        part = self.open.pop()
+        part = self._open.pop()
         self.points_left -= part.box.points
         if part.lower > self._upper:
             return
@@ -223,7 +190,7 @@ class _BranchAndBound:
         for k in kept[::-1].tolist():
             (x0, y0, z0), (x1, y1, z1) = start[k], stop[k]
             box = Box((x0, y0, z0), (x1, y1, z1))
-            self.open.append(_Open(float(lower[k]), box, family))
+            self._open.append(_Open(float(lower[k]), box, family))
             self.points_left += box.points
 
     def _sum(self, indices: NDArray[np.int64]) -> None:

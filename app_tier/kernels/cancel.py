@@ -7,10 +7,11 @@ point a near-tie, to be summed exactly, which costs twenty times as much as ruli
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from app_tier.kernels.latest import latest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from gridwell.domain.atoms import Atoms
 
 
-@lru_cache(maxsize=1)  # a worker computes many chunks of one problem in a row
+@latest  # a worker computes many chunks of one problem in a row
 def acting(atoms: Atoms) -> NDArray[np.bool_]:
     """Which atoms act, as a read-only bool array of shape (N,).
 
@@ -27,24 +28,37 @@ def acting(atoms: Atoms) -> NDArray[np.bool_]:
     the exact one, rounded once.
     """
     size = np.abs(atoms.energies)
-    ordered = np.sort(size)
-    if (ordered[1:] > ordered[:-1]).all():  # no two can cancel: told without looking at places
-        acts = size > 0
-        acts.flags.writeable = False
-        return acts
-    order = np.lexsort((atoms.energies, size, *atoms.positions.T))
-    place = np.column_stack([atoms.positions, size])[order]
-    # Atoms of one place and size lie together now, the negative ones first.
-    first = np.ones(atoms.count, dtype=np.bool_)
-    first[1:] = (place[1:] != place[:-1]).any(axis=1)
-    group = np.cumsum(first) - 1
-    negative = atoms.energies[order] < 0
-    sizes = np.bincount(group)
-    negatives = np.bincount(group[negative], minlength=len(sizes))
-    pairs = np.minimum(negatives, sizes - negatives)[group]
-    rank = np.arange(atoms.count) - np.flatnonzero(first)[group]
-    rank = np.where(negative, rank, rank - negatives[group])
-    acts = np.empty(atoms.count, dtype=np.bool_)
-    acts[order] = (rank >= pairs) & (place[:, 3] > 0)
+    acts = size > 0
+    if not _all_differ(size):  # no two can cancel: told without looking at places
+        acts &= ~_cancelled(atoms, size)
     acts.flags.writeable = False
     return acts
+
+
+def _all_differ(values: NDArray[np.float64]) -> bool:
+    ordered = np.sort(values)
+    return bool((ordered[1:] > ordered[:-1]).all())
+
+
+def _cancelled(atoms: Atoms, size: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which atoms are one of a pair of opposite energies at one place."""
+    # Atoms of one place and size lie together in this order, the negative ones first.
+    order = np.lexsort((atoms.energies, size, *atoms.positions.T))
+    is_first = np.zeros(atoms.count, dtype=np.bool_)
+    is_first[0] = True
+    for column in (*atoms.positions.T, size):
+        ordered = column[order]
+        is_first[1:] |= ordered[1:] != ordered[:-1]
+    first = np.flatnonzero(is_first)
+    negative = np.add.reduceat(atoms.energies[order] < 0, first, dtype=np.int64)
+    pairs = np.minimum(negative, np.diff(first, append=atoms.count) - negative)
+    paired = np.flatnonzero(pairs)
+    first, negative, pairs = first[paired], negative[paired], pairs[paired]
+    # Of each group as many from the first negative one on, and from the first positive one.
+    steps = np.zeros(atoms.count + 1, dtype=np.int32)
+    for start in (first, first + negative):
+        np.add.at(steps, start, 1)
+        np.add.at(steps, start + pairs, -1)
+    cancelled = np.empty(atoms.count, dtype=np.bool_)
+    cancelled[order] = np.cumsum(steps[:-1], out=steps[:-1]) > 0
+    return cancelled

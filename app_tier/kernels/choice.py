@@ -21,6 +21,11 @@ _COMPILED_DENSITY: Final = 2.0
 _TINY: Final = 200_000
 
 
+def is_large(atoms: Atoms, box: Box) -> bool:
+    """Whether more than the plain sum is worth to be set up."""
+    return box.points * atoms.count >= _TINY
+
+
 def fastest(grid: Grid, atoms: Atoms, box: Box, *, compiled: bool = False) -> str:
     """The name of the kernel that is expected to be the fastest for a box.
 
@@ -34,7 +39,7 @@ def fastest(grid: Grid, atoms: Atoms, box: Box, *, compiled: bool = False) -> st
             second that a process takes to load them.
     """
     pairs = box.points * atoms.count
-    if pairs < _TINY:
+    if not is_large(atoms, box):
         return "direct"
     if compiled:
         searched = (

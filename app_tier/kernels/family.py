@@ -11,7 +11,7 @@ import numpy as np
 from app_tier.kernels.bounds import bounds
 from app_tier.kernels.boxes import cut, product, whole
 from app_tier.kernels.far import NOTHING, Field, split
-from app_tier.kernels.sources import ENERGY, RADIUS, RUN, WIDER
+from app_tier.kernels.sources import ENERGY, RADIUS, WIDER
 from gridwell.domain.zones import engulfed
 
 if TYPE_CHECKING:
@@ -81,23 +81,19 @@ def narrowed(search: Search, parent: Family, box: Box, gap: float) -> Family:
     near = [parent.near[:0]]
     left = parent.near
     while len(left):
-        block, left = left[:_BLOCK], left[_BLOCK:]
-        rows = sources.table.take(block, axis=1)
+        block, left = np.sort(left[:_BLOCK]), left[_BLOCK:]
+        rows = sources.rows(block)
         more, is_far, coarse = split(rows, centre, half, gap=gap, softening=search.softening)
         far = far.plus(more)
         wide = np.where(rows[ENERGY] > 0, _WIDE_POSITIVE, _WIDE_NEGATIVE) * half
         coarse |= rows[RADIUS] > wide
-        coarse &= ~is_far & (sources.parts[block] > 0)
+        own = sources.clusters(block)
+        coarse[: own.start] = coarse[own.stop :] = False
+        coarse &= ~is_far
         near.append(block[~(is_far | coarse)])
         if coarse.any():
-            left = np.concatenate([_parts_of(sources, block[coarse]), left])
+            left = np.concatenate([sources.parts_of(block[coarse]), left])
     return Family(box=box, centre=centre, far=far, near=np.sort(np.concatenate(near)))
-
-
-def _parts_of(sources: Sources, clusters: NDArray[np.int32]) -> NDArray[np.int32]:
-    steps = np.arange(RUN, dtype=np.int32)
-    numbers: NDArray[np.int32] = sources.child[clusters, None] + steps
-    return numbers[steps < sources.parts[clusters, None]]
 
 
 def cut_and_bounded(
@@ -141,8 +137,8 @@ def _bounds(
     sources = search.sources
     bound = int(np.searchsorted(chosen, sources.positive))
     return bounds(
-        sources.table.take(chosen[:bound], axis=1),
-        sources.table.take(chosen[bound:], axis=1),
+        sources.rows(chosen[:bound]),
+        sources.rows(chosen[bound:]),
         pieces,
         centre,
         min_distance=search.min_distance,

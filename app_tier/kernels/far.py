@@ -112,7 +112,7 @@ def split(
     """The field of those sources that are far from a box, and which these are.
 
     Args:
-        rows: rows of `Sources.table`, shape (10, K).
+        rows: rows of `Sources.rows`, shape (10, K).
         centre: the box's, shape (3,).
         half: the box's half diagonal.
         gap: what the error of a far source may be at most, as a multiple of its absolute energy.

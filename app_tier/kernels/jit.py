@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 _njit: Any
@@ -45,3 +46,21 @@ def compiled(function: F, *, inline: bool = False) -> F:
         # which takes half a second for the sum, and some ten for the search.
         made = _njit(**_OPTIONS)(function)
     return made
+
+
+def kept_in() -> Path | None:
+    """The folder in which machine code is kept, if there is any that can be."""
+    folder = _njit(cache=True)(_nothing).stats.cache_path if COMPILES else None
+    return None if folder is None else Path(folder)
+
+
+def _nothing() -> None:
+    """Be compiled."""
+
+
+def compiler() -> str:
+    """Numba's version and the processor that it compiles for."""
+    from llvmlite import binding  # noqa: PLC0415 - only where numba is installed
+
+    processor = binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
+    return " ".join([numba.__version__, *processor])

@@ -219,7 +219,7 @@ def _gather(
     tree: Tree, chosen: NDArray[np.int32], count: int, centre: NDArray[np.float64], desk: Desk
 ) -> int:
     """Write some sources into the block, and up to the next eight more that add nothing."""
-    table, block = tree.table, desk.block
+    table, moments, block = tree.table, tree.moments, desk.block
     cx, cy, cz = centre[0], centre[1], centre[2]
     for j in range(count):
         s = chosen[j]
@@ -227,10 +227,14 @@ def _gather(
         block[BLOCK + j] = table[1, s] - cy
         block[2 * BLOCK + j] = table[2, s] - cz
         block[3 * BLOCK + j] = table[3, s]
-        block[5 * BLOCK + j] = table[8, s]
-        first = abs(table[4, s]) + abs(table[5, s]) + abs(table[6, s])
+        c = s - tree.first_cluster
+        if c < 0 or c >= len(tree.child):  # an atom
+            block[5 * BLOCK + j] = block[6 * BLOCK + j] = block[7 * BLOCK + j] = 0.0
+            continue
+        block[5 * BLOCK + j] = moments[4, c]
+        first = abs(moments[0, c]) + abs(moments[1, c]) + abs(moments[2, c])
         block[6 * BLOCK + j] = first
-        block[7 * BLOCK + j] = abs(table[7, s])
+        block[7 * BLOCK + j] = abs(moments[3, c])
     while count % PARTS:
         for row in range(ROWS):
             block[row * BLOCK + count] = 0.0
@@ -322,9 +326,10 @@ def _keep(
         s = desk.chosen[j]
         if verdict == _VOID:
             return _NONE, waiting
-        if verdict == _COARSE and tree.parts[s] > 0:
-            pending[waiting, 0] = tree.child[s]
-            pending[waiting, 1] = tree.child[s] + tree.parts[s]
+        c = s - tree.first_cluster
+        if verdict == _COARSE and 0 <= c < len(tree.child):
+            pending[waiting, 0] = tree.child[c]
+            pending[waiting, 1] = tree.child[c] + tree.parts[c]
             waiting += 1
         else:
             lists[end] = s
@@ -384,18 +389,21 @@ narrow = compiled(_narrow)
 
 
 def _add_tangents(
-    table: NDArray[np.float64],
+    tree: Tree,
     chosen: NDArray[np.int32],
     lanes: int,
     parts: NDArray[np.float64],
     lines: NDArray[np.float64],
-    softening: float,
 ) -> None:
     """Add a line of each chosen positive source for each of eight parts."""
-    least = 2.25 * WIDER * softening * softening
+    table, moments = tree.table, tree.moments
+    least = 2.25 * WIDER * tree.softening * tree.softening
     for s in chosen:
         sx, sy, sz, e = table[0, s], table[1, s], table[2, s], table[3, s]
-        mx, my, mz, m2 = table[4, s], table[5, s], table[6, s], table[7, s]
+        mx = my = mz = m2 = 0.0
+        c = s - tree.first_cluster
+        if 0 <= c < len(tree.child):
+            mx, my, mz, m2 = moments[0, c], moments[1, c], moments[2, c], moments[3, c]
         more = max(m2 / e, least)
         for k in range(lanes):
             x, y, z = parts[k] - sx, parts[8 + k] - sy, parts[16 + k] - sz
@@ -418,18 +426,22 @@ add_tangents = compiled(_add_tangents)
 
 
 def _add_chords(
-    table: NDArray[np.float64],
+    tree: Tree,
     chosen: NDArray[np.int32],
     lanes: int,
     parts: NDArray[np.float64],
     lines: NDArray[np.float64],
-    softening: float,
 ) -> None:
     """Add a line of each chosen negative source for each of eight parts."""
+    table, moments, softening = tree.table, tree.moments, tree.softening
     for s in chosen:
         sx, sy, sz, e = table[0, s], table[1, s], table[2, s], table[3, s]
-        mx, my, mz, m2 = table[4, s], table[5, s], table[6, s], table[7, s]
-        radius, floor = table[8, s], table[9, s]
+        floor = table[4, s]
+        mx = my = mz = m2 = radius = 0.0
+        c = s - tree.first_cluster
+        if 0 <= c < len(tree.child):
+            mx, my, mz, m2 = moments[0, c], moments[1, c], moments[2, c], moments[3, c]
+            radius = moments[4, c]
         for k in range(lanes):
             x, y, z = parts[k] - sx, parts[8 + k] - sy, parts[16 + k] - sz
             ax, ay, az = abs(x), abs(y), abs(z)
@@ -531,9 +543,8 @@ def _open_parts(
     box = path.boxes[path.counts[OPEN], 1:]
     count = cut(tree, desk, box)
     desk.lines[:] = 0.0
-    softening = tree.softening
-    add_tangents(tree.table, lists[start:middle], lanes, desk.parts, desk.lines, softening)
-    add_chords(tree.table, lists[middle:end], lanes, desk.parts, desk.lines, softening)
+    add_tangents(tree, lists[start:middle], lanes, desk.parts, desk.lines)
+    add_chords(tree, lists[middle:end], lanes, desk.parts, desk.lines)
     path.numbers[COST] += _TERM_COST * PARTS * (end - start)
     path.centres[level] = desk.centre
     path.fields[level] = desk.field

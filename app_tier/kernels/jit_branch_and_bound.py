@@ -40,11 +40,12 @@ Source: A. H. Land and A. G. Doig, An Automatic Method of Solving Discrete Progr
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from app_tier.kernels.cancel import acting
+from app_tier.kernels.budget import searched
 from app_tier.kernels.jit_boxes import (
     COST,
     FOUND,
@@ -70,9 +71,8 @@ from gridwell.domain.grid import Box
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from app_tier.kernels.kernel import Progress
+    from app_tier.kernels.kernel import Progress, Question
     from gridwell.domain.atoms import Atoms
-    from gridwell.domain.grid import Grid
     from gridwell.domain.minimum import Minimum
 
 #: Costs in nanoseconds, measured and rounded up; those of boxes are in `jit_boxes`.
@@ -98,58 +98,19 @@ _UNIT: Final = 16.0
 
 
 def jit_branch_and_bound_minimum(
-    grid: Grid,
-    atoms: Atoms,
-    box: Box,
-    *,
-    min_distance: float,
-    softening: float,
-    zones: NDArray[np.float64],
-    best: Minimum | None,
-    progress: Progress,
+    question: Question, box: Box, *, best: Minimum | None, progress: Progress
 ) -> Minimum | None:
     """See `app_tier.kernels.kernel.Kernel`."""
-    budget = _SHARE * _summed([box], atoms)
-    if budget <= _SETUP_COST + _ATOM_COST * atoms.count or not acting(atoms).any():
-        return jit_direct_minimum(
-            grid,
-            atoms,
-            box,
-            min_distance=min_distance,
-            softening=softening,
-            zones=zones,
-            best=best,
-            progress=progress,
-        )
-    search = _BranchAndBound(
-        grid, atoms, box, min_distance=min_distance, softening=softening, zones=zones, best=best
+    budget = _SHARE * _summed([box], question.atoms)
+    if budget <= _SETUP_COST + _ATOM_COST * question.atoms.count or not question.acts.any():
+        return jit_direct_minimum(question, box, best=best, progress=progress)
+    return searched(
+        _BranchAndBound(question, box, best),
+        box,
+        budget=budget,
+        rest=partial(least_of_boxes, question),
+        progress=progress,
     )
-    done = 0
-    with np.errstate(all="ignore"):  # what is not finite rules nothing out
-        while search.is_open and search.cost < budget:
-            search.step(budget)
-            done = box.points - search.points_left
-            progress(done)
-        for _ in search.survivors.settle():
-            progress(done)
-    best = search.survivors.best
-    left = search.open_boxes()
-    if left:
-        if _summed(left, atoms) > _summed([box], atoms):
-            left = [box]
-        already = box.points - sum(part.points for part in left)
-        best = least_of_boxes(
-            grid,
-            atoms,
-            left,
-            min_distance=min_distance,
-            softening=softening,
-            zones=zones,
-            best=best,
-            progress=lambda points: progress(max(done, points + already)),
-        )
-    progress(box.points)
-    return best
 
 
 def _summed(boxes: list[Box], atoms: Atoms) -> float:
@@ -161,34 +122,25 @@ def _summed(boxes: list[Box], atoms: Atoms) -> float:
 class _BranchAndBound:
     """A search that can be left after each step."""
 
-    def __init__(
-        self,
-        grid: Grid,
-        atoms: Atoms,
-        box: Box,
-        *,
-        min_distance: float,
-        softening: float,
-        zones: NDArray[np.float64],
-        best: Minimum | None,
-    ) -> None:
-        acts = acting(atoms)
-        options = {"min_distance": min_distance, "softening": softening}
+    def __init__(self, question: Question, box: Box, best: Minimum | None) -> None:
+        grid, atoms = question.grid, question.atoms
+        min_distance, softening = question.min_distance, question.softening
         sources = sources_of(grid, atoms, min_distance, softening)
-        self.survivors = Survivors(grid, atoms, acts, best=best, **options)
-        self._points = Points(grid, atoms, acts, zones=zones, **options)
-        self._count = atoms.count
-        self._tree = new_tree(grid, sources, zones=zones, **options)
+        self.survivors = Survivors(question, best)
+        self._points = Points(question)
+        self._atoms, self._box = atoms, box
+        self._tree = new_tree(
+            grid, sources, min_distance=min_distance, softening=softening, zones=question.zones
+        )
         self._path = new_path(box)
-        self._desk = new_desk(int((sources.parts > 0).sum()))
+        self._desk = new_desk(len(sources.child))
         self._lists = np.zeros(max(_ROOM, 2 * len(sources.tops)), dtype=np.int32)
         self._lists[: len(sources.tops)] = sources.tops
         first_negative = int((sources.tops < sources.positive).sum())
         self._path.near[0] = 0, first_negative, len(sources.tops)
         last = grid.point(grid.points - 1)
         extent = max(math.dist(grid.point(0), last), *grid.spacing)
-        one_sign = sources.positive in (0, sources.table.shape[1])
-        self._allowed = (_ONE_SIGN if one_sign else _BOTH_SIGNS) / sources.energy
+        self._allowed = (_ONE_SIGN if sources.has_one_sign else _BOTH_SIGNS) / sources.energy
         self._allowed *= (extent / _UNIT) ** 3
         #: What values are like where the best one is near zero, or none is known.
         self._typical = 1e-3 * sources.energy / extent
@@ -214,9 +166,12 @@ class _BranchAndBound:
         return float(self._path.numbers[COST])
 
     def open_boxes(self) -> list[Box]:
-        """The boxes that are still to be looked at."""
+        """Those that are to be looked at, or all again where that is less to sum."""
         ends = self._path.boxes[: self._path.counts[OPEN], 1:].tolist()
-        return [Box((x0, y0, z0), (x1, y1, z1)) for x0, y0, z0, x1, y1, z1 in ends]
+        left = [Box((x0, y0, z0), (x1, y1, z1)) for x0, y0, z0, x1, y1, z1 in ends]
+        if _summed(left, self._atoms) > _summed([self._box], self._atoms):
+            return [self._box]
+        return left
 
     def step(self, budget: float) -> None:
         """Look at open boxes for some milliseconds, or until points are to be summed."""
@@ -242,7 +197,7 @@ class _BranchAndBound:
     def _sum(self, indices: NDArray[np.int64]) -> None:
         """Sum points over all atoms, and keep those that could be the least."""
         numbers = self._path.numbers
-        numbers[COST] += _SUM_COST + _SUMMED_COST * len(indices) * self._count
+        numbers[COST] += _SUM_COST + _SUMMED_COST * len(indices) * self._atoms.count
         good, lower, upper = self._points.bounds(indices)
         numbers[UPPER] = min(numbers[UPPER], upper.min(initial=math.inf))
         for _ in self.survivors.add(indices[good], lower, upper):

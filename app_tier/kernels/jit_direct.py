@@ -28,141 +28,94 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from app_tier.kernels.cancel import acting
 from app_tier.kernels.jit_rows import ERROR, LEAST, add_rows
 from app_tier.kernels.rows import error_factor, slabs
 from app_tier.kernels.survivors import Survivors
-from gridwell.domain.zones import NO_ZONES
+from app_tier.kernels.sweep import swept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
-    from app_tier.kernels.kernel import Progress
-    from app_tier.kernels.rows import Slab
-    from gridwell.domain.atoms import Atoms
-    from gridwell.domain.grid import Box, Grid
+    from app_tier.kernels.kernel import Progress, Question
+    from app_tier.kernels.rows import Bounds, Slab
+    from gridwell.domain.grid import Box
     from gridwell.domain.minimum import Minimum
 
 _ATOMS: Final = 512  #: of a call: some milliseconds, and tables for a core's second cache
 
 
 def jit_direct_minimum(
-    grid: Grid,
-    atoms: Atoms,
-    box: Box,
-    *,
-    min_distance: float,
-    softening: float,
-    zones: NDArray[np.float64],
-    best: Minimum | None,
-    progress: Progress,
+    question: Question, box: Box, *, best: Minimum | None, progress: Progress
 ) -> Minimum | None:
     """See `app_tier.kernels.kernel.Kernel`."""
-    return least_of_boxes(
-        grid,
-        atoms,
-        (box,),
-        min_distance=min_distance,
-        softening=softening,
-        zones=zones,
-        best=best,
-        progress=progress,
-    )
+    return least_of_boxes(question, (box,), best, progress)
 
 
 def least_of_boxes(
-    grid: Grid,
-    atoms: Atoms,
-    boxes: Iterable[Box],
-    *,
-    min_distance: float,
-    softening: float,
-    zones: NDArray[np.float64],
-    best: Minimum | None,
-    progress: Progress,
+    question: Question, boxes: Iterable[Box], best: Minimum | None, progress: Progress
 ) -> Minimum | None:
     """The same for several boxes: what was learned in one rules out points of the others."""
-    acts = acting(atoms)
-    survivors = Survivors(
-        grid, atoms, acts, min_distance=min_distance, softening=softening, best=best
-    )
-    sums = Sums(grid, atoms, acts, min_distance=min_distance, softening=softening, zones=zones)
-    done = 0
-    for slab in chain.from_iterable(map(slabs, boxes)):
-        for share in sums.over(slab):
-            progress(done + int(slab.points * share))
-        done += slab.points
-        good, lower, upper = sums.bounds()
-        for _ in survivors.add(slab.indices(grid)[good], lower, upper):
-            progress(done)
-        progress(done)
-    for _ in survivors.settle():
-        progress(done)
-    return survivors.best
+    survivors, sums = Survivors(question, best), Sums(question)
+
+    def look(slab: Slab) -> Iterator[float]:
+        yield from sums.over(slab)
+        for _ in survivors.add(*sums.bounds()):
+            yield 1.0
+
+    return swept(chain.from_iterable(map(slabs, boxes)), look, survivors, progress)
 
 
 class Sums:
     """The sums over a slab's points, one slab after the other."""
 
-    def __init__(
-        self,
-        grid: Grid,
-        atoms: Atoms,
-        acts: NDArray[np.bool_],
-        *,
-        min_distance: float,
-        softening: float,
-        zones: NDArray[np.float64] = NO_ZONES,
-    ) -> None:
-        self._grid, self._zones = grid, zones
+    def __init__(self, question: Question) -> None:
+        self._grid, self._zones = question.grid, question.zones
+        self._atoms, self._acts = question.atoms, question.acts
         # Atoms that add nothing are of either sign: on a point, or near it, they still count.
-        positive = acts & (atoms.energies > 0)
-        weights = np.where(acts, np.abs(atoms.energies), 0.0)
-        self._signs = [
-            (atoms.positions[chosen], weights[chosen]) for chosen in (positive, ~positive)
-        ]
-        self._count = atoms.count
-        self._slack = 2.0 * ERROR + error_factor(atoms)
-        self._softening = softening
-        self._nearest_allowed = min_distance * min_distance
-        soft = softening * softening * (1.0 + 2.0**-50)
+        positive = self._acts & (self._atoms.energies > 0)
+        self._signs = [np.flatnonzero(chosen).astype(np.int32) for chosen in (positive, ~positive)]
+        self._slack = 2.0 * ERROR + error_factor(self._atoms)
+        self._softening = question.softening
+        self._nearest_allowed = question.min_distance * question.min_distance
+        soft = self._softening * self._softening * (1.0 + 2.0**-50)
         self._careful = max(LEAST, self._nearest_allowed, soft)
         self._total = np.empty((2, 0, 0))
         self._nearest = np.empty((0, 0))
         self._free = np.empty((0, 0), dtype=np.bool_)
+        self._indices = np.empty((0, 0), dtype=np.int64)
 
     def over(self, slab: Slab) -> Iterator[float]:
         """Sum over a slab's points, and yield again and again what share of the work is done."""
         x, y, z = slab.coordinates(self._grid)
         self._free = slab.outside(self._grid, self._zones)
+        self._indices = slab.indices(self._grid)
         shape = len(slab.ix), len(slab.iz)
         self._total = np.zeros((2, *shape))
         self._nearest = np.full(shape, np.inf)
         done = 0
-        for total, (positions, weights) in zip(self._total, self._signs, strict=True):
-            for start in range(0, len(weights), _ATOMS):
-                part = slice(start, start + _ATOMS)
-                ax, ay, az = positions[part].T
+        for total, chosen in zip(self._total, self._signs, strict=True):
+            for start in range(0, len(chosen), _ATOMS):
+                part = chosen[start : start + _ATOMS]
+                ax, ay, az = self._atoms.positions[part].T
+                weights = np.where(self._acts[part], np.abs(self._atoms.energies[part]), 0.0)
                 q = _squares(x[:, None], ax)
                 q += _squares(y[:, None], ay)
                 dz = _squares(z, az[:, None])
-                add_rows(total, self._nearest, q, dz, weights[part], self._careful, self._softening)
-                done += len(az)
-                yield done / self._count
+                add_rows(total, self._nearest, q, dz, weights, self._careful, self._softening)
+                done += len(part)
+                yield done / self._atoms.count
 
-    def bounds(
-        self,
-    ) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]:
-        """Which points of the slab qualify, and bounds below and above the values of those."""
+    def bounds(self) -> Bounds:
+        """As `app_tier.kernels.rows.bounds`: which points of the slab qualify, and bounds."""
         good = self._free & (self._nearest >= self._nearest_allowed)
         if self._softening == 0:
             good &= self._nearest > 0
         plus, minus = self._total[:, good]
         margin = self._slack * (plus + minus)
         value = plus - minus
-        return good, value - margin, value + margin
+        return self._indices[good], value - margin, value + margin
 
 
 def _squares(places: NDArray[Any], others: NDArray[np.float64]) -> NDArray[np.float64]:

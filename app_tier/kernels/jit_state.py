@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 class Tree(NamedTuple):
     """What is searched: the sources, the grid's axes and the options."""
 
-    table: NDArray[np.float64]  #: this and the next three as in `Sources`
+    table: NDArray[np.float64]  #: this and the next four as in `Sources`
+    moments: NDArray[np.float64]
+    first_cluster: int  #: its number
     child: NDArray[np.int32]
     parts: NDArray[np.int32]
-    positive: int
     x: NDArray[np.float64]
     y: NDArray[np.float64]
     z: NDArray[np.float64]
@@ -84,9 +85,10 @@ def new_tree(
     told = np.column_stack([zones[:, :3], squares * LESS])[squares > LEAST]
     return Tree(
         table=sources.table,
+        moments=sources.moments,
+        first_cluster=int(sources.cluster_ends[0]),
         child=sources.child,
         parts=sources.parts,
-        positive=sources.positive,
         x=grid.axis(0),
         y=grid.axis(1),
         z=grid.axis(2),

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from app_tier.kernels.cancel import acting
+from gridwell.domain.zones import NO_ZONES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,30 +20,41 @@ if TYPE_CHECKING:
 Progress = Callable[[int], None]  #: takes the points of the box that are done so far
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked of every box of a grid: which potential, and of which points.
+
+    Attributes:
+        grid: the grid.
+        atoms: the atoms.
+        min_distance: see `gridwell.domain.potential.potential`.
+        softening: see `gridwell.domain.potential.potential`.
+        zones: points in these do not qualify, see `gridwell.domain.zones`.
+    """
+
+    grid: Grid
+    atoms: Atoms
+    min_distance: float = 0.0
+    softening: float = 0.0
+    zones: NDArray[np.float64] = field(default_factory=lambda: NO_ZONES)
+
+    @property
+    def acts(self) -> NDArray[np.bool_]:
+        """Which atoms act (`app_tier.kernels.cancel.acting`)."""
+        return acting(self.atoms)
+
+
 class Kernel(Protocol):
     """A way to find the least potential of a box."""
 
     def __call__(
-        self,
-        grid: Grid,
-        atoms: Atoms,
-        box: Box,
-        *,
-        min_distance: float,
-        softening: float,
-        zones: NDArray[np.float64],
-        best: Minimum | None,
-        progress: Progress,
+        self, question: Question, box: Box, *, best: Minimum | None, progress: Progress
     ) -> Minimum | None:
         """The lesser of `best` and the box's least canonical potential.
 
         Args:
-            grid: the grid.
-            atoms: the atoms.
+            question: which potential.
             box: a box of the grid with at least one point.
-            min_distance: see `gridwell.domain.potential.potential`.
-            softening: see `gridwell.domain.potential.potential`.
-            zones: points in these do not qualify, see `gridwell.domain.zones`.
             best: a canonical value known already, to rule points out with; its point may lie
                 anywhere in the grid.
             progress: to be called at least a few times a second.

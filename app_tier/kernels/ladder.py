@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from app_tier.kernels.cancel import acting
 from app_tier.kernels.jit import COMPILES
-from app_tier.kernels.rows import error_factor, slabs, sums, weights_of
+from app_tier.kernels.kernel import Question
+from app_tier.kernels.rows import bounds, slabs, weights_of
 from app_tier.kernels.survivors import Survivors
 
 if COMPILES:
@@ -34,15 +34,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from app_tier.kernels.kernel import Progress
-    from app_tier.kernels.rows import Slab
+    from app_tier.kernels.rows import Bounds, Slab
     from gridwell.domain.atoms import Atoms
     from gridwell.domain.grid import Grid
     from gridwell.domain.minimum import Minimum
 
 _SLACK: Final = 2.0**-50
 _POINTS: Final = 1 << 18  #: points that are looked at together: temporary arrays of 2 MiB
-
-Bounds = tuple["NDArray[np.bool_]", "NDArray[np.float64]", "NDArray[np.float64]"]
 
 
 class Ladder:
@@ -78,34 +76,23 @@ class Ladder:
         return self._least(atoms)
 
     def _sum_all(self, atoms: Atoms) -> None:
-        done = 0
+        question, done = self._question(atoms), 0
         for slab in slabs(self._grid.box):
-            for bounds in self._slab_bounds(atoms, slab):
+            for found in _slab_bounds(question, slab):
                 self._progress(done)
-                if bounds is not None:
-                    good, lower, upper = bounds
-                    x, y = slab.ix[:, None], slab.iy[:, None]
-                    for target, bound in ((self._lower, lower), (self._upper, upper)):
-                        whole = np.full(good.shape, np.inf)
-                        whole[good] = bound
-                        target[x, y, slab.iz] = whole
+                if found is not None:
+                    indices, lower, upper = found
+                    self._lower.flat[indices] = lower
+                    self._upper.flat[indices] = upper
             done += slab.points
 
-    def _slab_bounds(self, atoms: Atoms, slab: Slab) -> Iterator[Bounds | None]:
-        """Yield None as a slab is summed, and its bounds as the last."""
-        acts, options = acting(atoms), (self._min_distance, self._softening)
-        if COMPILES:
-            compiled = Sums(self._grid, atoms, acts, min_distance=options[0], softening=options[1])
-            for _ in compiled.over(slab):
-                yield None
-            yield compiled.bounds()
-            return
-        for share, found in sums(self._grid, atoms, weights_of(atoms, acts), slab, *options):
-            yield None
-            if share == 1.0:
-                good = np.isfinite(found[..., 1])
-                value, margin = found[good, 0], error_factor(atoms) * found[good, 1]
-                yield good, value - margin, value + margin
+    def _question(self, atoms: Atoms) -> Question:
+        return Question(
+            grid=self._grid,
+            atoms=atoms,
+            min_distance=self._min_distance,
+            softening=self._softening,
+        )
 
     def _step(self, zone: NDArray[np.float64], *, placed: bool) -> None:
         """Leave out the points in a zone, and add the ion in its middle if one was placed."""
@@ -115,12 +102,15 @@ class Ladder:
         nearest = radius * radius
         if placed:
             nearest = max(nearest, self._min_distance * self._min_distance)
-        _, ny, nz = grid.shape
-        height = max(1, _POINTS // (ny * nz))
-        for start in range(0, grid.shape[0], height):
-            part = slice(start, start + height)
-            r2 = (squares[0][part, None] + squares[1])[:, :, None] + squares[2]
-            lower, upper = self._lower[part], self._upper[part]
+        nx, ny, nz = grid.shape
+        height = max(1, _POINTS // nz)
+        for start in range(0, nx * ny, height):
+            row = np.arange(start, min(start + height, nx * ny))
+            r2 = (squares[0][row // ny] + squares[1][row % ny])[:, None] + squares[2]
+            lower, upper = (
+                bound.reshape(-1, nz)[start : start + height]
+                for bound in (self._lower, self._upper)
+            )
             bad = (r2 < nearest) | (r2 == 0) | np.isinf(lower)
             if placed:
                 term = np.reciprocal(np.maximum(np.sqrt(r2), self._softening))
@@ -132,20 +122,27 @@ class Ladder:
 
     def _least(self, atoms: Atoms) -> Minimum | None:
         lower, upper = self._lower.ravel(), self._upper.ravel()
-        survivors = Survivors(
-            self._grid,
-            atoms,
-            acting(atoms),
-            min_distance=self._min_distance,
-            softening=self._softening,
-            best=None,
-        )
+        survivors = Survivors(self._question(atoms), None)
         best = upper.min()
         if np.isinf(best):
             return None
-        indices = np.flatnonzero(lower <= best)
-        for _ in survivors.add(indices, lower[indices], upper[indices]):
-            self._progress(0)
+        for start in range(0, len(lower), _POINTS):
+            indices = start + np.flatnonzero(lower[start : start + _POINTS] <= best)
+            for _ in survivors.add(indices, lower[indices], upper[indices]):
+                self._progress(0)
         for _ in survivors.settle():
             self._progress(0)
         return survivors.best
+
+
+def _slab_bounds(question: Question, slab: Slab) -> Iterator[Bounds | None]:
+    """Yield None as a slab is summed, and its bounds as the last."""
+    if COMPILES:
+        compiled = Sums(question)
+        for _ in compiled.over(slab):
+            yield None
+        yield compiled.bounds()
+        return
+    weights = weights_of(question.atoms.energies, question.acts)
+    for _, found in bounds(question, weights, slab):
+        yield found

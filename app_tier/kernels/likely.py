@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gridwell.domain.grid import Box, Grid
 
 _WELLS: Final = 24  #: with the corners 32 points
+_BLOCK: Final = 1 << 13  #: atoms that are looked at together
 
 
 def likely_points(grid: Grid, sources: Sources, box: Box) -> NDArray[np.int64]:
@@ -25,14 +26,23 @@ def likely_points(grid: Grid, sources: Sources, box: Box) -> NDArray[np.int64]:
     """
     low, last = np.array(box.low), np.array(box.high) - 1
     corners = np.array(np.meshgrid(*zip(low, last, strict=True), indexing="ij")).reshape(3, -1).T
-    rows = sources.table[:, sources.positive :]
-    rows = rows[:, sources.parts[sources.positive :] == 0]
-    near = nearest_points(grid, rows[PLACE].T, box.low, box.high)
-    points = np.array(grid.origin) + np.array(grid.spacing) * near
-    distance = np.sqrt(((points - rows[PLACE].T) ** 2).sum(axis=1))
-    depth = rows[ENERGY] / np.maximum(distance, rows[FLOOR])
-    count = min(_WELLS, len(depth))
-    deepest = np.argpartition(depth, count - 1)[:count] if count else np.empty(0, dtype=np.intp)
-    places = np.concatenate([corners, near[deepest]])
-    indices: NDArray[np.int64] = np.unique(np.ravel_multi_index(tuple(places.T), grid.shape))
+    places = [corners]
+    depths = [np.full(len(corners), -np.inf)]  # all of them
+    atoms = sources.negative_atoms
+    for start in range(0, atoms.shape[1], _BLOCK):
+        rows = atoms[:, start : start + _BLOCK]
+        near = nearest_points(grid, rows[PLACE].T, box.low, box.high)
+        points = np.array(grid.origin) + np.array(grid.spacing) * near
+        distance = np.sqrt(((points - rows[PLACE].T) ** 2).sum(axis=1))
+        depth = rows[ENERGY] / np.maximum(distance, rows[FLOOR])
+        deepest = _deepest(depth, _WELLS)
+        places.append(near[deepest])
+        depths.append(depth[deepest])
+    chosen = np.concatenate(places)[_deepest(np.concatenate(depths), len(corners) + _WELLS)]
+    indices: NDArray[np.int64] = np.unique(np.ravel_multi_index(tuple(chosen.T), grid.shape))
     return indices.astype(np.int64)
+
+
+def _deepest(depth: NDArray[np.float64], count: int) -> NDArray[np.intp]:
+    count = min(count, len(depth))
+    return np.argpartition(depth, count - 1)[:count]

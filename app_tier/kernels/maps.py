@@ -45,7 +45,7 @@ def potential_map(
         without softening, on one.
     """
     found = np.empty(box.shape)
-    weights = weights_of(atoms, acting(atoms))
+    weights = weights_of(atoms.energies, acting(atoms))
     done = 0
     # 1/0 on an atom, and then inf - inf: those points are told by their S.
     with np.errstate(divide="ignore", invalid="ignore"):

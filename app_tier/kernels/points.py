@@ -12,8 +12,7 @@ from gridwell.domain.zones import outside
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gridwell.domain.atoms import Atoms
-    from gridwell.domain.grid import Grid
+    from app_tier.kernels.kernel import Question
 
 _ATOMS: Final = 1 << 13  #: atoms of a block
 _PAIRS: Final = 1 << 17  #: distances held together: 1 MiB, in the second cache of a core
@@ -23,31 +22,16 @@ class Points:
     """Evaluates points of a grid, with the error bound of `app_tier.kernels.rows`.
 
     Args:
-        grid: the grid.
-        atoms: the atoms.
-        acts: which of them act (`app_tier.kernels.cancel.acting`).
-        min_distance: as for `gridwell.domain.potential.potential`.
-        softening: the same.
-        zones: the same.
+        question: which potential.
     """
 
-    def __init__(
-        self,
-        grid: Grid,
-        atoms: Atoms,
-        acts: NDArray[np.bool_],
-        *,
-        min_distance: float,
-        softening: float,
-        zones: NDArray[np.float64],
-    ) -> None:
-        self._grid = grid
-        self._zones = zones
-        self._positions = atoms.positions
-        self._weights = weights_of(atoms, acts)
-        self._nearest = min_distance * min_distance
-        self._softening = softening
-        self._slack = error_factor(atoms)
+    def __init__(self, question: Question) -> None:
+        self._grid, self._zones = question.grid, question.zones
+        self._positions, self._energies = question.atoms.positions, question.atoms.energies
+        self._acts = question.acts
+        self._nearest = question.min_distance * question.min_distance
+        self._softening = question.softening
+        self._slack = error_factor(question.atoms)
 
     def bounds(
         self, indices: NDArray[np.int64]
@@ -70,6 +54,7 @@ class Points:
             for start in range(0, total, _ATOMS):
                 atoms = slice(start, min(start + _ATOMS, total))
                 ax, ay, az = self._positions[atoms].T
+                weights = weights_of(self._energies[atoms], self._acts[atoms])
                 rows = max(1, _PAIRS // len(ax))
                 for top in range(0, len(indices), rows):
                     part = slice(top, top + rows)
@@ -85,7 +70,7 @@ class Points:
                     if self._softening > 0:
                         np.maximum(r, self._softening, out=r)
                     np.reciprocal(r, out=r)
-                    add_products(sums[part], r, self._weights[:, atoms])
+                    add_products(sums[part], r, weights)
             good = np.isfinite(sums[:, 1]) & outside(self._zones, x, y, z)
             value, margin = sums[good, 0], self._slack * sums[good, 1]
         return good, value - margin, value + margin

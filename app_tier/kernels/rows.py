@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from app_tier.kernels.kernel import Question
     from gridwell.domain.atoms import Atoms
     from gridwell.domain.grid import Box, Grid
 
@@ -44,20 +45,24 @@ _LENGTH: Final = 64  #: points of a row that are looked at together
 _POINTS: Final = 1 << 13  #: points of a slab, whose sums are finished together
 _REPORT: Final = 16  #: blocks of pairs between two calls of progress: some milliseconds
 
+Weights = tuple["NDArray[np.float64]", "NDArray[np.float64]"]
+Bounds = tuple["NDArray[np.int64]", "NDArray[np.float64]", "NDArray[np.float64]"]
+
 
 def error_factor(atoms: Atoms) -> float:
     """How far a sum may be from the canonical value, as a multiple of its S."""
     return 2.0 * (atoms.count + 8) * 2.0**-53
 
 
-def weights_of(atoms: Atoms, acts: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """What an atom's 1/r counts in the potential and in S, shape (2, N).
+def weights_of(energies: NDArray[np.float64], acts: NDArray[np.bool_]) -> Weights:
+    """What an atom's 1/r counts in the potential and in S, both of shape (N,).
 
     An atom that adds nothing keeps a weight in S, so that S is infinite on it as on any other.
     """
-    energies = np.where(acts, atoms.energies, 0.0)
-    sizes = np.where(acts, np.abs(atoms.energies), MIN_ENERGY)
-    return np.stack([energies, sizes])
+    sizes = np.abs(energies)
+    if acts.all():
+        return energies, sizes
+    return np.where(acts, energies, 0.0), np.where(acts, sizes, MIN_ENERGY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +99,14 @@ class Slab:
         return outside(zones, x[:, None], y[:, None], z)
 
 
-def add_products(target: NDArray[np.float64], r: NDArray[Any], weights: NDArray[Any]) -> None:
-    """Add the products of reciprocals, shape (..., K), with both weights, shape (2, K).
+def add_products(target: NDArray[np.float64], r: NDArray[Any], weights: Weights) -> None:
+    """Add the products of reciprocals, shape (..., K), with both weights of K atoms.
 
     Two products with a vector are twice as fast as one with a matrix of two columns.
     """
     flat = r.reshape(-1, r.shape[-1])
-    for k in range(len(weights)):
-        target[..., k] += (flat @ weights[k]).reshape(r.shape[:-1])
+    for k, weight in enumerate(weights):
+        target[..., k] += (flat @ weight).reshape(r.shape[:-1])
 
 
 def slabs(box: Box) -> Iterator[Slab]:
@@ -118,7 +123,7 @@ def slabs(box: Box) -> Iterator[Slab]:
 def sums(
     grid: Grid,
     atoms: Atoms,
-    weights: NDArray[np.float64],
+    weights: Weights,
     slab: Slab,
     min_distance: float,
     softening: float,
@@ -128,6 +133,7 @@ def sums(
     The sums are of shape (rows, z, 2): the potential, and S, which is infinite or not a number
     where a point does not qualify.
     """
+    energies, sizes = weights
     rows, length = len(slab.ix), len(slab.iz)
     x, y, z = slab.coordinates(grid)
     nearest_allowed = min_distance * min_distance
@@ -158,10 +164,30 @@ def sums(
             if softening > 0:
                 np.maximum(r, softening, out=r)
             np.reciprocal(r, out=r)
-            add_products(target, r, weights[:, start:stop])
+            add_products(target, r, (energies[start:stop], sizes[start:stop]))
             blocks += 1
             if blocks % _REPORT == 0:
                 share = (start + (stop - start) * part.stop / rows) / atoms.count
                 if share < 1.0:
                     yield share, total
     yield 1.0, total
+
+
+def bounds(
+    question: Question, weights: Weights, slab: Slab
+) -> Iterator[tuple[float, Bounds | None]]:
+    """Yield the share of a slab's work that is done, and with the last, 1.0, what is known.
+
+    That are the linear indices of the points that qualify, and bounds below and above their
+    canonical values.
+    """
+    grid, atoms = question.grid, question.atoms
+    options = question.min_distance, question.softening
+    for share, found in sums(grid, atoms, weights, slab, *options):
+        if share < 1.0:
+            yield share, None
+            continue
+        value, size = found[..., 0], found[..., 1]
+        good = np.isfinite(size) & slab.outside(grid, question.zones)
+        value, margin = value[good], error_factor(atoms) * size[good]
+        yield share, (slab.indices(grid)[good], value - margin, value + margin)

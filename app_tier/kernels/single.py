@@ -22,7 +22,8 @@ The bound used is 1.01 (K + 8) v S with S as computed, which is within the same 
 A point may not qualify when the computed r^2 of some atom is below min_distance^2 (1 + 8 v), and
 does not when it is below min_distance^2 (1 - 8 v).  What is unknown, and all points that could be
 the least, are summed again in float64 (`app_tier.kernels.points`).  Where that is more than a few
-points of a hundred, as in a lattice, single precision does not pay: then the rest is float64.
+points of a hundred, as in a lattice, single precision does not pay: then the rest is float64.  To
+find that out costs little, as the first slab is a small one.
 """
 
 from __future__ import annotations
@@ -33,17 +34,17 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from app_tier.kernels.cancel import acting
 from app_tier.kernels.points import Points
-from app_tier.kernels.rows import Slab, error_factor, slabs, sums, weights_of
+from app_tier.kernels.rows import Slab, bounds, error_factor, slabs, weights_of
 from app_tier.kernels.survivors import Survivors
+from app_tier.kernels.sweep import swept
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
     from numpy.typing import NDArray
 
-    from app_tier.kernels.kernel import Progress
+    from app_tier.kernels.kernel import Progress, Question
     from gridwell.domain.atoms import Atoms
     from gridwell.domain.grid import Box, Grid
     from gridwell.domain.minimum import Minimum
@@ -57,89 +58,51 @@ _ABSOLUTE: Final = 1e-28  #: units, for each atom
 _FARTHEST: Final = 2.0**40  #: units: where the farthest atom is, so that no square overflows
 _LEAST: Final = 1e-30  #: of r^2 in units; sums of two squares above it lose nothing
 _BATCH: Final = 64  #: points that are summed in float64 together
+_PROBE: Final = 512  #: points of the first slab
+_PROBED: Final = (
+    4_000_000  #: pairs of a slab from which on a small one goes first: some milliseconds
+)
 _POOR: Final = 0.03  #: of a slab's points: with more than these again, single precision is no gain
 _FIRST: Final = 0.3  #: of a slab's work, where all of it is done again in float64
 
 
 def single_minimum(
-    grid: Grid,
-    atoms: Atoms,
-    box: Box,
-    *,
-    min_distance: float,
-    softening: float,
-    zones: NDArray[np.float64],
-    best: Minimum | None,
-    progress: Progress,
+    question: Question, box: Box, *, best: Minimum | None, progress: Progress
 ) -> Minimum | None:
     """See `app_tier.kernels.kernel.Kernel`."""
-    return least_of_boxes(
-        grid,
-        atoms,
-        (box,),
-        min_distance=min_distance,
-        softening=softening,
-        zones=zones,
-        best=best,
-        progress=progress,
-    )
+    return least_of_boxes(question, (box,), best, progress)
 
 
 def least_of_boxes(
-    grid: Grid,
-    atoms: Atoms,
-    boxes: Iterable[Box],
-    *,
-    min_distance: float,
-    softening: float,
-    zones: NDArray[np.float64],
-    best: Minimum | None,
-    progress: Progress,
+    question: Question, boxes: Iterable[Box], best: Minimum | None, progress: Progress
 ) -> Minimum | None:
     """The same for several boxes: what was learned in one, such as the way to sum, serves all."""
-    search = _Filter(
-        grid, atoms, min_distance=min_distance, softening=softening, zones=zones, best=best
-    )
-    done = 0
-    # 1/0 on an atom, and then inf - inf: those points are told apart.
-    with np.errstate(all="ignore"):
-        for slab in chain.from_iterable(map(slabs, boxes)):
-            for share in search.look(slab):
-                progress(done + int(slab.points * share))
-            done += slab.points
-            progress(done)
-    for _ in search.survivors.settle():
-        progress(done)
-    return search.survivors.best
+    search = _Filter(question, best)
+    every = _small_first(chain.from_iterable(map(slabs, boxes)), question.atoms.count)
+    return swept(every, search.look, search.survivors, progress)
 
 
 class _Filter:
     """What is known between slabs."""
 
-    def __init__(
-        self,
-        grid: Grid,
-        atoms: Atoms,
-        *,
-        min_distance: float,
-        softening: float,
-        zones: NDArray[np.float64],
-        best: Minimum | None,
-    ) -> None:
-        acts = acting(atoms)
-        options = {"min_distance": min_distance, "softening": softening}
-        self.survivors = Survivors(grid, atoms, acts, best=best, **options)
-        self._points = Points(grid, atoms, acts, zones=zones, **options)
-        self._grid, self._atoms, self._zones = grid, atoms, zones
-        self._min_distance, self._softening = min_distance, softening
-        self._weights = weights_of(atoms, acts)
+    def __init__(self, question: Question, best: Minimum | None) -> None:
+        self._question = question
+        atoms, acts = question.atoms, question.acts
+        self.survivors = Survivors(question, best)
+        self._points = Points(question)
+        self._grid, self._atoms, self._zones = question.grid, atoms, question.zones
+        self._min_distance, self._softening = question.min_distance, question.softening
         self._upper = math.inf if best is None else best.value
-        self._unit = _power_of_two(max(_extent(grid, atoms), min_distance, softening) / _FARTHEST)
+        extent = max(_extent(self._grid, atoms), self._min_distance, self._softening)
+        self._unit = _power_of_two(extent / _FARTHEST)
         self._energy = _power_of_two(float(np.abs(atoms.energies).max()))
         # Sums of one sign give both the value and S, for one product instead of two.
         positive = acts & (atoms.energies > 0)
-        sizes = (np.abs(self._weights[0]) / self._energy).astype(np.float32)
-        self._signs = [(atoms.positions[own], sizes[own]) for own in (positive, ~positive)]
+        sizes = np.where(acts, np.abs(atoms.energies), 0.0)
+        sizes /= self._energy
+        self._signs = [
+            (atoms.positions[own], sizes[own].astype(np.float32)) for own in (positive, ~positive)
+        ]
         self._pays = True
 
     def look(self, slab: Slab) -> Iterator[float]:
@@ -172,15 +135,11 @@ class _Filter:
         yield 1.0
 
     def _double(self, slab: Slab) -> Iterator[float]:
-        options = self._min_distance, self._softening
-        for share, found in sums(self._grid, self._atoms, self._weights, slab, *options):
+        weights = weights_of(self._atoms.energies, self._question.acts)
+        for share, found in bounds(self._question, weights, slab):
             yield _FIRST + (1.0 - _FIRST) * share
-            if share == 1.0:
-                value, size = found[..., 0], found[..., 1]
-                good = np.isfinite(size) & slab.outside(self._grid, self._zones)
-                value, margin = value[good], error_factor(self._atoms) * size[good]
-                indices = slab.indices(self._grid)[good]
-                yield from self._add(indices, value - margin, value + margin)
+            if found is not None:
+                yield from self._add(*found)
 
     def _single(
         self, slab: Slab
@@ -252,6 +211,18 @@ class _Filter:
         upper = np.where(known, (value + margin) * scale, np.inf)
         void = nearest < square * (1 - 8 * _V)
         return np.where(void, np.inf, lower), upper
+
+
+def _small_first(every: Iterator[Slab], atoms: int) -> Iterator[Slab]:
+    """The same points, the first few of them by themselves if they have many atoms."""
+    for slab in every:
+        few = max(1, _PROBE // len(slab.iz))
+        rows = few if slab.points * atoms >= _PROBED else len(slab.ix)
+        for part in (slice(rows), slice(rows, None)):
+            if len(slab.ix[part]):
+                yield Slab(slab.ix[part], slab.iy[part], slab.iz)
+        break
+    yield from every
 
 
 def _extent(grid: Grid, atoms: Atoms) -> float:

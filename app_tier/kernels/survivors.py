@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from gridwell.domain.atoms import Atoms
 from gridwell.domain.minimum import Minimum, lesser
 from gridwell.domain.potential import least
 
@@ -16,7 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gridwell.domain.grid import Grid
+    from app_tier.kernels.kernel import Question
+    from gridwell.domain.atoms import Atoms
 
 _KEPT: Final = 4096  #: points kept before they are evaluated: near-ties must not fill the memory
 _PAIRS: Final = 1 << 22  #: pairs evaluated between two signs of life
@@ -26,34 +26,20 @@ class Survivors:
     """Points whose bounds do not rule them out, pruned as better upper bounds come.
 
     Args:
-        grid: the grid.
-        atoms: the atoms.
-        acts: which of them act (`app_tier.kernels.cancel.acting`).
-        min_distance: as for `least`.
-        softening: as for `least`.
+        question: which potential; of points that are in no zone.
         best: a canonical minimum known already.
     """
 
-    def __init__(
-        self,
-        grid: Grid,
-        atoms: Atoms,
-        acts: NDArray[np.bool_],
-        *,
-        min_distance: float,
-        softening: float,
-        best: Minimum | None,
-    ) -> None:
+    def __init__(self, question: Question, best: Minimum | None) -> None:
         self.best = best  #: the canonical minimum of `best` and all points evaluated so far
-        self._grid = grid
-        # Points here qualify already, so only atoms that change a value are needed any more.
+        self._question = question
+        atoms, acts = question.atoms, question.acts
+        # Points here qualify already: what atoms add that do not act is no sum of theirs, but zero.
         self._atoms: Atoms | None = None
         if acts.all():
             self._atoms = atoms
         elif acts.any():
-            self._atoms = Atoms(atoms.positions[acts], atoms.energies[acts])
-        self._min_distance = min_distance
-        self._softening = softening
+            self._atoms = atoms.with_energies(np.where(acts, atoms.energies, 0.0))
         self._upper = math.inf if best is None else best.value
         self._indices = np.empty(0, dtype=np.int64)
         self._lower = np.empty(0)
@@ -111,9 +97,9 @@ class Survivors:
         if self._atoms is None:
             return Minimum(0.0, int(batch.min()))
         return least(
-            self._grid,
+            self._question.grid,
             self._atoms,
             batch,
-            min_distance=self._min_distance,
-            softening=self._softening,
+            min_distance=self._question.min_distance,
+            softening=self._question.softening,
         )

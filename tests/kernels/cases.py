@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from app_tier.kernels import KERNELS
+from app_tier.kernels.kernel import Question
 from gridwell.domain import limits
 from gridwell.domain.atoms import Atoms
 from gridwell.domain.grid import Box, Grid
@@ -236,6 +237,16 @@ def brute_force_values(problem: Problem) -> NDArray[np.float64]:
     for value, index in _values(problem, indices):
         values[index] = value
     return values.reshape(problem.grid.shape)
+
+
+def asked(problem: Problem) -> Question:
+    """What is asked of each box of a problem's grid."""
+    return Question(
+        grid=problem.grid,
+        atoms=problem.atoms,
+        min_distance=problem.min_distance,
+        softening=problem.softening,
+    )
 
 
 def differs(found: Minimum | None, true: Minimum | None) -> bool:

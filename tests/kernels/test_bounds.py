@@ -18,7 +18,7 @@ from app_tier.kernels.sources import ENERGY, FIRST, FLOOR, PLACE, RADIUS, SECOND
 from gridwell.domain.grid import Box
 from gridwell.domain.zones import NO_ZONES
 from tests.builders import a_problem
-from tests.kernels.cases import KINDS, brute_force_values, case
+from tests.kernels.cases import KINDS, asked, brute_force_values, case
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,20 +83,21 @@ def test_clusters_have_the_moments_of_their_atoms_and_hold_them(number: int) -> 
     problem = case(number).problem
     sources = sources_of(problem.grid, problem.atoms, 0.0, 0.0)
     acts = acting(problem.atoms)
+    numbers = np.arange(sources.table.shape[1], dtype=np.int32)
+    clusters = numbers[sources.clusters(numbers)].tolist()
 
     def atoms_of(source: int) -> list[int]:
-        if sources.parts[source] == 0:
+        if source not in clusters:
             return [source]
-        first = int(sources.child[source])
-        numbers = range(first, first + int(sources.parts[source]))
-        return list(itertools.chain.from_iterable(map(atoms_of, numbers)))
+        parts = sources.parts_of(numbers[[source]]).tolist()
+        return list(itertools.chain.from_iterable(map(atoms_of, parts)))
 
     every = sorted(itertools.chain.from_iterable(atoms_of(int(top)) for top in sources.tops))
-    assert every == np.flatnonzero(sources.parts == 0).tolist()
+    assert every == sorted({*numbers.tolist()} - {*clusters})
     assert len(every) == acts.sum()
-    for source in np.flatnonzero(sources.parts > 0).tolist():
-        rows = sources.table[:, source]
-        atoms = sources.table[:, atoms_of(source)]
+    for source in clusters:
+        rows = sources.rows(numbers[[source]])[:, 0]
+        atoms = sources.rows(numbers[sorted(atoms_of(source))])
         d = atoms[PLACE] - rows[PLACE][:, None]
         size = np.abs(atoms[ENERGY]).sum() * max(rows[RADIUS], 1e-300)
         assert np.abs(atoms[ENERGY].sum() - rows[ENERGY]) <= 1e-13 * np.abs(rows[ENERGY])
@@ -148,9 +149,7 @@ def test_the_least_of_a_quadratic_is_met_in_its_box_and_not_undercut() -> None:
 @pytest.mark.parametrize("number", range(0, 120, 5))
 def test_bounds_of_single_points_hold_their_canonical_values(number: int) -> None:
     problem = case(number).problem
-    options = {"min_distance": problem.min_distance, "softening": problem.softening}
-    acts = acting(problem.atoms)
-    points = Points(problem.grid, problem.atoms, acts, zones=NO_ZONES, **options)
+    points = Points(asked(problem))
     indices = np.arange(problem.grid.points)
     true = brute_force_values(problem).ravel()
 

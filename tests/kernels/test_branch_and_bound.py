@@ -1,15 +1,13 @@
-"""Both searches against brute force, to the last bit; their budget, memory and progress."""
+"""Both searches against brute force, to the last bit; their budget and progress."""
 
 from __future__ import annotations
 
-import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from app_tier.kernels import find_minimum
-from app_tier.kernels.cancel import acting
+from app_tier.kernels import family, find_minimum, likely, sources
 from app_tier.kernels.single import least_of_boxes
 from gridwell.domain.atoms import Atoms, random_atoms
 from gridwell.domain.grid import Box, Grid
@@ -21,6 +19,7 @@ from tests.kernels.cases import KINDS, Case, brute_force, case, differs, options
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from app_tier.kernels.kernel import Question
     from gridwell.domain.minimum import Minimum
 
 CASES = 40  #: of each kind; `make exactness` tries thousands
@@ -90,9 +89,9 @@ def test_beyond_its_budget_all_pairs_are_summed_of_what_is_left(
     problem = salt(20)
     summed: list[Box] = []
 
-    def spy(grid: Grid, atoms: Atoms, boxes: list[Box], **options: Any) -> Minimum | None:
+    def spy(question: Question, boxes: list[Box], *others: Any) -> Minimum | None:
         summed.extend(boxes)
-        return least_of_boxes(grid, atoms, boxes, **options)
+        return least_of_boxes(question, boxes, *others)
 
     monkeypatch.setattr(search, "least_of_boxes", spy)
     monkeypatch.setattr(search, "_ROW", 0, raising=False)  # short rows as cheap as long ones
@@ -166,19 +165,14 @@ def test_what_progress_raises_ends_the_search_between_two_boxes(kernel: str) -> 
 
 
 @pytest.mark.usefixtures("unlimited")
-@pytest.mark.parametrize("energy_range", [(0.0, 1.0), (-1.0, 1.0)])
-def test_a_million_atoms_take_less_than_300_megabytes(
-    kernel: str, energy_range: tuple[float, float]
+@pytest.mark.parametrize("kind", range(len(KINDS)), ids=KINDS)
+def test_sources_that_are_looked_at_in_many_blocks_lose_none(
+    kernel: str, kind: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    grid = Grid.cube(64)
-    atoms = random_atoms(1_000_000, seed=1, grid=grid, energy_range=energy_range)
-    acting(atoms)
-    box = grid.box if energy_range[0] == 0 else Box((0, 0, 0), (4, 4, 4))
-    tracemalloc.start()
-    try:
-        find_minimum(grid, atoms, box, kernel=kernel)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+    for module in (family, likely, sources):
+        monkeypatch.setattr(module, "_BLOCK", 16)
+    numbers = range(kind, CASES // 4 * len(KINDS), len(KINDS))
 
-    assert peak + atoms.rows().nbytes < 300e6
+    wrong = [n for n in numbers if differs(searched(case(n), kernel), brute_force(case(n)))]
+
+    assert wrong == []

@@ -18,13 +18,14 @@ from gridwell.domain.atoms import Atoms
 from gridwell.domain.grid import Box, Grid
 from gridwell.domain.zones import NO_ZONES
 from tests.builders import a_problem
-from tests.kernels.cases import KINDS, brute_force_values, case, salt
+from tests.kernels.cases import KINDS, asked, brute_force_values, case, salt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
+    from app_tier.kernels.kernel import Question
     from gridwell.domain.minimum import Minimum
     from gridwell.domain.problem import Problem
 
@@ -36,7 +37,7 @@ def looked_at(problem: Problem, gap: float, upper: float = np.inf) -> Iterator[L
     options = {"min_distance": problem.min_distance, "softening": problem.softening}
     sources = sources_of(problem.grid, problem.atoms, *options.values())
     tree = new_tree(problem.grid, sources, zones=NO_ZONES, **options)
-    path, desk = new_path(problem.grid.box), new_desk(int((sources.parts > 0).sum()))
+    path, desk = new_path(problem.grid.box), new_desk(len(sources.child))
     lists = np.zeros(1 << 16, dtype=np.int32)
     lists[: len(sources.tops)] = sources.tops
     path.near[0] = 0, (sources.tops < sources.positive).sum(), len(sources.tops)
@@ -169,9 +170,9 @@ def test_where_rows_have_become_short_the_whole_box_is_summed(
     problem = salt(20)
     summed: list[Box] = []
 
-    def spy(grid: Grid, atoms: Atoms, boxes: list[Box], **options: Any) -> Minimum | None:
+    def spy(question: Question, boxes: list[Box], *others: Any) -> Minimum | None:
         summed.extend(boxes)
-        return jit_direct.least_of_boxes(grid, atoms, boxes, **options)
+        return jit_direct.least_of_boxes(question, boxes, *others)
 
     monkeypatch.setattr(jit_branch_and_bound, "least_of_boxes", spy)
     seen: list[int] = []
@@ -190,16 +191,7 @@ def test_what_is_left_is_summed_box_by_box() -> None:
     halves = [Box((0, 0, 0), (5, 12, 12)), Box((5, 0, 0), (12, 12, 12))]
     seen: list[int] = []
 
-    least = jit_direct.least_of_boxes(
-        problem.grid,
-        problem.atoms,
-        halves,
-        min_distance=0.0,
-        softening=0.0,
-        zones=NO_ZONES,
-        best=None,
-        progress=seen.append,
-    )
+    least = jit_direct.least_of_boxes(asked(problem), halves, None, seen.append)
 
     assert least == find_minimum(problem.grid, problem.atoms, kernel="direct")
     assert seen == sorted(seen)

@@ -10,13 +10,12 @@ import pytest
 pytest.importorskip("numba", reason="numba is not installed: pip install 'gridwell[fast]'")
 
 from app_tier.kernels import KERNELS, find_minimum, jit_direct, jit_rows
-from app_tier.kernels.cancel import acting
 from app_tier.kernels.jit import compiled
 from app_tier.kernels.rows import slabs
-from gridwell.domain.zones import NO_ZONES
 from tests.builders import a_problem
 from tests.kernels.cases import (
     KINDS,
+    asked,
     brute_force,
     brute_force_values,
     case,
@@ -80,22 +79,15 @@ def test_compiled_bounds_hold_the_canonical_values_of_the_points_that_qualify(ki
     for number in range(kind, 10 * len(KINDS), len(KINDS)):
         problem = case(number).problem
         true = brute_force_values(problem).ravel()
-        sums = jit_direct.Sums(
-            problem.grid,
-            problem.atoms,
-            acting(problem.atoms),
-            min_distance=problem.min_distance,
-            softening=problem.softening,
-            zones=NO_ZONES,
-        )
+        sums = jit_direct.Sums(asked(problem))
         for slab in slabs(problem.grid.box):
             *_, share = sums.over(slab)
-            good, lower, upper = sums.bounds()
-            values = true[slab.indices(problem.grid)]
+            indices, lower, upper = sums.bounds()
+            every = slab.indices(problem.grid)
             assert share == 1.0
-            assert (good == np.isfinite(values)).all()
-            assert (lower <= values[good]).all()
-            assert (values[good] <= upper).all()
+            assert (indices == every[np.isfinite(true[every])]).all()
+            assert (lower <= true[indices]).all()
+            assert (true[indices] <= upper).all()
 
 
 @pytest.mark.parametrize("kind", range(len(KINDS)), ids=KINDS)
@@ -111,14 +103,7 @@ def test_the_minimum_is_that_of_brute_force(kind: int) -> None:
 
 def test_bounds_are_tight_enough_that_few_points_are_summed_again() -> None:
     problem = a_problem(16, atoms=500)
-    sums = jit_direct.Sums(
-        problem.grid,
-        problem.atoms,
-        acting(problem.atoms),
-        min_distance=0.0,
-        softening=0.0,
-        zones=NO_ZONES,
-    )
+    sums = jit_direct.Sums(asked(problem))
     lowers, uppers = [], []
     for slab in slabs(problem.grid.box):
         list(sums.over(slab))

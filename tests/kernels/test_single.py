@@ -11,9 +11,8 @@ from app_tier.kernels.rows import Slab, slabs
 from gridwell.domain.atoms import Atoms
 from gridwell.domain.grid import Grid
 from gridwell.domain.problem import Problem
-from gridwell.domain.zones import NO_ZONES
 from tests.builders import a_problem
-from tests.kernels.cases import KINDS, brute_force_values, case
+from tests.kernels.cases import KINDS, asked, brute_force_values, case, salt
 
 
 @pytest.mark.parametrize("kind", range(len(KINDS)), ids=KINDS)
@@ -22,14 +21,7 @@ def test_single_precision_bounds_hold_the_canonical_values(kind: int) -> None:
     for number in range(kind, 10 * len(KINDS), len(KINDS)):
         problem = case(number).problem
         true = brute_force_values(problem).ravel()
-        search = single._Filter(
-            problem.grid,
-            problem.atoms,
-            min_distance=problem.min_distance,
-            softening=problem.softening,
-            zones=NO_ZONES,
-            best=None,
-        )
+        search = single._Filter(asked(problem), None)
         for slab in slabs(problem.grid.box):
             with np.errstate(all="ignore"):
                 lower, upper = finished(search, slab)
@@ -93,4 +85,24 @@ def test_where_all_points_nearly_tie_float64_takes_over(monkeypatch: pytest.Monk
     least = find_minimum(problem.grid, problem.atoms, kernel="single")
 
     assert looked == [True]
+    assert least == find_minimum(problem.grid, problem.atoms, kernel="direct")
+
+
+def test_in_rock_salt_single_precision_is_given_up_after_a_small_slab(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    problem = salt(20)
+    looked: list[int] = []
+    true = single._Filter._single
+
+    def spy(search: single._Filter, slab: Slab) -> object:
+        looked.append(slab.points)
+        return true(search, slab)
+
+    monkeypatch.setattr(single._Filter, "_single", spy)
+
+    least = find_minimum(problem.grid, problem.atoms, kernel="single")
+
+    assert looked[0] < problem.grid.points / 10
+    assert len(looked) == 1
     assert least == find_minimum(problem.grid, problem.atoms, kernel="direct")
