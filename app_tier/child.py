@@ -12,26 +12,28 @@ import os
 import signal
 import threading
 import time
-from collections import OrderedDict
 from ctypes import Array, c_int64
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
+from app_tier.compiling import have_compiled
 from app_tier.handlers import HANDLERS
+from app_tier.kernels.choice import is_large
+from app_tier.shelf import Shelf
 from gridwell.domain.problem import Problem
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from app_tier.map_file import MapFile
     from gridwell.domain.grid import Box
     from gridwell.domain.minimum import Minimum
 
 CELLS: Final = 2  #: tasks that a child may have: one computing, one waiting for its turn
-KEPT_PROBLEMS: Final = 2  #: problems that a child keeps: as many as tasks it may have
 MOVES, STOP, FOUND = 0, 1, 2  #: positions in a cell
 CELL_SIZE: Final = 3
 
 Counters = Array[c_int64]
-_T = TypeVar("_T")
 
 
 class Stopped(Exception):  # noqa: N818 - an order that was followed, not an error
@@ -42,7 +44,7 @@ class UnknownProblem(Exception):  # noqa: N818 - tells the parent to send it aga
     """The parent thought that this child had the problem."""
 
 
-_problems: OrderedDict[str, Problem] = OrderedDict()
+_problems: Shelf[Problem] = Shelf()
 _counters: list[Counters] = []
 
 
@@ -74,7 +76,7 @@ def run(
     cell: int,
     kind: str,
     sha: str,
-    data: bytes | None,
+    stored: Path | None,
     box: Box,
     incumbent: int | None,
     file: MapFile,
@@ -85,7 +87,7 @@ def run(
         cell: which cell of the counters is the task's.
         kind: names the handler.
         sha: the problem's sha.
-        data: the stored problem; None: this process was given it before.
+        stored: a file that holds the problem and is removed; None: it was given before.
         box: the chunk's box.
         incumbent: a likely point.
         file: where its map goes, if its kind has one.
@@ -100,30 +102,30 @@ def run(
             raise Stopped
 
     # First the problem, also for a task that is stopped: the parent counts on it being kept.
-    problem = _recall(sha, data)
+    problem = _recall(sha, stored)
     moved(0)
+    if is_large(problem.atoms, box):
+        have_compiled(moved)
     found = HANDLERS[kind](problem, box, incumbent, moved)
     if found.map is not None:
         file.write(found.map)
     return Ran(found.best, found.points, time.perf_counter() - start, found.map is not None)
 
 
-def _recall(sha: str, data: bytes | None) -> Problem:
-    problem = _problems.pop(sha, None)
-    if problem is None:
-        if data is None:
+def _recall(sha: str, stored: Path | None) -> Problem:
+    if stored is None:
+        if sha not in _problems:
             raise UnknownProblem(sha)
-        problem = Problem.decode(data, sha=sha)
-    remember(_problems, sha, problem)
+        return _problems.take(sha)
+    try:
+        size = stored.stat().st_size
+        _problems.drop(sha)
+        _problems.make_room(size)  # first: two large problems at once fill too much memory
+        problem = Problem.decode(stored, sha=sha)
+    finally:
+        stored.unlink(missing_ok=True)
+    _problems.put(sha, problem, size)
     return problem
-
-
-def remember(kept: OrderedDict[str, _T], sha: str, value: _T) -> None:
-    """Keep a problem as the latest, and forget the oldest: here and, to know it, in the parent."""
-    kept[sha] = value
-    kept.move_to_end(sha)
-    while len(kept) > KEPT_PROBLEMS:
-        kept.popitem(last=False)
 
 
 def _follow_parent() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections import OrderedDict
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from ctypes import c_int64
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from app_tier import child
 from app_tier.compute import Outcome
 from app_tier.map_file import MapFile
+from app_tier.shelf import Shelf
 from gridwell.domain.errors import GridwellError, InvalidMessage, OtherVersion
 from gridwell.domain.failure import (
     MACHINE_FAILED,
@@ -56,7 +56,7 @@ class Lane:
     more than its own tasks with it.
 
     Args:
-        folder: where its tasks may leave maps.
+        folder: where problems and maps are handed over.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -84,15 +84,21 @@ class Lane:
         base = cell * child.CELL_SIZE
         for place in range(child.CELL_SIZE):
             self._counters[base + place] = 0
-        data = None if task.problem in self._known else task.data
-        child.remember(self._known, task.problem, None)
+        # By a file as maps are: through a pipe it would be in the process's memory three times.
+        stored = None
+        if task.problem in self._known:
+            self._known.take(task.problem)
+        else:
+            stored = self._stored(task.ticket)
+            stored.write_bytes(task.data)
+            self._known.put(task.problem, None, len(task.data))
         try:
             future = self._executor.submit(
                 child.run,
                 cell,
                 task.kind,
                 task.problem,
-                data,
+                stored,
                 task.box,
                 task.incumbent,
                 self._file(task.ticket),
@@ -128,7 +134,7 @@ class Lane:
             error, task = running.future.exception(), running.task
             del self._tasks[task.ticket]
             if error is not None:  # it may have had no chance to keep the problem
-                self._known.pop(task.problem, None)
+                self._known.drop(task.problem)
             if running.wanted and isinstance(error, child.UnknownProblem):
                 self.submit(task)
             elif running.wanted:
@@ -182,6 +188,9 @@ class Lane:
         code = _code(error)
         return Outcome(ticket=ticket, error=LOST if code == PROCESS_DIED else words, code=code)
 
+    def _stored(self, ticket: int) -> Path:
+        return self._folder / f"{ticket}.npz"
+
     def _file(self, ticket: int) -> MapFile:
         return MapFile(self._folder / f"{ticket}.npy")
 
@@ -192,7 +201,7 @@ class Lane:
     def _open(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._counters = context.RawArray(c_int64, child.CELLS * child.CELL_SIZE)
-        self._known: OrderedDict[str, None] = OrderedDict()
+        self._known: Shelf[None] = Shelf()
         self._executor = ProcessPoolExecutor(
             1, mp_context=context, initializer=child.begin, initargs=(self._counters,)
         )
@@ -208,6 +217,7 @@ class Lane:
         self._lost += [self._outcome(running) for running in told if running.wanted]
         for running in unended:
             self._file(running.task.ticket).remove()
+            self._stored(running.task.ticket).unlink(missing_ok=True)
         self._tasks.clear()
         self._executor.shutdown(wait=False, cancel_futures=True)
         self._open()

@@ -26,9 +26,13 @@ if TYPE_CHECKING:
     from app_tier.compute import ChunkTask, Outcome
 
 #: Each process has one core, so that its matrix products must not start threads of their own.
-ONE_THREAD: Final = dict.fromkeys(
-    ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"
-)
+#: And the C library is to give large arrays back when they are let go of: left to itself it raises
+#: the size that counts as large with each of them, to 32 MiB, and keeps what is smaller.
+ENVIRONMENT: Final = {
+    **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 21),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 23),
+}
 _START_SECONDS: Final = 60.0
 
 
@@ -41,8 +45,8 @@ class ProcessPool:
     """
 
     def __init__(self, cores: int, *, stuck_seconds: float = 10.0) -> None:
-        os.environ.update(ONE_THREAD)  # children inherit it, before they import numpy
-        self._folder = tempfile.TemporaryDirectory(prefix="gridwell-maps-")
+        os.environ.update(ENVIRONMENT)  # children inherit it, before they import numpy
+        self._folder = tempfile.TemporaryDirectory(prefix="gridwell-compute-")
         self._lanes = [Lane(Path(self._folder.name)) for _ in range(cores)]
         self._stuck_seconds = stuck_seconds
         self._stopping: dict[int, float] = {}  #: since when, by ticket
