@@ -59,8 +59,7 @@ class SimulatedQueue:
         self.name = name
         self.messages: dict[int, Message] = {}
         self.carried: Counter[str] = Counter()  #: messages there, by body
-        self.buried: Counter[str] = Counter()  #: how often a body went to the dead letters
-        self._buried_at: dict[str, float] = {}
+        self.buried: Counter[str] = Counter()  #: how often a body died
         self.received: Counter[str] = Counter()  #: how often a body was received
         self.empty_polls: Counter[str] = Counter()  #: long polls without a message, by process
         self.swallows: str | None = None  #: messages that contain this are lost
@@ -109,6 +108,10 @@ class SimulatedQueue:
         self.messages[number] = Message(number, body, visible_at)
         self.carried[body] += 1
         self._rouse(visible_at)
+
+    def holds_unread(self, body: str) -> bool:
+        """Whether there is a message with this body that was never received."""
+        return any(m.body == body and not m.receives for m in self.messages.values())
 
     def drop(self, message: Message) -> None:
         """Take a message out."""
@@ -190,10 +193,8 @@ class SimulatedQueue:
             if self._dead is not None and message.receives >= MAX_RECEIVES:
                 self._sim.note(f"{self.name} message {message.number} goes to the dead letters")
                 self.drop(message)
-                # Copies of a message that die in one receive are one death of their chunk.
-                if self._buried_at.get(message.body) != now:
-                    self.buried[message.body] += 1
-                self._buried_at[message.body] = now
+                # Copies that die before anybody has read of the first are one death of their chunk.
+                self.buried[message.body] += not self._dead.holds_unread(message.body)
                 self._dead.put(message.body, now)
                 continue
             message.receives += 1
