@@ -13,7 +13,7 @@ from autoscaler.offers import refusals
 from gridwell.domain.fleet import Instance, InstanceState, Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 _ON = (InstanceState.PENDING, InstanceState.RUNNING)
 
@@ -59,7 +59,8 @@ def take_census(snapshot: Snapshot, policy: Policy) -> Census:
     answered = [slots[n] for n, intent in intents.items() if intent is Intent.ANSWERED]
     unanswered = [number for number, i in intents.items() if i is Intent.UNANSWERED]
     shown = len(snapshot.instances) - states[InstanceState.TERMINATED]
-    asked = [i for i in snapshot.instances if _is_on_its_way(i, snapshot, policy, slots)]
+    stopped = [i for i in snapshot.instances if i.state is InstanceState.STOPPED]
+    asked = [i for i in stopped if _is_on_its_way(i, snapshot, policy, slots)]
     return Census(
         cap=cap_of(snapshot, policy),
         held=_held(snapshot),
@@ -74,10 +75,10 @@ def take_census(snapshot: Snapshot, policy: Policy) -> Census:
         answered=len(answered),
         unanswered=len(unanswered),
         standing=shown + len(answered),
-        startable=_startable(snapshot, policy, slots),
-        stale=_stale(snapshot),
-        broken=_stopped(snapshot, slots, lambda slot, one: is_broken(slot, one, policy)),
-        condemned=_stopped(snapshot, slots, lambda slot, one: slot.condemned == one.id),
+        startable=_startable(stopped, snapshot, policy, slots),
+        stale=_stale(stopped, snapshot.release),
+        broken=_those(stopped, slots, lambda slot, one: is_broken(slot, one, policy)),
+        condemned=_those(stopped, slots, lambda slot, one: slot.condemned == one.id),
         retries=_ready(_askable(unanswered, slots, snapshot, policy), slots, snapshot),
         free=_ready(_free(snapshot, policy, intents), slots, snapshot),
     )
@@ -122,15 +123,14 @@ def _able(
 def _is_on_its_way(
     instance: Instance, snapshot: Snapshot, policy: Policy, slots: Mapping[int, Slot]
 ) -> bool:
-    """Whether EC2 agreed to start a stopped instance so lately that it may not show it yet.
+    """Whether EC2 agreed to start this stopped instance so lately that it may not show it yet.
 
     A start that falls back to stopped looks the same.  It is no capacity in either case for
     longer than EC2 may lag, and is not started again meanwhile.
     """
     slot = None if instance.slot is None else slots.get(instance.slot)
     return (
-        instance.state is InstanceState.STOPPED
-        and slot is not None
+        slot is not None
         and slot.unproven
         and slot.instance == instance.id
         and slot.started_at is not None
@@ -138,7 +138,9 @@ def _is_on_its_way(
     )
 
 
-def _startable(snapshot: Snapshot, policy: Policy, slots: Mapping[int, Slot]) -> tuple[Start, ...]:
+def _startable(
+    stopped: Iterable[Instance], snapshot: Snapshot, policy: Policy, slots: Mapping[int, Slot]
+) -> tuple[Start, ...]:
     """Stopped instances that may be started now, the least recently failed first.
 
     That order lets no dead machine block the others.  Those whose type and zone had no capacity
@@ -146,11 +148,10 @@ def _startable(snapshot: Snapshot, policy: Policy, slots: Mapping[int, Slot]) ->
     """
     short = refusals(snapshot.slots, now=snapshot.taken_at)
     candidates = []
-    for instance in snapshot.instances:
+    for instance in stopped:
         slot = None if instance.slot is None else slots.get(instance.slot)
         if (
-            instance.state is not InstanceState.STOPPED
-            or instance.release != snapshot.release
+            instance.release != snapshot.release
             or slot is None
             or slot.condemned == instance.id
             or is_broken(slot, instance, policy)
@@ -164,29 +165,26 @@ def _startable(snapshot: Snapshot, policy: Policy, slots: Mapping[int, Slot]) ->
     return tuple(start for *_, start in sorted(candidates, key=lambda item: item[:4]))
 
 
-def _stopped(
-    snapshot: Snapshot, slots: Mapping[int, Slot], holds: Callable[[Slot, Instance], bool]
+def _those(
+    stopped: Iterable[Instance],
+    slots: Mapping[int, Slot],
+    holds: Callable[[Slot, Instance], bool],
 ) -> tuple[str, ...]:
     """Stopped instances of which something holds, by what their slot remembers."""
     return tuple(
         instance.id
-        for instance in snapshot.instances
-        if instance.state is InstanceState.STOPPED
-        and instance.slot is not None
+        for instance in stopped
+        if instance.slot is not None
         and instance.slot in slots
         and holds(slots[instance.slot], instance)
     )
 
 
-def _stale(snapshot: Snapshot) -> tuple[str, ...]:
+def _stale(stopped: Iterable[Instance], release: str | None) -> tuple[str, ...]:
     """Stopped instances of another release; none while it is not known which one is ours."""
-    if snapshot.release is None:
+    if release is None:
         return ()
-    return tuple(
-        instance.id
-        for instance in snapshot.instances
-        if instance.state is InstanceState.STOPPED and instance.release != snapshot.release
-    )
+    return tuple(instance.id for instance in stopped if instance.release != release)
 
 
 def _free(snapshot: Snapshot, policy: Policy, intents: Mapping[int, Intent]) -> list[int]:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
 
-FAULTY_SECONDS: Final = 900.0
-_ASKING_SECONDS: Final = 700.0  #: of these, in which the first clients come
+FAULTY_SECONDS: Final = 720.0
+_ASKING_SECONDS: Final = 560.0  #: of these, in which the first clients come
 LIVELY_SECONDS: Final = 7800.0  #: two deadlines and the reconciler's patience, after the faults
 _QUIET_SECONDS: Final = 60.0  #: at rest means for so long
 _PATIENCE: Final = 900.0  #: of the reconciler, before it sends again

@@ -398,11 +398,12 @@ def _no_second_look(patches: Patches) -> None:
         with mock.patch.object(self, "_look", seen):
             return original(self, name, slots)
 
-    def stale(snapshot: Any, *_args: Any) -> tuple[str, ...]:
-        return tuple(i.id for i in snapshot.instances if i.release != snapshot.release)
+    def counted(original: Any, snapshot: Any, policy: Any) -> Any:
+        stale = tuple(i.id for i in snapshot.instances if i.release != snapshot.release)
+        return dataclasses.replace(original(snapshot, policy), stale=stale)
 
     patches.wrap(shrink.Shrinker, "terminate", terminate)
-    patches.set(census, "_stale", stale)
+    patches.wrap(decide, "take_census", counted)
 
 
 @_mutant("Stopped instances are terminated as soon as the queue is empty.")
