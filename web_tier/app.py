@@ -42,8 +42,9 @@ def create_app(parts: Parts) -> APIFlask:
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = _YEAR
     # One more than the limit: of a body in pieces the framework gives what fits, and no error.
     app.config["MAX_CONTENT_LENGTH"] = limits.MAX_BODY_BYTES + 1
-    # A form's fields; files are limited by the body.
-    app.config["MAX_FORM_MEMORY_SIZE"] = 65_536
+    # A form's fields; files are limited by the body.  But the framework also holds each piece of
+    # 65,536 bytes that it reads to this, with what it left of the piece before: so two of them.
+    app.config["MAX_FORM_MEMORY_SIZE"] = 131_072
     app.description = (
         "Finds the point of a 3-D grid where the summed effect of many atoms is least."
     )

@@ -117,6 +117,29 @@ def test_an_uploaded_file_is_submitted() -> None:
     assert "2 atoms" in page_of(site, answer.headers["Location"])
 
 
+@pytest.mark.parametrize("path", ["/jobs", "/estimate"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_file_may_be_as_large_as_a_protein_and_larger(path: str, end: str) -> None:
+    # Lines of any length: what of a piece is left for the next one must not count against it.
+    lines = ["x,y,z,charge", *(f"{k % 50}.0,{k % 49},{k % 47},{k}" for k in range(1, 20_001))]
+    file: Any = (io.BytesIO(end.join(lines).encode()), "protein.csv")
+
+    answer = Site().client.post(path, data={"source": "file", "spacing": "5", "file": file})
+
+    assert answer.status_code == {"/jobs": 303, "/estimate": 200}[path]
+
+
+def test_a_field_of_the_form_may_not_be_as_large_as_a_file() -> None:
+    answer = Site().client.post(
+        "/jobs",
+        data={**RANDOM, "seed": "1" * 200_000},
+        content_type="multipart/form-data",
+        headers=BROWSER,
+    )
+
+    assert answer.status_code == 413
+
+
 def test_faults_come_back_in_the_form_with_what_was_typed() -> None:
     site = Site()
 
