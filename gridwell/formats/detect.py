@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from gridwell.formats.mol2 import SECTION
 from gridwell.formats.numbers import is_number
 from gridwell.formats.pdb_records import ATOM_RECORDS
+from gridwell.formats.pqr import apart, without_element
 from gridwell.formats.text import LONGEST_LINE, file_fault
 from gridwell.formats.xyz import is_count
 
@@ -121,9 +122,13 @@ def _of_records(lines: Sequence[str], records: Sequence[str], name: str) -> Form
         charged and by_name is not Format.PQR
     ):
         return Format.PDBQT
-    numbers = sum(1 for _ in takewhile(is_number, reversed(first.replace("-", " -").split())))
+    fields = apart(first).split()
+    to_radius = without_element(fields)
+    numbers = sum(1 for _ in takewhile(is_number, reversed(to_radius)))
     tail = _PDB_TAIL.match(first[54:66]) is not None
-    if numbers >= _NUMBERS_OF_PQR and (by_name is Format.PQR or not tail):
+    # PDB has the element behind its tail, and PQR the element or what looks like that tail.
+    may_be = not tail or (by_name is Format.PQR and to_radius == fields)
+    if numbers >= _NUMBERS_OF_PQR and may_be:
         return Format.PQR
     if by_name is Format.PDBQT or (by_name is Format.PQR and not tail):
         return by_name  # its reader tells which fields are missing

@@ -15,14 +15,18 @@ if TYPE_CHECKING:
     from gridwell.formats.text import Text
 
 _LAST: Final = 5  #: x, y, z, charge and radius end each line
-_TOUCHING: Final = re.compile(r"(?<=[0-9.])-")
+#: Before a minus sign, and where a coordinate of PDB's eight columns follows another.
+_TOUCHING: Final = re.compile(
+    r"(?<=[0-9.])(?=-)|(?<=\.[0-9]{3})(?=[0-9]{4}\.[0-9]{3}(?:[0-9]{4}\.|[^0-9]|$))"
+)
 
 
 def read_pqr(text: Text) -> Rows:
     """The atoms of a PQR file.
 
     Its fields are parted by blanks and vary in number, as the chain may be missing, so the last
-    five are taken.  A minus sign parts fields too: wide columns touch.
+    five are taken; Open Babel writes the element behind them.  Wide columns touch: they are parted
+    at a minus sign, or where PDB's columns end.
 
     Raises:
         InvalidJob: with what is wrong with each line.
@@ -33,8 +37,13 @@ def read_pqr(text: Text) -> Rows:
 
 
 def apart(line: str) -> str:
-    """The line with a blank before each minus sign that touches the number before it."""
-    return _TOUCHING.sub(" -", line)
+    """The line with a blank between numbers that touch."""
+    return _TOUCHING.sub(" ", line)
+
+
+def without_element(fields: list[str]) -> list[str]:
+    """A line's fields up to its radius: the element may follow."""
+    return fields[:-1] if fields and fields[-1].isalpha() else fields
 
 
 def cut(line: str) -> Sequence[str]:
@@ -43,7 +52,7 @@ def cut(line: str) -> Sequence[str]:
     Raises:
         BadLine: if there are fewer numbers.
     """
-    fields = line.split()[-_LAST:]
+    fields = without_element(line.split())[-_LAST:]
     if len(fields) < _LAST:
         raise BadLine("it does not end in x, y, z, charge and radius; a PQR line has these five")
     x, y, z, *_ = fields
