@@ -146,7 +146,7 @@ def test_a_grid_can_be_fitted_around_the_atoms_of_a_file(served: Served, tmp_pat
     done = run(served, "submit", *fitted)
 
     assert done.exit_code == 0
-    assert done.stderr == "two.pqr: PQR, 2 atoms of charge -0.25, 1 other lines\n"
+    assert done.stderr == "two.pqr: PQR, 2 atoms of charge -0.25, 1 other line\n"
     job = served.site.world.ledger.read(done.stdout.strip())
     assert job is not None
     assert job.grid == fit(job_atoms(served, job), spacing=0.5, margin=2.0)
@@ -181,6 +181,7 @@ def test_every_faulty_line_of_a_file_of_atoms_is_told(served: Served, tmp_path: 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        (["--atoms", "FILE"], "--atoms needs a grid: --fit-spacing 0.5"),
         (["--grid-size", "4", "--fit-spacing", "1"], "--fit-spacing needs --atoms"),
         (["--grid-size", "4", "--atoms", "FILE", "--fit-spacing", "1"], "no other grid"),
         (["--shape", "2", "2", "2", "--atoms", "FILE", "--fit-spacing", "1"], "no other grid"),

@@ -18,6 +18,7 @@ from gridwell.show import follow
 if TYPE_CHECKING:
     from gridwell.client import JobRequest
     from gridwell.domain.atoms import Atoms
+    from gridwell.domain.grid import Grid
 
 _THREE = (float, float, float)
 _MARGIN = 5.0  #: in angstrom, as molecules are: room for an ion and its first shell of water
@@ -86,13 +87,28 @@ def _request(asked: dict[str, Any]) -> JobRequest:
     atoms = None if file is None else _read(file)
     if atoms is not None:
         request["atoms"] = atoms
-    if spacing is not None:
-        if atoms is None or grid or "grid_size" in request:
-            raise click.UsageError("--fit-spacing needs --atoms, and no other grid beside it")
-        request["grid"] = fit(atoms, spacing=spacing, margin=_MARGIN if margin is None else margin)
-    elif margin is not None:
-        raise click.UsageError("--fit-margin belongs to --fit-spacing")
+    has_grid = bool(grid) or "grid_size" in request
+    if (fitted := _fitted(atoms, spacing, margin, has_grid=has_grid)) is not None:
+        request["grid"] = fitted
     return request
+
+
+def _fitted(
+    atoms: Atoms | None, spacing: float | None, margin: float | None, *, has_grid: bool
+) -> Grid | None:
+    """The grid around the atoms of a file, if one is wanted."""
+    if spacing is None and margin is not None:
+        raise click.UsageError("--fit-margin belongs to --fit-spacing")
+    if spacing is None and atoms is not None and not has_grid:
+        raise click.UsageError(
+            "--atoms needs a grid: --fit-spacing 0.5 lays one around them; or give --grid-size, or "
+            "--shape with --origin and --spacing"
+        )
+    if spacing is None:
+        return None
+    if atoms is None or has_grid:
+        raise click.UsageError("--fit-spacing needs --atoms, and no other grid beside it")
+    return fit(atoms, spacing=spacing, margin=_MARGIN if margin is None else margin)
 
 
 def _read(file: Path) -> Atoms:
@@ -102,11 +118,7 @@ def _read(file: Path) -> Atoms:
     except OSError as error:
         raise click.BadParameter(f"{file}: {error.strerror}", param_hint="'--atoms'") from error
     found = read_atoms(data, file.name)
-    click.echo(
-        f"{file.name}: {found.format.value}, {found.atoms.count} atoms of charge "
-        f"{found.charge:.6g}, {found.skipped} other lines",
-        err=True,
-    )
+    click.echo(f"{file.name}: {found.words}", err=True)
     for note in found.notes:
         click.echo(f"note: {note}", err=True)
     return found.atoms

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import math
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
@@ -41,6 +42,7 @@ class JobRequest(TypedDict, total=False):
     keep_grid: bool  #: keep the potential of every point, for `Job.grid` and `Job.download`
 
 
+_CALLER: Final = 4  #: frames from here to whoever called `Client.submit`
 _FAULTS: Final = 20  #: that are told at once
 
 
@@ -72,7 +74,10 @@ def _table(atoms: Any) -> Any:
     """Rows of x, y, z and energy."""
     if isinstance(atoms, str | os.PathLike):
         path = Path(atoms)
-        atoms = read_atoms(path.read_bytes(), path.name).atoms
+        found = read_atoms(path.read_bytes(), path.name)
+        for note in found.notes:
+            warnings.warn(f"{path.name}: {note}", stacklevel=_CALLER)
+        atoms = found.atoms
     if isinstance(atoms, Atoms):
         return atoms.rows()
     try:

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from gridwell.domain.ports import JobLedger
 
 
+def counted(count: int, noun: str) -> str:
+    """How many there are of something, in words: 1 atom, 2,000 atoms."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def readable_jobs(
     ledger: JobLedger, jobs: Sequence[str]
 ) -> tuple[dict[str, Job], dict[str, InvalidMessage]]:

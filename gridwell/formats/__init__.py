@@ -6,7 +6,7 @@ What each format holds, keeps and cannot say is described in docs/formats.md.
 from typing import Final
 
 from gridwell.formats.cube import cube, cube_length
-from gridwell.formats.detect import Format
+from gridwell.formats.detect import SUFFIXES, Format
 from gridwell.formats.dx import dx
 from gridwell.formats.fit import fit
 from gridwell.formats.ions import Ion, ions_pdb
@@ -21,6 +21,7 @@ MAP_FORMATS: Final = ("dx", "cube", "npz")
 
 __all__ = [
     "MAP_FORMATS",
+    "SUFFIXES",
     "AtomsFile",
     "Format",
     "Ion",

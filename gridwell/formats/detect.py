@@ -57,6 +57,8 @@ _NAMED: Final = {
     ".xyz": Format.XYZ,
     ".extxyz": Format.XYZ,
 }
+#: What names of files with atoms end in.
+SUFFIXES: Final = tuple(_NAMED)
 _PDBQT_RECORDS: Final = ("ROOT", "ENDROOT", "BRANCH", "TORSDOF", "BEGIN_RES")
 #: Occupancy and temperature factor, where PDB has them.
 _PDB_TAIL: Final = re.compile(r" {0,3}-?[0-9]{1,3}\.[0-9][0-9] {0,4}-?[0-9]{1,4}\.[0-9][0-9]\b")

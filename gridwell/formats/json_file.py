@@ -24,7 +24,10 @@ def read_json(text: Text) -> Atoms:
     value = _parsed(text)
     if isinstance(value, dict):
         if "atoms" not in value:
-            raise file_fault(f"the object {shown(value)} has no field atoms; a file's atoms are it")
+            raise file_fault(
+                f'the object {shown(value)} has no field "atoms"; give '
+                '{"atoms": [[x, y, z, energy], ...]}'
+            )
         value = value["atoms"]
     return atoms_in(value)
 

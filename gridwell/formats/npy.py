@@ -45,6 +45,8 @@ def read_npy(data: bytes) -> Atoms:
             f"the array has shape {shape} and type {dtype}; give numbers of shape (N, {_COLUMNS}): "
             "x, y, z and energy of each atom"
         )
+    if not shape[0]:
+        raise file_fault("the array has no rows; it should hold at least one atom")
     check_count(shape[0])
     held = len(data) - file.tell()
     if held != shape[0] * _COLUMNS * dtype.itemsize:

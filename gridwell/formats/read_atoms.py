@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gridwell.domain.atoms import Atoms
 from gridwell.domain.errors import Fault, InvalidJob
+from gridwell.domain.readable import counted
 from gridwell.formats.detect import (
     CHARGELESS,
     Format,
@@ -29,7 +31,7 @@ from gridwell.formats.titles import shortened
 from gridwell.formats.xyz import read_xyz
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from gridwell.formats.rows import Rows
     from gridwell.formats.text import Text
@@ -53,6 +55,17 @@ class AtomsFile:
     title: str = ""  #: what the file says of itself
     skipped: int = 0  #: lines that are neither blank, nor an atom, nor the header
     notes: tuple[str, ...] = ()  #: what the one who sent the file should know
+
+    @property
+    def words(self) -> str:
+        """What was read, for people."""
+        # Charges of six decimals that cancel leave a remainder of 1e-17, which tells nothing.
+        charge = round(self.charge, 6) + 0.0
+        lines = f", {counted(self.skipped, 'other line')}" if self.skipped else ""
+        return (
+            f"{self.format.value}, {counted(self.atoms.count, 'atom')} of charge "
+            f"{charge:.6g}{lines}"
+        )
 
     @property
     def charge(self) -> float:
@@ -90,7 +103,8 @@ def read_atoms(data: bytes, name: str = "") -> AtomsFile:
 
 def _read(data: bytes, name: str) -> AtomsFile:
     if data.startswith(MAGIC):
-        return AtomsFile(atoms=read_npy(data), format=Format.NPY)
+        with _rows_named():
+            return AtomsFile(atoms=read_npy(data), format=Format.NPY)
     text = read_text(data)
     by_name, by_content = named(name), shown_by(text, name)
     if by_content is None:
@@ -105,7 +119,8 @@ def _read(data: bytes, name: str) -> AtomsFile:
     if by_name is not None and by_name is not found:
         notes = (*notes, f"its name says {by_name.value}, its content {found.value}: read as that")
     if found is Format.JSON:
-        return AtomsFile(atoms=read_json(text), format=found, notes=notes)
+        with _rows_named():
+            return AtomsFile(atoms=read_json(text), format=found, notes=notes)
     rows = _READERS[found](text)
     try:
         atoms = Atoms.from_rows(rows.table)
@@ -118,6 +133,20 @@ def _read(data: bytes, name: str) -> AtomsFile:
         skipped=rows.skipped,
         notes=(*notes, *(note for note in rows.notes if note not in notes)),
     )
+
+
+@contextmanager
+def _rows_named() -> Iterator[None]:
+    """Tell the faults of a format without lines by the row, as Python and JSON count them."""
+    try:
+        yield
+    except InvalidJob as error:
+        raise InvalidJob(*map(_by_row, error.faults)) from error
+
+
+def _by_row(fault: Fault) -> Fault:
+    _, _, *place = fault.pointer.split("/")
+    return Fault(fault.pointer, f"atoms[{place[0]}]: {fault.detail}") if place else fault
 
 
 def _by_line(fault: Fault, rows: Rows) -> Fault:

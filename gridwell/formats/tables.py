@@ -69,9 +69,11 @@ def _cutter(
     def cut(line: str) -> Sequence[str]:
         fields = fields_of(line, delimiter) if '"' in line or "'" in line else line.split(delimiter)
         if len(fields) != width:
+            decimal = delimiter == "," and len(fields) > width
             raise BadLine(
                 f"it has {len(fields)} fields where there should be {width}; "
                 "without a header they are x, y, z and charge"
+                + ("; a decimal mark must be a point, as commas part fields" if decimal else "")
             )
         return pick(fields)
 

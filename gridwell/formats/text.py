@@ -19,6 +19,16 @@ _PACKED: Final = (
     (b"\x28\xb5\x2f\xfd", "compressed by zstd"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
 )
+#: How the zip archives begin that office programs write.
+_SPREADSHEETS: Final = (b"[Content_Types].xml", b"mimetypeapplication/vnd.oasis", b"_rels/.rels")
+_ZIP_HEAD: Final = 200  #: bytes
+_DOCUMENTS: Final = (
+    (b"%PDF-", "a PDF document"),
+    (b"\x89PNG\r\n", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"<", "a page of HTML, or XML"),
+    (b"\xd0\xcf\x11\xe0", "a document of an office program"),
+)
 _MARKS: Final = (  # a byte order mark tells the encoding
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -47,8 +57,12 @@ def read_text(data: bytes) -> Text:
     Raises:
         InvalidJob: if it is empty, packed or binary.
     """
+    if kind := next((kind for start, kind in _DOCUMENTS if data.startswith(start)), None):
+        raise file_fault(f"the file is {kind}; atoms are read from text with numbers, such as CSV")
     for start, what in _PACKED:
         if data.startswith(start):
+            if any(mark in data[:_ZIP_HEAD] for mark in _SPREADSHEETS):
+                raise file_fault("the file is a spreadsheet or another document; save it as CSV")
             raise file_fault(f"the file is {what}; unpack it and give the file that is in it")
     text, notes = _decoded(data)
     if "\0" in text:

@@ -213,7 +213,30 @@ def test_a_file_that_is_dropped_is_taken(tab: Tab) -> None:
     )
     page.dispatch_event("#drop", "drop", {"dataTransfer": transfer})
 
-    estimate(page, "1 atoms")
+    estimate(page, "CSV, 1 atom of charge 1")
+
+
+def test_what_was_read_of_a_file_is_told_before_it_is_submitted(tab: Tab) -> None:
+    page = tab.open("/")
+    page.check("input[value=file]")
+    two_frames = b"1\n\nC 0 0 0 1\n" * 2
+    page.set_input_files("#file", {"name": "a.xyz", "mimeType": "", "buffer": two_frames})
+
+    estimate(page, "XYZ, 1 atom of charge 1, 2 other lines; 2 lines after the first frame")
+
+
+def test_a_file_that_is_too_large_is_told_and_not_sent(tab: Tab) -> None:
+    page = tab.open("/")
+    page.check("input[value=file]")
+    page.evaluate("document.getElementById('file').dataset.most = '10'")
+    page.set_input_files(
+        "#file", {"name": "<b>large.csv", "mimeType": "", "buffer": b"0,0,0,1\n" * 300_000}
+    )
+    estimate(page, "<b>large.csv has 2 MB, and 0 MB are taken at most")
+
+    page.click("button.main")
+
+    assert page.url == f"{tab.url}/"
 
 
 def test_faults_are_shown_at_their_fields(tab: Tab) -> None:

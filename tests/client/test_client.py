@@ -100,6 +100,15 @@ def test_atoms_may_be_those_of_a_file(client: Client, tmp_path: Path) -> None:
     assert from_file.id == client.submit(grid_size=3, atoms=Atoms.from_rows(ROWS)).id
 
 
+def test_what_was_left_out_of_a_file_of_atoms_is_warned_of(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "two.xyz").write_text("1\n\nO 0 0 0 1\n" * 2)
+
+    with pytest.warns(UserWarning, match="two.xyz: 2 lines after the first frame") as warned:
+        client.submit(grid_size=3, atoms=tmp_path / "two.xyz")
+
+    assert warned[0].filename == __file__
+
+
 def test_a_faulty_file_of_atoms_is_refused_by_its_line_and_not_sent(
     served: Served, client: Client, tmp_path: Path
 ) -> None:

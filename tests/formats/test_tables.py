@@ -132,7 +132,7 @@ def test_a_header_must_name_each_column_once(header: str, words: str) -> None:
         ("[[0,0,0,1],\n[0,0,0,1]", "line 2: this is not JSON, from column 10 on"),
         ("[" * 100_000, "nested without end"),
         (f"[[{'1' * 5_000},0,0,0]]", "a number of thousands of digits"),
-        ('{"points": []}', "has no field atoms"),
+        ('{"points": []}', 'has no field "atoms"'),
         ("[]", "there are no atoms"),
         ("[[0,0,0,NaN]]", "the energy nan is neither 0 nor"),
         ('[[0,0,0,"1"]]', '"1" is not a number'),
@@ -150,6 +150,32 @@ def test_compressed_files_are_told_to_be_unpacked() -> None:
     assert detail == (
         "atoms.pqr.gz: the file is compressed by gzip; unpack it and give the file that is in it"
     )
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"%PDF-1.7\n1 0 obj\n", "a PDF document; atoms are read from text"),
+        (b"\x89PNG\r\n\x1a\n", "a picture"),
+        (b"<!doctype html><title>404</title>", "a page of HTML, or XML"),
+        (b"PK\x03\x04" + b"\0" * 26 + b"[Content_Types].xml", "save it as CSV"),
+        (b"PK\x03\x04" + b"\0" * 26 + b"mimetypeapplication/vnd.oasis", "save it as CSV"),
+    ],
+)
+def test_documents_are_told_to_be_none_of_atoms(data: bytes, words: str) -> None:
+    (detail,) = refused(data, "atoms.csv")
+
+    assert words in detail
+
+
+def test_decimal_commas_among_tabs_are_told_to_be_points() -> None:
+    (detail,) = refused("1,5\t2,5\t3,5\t0,5\n")
+
+    assert detail.endswith("a decimal mark must be a point, as commas part fields")
+
+
+def test_charges_that_cancel_are_told_as_none() -> None:
+    assert read("0 0 0 0.1\n1 0 0 0.2\n2 0 0 -0.3\n").words == "CSV, 3 atoms of charge 0"
 
 
 def test_utf_16_that_is_cut_short_is_refused() -> None:

@@ -51,6 +51,7 @@ class Asked:
     problem: Problem
     seed: int | None = None  #: of its atoms, if they were drawn
     kind: str = MINIMUM_KIND  #: of job: what else is wanted but the problem's points
+    read: str = ""  #: what was read of its file, for whoever sent it
 
 
 def read_job(body: bytes) -> Asked:

@@ -91,9 +91,9 @@ def read_form(values: Mapping[str, str], upload: Upload | None) -> Asked:
         for name in (*_OF_ATOMS, *_OPTIONS)
         if not isinstance(numbers[name], int | float) or not math.isfinite(numbers[name])
     ]
-    atoms = None
+    atoms, read = None, ""
     try:
-        atoms = _atoms(values, upload)
+        atoms, read = _atoms(values, upload)
     except InvalidJob as error:
         faults += error.faults
     series = None
@@ -109,7 +109,7 @@ def read_form(values: Mapping[str, str], upload: Upload | None) -> Asked:
     problem = Problem(grid, atoms, min_distance, softening, series=series)
     if keep_grid and (faults := map_faults(grid.points, atoms.count)):
         raise InvalidJob(*faults)
-    return Asked(problem, kind=MAP_KIND if keep_grid else MINIMUM_KIND)
+    return Asked(problem, kind=MAP_KIND if keep_grid else MINIMUM_KIND, read=read)
 
 
 def with_faults(values: Mapping[str, str], error: InvalidJob) -> Form:
@@ -149,18 +149,20 @@ def _series(values: Mapping[str, str], numbers: Mapping[str, Any]) -> Series | N
     return read_series(_asked(numbers))
 
 
-def _atoms(values: Mapping[str, str], upload: Upload | None) -> Atoms:
+def _atoms(values: Mapping[str, str], upload: Upload | None) -> tuple[Atoms, str]:
+    """The atoms that are wanted, and what was read of their file."""
     if values["source"] == EXAMPLE:
         example = EXAMPLES.get(values["example"])
         if example is None:
             known = ", ".join(EXAMPLES)
             raise InvalidJob(Fault("/example", f"{values['example']!r} is none of {known}"))
-        return example.atoms
+        return example.atoms, ""
     if values["source"] != FILE:
         raise InvalidJob(Fault("/source", f"{values['source']!r} is not a source of atoms"))
-    if upload is None or not upload.data:
+    if upload is None:
         raise InvalidJob(Fault("/file", "choose a file with atoms and their charges"))
-    return read_atoms(upload.data, name=upload.name).atoms
+    found = read_atoms(upload.data, name=upload.name)
+    return found.atoms, "; ".join((found.words, *found.notes))
 
 
 def _number(text: str) -> Any:

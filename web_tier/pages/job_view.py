@@ -10,6 +10,7 @@ import numpy as np
 from gridwell.domain import cost
 from gridwell.domain.job import Job, JobError, JobState
 from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND
+from gridwell.domain.readable import counted
 from gridwell.domain.series import Series
 from gridwell.formats import MAP_FORMATS
 from web_tier.api.showing import has_map
@@ -145,7 +146,7 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
         state=job.state.value,
         ended=job.state.terminal,
         cancellable=not job.state.terminal,
-        title=f"{_shape(job.grid.shape)} points, {job.atom_count:,} atoms",
+        title=f"{_shape(job.grid.shape)} points, {counted(job.atom_count, 'atom')}",
         error=job.error,
         result=None
         if job.result is None
@@ -209,10 +210,9 @@ def estimate_words(
     points = shape[0] * shape[1] * shape[2]
     seconds = cost.seconds(shape, atoms, kind, series, min_distance=min_distance)
     chunks = cost.chunk_count(shape, atoms, kind, series)
-    pieces = f"{chunks} {'chunk' if chunks == 1 else 'chunks'}"
     words = [
-        f"{_shape(shape)} = {points:,} points and {atoms:,} atoms",
-        f"{short(float(points) * atoms)} pairs in {pieces}",
+        f"{_shape(shape)} = {points:,} points and {counted(atoms, 'atom')}",
+        f"{short(float(points) * atoms)} pairs in {counted(chunks, 'chunk')}",
         "" if series is None else f"{series.count} points, one after the other",
         f"about {duration(seconds)} of computing",
         _cost(seconds, dollars_per_hour),
@@ -308,6 +308,6 @@ def _picture_words(job: Job) -> str:
     if job.result is None:
         return "Nothing to see yet"
     return (
-        f"{job.atom_count} atoms in the box of the grid; "
+        f"{counted(job.atom_count, 'atom')} in the box of the grid; "
         f"the minimum is at {triple(job.grid.point(job.result.index))}"
     )

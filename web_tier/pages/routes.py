@@ -71,7 +71,7 @@ def estimate() -> ResponseReturnValue:
         min_distance=problem.min_distance,
         dollars_per_hour=parts.dollars_per_hour,
     )
-    return {"words": words}
+    return {"words": f"{asked.read}. {words}" if asked.read else words}
 
 
 @routes.get("/jobs")

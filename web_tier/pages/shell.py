@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import gridwell
 from gridwell.domain import limits
 from gridwell.domain.examples import EXAMPLES
+from gridwell.formats import SUFFIXES
 from web_tier.access.caller import caller
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def _names() -> dict[str, Any]:
         "version": gridwell.__version__,
         "max_grid_size": int(limits.MAX_POINTS ** (1 / 3)),
         "max_atoms": limits.MAX_ATOMS,
+        "max_bytes": limits.MAX_BODY_BYTES,
+        "suffixes": SUFFIXES,
         "examples": list(EXAMPLES.values()),
     }
 

@@ -11,6 +11,11 @@ export function start() {
   for (const radio of form.elements.example) radio.addEventListener("change", () => showAsked(radio));
   for (const kind of ["input", "change"]) form.addEventListener(kind, estimateSoon);
   takeDrops();
+  form.addEventListener("submit", (event) => {
+    if (!tooLarge()) return;
+    event.preventDefault(); // the server would close the connection before it can say why
+    estimate();
+  });
   estimateSoon();
 }
 
@@ -52,16 +57,32 @@ function estimateSoon() {
   timer = setTimeout(() => estimate().catch(() => { at("estimate").hidden = true; }), WAIT_MS);
 }
 
+// Of a file that the server does not take: what is wrong with it.
+function tooLarge() {
+  const [file] = at("file").files;
+  const most = Number(at("file").dataset.most);
+  if (form.elements.source.value !== "file" || !file || file.size < most) return "";
+  const megabytes = (bytes) => Math.round(bytes / 1e6);
+  return `${file.name} has ${megabytes(file.size)} MB, and ${megabytes(most)} MB are taken at most; ` +
+    "write shorter numbers, or give the atoms as NPY";
+}
+
 async function estimate() {
   const mine = ++asked;
+  const large = tooLarge();
+  if (large) {
+    at("estimate").textContent = large;
+    at("estimate").hidden = false;
+    return;
+  }
   const waits = form.elements.source.value === "file" && at("file").files.length === 0;
   if (waits) {
     at("estimate").hidden = true;
     return;
   }
   const response = await fetch("/estimate", { method: "POST", body: new FormData(form) });
-  const { words } = await response.json();
+  const { words, detail } = await response.json(); // a refusal has a detail
   if (mine !== asked) return;
-  at("estimate").textContent = words;
+  at("estimate").textContent = words ?? detail;
   at("estimate").hidden = false;
 }

@@ -124,6 +124,21 @@ def test_faults_of_a_file_are_told_at_the_file() -> None:
 
     assert "line 2" in faults(broken, source=FILE).faults["file"]
     assert "choose a file" in faults(None, source=FILE).faults["file"]
+    assert "e.csv: the file is empty" in faults(Upload("e.csv", b""), source=FILE).faults["file"]
+
+
+def test_a_fault_of_a_file_without_lines_names_its_row() -> None:
+    json = Upload("a.json", b"[[0, 0, 0, 1], [0, 1e999, 0, 1]]")
+
+    assert "a.json: atoms[1]: the coordinate y = inf" in faults(json, source=FILE).faults["file"]
+
+
+def test_what_was_read_of_a_file_is_told_with_its_notes() -> None:
+    xyz = Upload("a.xyz", b"1\n\nC 0 0 0 1\n1\n\nC 0 0 0 1\n")
+
+    read = read_form(filled({"source": FILE}), xyz).read
+
+    assert read.startswith("XYZ, 1 atom of charge 1, 2 other lines; 2 lines after the first frame")
 
 
 def test_a_grid_that_is_too_large_is_told_at_the_spacing() -> None:

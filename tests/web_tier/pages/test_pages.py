@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gridwell.formats import Format
 from tests.web_tier.http import SMALL, Site
 from tests.web_tier.world import Fuse
 from web_tier.pages.shell import STATIC
@@ -127,6 +128,14 @@ def test_a_file_may_be_as_large_as_a_protein_and_larger(path: str, end: str) -> 
     answer = Site().client.post(path, data={"source": "file", "spacing": "5", "file": file})
 
     assert answer.status_code == {"/jobs": 303, "/estimate": 200}[path]
+
+
+def test_every_format_that_is_read_can_be_chosen_and_dropped() -> None:
+    text = page_of(Site(), "/")
+
+    (accepted,) = re.findall(r'accept="([^"]*)"', text)
+    assert set(accepted.split(",")) >= {f".{each.value.lower()}" for each in Format}
+    assert all(each.value in text for each in Format)
 
 
 def test_a_field_of_the_form_may_not_be_as_large_as_a_file() -> None:
