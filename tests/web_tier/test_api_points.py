@@ -128,6 +128,22 @@ def test_more_points_are_looked_for_by_a_job_that_every_such_request_joins() -> 
     assert [each["value"] for each in points] == [p.value for p in true_series(wanted)]
 
 
+def test_a_head_tells_what_a_get_would_and_submits_nothing() -> None:
+    site = Site()
+    job = site.done(SMALL)
+    address = f"/v1/jobs/{job.id}/result?top=3&min_separation=1.5"
+
+    before = site.client.head(address)
+    assert before.status_code == 409
+    assert len(site.world.ledger.recent("public", limit=9).jobs) == 1
+
+    derived = site.stored(site.client.get(address))
+    meanwhile = site.client.head(address)
+    assert (meanwhile.status_code, meanwhile.headers["Location"]) == (202, f"/v1/jobs/{derived.id}")
+    site.finish(derived)
+    assert site.client.head(address).headers["ETag"] == site.client.get(address).headers["ETag"]
+
+
 def test_a_series_that_ended_early_is_not_looked_for_again() -> None:
     site = Site()
     job = site.done({"grid_size": 3, "atom_count": 4, "top": 9, "min_separation": 3})

@@ -196,7 +196,8 @@ RESULT: Final[dict[str, Any]] = {
     "tags": ["Jobs"],
     "description": "With `top`, the first so many points, at `min_separation` from one another. "
     "Those that the job did not look for are looked for by another job, which this request submits "
-    "or joins; a key then has to allow `submit`.",
+    "or joins; a key then has to allow `submit`. HEAD submits "
+    "nothing, and says 409 where GET would.",
     "responses": {
         **_KNOWN,
         200: _json(PointsShown, "The points."),

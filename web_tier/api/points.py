@@ -14,6 +14,7 @@ from flask import Response, request
 from gridwell.domain import limits
 from gridwell.domain.errors import Fault, InvalidJob
 from gridwell.domain.job import JobState
+from gridwell.domain.job import job_id as job_id_of
 from gridwell.domain.messages import MAP_KIND
 from gridwell.domain.series import Series
 from gridwell.formats import Ion, ions_pdb, points_csv
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gridwell.domain.job import Job
+    from gridwell.domain.problem import Problem
 
 _ELEMENTS: Final = {1: "NA", -1: "CL"}  #: what ions of those energies are in a file of molecules
 _ATOM_BYTES: Final = 80  #: of an atom, as JSON, at most
@@ -59,6 +61,8 @@ def result(job_id: str) -> Response:
 
 def _looked_for(job: Job, wanted: Series) -> Response:
     """What another job found, or where it is; it is waited for if the client wishes so."""
+    if request.method == "HEAD":
+        return _as_it_is(job, wanted)
     try:
         demand(here().access, SUBMITS)
     except Refused as refused:
@@ -66,7 +70,10 @@ def _looked_for(job: Job, wanted: Series) -> Response:
     submitted = _derived(job, wanted)
     if submitted is None:
         return gone("these atoms are")
-    derived, headers = awaited(submitted)
+    return _told(*awaited(submitted), wanted)
+
+
+def _told(derived: Job, headers: dict[str, str], wanted: Series) -> Response:
     headers["Location"] = f"/v1/jobs/{derived.id}"
     if derived.state is JobState.DONE:
         return _points(derived, wanted.count, headers)
@@ -74,6 +81,22 @@ def _looked_for(job: Job, wanted: Series) -> Response:
         return _not_done(derived, "a result")
     headers["Retry-After"] = POLL_SECONDS
     return json_response(show_job(derived), HTTPStatus.ACCEPTED, headers)
+
+
+def _as_it_is(job: Job, wanted: Series) -> Response:
+    """What GET would say if it submitted nothing: a HEAD changes nothing (RFC 9110, 9.2.1)."""
+    with here().gates.submitting(_ATOM_BYTES * job.atom_count):
+        asked = _problem(job, wanted)
+    if asked is None:
+        return gone("these atoms are")
+    derived = here().service.read(job_id_of(job.client, asked.sha))
+    if derived is None:
+        return problem_response(
+            HTTPStatus.CONFLICT,
+            f"no job has looked for these points of job {job.id}; GET submits one",
+            code="not_done",
+        )
+    return _told(derived, {}, wanted)
 
 
 @routes.get("/v1/jobs/<job_id>/points.csv")
@@ -156,11 +179,14 @@ def _derived(job: Job, wanted: Series) -> Job | None:
     """The same client's job for the same atoms and another series; None if they are gone."""
     parts = here()
     with parts.gates.submitting(_ATOM_BYTES * job.atom_count):
-        problem = parts.service.problem(job)
-        if problem is None:
-            return None
-        asked = dataclasses.replace(problem, series=wanted)
-        return parts.service.submit(asked, seed=job.seed)
+        asked = _problem(job, wanted)
+        return None if asked is None else parts.service.submit(asked, seed=job.seed)
+
+
+def _problem(job: Job, wanted: Series) -> Problem | None:
+    """The job's problem with another series; None if its atoms are gone."""
+    problem = here().service.problem(job)
+    return None if problem is None else dataclasses.replace(problem, series=wanted)
 
 
 def _points(job: Job, count: int, headers: dict[str, str] | None = None) -> Response:

@@ -63,12 +63,19 @@ def test_what_is_not_of_the_fleet_is_not_killed() -> None:
     assert killed == []
 
 
-def test_another_sites_form_kills_nothing() -> None:
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+    ],
+)
+def test_another_sites_form_kills_nothing(headers: dict[str, str]) -> None:
     killed: list[str] = []
 
-    answer = a_site(killed).client.post(
-        "/fleet/i-on/kill", headers={"Sec-Fetch-Site": "cross-site"}
-    )
+    answer = a_site(killed).client.post("/fleet/i-on/kill", headers=headers)
 
     assert (answer.status_code, killed) == (403, [])
 
