@@ -70,7 +70,7 @@ def stream(
 
 def _steps(job: Job, ticket: Ticket, dies: float, clock: Clock) -> Iterator[str]:
     """The steps of one attempt until it ends, or until the stream dies."""
-    sent_at = clock.monotonic()
+    sent_at, known = clock.monotonic(), _id(progress_of(job))
     while not ticket.ended and clock.monotonic() < dies:
         if not ticket.event.wait(HEARTBEAT_SECONDS):
             yield ": still there\n\n"
@@ -79,9 +79,11 @@ def _steps(job: Job, ticket: Ticket, dies: float, clock: Clock) -> Iterator[str]
         if rest > 0 and not ticket.ended:
             clock.sleep(rest)
         ticket.event.clear()
-        if ticket.latest is not None and not ticket.ended:
+        if ticket.latest is None or ticket.ended:
+            continue
+        if (step := _id(ticket.latest)) != known:  # the watcher begins with how things stand
             yield _event("progress", job, ticket.latest)
-            sent_at = clock.monotonic()
+            sent_at, known = clock.monotonic(), step
 
 
 def _event(name: str, job: Job, progress: Progress) -> str:

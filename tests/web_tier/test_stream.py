@@ -137,6 +137,13 @@ def test_ids_rise_and_one_that_the_client_has_is_not_sent_again() -> None:
     assert [data(event)["state"] for event in again] == ["done"]
 
 
+def test_how_things_stand_is_told_once_though_the_watcher_says_it_again() -> None:
+    events = told(done_chunks(), done_chunks(), done_chunks(0), done_chunks(0), ends)
+
+    steps = [data(event)["points_done"] for event in events if "event: progress" in event]
+    assert steps == [0, 16]
+
+
 def test_each_point_of_a_series_is_a_step_that_no_chunk_shows() -> None:
     series = replace(JOB, series=Series(6, 5.0, 1))
 
