@@ -54,7 +54,7 @@ def create_app(parts: Parts) -> APIFlask:
         if isinstance(spec, str):
             return spec
         is_open = parts.access.keyring is None
-        return security.secure(docs.complete(spec), app.url_map, is_open=is_open)
+        return docs.ordered(security.secure(docs.complete(spec), app.url_map, is_open=is_open))
 
     give(app, parts)
     request_ids.name_each(app)

@@ -168,6 +168,12 @@ def test_documents_are_told_to_be_none_of_atoms(data: bytes, words: str) -> None
     assert words in detail
 
 
+def test_a_line_that_is_unlike_the_header_is_told_so() -> None:
+    (detail,) = refused("x,y,z,charge\n0,0,0\n")
+
+    assert detail == "line 2: it has 3 fields where there should be 4, as in the header"
+
+
 def test_decimal_commas_among_tabs_are_told_to_be_points() -> None:
     (detail,) = refused("1,5\t2,5\t3,5\t0,5\n")
 

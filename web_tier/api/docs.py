@@ -321,8 +321,14 @@ _PAGING: Final[list[dict[str, Any]]] = [
         "name": "limit",
         "in": "query",
         "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
+        "description": "how many jobs, at most",
     },
-    {"name": "cursor", "in": "query", "schema": {"type": "string"}},
+    {
+        "name": "cursor",
+        "in": "query",
+        "schema": {"type": "string"},
+        "description": "of the page before: where this one goes on",
+    },
 ]
 _SERIES: Final[list[dict[str, Any]]] = [
     {
@@ -386,4 +392,19 @@ def complete(spec: dict[str, Any]) -> dict[str, Any]:
         if "304" in reading.get("responses", {}):
             reading.setdefault("parameters", []).append(_IF_NONE_MATCH)
             reading["responses"]["200"]["headers"] = _ETAG
+    return spec
+
+
+def ordered(spec: dict[str, Any]) -> dict[str, Any]:
+    """The same description in the order in which people read it: jobs first, then by status."""
+    paths = sorted(
+        spec["paths"].items(), key=lambda item: (not item[0].startswith("/v1/jobs"), item[0])
+    )
+    for _, path in paths:
+        for operation in path.values():
+            if "responses" in operation:
+                by_status = sorted(operation["responses"].items(), key=lambda item: str(item[0]))
+                operation["responses"] = dict(by_status)
+    # Submitting comes before listing.
+    spec["paths"] = {name: dict(sorted(path.items(), reverse=True)) for name, path in paths}
     return spec

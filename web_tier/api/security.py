@@ -49,7 +49,11 @@ def secure(spec: dict[str, Any], routes: Map, *, is_open: bool) -> dict[str, Any
                 operation["security"] = []
                 continue
             # Scopes of a bearer key have no place in OpenAPI but the words.
-            needs = f"Needs a key that allows `{rule.scope}`."
+            needs = (
+                f"Where keys are asked for, needs one that allows `{rule.scope}`."
+                if is_open
+                else f"Needs a key that allows `{rule.scope}`."
+            )
             operation["description"] = f"{operation.get('description', '')} {needs}".strip()
             operation["security"] = [{_SCHEME: []}, *([{}] if is_open else [])]
             operation["responses"] |= {

@@ -14,7 +14,7 @@ from gridwell.domain.readable import counted
 from gridwell.domain.series import Series
 from gridwell.formats import MAP_FORMATS
 from web_tier.api.showing import has_map
-from web_tier.pages.words import ago, duration, iso, money, short, triple
+from web_tier.pages.words import ago, duration, iso, money, rounded, short, triple
 
 if TYPE_CHECKING:
     from gridwell.domain.atoms import Atoms
@@ -83,6 +83,7 @@ class JobView:
     created_words: str
     problem: str
     picture_words: str
+    marked: str
     downloads: tuple[Link, ...]
 
 
@@ -177,6 +178,7 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
         created_words=ago(job.created, now),
         problem=job.problem,
         picture_words=_picture_words(job),
+        marked=_marked(job),
         downloads=tuple(links),
     )
 
@@ -288,7 +290,7 @@ def _points(job: Job) -> tuple[PointView, ...]:
     return tuple(
         PointView(
             number=number,
-            point=triple(job.grid.point(found.index)),
+            point=rounded(job.grid.point(found.index)),
             value=repr(series.potential_of(found.value)),
             energy=repr(found.value) if series.ion else "",
         )
@@ -302,6 +304,14 @@ def _points_words(job: Job) -> str:
     if job.state is not JobState.DONE or found == wanted:
         return ""
     return f"{found} of the {wanted} that were wanted: no other point qualifies"
+
+
+def _marked(job: Job) -> str:
+    """What stands out in the picture."""
+    if job.series is None or (job.series.count == 1 and not job.series.ion):
+        return "minimum"
+    what = "ion" if job.series.ion else "point"
+    return what if job.series.count == 1 else f"{what}s"
 
 
 def _picture_words(job: Job) -> str:

@@ -11,6 +11,7 @@ from gridwell.domain import limits
 from gridwell.domain.examples import EXAMPLES
 from gridwell.formats import SUFFIXES
 from web_tier.access.caller import caller
+from web_tier.pages.words import code_spans
 
 if TYPE_CHECKING:
     from flask import Flask, Response
@@ -40,6 +41,7 @@ def furnish(app: Flask) -> None:
     """Give an application's pages what they share."""
     app.after_request(_harden)
     app.context_processor(_names)
+    app.add_template_filter(code_spans)
 
 
 def _names() -> dict[str, Any]:

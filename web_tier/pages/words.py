@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from markupsafe import Markup, escape
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -19,6 +21,18 @@ _SCALES: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 def triple(values: Sequence[float]) -> str:
     """Three numbers, with every bit."""
     return ", ".join(f"{value!r}" for value in values)
+
+
+def code_spans(text: str) -> Markup:
+    """A text whose parts between backticks are code."""
+    code = Markup("<code>{}</code>")
+    parts = enumerate(text.split("`"))
+    return Markup().join(code.format(part) if k % 2 else escape(part) for k, part in parts)
+
+
+def rounded(values: Sequence[float]) -> str:
+    """Three coordinates as people read them: without the last digits that a float64 has."""
+    return ", ".join(f"{round(value, 6) + 0.0:.10g}" for value in values)
 
 
 def short(value: float) -> str:

@@ -6,6 +6,8 @@ const QUEUE = { visible: "#2166ac", in_flight: "#d6604d" };
 
 const at = (id) => document.getElementById(id);
 const charts = {};
+const hours = new Intl.DateTimeFormat("en", { timeStyle: "medium", hourCycle: "h23" });
+const clock = (seconds) => hours.format(seconds * 1000);
 
 export async function start() {
   for (;;) {
@@ -44,10 +46,12 @@ function plot(id, title, history, colours) {
     title,
     width: element.clientWidth,
     height: 220,
-    axes: [{ stroke: "#7b8794", grid: { stroke: "#7b879440" } }, { stroke: "#7b8794", grid: { stroke: "#7b879440" }, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] }],
-    series: [{}, ...Object.entries(colours).map(([name, stroke]) => ({
+    padding: [null, 32, null, null], // half of the last time
+    axes: [{ stroke: "#7b8794", grid: { stroke: "#7b879440" }, space: 80, values: (_, times) => times.map(clock) }, { stroke: "#7b8794", grid: { stroke: "#7b879440" }, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] }],
+    series: [{ label: "time", value: (_, time) => (time === null ? "--" : clock(time)) }, ...Object.entries(colours).map(([name, stroke]) => ({
       label: name.replace("_", " "), stroke, width: 2,
       paths: globalThis.uPlot.paths.stepped({ align: 1 }),
+      points: { show: false },
       dash: name === "cap" ? [4, 4] : undefined,
     }))],
   };

@@ -87,6 +87,7 @@ async function refresh() {
 
 async function showResult(job) {
   if (!job.result) return;
+  at("verify").hidden = false;
   if (job.atom_count > DRAWN_ATOMS) {
     at("verify").disabled = true;
     at("verified").textContent = `more than ${DRAWN_ATOMS.toLocaleString("en")} atoms: verify by the record`;

@@ -21,11 +21,16 @@ export class Picture {
     this.middle = origin.map((o, k) => o + this.size[k] / 2);
     this.drawAtoms();
     this.drawGrid();
+    this.framed = this.viewer.addModel(); // atoms that are not drawn: what is zoomed to are atoms
+    this.framed.addAtoms([0, 1, 2, 3, 4, 5, 6, 7].map((corner) => {
+      const [x, y, z] = origin.map((o, k) => o + (corner & (1 << k) ? this.size[k] : 0));
+      return { x, y, z, serial: corner, elem: "X" };
+    }));
+    this.framed.setStyle({}, {});
     this.viewer.zoomTo();
     this.viewer.rotate(-90, "vx"); // z points up
     this.viewer.rotate(30, "vy");
     this.viewer.rotate(15, "vx");
-    this.viewer.zoom(1.2);
     this.onTheme();
     addEventListener("themechange", () => this.onTheme());
   }

@@ -255,3 +255,22 @@ def test_the_interface_is_described_from_what_it_validates() -> None:
 
     for words in ("POST /v1/jobs", "min_distance", "Prefer", "422"):
         assert words in text
+
+
+def test_the_interface_is_told_in_the_order_in_which_it_is_used_and_without_marks() -> None:
+    text = page_of(Site(), "/docs")
+
+    headings = re.findall(r"<h2><code>([^<]*)</code></h2>", text)
+    assert headings[0] == "POST /v1/jobs"
+    assert headings[1] == "GET /v1/jobs"
+    assert headings.index("GET /readyz") > headings.index("GET /v1/jobs/{job_id}/record")
+    assert "`" not in re.sub(r"<pre.*?</pre>", "", text, flags=re.DOTALL)
+    assert "Where keys are asked for, needs one that allows <code>read</code>." in text
+
+
+def test_what_needs_a_script_is_not_offered_without_one() -> None:
+    site = Site()
+    text = page_of(site, f"/jobs/{site.done().id}")
+
+    (button,) = re.findall(r'<button[^>]*id="verify"[^>]*>', text)
+    assert " hidden" in button

@@ -12,10 +12,11 @@ from gridwell.domain.bill import Bill
 from gridwell.domain.fleet import Decision, Depth, FleetView, InstanceView
 from gridwell.domain.job import CHUNK_FAILED, JobError, JobState
 from gridwell.domain.minimum import Minimum
+from gridwell.domain.series import Series
 from tests.builders import NOW, a_job, a_problem
 from web_tier.pages.fleet_view import STALE_SECONDS, fleet_page
 from web_tier.pages.job_view import estimate_words, job_row, job_view
-from web_tier.pages.words import ago, duration, iso, money, short
+from web_tier.pages.words import ago, code_spans, duration, iso, money, rounded, short
 
 PROBLEM = a_problem()
 DONE = replace(
@@ -170,3 +171,28 @@ def test_money_is_never_nothing(dollars: float, words: str) -> None:
 @given(st.floats(0, 1e15))
 def test_counts_are_short(value: float) -> None:
     assert len(short(value)) <= len("1.23e+03 T")
+
+
+def test_coordinates_of_a_list_are_without_the_noise_of_float64() -> None:
+    assert rounded((-0.9000000000000004, -0.20551364653087134, -0.0)) == "-0.9, -0.205514, 0"
+    assert rounded((12345.678, 1e9, 1e-9)) == "12345.678, 1000000000, 0"
+
+
+def test_what_stands_between_backticks_is_code_and_nothing_is_html() -> None:
+    assert code_spans("a `b<` <i>`c`") == "a <code>b&lt;</code> &lt;i&gt;<code>c</code>"
+
+
+@pytest.mark.parametrize(
+    ("series", "words"),
+    [
+        (None, "minimum"),
+        (Series(1), "minimum"),
+        (Series(3), "points"),
+        (Series(1, ion=1), "ion"),
+        (Series(6, ion=-1), "ions"),
+    ],
+)
+def test_the_picture_names_what_stands_out(series: Series | None, words: str) -> None:
+    view = job_view(replace(DONE, series=series), None, now=NOW, dollars_per_hour=0.0)
+
+    assert view.marked == words
