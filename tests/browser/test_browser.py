@@ -263,6 +263,22 @@ def test_a_job_is_cancelled(tab: Tab) -> None:
     assert job_of(tab)["state"] == "cancelled"
 
 
+def test_how_far_a_cancelled_job_came_is_drawn_too(tab: Tab) -> None:
+    page = tab.open("/")
+    submit_random(page, atoms="13", seed="7")
+    page.wait_for_selector("#boxes")
+    page.click("button.danger")
+    page.wait_for_selector(".state.cancelled")
+    page.wait_for_function(
+        """() => {
+            const canvas = document.getElementById("boxes");
+            const { width, height } = canvas;
+            const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+            return data.some((value) => value > 0);
+        }"""
+    )
+
+
 def test_somebody_elses_cancelling_shows_at_once(tab: Tab) -> None:
     page = tab.open("/")
     submit_random(page, atoms="13", seed="6")

@@ -291,10 +291,12 @@ def _points(job: Job) -> tuple[PointView, ...]:
         PointView(
             number=number,
             point=rounded(job.grid.point(found.index)),
-            value=repr(series.potential_of(found.value)),
+            # Of an ion the energy has every bit, and the potential the same digits but its sign.
+            value=f"{potential:.10g}" if series.ion else repr(potential),
             energy=repr(found.value) if series.ion else "",
         )
         for number, found in enumerate(job.answer, start=1)
+        for potential in [series.potential_of(found.value)]
     )
 
 

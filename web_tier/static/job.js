@@ -13,6 +13,13 @@ const at = (id) => document.getElementById(id);
 const number = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 
+// In the unit that fits; what is only guessed has no more digits.
+function duration(seconds) {
+  if (seconds < 10) return `${number.format(seconds)} s`;
+  if (seconds < 100) return `${Math.round(seconds)} s`;
+  return seconds < 6000 ? `${Math.round(seconds / 60)} min` : `${number.format(seconds / 3600)} h`;
+}
+
 export async function start() {
   const { job: id, state } = at("live").dataset;
   let job;
@@ -62,7 +69,7 @@ async function showProgress(job) {
     const speed = began && now > began.at ? (done - began.done) / (now - began.at) : 0;
     const words = [];
     if (speed > 0 && !series) words.push(`${short.format(speed)} points/s`);
-    if (speed > 0) words.push(`${number.format((total - done) / speed)} s left`);
+    if (speed > 0) words.push(`${duration((total - done) / speed)} left`);
     if (running !== null) words.push(`${running} ${running === 1 ? "instance" : "instances"} running`);
     at("rate").textContent = words.join(" · ") || "waiting for an instance";
     // Read aloud at quarters only: each event would be noise.
@@ -86,7 +93,10 @@ async function refresh() {
 }
 
 async function showResult(job) {
-  if (!job.result) return;
+  if (!job.result) {
+    drawBoxes(at("boxes"), job, job.chunks.finished); // how far it came
+    return;
+  }
   at("verify").hidden = false;
   if (job.atom_count > DRAWN_ATOMS) {
     at("verify").disabled = true;
