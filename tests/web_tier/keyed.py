@@ -15,7 +15,7 @@ from web_tier.access.keyring import Keyring
 from web_tier.access.policy import Access
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from werkzeug.test import TestResponse
 
@@ -35,6 +35,7 @@ class Keyed:
     allowance: Allowance | None = None
     proxies: int = 0
     hosts: frozenset[str] | None = None
+    kill: Callable[[str], None] | None = None
     world: World = field(default_factory=World)
     ledger: MemoryAccessLedger = field(default_factory=MemoryAccessLedger)
     site: Site = field(init=False)
@@ -47,7 +48,7 @@ class Keyed:
             hosts=self.hosts,
             proxies=self.proxies,
         )
-        self.site = Site(world=self.world, access=access, allowance=self.allowance)
+        self.site = Site(world=self.world, access=access, allowance=self.allowance, kill=self.kill)
 
     def key(
         self,

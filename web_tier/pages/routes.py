@@ -11,6 +11,8 @@ from werkzeug.exceptions import NotFound
 
 from gridwell.domain.errors import InvalidJob, ServiceError, WrongState
 from gridwell.domain.job import JobState
+from web_tier.access.caller import caller
+from web_tier.access.rules import CLOSED
 from web_tier.api.responses import find_job, is_job_id, no_such_job
 from web_tier.pages.fleet_view import fleet_page
 from web_tier.pages.form import DEFAULTS, Form, Upload, filled, read_form, with_faults
@@ -113,7 +115,7 @@ def fleet() -> str:
     view = fleet_page(
         parts.fleet.view(),
         now=parts.clock.now(),
-        killable=parts.kill is not None,
+        killable=parts.kill is not None and _may_kill(),
         dollars_per_hour=parts.dollars_per_hour,
     )
     return render_template("fleet.html", view=view)
@@ -133,6 +135,12 @@ def kill(instance: str) -> ResponseReturnValue:
         # It has gone meanwhile, which is what was wished.
         logger.info("not killed: %s", error, extra={"action": "fleet.kill_late"})
     return redirect(url_for("pages.fleet"), HTTPStatus.SEE_OTHER)
+
+
+def _may_kill() -> bool:
+    """Whether the caller's key allows what the button asks for."""
+    key = caller().key
+    return key is None or key.allows(CLOSED.scope)
 
 
 @routes.get("/docs")

@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gridwell.adapters.kill import HttpKill
+from gridwell.domain.access import Scope
 from gridwell.domain.errors import ServiceBusy, WrongState
 from gridwell.domain.fleet import Depth, FleetView, InstanceView
 from tests.builders import NOW
 from tests.web_tier.http import Site
+from tests.web_tier.keyed import USUAL, Keyed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+ON = InstanceView(id="i-on", state="running", slot=0, since=NOW)
+OFF = InstanceView(id="i-off", state="stopped", slot=1, since=NOW)
+VIEW = FleetView(at=NOW, instances=(ON, OFF), queue=Depth(visible=0, in_flight=0), cap=4)
 
 
 def a_site(killed: list[str] | None, error: Exception | None = None) -> Site:
@@ -26,10 +33,7 @@ def a_site(killed: list[str] | None, error: Exception | None = None) -> Site:
         killed.append(instance)
 
     site = Site(kill=None if killed is None else kill)
-    on = InstanceView(id="i-on", state="running", slot=0, since=NOW)
-    off = InstanceView(id="i-off", state="stopped", slot=1, since=NOW)
-    queue = Depth(visible=0, in_flight=0)
-    site.world.ledger.write_view(FleetView(at=NOW, instances=(on, off), queue=queue, cap=4))
+    site.world.ledger.write_view(VIEW)
     return site
 
 
@@ -38,6 +42,15 @@ def test_only_what_is_on_has_the_button() -> None:
 
     assert 'action="/fleet/i-on/kill"' in page
     assert "i-off/kill" not in page
+
+
+def test_only_who_may_kill_has_the_button() -> None:
+    keyed = Keyed(kill=lambda _: None)
+    keyed.world.ledger.write_view(VIEW)
+
+    for scopes, shown in ((USUAL, False), (frozenset({Scope.ADMIN}), True)):
+        page = keyed.ask("GET", "/fleet", keyed.key(scopes=scopes)).text
+        assert ("i-on/kill" in page) is shown
 
 
 def test_pressed_it_kills_and_shows_the_fleet() -> None:
