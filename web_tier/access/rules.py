@@ -98,6 +98,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "pages.jobs": READS,
     "pages.job": READS,
     "pages.cancel": CHANGES,
+    "pages.again": SUBMITS,
     "pages.fleet": READS,
     "pages.kill": CLOSED,
 }

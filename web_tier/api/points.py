@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from gridwell.domain.problem import Problem
 
 _ELEMENTS: Final = {1: "NA", -1: "CL"}  #: what ions of those energies are in a file of molecules
-_ATOM_BYTES: Final = 80  #: of an atom, as JSON, at most
+ATOM_BYTES: Final = 80  #: of an atom, as JSON, at most
 _NUMBER: Final = re.compile(r"[0-9]{1,10}(\.[0-9]{0,17})?([eE][+-]?[0-9]{1,2})?")
 
 routes = APIBlueprint("points", __name__)
@@ -85,7 +85,7 @@ def _told(derived: Job, headers: dict[str, str], wanted: Series) -> Response:
 
 def _as_it_is(job: Job, wanted: Series) -> Response:
     """What GET would say if it submitted nothing: a HEAD changes nothing (RFC 9110, 9.2.1)."""
-    with here().gates.submitting(_ATOM_BYTES * job.atom_count):
+    with here().gates.submitting(ATOM_BYTES * job.atom_count):
         asked = _problem(job, wanted)
     if asked is None:
         return gone("these atoms are")
@@ -178,7 +178,7 @@ def _holds(job: Job, wanted: Series) -> bool:
 def _derived(job: Job, wanted: Series) -> Job | None:
     """The same client's job for the same atoms and another series; None if they are gone."""
     parts = here()
-    with parts.gates.submitting(_ATOM_BYTES * job.atom_count):
+    with parts.gates.submitting(ATOM_BYTES * job.atom_count):
         asked = _problem(job, wanted)
         return None if asked is None else parts.service.submit(asked, seed=job.seed)
 

@@ -60,6 +60,7 @@ class JobView:
     state: str
     ended: bool
     cancellable: bool
+    renewable: bool
     title: str
     error: JobError | None
     result: ResultView | None
@@ -107,7 +108,7 @@ def job_row(job: Job, now: float) -> JobRow:
         state=job.state.value,
         shape=_shape(job.grid.shape),
         atoms=f"{job.atom_count:,}",
-        minimum="" if job.result is None else f"{job.result.value:.8g}",
+        minimum="" if job.result is None else f"{job.result.value:.6g}",
         created=iso(job.created),
         created_words=ago(job.created, now),
     )
@@ -147,6 +148,7 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
         state=job.state.value,
         ended=job.state.terminal,
         cancellable=not job.state.terminal,
+        renewable=job.renewable(now),
         title=f"{_shape(job.grid.shape)} points, {counted(job.atom_count, 'atom')}",
         error=job.error,
         result=None

@@ -211,6 +211,24 @@ def test_a_job_is_cancelled_from_its_page() -> None:
     assert site.client.post("/jobs/nothing/cancel").status_code == 404
 
 
+@pytest.mark.parametrize("fields", [SMALL, {**SMALL, "keep_grid": True}, {**SMALL, "top": 2}])
+def test_a_cancelled_job_is_submitted_again_from_its_page(fields: dict[str, Any]) -> None:
+    site = Site()
+    job = site.stored(site.post(fields))
+    assert "Submit again" not in page_of(site, f"/jobs/{job.id}")
+    site.client.post(f"/jobs/{job.id}/cancel")
+    assert "Submit again" in page_of(site, f"/jobs/{job.id}")
+
+    answer = site.client.post(f"/jobs/{job.id}/again")
+
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/jobs/{job.id}")
+    renewed = site.world.ledger.read(job.id)
+    assert renewed is not None
+    assert (renewed.run, renewed.kind, renewed.seed) == (2, job.kind, job.seed)
+    assert not renewed.state.terminal
+    assert site.client.post("/jobs/nothing/again").status_code == 404
+
+
 def test_an_estimate_is_words_or_the_first_fault() -> None:
     client = Site().client
 
