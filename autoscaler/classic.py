@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gridwell.domain.fleet import InstanceState
+from gridwell.domain.readable import counted
 
 if TYPE_CHECKING:
     from autoscaler.census import Census
@@ -27,7 +28,7 @@ def want(depth: Depth, policy: Policy) -> int:
 
 def arithmetic(depth: Depth) -> str:
     """The same in words."""
-    return f"{depth.visible} chunks waiting"
+    return f"{counted(depth.visible, 'chunk')} waiting"
 
 
 def arrived_at(

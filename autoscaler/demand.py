@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 from gridwell.domain.fleet import InstanceState
+from gridwell.domain.readable import counted
 
 if TYPE_CHECKING:
     from autoscaler.census import Census
@@ -31,7 +32,7 @@ def want(depth: Depth, policy: Policy) -> int:
 def arithmetic(depth: Depth) -> str:
     """The same in words."""
     total = depth.visible + depth.in_flight
-    return f"{depth.visible} chunks waiting + {depth.in_flight} in flight = {total}"
+    return f"{counted(depth.visible, 'chunk')} waiting + {depth.in_flight} in flight = {total}"
 
 
 def spent(snapshot: Snapshot, census: Census, policy: Policy) -> tuple[str, ...]:

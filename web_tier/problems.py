@@ -19,6 +19,7 @@ from gridwell.domain.errors import (
     ServiceBusy,
 )
 from gridwell.domain.job import NO_CANDIDATE_POINT
+from gridwell.domain.readable import counted
 from web_tier.api.models import FaultShown, ProblemDetails
 from web_tier.api.reading import NotJson
 from web_tier.door.framing import BODY_TOO_LARGE
@@ -125,7 +126,7 @@ def _not_json(error: NotJson) -> Response:
 
 def _invalid(error: InvalidJob) -> Response:
     first = error.faults[0]
-    more = f" (and {len(error.faults) - 1} more faults)" if len(error.faults) > 1 else ""
+    more = f" (and {counted(len(error.faults) - 1, 'more fault')})" if len(error.faults) > 1 else ""
     return problem_response(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         f"{first.pointer or 'the body'}: {_short(first.detail)}{more}",
