@@ -8,10 +8,10 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from app_tier.handlers import HANDLERS
-from gridwell.domain.fleet import Decision, Depth, FleetView, InstanceView
 from gridwell.domain.messages import ChunkMessage
 from gridwell.domain.objects import problem_object
 from gridwell.domain.problem import Problem
+from tests.browser.fleet import an_hour
 from tests.builders import a_result, a_series
 from tests.web_tier.http import Site
 
@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 CHUNK_SECONDS: Final = "GRIDWELL_TEST_CHUNK_SECONDS"  #: how long a chunk is worked at
 SLOW_ATOMS: Final = 17  #: jobs of so many atoms take half a second a chunk
 STUCK_ATOMS: Final = 13  #: jobs of so many atoms are never computed: there is time to cancel them
-_WORKER: Final = "arn:aws:ec2:us-east-1:123456789012:instance/i-0c0ffee0c0ffee000"
+_INSTANCE: Final = "i-0c0ffee0c0ffee000"
+_WORKER: Final = f"arn:aws:ec2:us-east-1:123456789012:instance/{_INSTANCE}"
 
 
 def application() -> APIFlask:
     """The site for gunicorn to serve."""
-    site = Site(capacity=64, kill=lambda _: None)  # so that the fleet's page has its buttons
-    site.world.ledger.write_view(_fleet(site.world.clock.now()))
+    # So that the fleet's page has its buttons and its bill.
+    site = Site(capacity=64, kill=lambda _: None, dollars_per_hour=0.08925)
+    site.world.ledger.write_view(an_hour(site.world.clock.now(), first=_INSTANCE))
     seconds = float(os.environ.get(CHUNK_SECONDS, "0.1"))
     threading.Thread(target=_work, args=(site, seconds), daemon=True).start()
     return site.app
@@ -74,24 +76,3 @@ def _tell(world: World, job: Job, points: int) -> None:
         world.ledger.tell_found(job.id, job.attempt, found, now=world.clock.now())
         world.clock.advance(1.0)
         time.sleep(0.3)
-
-
-def _fleet(now: float) -> FleetView:
-    return FleetView(
-        at=now,
-        instances=(
-            InstanceView(
-                id=_WORKER.rsplit("/", 1)[-1], state="running", slot=0, since=now - 90, busy=1
-            ),
-            InstanceView(id="i-0deadbeef00000000", state="stopped", slot=1, since=now - 900),
-        ),
-        queue=Depth(visible=412, in_flight=8),
-        cap=19,
-        decisions=(
-            Decision(
-                at=now - 30,
-                reason="8 chunks waiting + 0 in flight = 8, want 2 of cap 19; 1 running; launch 1",
-                launch=1,
-            ),
-        ),
-    )

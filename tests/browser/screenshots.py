@@ -58,7 +58,7 @@ def main() -> None:
 
 def _take(page: Page, name: str) -> None:
     path = IMAGES / f"{name}.png"
-    page.screenshot(path=path)
+    page.screenshot(path=path, full_page=True)
     sys.stdout.write(f"{path}\n")
 
 

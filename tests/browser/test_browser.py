@@ -9,7 +9,7 @@ import pytest
 import requests
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
     from tests.browser.conftest import Tab
     from tests.load.server import Server
@@ -177,6 +177,9 @@ def test_the_result_is_drawn_in_space_and_as_a_slice(tab: Tab) -> None:
     await_result(page)
 
     assert colours(page, "#slice") > 8
+    least, most = page.inner_text("#slice-least"), page.inner_text("#slice-most")
+    assert (least[:3], most[:2]) == ("≤ -", "≥ ")
+    assert least[3:] == most[2:] != "0"
     page.wait_for_selector("#picture canvas")
     plain = page.locator("#picture").screenshot()
     page.check("#surface")
@@ -279,6 +282,26 @@ def test_how_far_a_cancelled_job_came_is_drawn_too(tab: Tab) -> None:
     )
 
 
+def test_an_end_is_shown_though_the_service_was_away_at_that_moment(tab: Tab) -> None:
+    page = tab.open("/")
+    away: list[str] = []
+
+    def away_once(route: Route) -> None:
+        if route.request.resource_type == "fetch" and not away:
+            away.append(route.request.url)
+            route.abort()
+        else:
+            route.fallback()
+
+    page.route(re.compile("//[^/]+/jobs/[0-9a-f]{32}$"), away_once)
+    submit_random(page, seed="9")
+    await_result(page)
+
+    assert away
+    assert tab.problems == ["Failed to load resource: net::ERR_FAILED"]  # Chromium's own words
+    tab.problems.clear()
+
+
 def test_somebody_elses_cancelling_shows_at_once(tab: Tab) -> None:
     page = tab.open("/")
     submit_random(page, atoms="13", seed="6")
@@ -313,9 +336,17 @@ def test_dark_is_kept(tab: Tab) -> None:
 def test_the_fleet_shows_its_instances_and_why(tab: Tab) -> None:
     page = tab.open("/fleet")
 
-    assert "412" in page.inner_text(".tiles")
-    assert "want 2 of cap 19" in page.inner_text("main")
-    assert "i-0c0ffee0c0ffee000" in page.inner_text("table")
+    assert "Chunks waiting" in page.inner_text(".tiles")
+    assert "of cap 19" in page.inner_text("main")
+    assert "i-0c0ffee0c0ffee000" in page.inner_text("[data-fresh=instances]")
+
+
+def test_the_fleet_is_drawn_over_the_last_hour(tab: Tab) -> None:
+    page = tab.open("/fleet")
+    page.wait_for_selector("#charts:not([hidden])")
+
+    assert colours(page, "#instances-chart canvas") > 8
+    assert colours(page, "#queue-chart canvas") > 4
 
 
 @pytest.fixture(scope="session")

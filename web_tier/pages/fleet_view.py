@@ -101,7 +101,8 @@ def fleet_page(
 def _cost(view: FleetView, dollars_per_hour: float) -> str:
     billed = view.bill.seconds(view.at)
     dollars = cost(billed, dollars_per_hour=dollars_per_hour)
-    return f"{money(dollars) if dollars else '$0'} for {duration(billed) if billed else 'nothing'}"
+    words = money(dollars) if dollars else "$0"
+    return f"{words} for {duration(billed)}" if billed else words
 
 
 def _row(instance: InstanceView, now: float) -> InstanceRow:
@@ -120,6 +121,7 @@ def _decision(decision: Decision, now: float) -> DecisionRow:
     counts = {
         "start": decision.start,
         "launch": decision.launch,
+        "stop": decision.stop,
         "terminate": decision.terminate,
     }
     did = ", ".join(f"{word} {count}" for word, count in counts.items() if count)

@@ -1,7 +1,7 @@
 // Follows a job: by server-sent events, or by asking now and then where there are none.
 
 const POLL_MS = 500;
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export const hasEnded = (state) => !["queued", "running"].includes(state);
 

@@ -1,16 +1,18 @@
 // The page of one job: its progress while it runs, and what can be done with its result.
 
 import { drawBoxes } from "./boxes.js";
-import { fetchJob, follow, hasEnded } from "./follow.js";
+import { fetchJob, follow, hasEnded, pause } from "./follow.js";
 import { Picture } from "./picture.js";
 import { Field, verify } from "./potential.js";
 import { Slice } from "./slice.js";
 
 const DRAWN_ATOMS = 20_000; // more are not drawn, nor verified here
 const FLEET_MS = 2000;
+const RETRY_MS = 500;
 
 const at = (id) => document.getElementById(id);
 const number = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
+const digits = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 
 // In the unit that fits; what is only guessed has no more digits.
@@ -85,7 +87,14 @@ async function showProgress(job) {
 
 // The page as the service now draws it: what a result looks like is said in one place.
 async function refresh() {
-  const text = await (await fetch(location.href)).text();
+  let text = null;
+  while (text === null) {
+    try {
+      text = await (await fetch(location.href)).text();
+    } catch {
+      await pause(RETRY_MS); // the service is away; or we go elsewhere, and this page is gone by then
+    }
+  }
   const fresh = new DOMParser().parseFromString(text, "text/html");
   document.title = fresh.title;
   at("live").replaceWith(fresh.getElementById("live"));
@@ -97,22 +106,27 @@ async function showResult(job) {
     drawBoxes(at("boxes"), job, job.chunks.finished); // how far it came
     return;
   }
-  at("verify").hidden = false;
   if (job.atom_count > DRAWN_ATOMS) {
-    at("verify").disabled = true;
-    at("verified").textContent = `more than ${DRAWN_ATOMS.toLocaleString("en")} atoms: verify by the record`;
+    const most = DRAWN_ATOMS.toLocaleString("en");
+    cannotVerify(`more than ${most} atoms: verify by the record`);
     return;
   }
   const response = await fetch(job.links.atoms, { headers: { Accept: "application/json" } });
   if (!response.ok) {
-    at("verify").disabled = true;
-    at("verified").textContent = "the atoms are no longer kept";
+    cannotVerify("the atoms are no longer kept");
     return;
   }
   const field = new Field((await response.json()).atoms, job);
   at("verify").addEventListener("click", () => showVerified(field, job));
+  at("verify").hidden = false; // not before it does something
   showSlice(field, job);
   showPicture(field, job);
+}
+
+function cannotVerify(why) {
+  at("verify").disabled = true;
+  at("verify").hidden = false;
+  at("verified").textContent = why;
 }
 
 function showVerified(field, job) {
@@ -136,6 +150,8 @@ function showSlice(field, job) {
     slice.draw(k);
     const z = job.grid.origin[2] + job.grid.spacing[2] * k;
     at("layer-words").textContent = `${k}, z = ${number.format(z)}`;
+    at("slice-least").textContent = `≤ ${digits.format(-slice.scale)}`;
+    at("slice-most").textContent = `≥ ${digits.format(slice.scale)}`;
   };
   at("slice-card").hidden = false;
   layer.addEventListener("input", draw);

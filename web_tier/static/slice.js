@@ -15,7 +15,7 @@ export class Slice {
     const most = Math.sqrt(PAIRS / field.atoms.length / (nx * ny));
     this.columns = Math.max(8, Math.min(nx, 256, Math.floor(nx * most)));
     this.rows = Math.max(8, Math.min(ny, 256, Math.floor(ny * most)));
-    this.scale = null;
+    this.scale = null; // the value from which on colours are full, below zero and above
   }
 
   draw(layer) {

@@ -127,6 +127,20 @@ def test_the_fleets_page_counts_states_and_tells_each_decision() -> None:
     assert page.stale is None
 
 
+def test_a_decision_to_stop_says_so() -> None:
+    stopped = replace(FLEET, decisions=(Decision(at=NOW - 5, reason="no heartbeat", stop=2),))
+
+    page = fleet_page(stopped, now=NOW, killable=True)
+
+    assert page.decisions[0].did == "stop 2"
+
+
+def test_a_fleet_that_never_ran_cost_nothing() -> None:
+    page = fleet_page(FLEET, now=NOW, killable=True, dollars_per_hour=0.08925)
+
+    assert page.tiles[-1].value == "$0"
+
+
 def test_an_old_view_of_the_fleet_is_said_to_be_old() -> None:
     page = fleet_page(FLEET, now=NOW + STALE_SECONDS + 30, killable=True)
 
