@@ -113,7 +113,7 @@ class Stack:
 
     def client(self, service: str) -> Any:
         """A client of the region, as an operator has one."""
-        return _client(self.running.endpoint, service)
+        return region_client(self.running.endpoint, service)
 
     def queue_url(self, queue: str) -> str:
         """The address of CHUNKS, RESULTS, DEAD_CHUNKS or DEAD_RESULTS."""
@@ -221,7 +221,7 @@ class Stack:
 
 
 @cache
-def _client(endpoint: str, service: str) -> Any:
+def region_client(endpoint: str, service: str) -> Any:
     return boto3.client(  # type: ignore[call-overload]
         service,
         endpoint_url=endpoint,
