@@ -187,7 +187,8 @@ def test_a_worker_told_to_stop_gives_back_at_once_what_has_not_started(place: Pl
     try:
         until(lambda: place.chunks.depth().in_flight == 2)
         process.send_signal(signal.SIGTERM)
-        until(lambda: place.chunks.depth().in_flight == 1)  # the one that had not started
+        # One has not started; on a busy machine neither of them has.
+        until(lambda: place.chunks.depth().in_flight < 2)
     finally:
         process.kill()
         process.communicate()
