@@ -18,14 +18,14 @@ from web_tier.api.responses import find_job, gone, no_such_job
 from web_tier.parts import here
 from web_tier.problems import problem_response
 
-#: By the client itself; see `web_tier.api.conditional`.
-_FOR_EVER: Final = "private, max-age=31536000, immutable"
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gridwell.domain.job import Job
     from web_tier.api.negotiation import Form
+
+#: By the client itself; see `web_tier.api.conditional`.
+_FOR_EVER: Final = "private, max-age=31536000, immutable"
 
 routes = APIBlueprint("files", __name__)
 

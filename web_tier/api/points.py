@@ -28,6 +28,7 @@ from web_tier.api.map_files import CSV, map_file
 from web_tier.api.models import PointsShown
 from web_tier.api.responses import find_job, gone, json_response, no_such_job
 from web_tier.api.showing import show_job, show_points
+from web_tier.api.stored import stored_problem
 from web_tier.parts import here
 from web_tier.problems import problem_response
 
@@ -35,10 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gridwell.domain.job import Job
-    from gridwell.domain.problem import Problem
 
 _ELEMENTS: Final = {1: "NA", -1: "CL"}  #: what ions of those energies are in a file of molecules
-ATOM_BYTES: Final = 80  #: of an atom, as JSON, at most
 _NUMBER: Final = re.compile(r"[0-9]{1,10}(\.[0-9]{0,17})?([eE][+-]?[0-9]{1,2})?")
 
 routes = APIBlueprint("points", __name__)
@@ -85,11 +84,11 @@ def _told(derived: Job, headers: dict[str, str], wanted: Series) -> Response:
 
 def _as_it_is(job: Job, wanted: Series) -> Response:
     """What GET would say if it submitted nothing: a HEAD changes nothing (RFC 9110, 9.2.1)."""
-    with here().gates.submitting(ATOM_BYTES * job.atom_count):
-        asked = _problem(job, wanted)
-    if asked is None:
-        return gone("these atoms are")
-    derived = here().service.read(job_id_of(job.client, asked.sha))
+    with stored_problem(job) as problem:
+        if problem is None:
+            return gone("these atoms are")
+        asked = dataclasses.replace(problem, series=wanted).sha
+    derived = here().service.read(job_id_of(job.client, asked))
     if derived is None:
         return problem_response(
             HTTPStatus.CONFLICT,
@@ -177,16 +176,11 @@ def _holds(job: Job, wanted: Series) -> bool:
 
 def _derived(job: Job, wanted: Series) -> Job | None:
     """The same client's job for the same atoms and another series; None if they are gone."""
-    parts = here()
-    with parts.gates.submitting(ATOM_BYTES * job.atom_count):
-        asked = _problem(job, wanted)
-        return None if asked is None else parts.service.submit(asked, seed=job.seed)
-
-
-def _problem(job: Job, wanted: Series) -> Problem | None:
-    """The job's problem with another series; None if its atoms are gone."""
-    problem = here().service.problem(job)
-    return None if problem is None else dataclasses.replace(problem, series=wanted)
+    with stored_problem(job) as problem:
+        if problem is None:
+            return None
+        asked = dataclasses.replace(problem, series=wanted)
+        return here().service.submit(asked, seed=job.seed)
 
 
 def _points(job: Job, count: int, headers: dict[str, str] | None = None) -> Response:

@@ -13,8 +13,8 @@ from gridwell.domain.errors import InvalidJob, ServiceError, WrongState
 from gridwell.domain.job import JobState
 from web_tier.access.caller import caller
 from web_tier.access.rules import CLOSED
-from web_tier.api.points import ATOM_BYTES
 from web_tier.api.responses import find_job, gone, is_job_id, no_such_job
+from web_tier.api.stored import stored_problem
 from web_tier.pages.fleet_view import fleet_page
 from web_tier.pages.form import DEFAULTS, Form, Upload, filled, read_form, with_faults
 from web_tier.pages.job_view import JobRow, estimate_words, job_row, job_view
@@ -115,12 +115,10 @@ def again(job_id: str) -> ResponseReturnValue:
     found = find_job(job_id)
     if found is None:
         return no_such_job(job_id)
-    parts = here()
-    with parts.gates.submitting(ATOM_BYTES * found.atom_count):
-        problem = parts.service.problem(found)
+    with stored_problem(found) as problem:
         if problem is None:
             return gone("these atoms are")
-        parts.service.submit(problem, seed=found.seed, kind=found.kind)
+        here().service.submit(problem, seed=found.seed, kind=found.kind)
     return redirect(url_for("pages.job", job_id=job_id), HTTPStatus.SEE_OTHER)
 
 
