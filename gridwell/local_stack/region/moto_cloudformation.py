@@ -6,19 +6,15 @@ given, and fails with HTTP 500 when asked for another's previous value.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from moto.cloudformation.models import CloudFormationBackend
 
-_installed = False
 
-
+@functools.cache  # patching a library is per process, like the library
 def install() -> None:
     """Answer from the values that moto shows of a stack, once per process."""
-    global _installed  # noqa: PLW0603 - patching a library is per process, like the library
-    if _installed:
-        return
-    _installed = True
     backend: Any = CloudFormationBackend
     stock = backend._resolve_update_parameters  # noqa: SLF001 - moto has no other place for it
 

@@ -28,15 +28,11 @@ ITEM_OPERATIONS = (
     "transact_write_items",
 )
 _lock = threading.RLock()
-_installed = False
 
 
+@functools.cache  # patching a library is per process, like the library
 def install() -> None:
     """Put one lock around all item operations and mend `size()`, once per process."""
-    global _installed  # noqa: PLW0603 - patching a library is per process, like the library
-    if _installed:
-        return
-    _installed = True
     backend: Any = DynamoDBBackend
     for name in ITEM_OPERATIONS:
         setattr(backend, name, _locked(getattr(backend, name)))

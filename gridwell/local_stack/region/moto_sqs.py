@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 models: Any = _models
 
 SUPPORTED_MOTO = "5.2.5"
-_installed = False
 
 
 def install() -> None:
@@ -39,15 +38,16 @@ def install() -> None:
     Raises:
         RuntimeError: moto is not the version that these replacements were written for.
     """
-    global _installed  # noqa: PLW0603 - patching a library is per process, like the library
     if (found := version("moto")) != SUPPORTED_MOTO:
         raise RuntimeError(
             f"moto {found} is installed, but its SQS can only be made safe for moto"
             f" {SUPPORTED_MOTO}: pip install 'moto=={SUPPORTED_MOTO}'"
         )
-    if _installed:
-        return
-    _installed = True
+    _replace()
+
+
+@functools.cache  # patching a library is per process, like the library
+def _replace() -> None:
     _patch_queue(models.Queue)
     _patch_backend(models.SQSBackend)
     models.generate_receipt_handle = _receipt_handle
