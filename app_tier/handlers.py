@@ -45,13 +45,7 @@ def series(problem: Problem, box: Box, incumbent: int | None, moved: Moved) -> F
 
     A search is of the whole box: a next point can lie anywhere.
     """
-    grid, options = (
-        problem.grid,
-        {
-            "min_distance": problem.min_distance,
-            "softening": problem.softening,
-        },
-    )
+    grid, min_distance, softening = problem.grid, problem.min_distance, problem.softening
     points: list[Minimum] = []
 
     def progress(_done: int) -> None:
@@ -64,17 +58,22 @@ def series(problem: Problem, box: Box, incumbent: int | None, moved: Moved) -> F
             grid,
             acting,
             box,
-            min_distance=problem.min_distance,
-            softening=problem.softening,
+            min_distance=min_distance,
+            softening=softening,
             zones=zones,
             incumbent=hint,
             progress=progress,
         )
 
     summed = problem.series and cost.is_summed(
-        grid.shape, problem.atoms.count, problem.series, min_distance=problem.min_distance
+        grid.shape, problem.atoms.count, problem.series, min_distance=min_distance
     )
-    for point in steps(problem, Ladder(grid, progress=progress, **options) if summed else search):
+    way = (
+        Ladder(grid, min_distance=min_distance, softening=softening, progress=progress)
+        if summed
+        else search
+    )
+    for point in steps(problem, way):
         points.append(point)
         moved(len(points))
     return Found(points[0] if points else None, tuple(points))

@@ -124,14 +124,11 @@ class _BranchAndBound:
 
     def __init__(self, question: Question, box: Box, best: Minimum | None) -> None:
         grid, atoms = question.grid, question.atoms
-        min_distance, softening = question.min_distance, question.softening
-        sources = sources_of(grid, atoms, min_distance, softening)
+        sources = sources_of(grid, atoms, question.min_distance, question.softening)
         self.survivors = Survivors(question, best)
         self._points = Points(question)
         self._atoms, self._box = atoms, box
-        self._tree = new_tree(
-            grid, sources, min_distance=min_distance, softening=softening, zones=question.zones
-        )
+        self._tree = new_tree(question, sources)
         self._path = new_path(box)
         self._desk = new_desk(len(sources.child))
         self._lists = np.zeros(max(_ROOM, 2 * len(sources.tops)), dtype=np.int32)

@@ -13,8 +13,9 @@ from app_tier.kernels.nearest import LESS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from app_tier.kernels.kernel import Question
     from app_tier.kernels.sources import Sources
-    from gridwell.domain.grid import Box, Grid
+    from gridwell.domain.grid import Box
 
 
 class Tree(NamedTuple):
@@ -69,18 +70,12 @@ class Desk(NamedTuple):
     totals: NDArray[np.float64]  #: their sums over positive and negative atoms, and the least r^2
 
 
-def new_tree(
-    grid: Grid,
-    sources: Sources,
-    *,
-    min_distance: float,
-    softening: float,
-    zones: NDArray[np.float64],
-) -> Tree:
+def new_tree(question: Question, sources: Sources) -> Tree:
     """The tree of a problem.
 
     Zones so small that their squares may lose digits rule nothing out here; `Points` knows them.
     """
+    grid, zones = question.grid, question.zones
     squares = zones[:, 3] * zones[:, 3]
     told = np.column_stack([zones[:, :3], squares * LESS])[squares > LEAST]
     return Tree(
@@ -92,8 +87,8 @@ def new_tree(
         x=grid.axis(0),
         y=grid.axis(1),
         z=grid.axis(2),
-        min_distance=min_distance,
-        softening=softening,
+        min_distance=question.min_distance,
+        softening=question.softening,
         zones=np.ascontiguousarray(told),
     )
 

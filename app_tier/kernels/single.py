@@ -59,9 +59,8 @@ _FARTHEST: Final = 2.0**40  #: units: where the farthest atom is, so that no squ
 _LEAST: Final = 1e-30  #: of r^2 in units; sums of two squares above it lose nothing
 _BATCH: Final = 64  #: points that are summed in float64 together
 _PROBE: Final = 512  #: points of the first slab
-_PROBED: Final = (
-    4_000_000  #: pairs of a slab from which on a small one goes first: some milliseconds
-)
+#: Pairs of a slab from which on a small one goes first: some milliseconds.
+_PROBED: Final = 4_000_000
 _POOR: Final = 0.03  #: of a slab's points: with more than these again, single precision is no gain
 _FIRST: Final = 0.3  #: of a slab's work, where all of it is done again in float64
 

@@ -65,7 +65,7 @@ class _Slowdown:
 
 _CROWDED: Final = 15.0
 #: Fitted to CPU times of `python -m benchmarks.series` on cubes of 32 to 128 points with 100 to
-#: 10,000 signed atoms, whose estimates then are within a half of what was measured.
+#: 10,000 signed atoms, whose estimates then are within a half of what was measured, but for one.
 _DISTANT: Final = _Slowdown(5.1, 0.31, 0.26)  #: with a min_distance
 _NEAR: Final = _Slowdown(0.58, 0.19, 0.44)  #: without one
 
@@ -104,8 +104,9 @@ def seconds(
     """
     if series is None:
         mapped = math.prod(shape) * atoms / MAP_PAIRS_PER_SECOND if kind == MAP_KIND else 0.0
-        searched = _searched_seconds(shape, atoms, 1, distant=min_distance > 0)
-        return mapped + (searched if min_distance > 0 else _minimum_seconds(shape, atoms))
+        if min_distance > 0:
+            return mapped + _searched_seconds(shape, atoms, 1, distant=True)
+        return mapped + _minimum_seconds(shape, atoms)
     if is_summed(shape, atoms, series, min_distance=min_distance):
         return _ladder_seconds(shape, atoms, series)
     return _searched_seconds(shape, atoms, series.count, distant=min_distance > 0)

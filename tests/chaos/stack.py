@@ -117,8 +117,7 @@ class Stack:
 
     def queue_url(self, queue: str) -> str:
         """The address of CHUNKS, RESULTS, DEAD_CHUNKS or DEAD_RESULTS."""
-        name = self.running.environment[f"GRIDWELL_{queue}_QUEUE"]
-        return str(self.client("sqs").get_queue_url(QueueName=name)["QueueUrl"])
+        return queue_url(self.running, queue)
 
     def fleet(self) -> dict[str, str]:
         """The state of each instance of the fleet, as EC2 shows it."""
@@ -218,6 +217,12 @@ class Stack:
 
     def _tail(self) -> str:
         return (self.state.logs / "up.log").read_text(errors="replace")[-3000:]
+
+
+def queue_url(running: Running, queue: str) -> str:
+    """The address of CHUNKS, RESULTS, DEAD_CHUNKS or DEAD_RESULTS in a running stack."""
+    name = running.environment[f"GRIDWELL_{queue}_QUEUE"]
+    return str(region_client(running.endpoint, "sqs").get_queue_url(QueueName=name)["QueueUrl"])
 
 
 @cache

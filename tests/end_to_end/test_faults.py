@@ -10,7 +10,7 @@ import pytest
 
 from gridwell.local_stack.faults.plan import Fault, FaultPlan
 from gridwell.local_stack.faults.presets import PRESETS
-from tests.chaos.stack import region_client
+from tests.chaos.stack import queue_url, region_client
 from tests.end_to_end.processes import await_true
 
 if TYPE_CHECKING:
@@ -47,8 +47,7 @@ def mild_without_lost_leases() -> FaultPlan:
 def leased_for(stack: Stack, queue: str, seconds: int) -> Iterator[None]:
     """Let what a killed program had received come back sooner than in a minute."""
     sqs = region_client(stack.running.endpoint, "sqs")
-    name = stack.running.environment[f"GRIDWELL_{queue}_QUEUE"]
-    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    url = queue_url(stack.running, queue)
     wanted = ["VisibilityTimeout"]
     usual = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=wanted)["Attributes"]
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(seconds)})

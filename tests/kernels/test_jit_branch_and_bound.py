@@ -16,7 +16,6 @@ from app_tier.kernels.jit_state import new_desk, new_path, new_tree
 from app_tier.kernels.sources import sources_of
 from gridwell.domain.atoms import Atoms
 from gridwell.domain.grid import Box, Grid
-from gridwell.domain.zones import NO_ZONES
 from tests.builders import a_problem
 from tests.kernels.cases import KINDS, asked, brute_force_values, case, salt
 
@@ -34,9 +33,10 @@ Looked = tuple[list[tuple[Box, float]], "NDArray[np.int64]", "NDArray[np.float64
 
 def looked_at(problem: Problem, gap: float, upper: float = np.inf) -> Iterator[Looked]:
     """Of each box looked at: its parts with their bounds, and its points with theirs."""
-    options = {"min_distance": problem.min_distance, "softening": problem.softening}
-    sources = sources_of(problem.grid, problem.atoms, *options.values())
-    tree = new_tree(problem.grid, sources, zones=NO_ZONES, **options)
+    question = asked(problem)
+    options = question.min_distance, question.softening
+    sources = sources_of(question.grid, question.atoms, *options)
+    tree = new_tree(question, sources)
     path, desk = new_path(problem.grid.box), new_desk(len(sources.child))
     lists = np.zeros(1 << 16, dtype=np.int32)
     lists[: len(sources.tops)] = sources.tops
