@@ -53,11 +53,15 @@ class DynamoAccessLedger:
         item = self._table.get(_key_of(key_id))
         return None if item is None else _decoded(item)
 
-    def all_keys(self) -> tuple[AccessKey, ...]:
+    def key_ids(self) -> frozenset[str]:
         """See `gridwell.domain.ports.AccessLedger`."""
         listed = self._table.get(_ALL_KEYS)
-        ids = [] if listed is None else listed["ids"]["SS"]
-        found = map(_decoded, self._table.get_many(_key_of(key_id) for key_id in ids))
+        return frozenset() if listed is None else frozenset(listed["ids"]["SS"])
+
+    def all_keys(self) -> tuple[AccessKey, ...]:
+        """See `gridwell.domain.ports.AccessLedger`."""
+        items = self._table.get_many(_key_of(key_id) for key_id in sorted(self.key_ids()))
+        found = map(_decoded, items)
         return tuple(sorted(found, key=lambda key: (-key.created, key.id)))
 
     def revoke_key(self, key_id: str, *, now: float) -> AccessKey | None:

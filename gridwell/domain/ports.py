@@ -329,6 +329,12 @@ class AccessLedger(Protocol):
     def key(self, key_id: str) -> AccessKey | None:
         """The key of that id, as of now."""
 
+    def key_ids(self) -> frozenset[str]:
+        """Return the ids of all keys that ever were, as of now: one read, however many there are.
+
+        An id is listed before its key can be read, so an id that is not listed has no key.
+        """
+
     def all_keys(self) -> tuple[AccessKey, ...]:
         """All keys that ever were, the newest first."""
 

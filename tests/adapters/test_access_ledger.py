@@ -82,6 +82,18 @@ def test_all_keys_are_listed_the_newest_first(ledger: AccessLedger, client: str)
     assert listed == [keys[1], keys[2], keys[0]]
 
 
+def test_the_ids_of_all_keys_are_listed_also_of_revoked_ones(
+    ledger: AccessLedger, client: str
+) -> None:
+    keys = [a_key(client) for _ in range(3)]
+    for key in keys:
+        ledger.add_key(key)
+    ledger.revoke_key(keys[0].id, now=NOW)
+
+    assert {key.id for key in keys} <= ledger.key_ids()
+    assert "f" * 12 not in ledger.key_ids()
+
+
 def test_a_revoked_key_keeps_the_time_at_which_it_first_was(
     ledger: AccessLedger, client: str
 ) -> None:

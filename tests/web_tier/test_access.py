@@ -14,7 +14,6 @@ from gridwell.domain.access import Scope
 from gridwell.domain.errors import ServiceBusy
 from tests.web_tier.http import SMALL, Site
 from tests.web_tier.keyed import USUAL, Keyed, key_id
-from web_tier.access import keyring
 from web_tier.access.crossing import is_foreign
 from web_tier.access.keyring import KEPT_SECONDS
 from web_tier.access.policy import Access
@@ -153,19 +152,6 @@ def test_the_ledger_is_asked_once_for_many_requests(monkeypatch: pytest.MonkeyPa
         keyed.ask("GET", "/v1/jobs", "gw_000000000000_" + "A" * 43)
 
     assert asked == [key_id(key), "000000000000"]
-
-
-def test_who_makes_up_ids_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keyring, "KEPT_KEYS", 10)
-    keyed = Keyed()
-    held = keyed.site.access.keyring
-    assert held is not None
-
-    for number in range(50):
-        held.look_up(f"{number:012x}")
-
-    assert len(held._lookups) == 10
-    assert held.remembered(f"{49:012x}") is not None
 
 
 def test_nobody_is_let_in_while_the_ledger_cannot_tell(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from flask import request
@@ -10,6 +12,7 @@ from flask import request
 from gridwell.domain.access import KeyState, PresentedKey, is_key
 from gridwell.domain.address import network_of
 from web_tier.access import refusals
+from web_tier.access.keyring import LIST_SECONDS
 
 if TYPE_CHECKING:
     from gridwell.domain.access import AccessKey
@@ -20,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 COOKIE: Final = "gridwell_key"
 _FAILURES: Final = "failures"
+_LIST_AGAIN_SECONDS: Final = math.ceil(LIST_SECONDS)
 
 
 def shown() -> str | None:
@@ -62,12 +66,25 @@ def address() -> str:
 
 
 def _found(presented: PresentedKey, access: Access, keyring: Keyring) -> AccessKey | None:
-    """What the ledger has; it is not asked for one who has been wrong too often."""
+    """The key that the ledger has under the id, unless the secret is known to be wrong.
+
+    Whether the address has shown wrong keys never matters to a key that exists.  It only decides
+    how a never-seen id is looked for: by a read of its own, or in the list of all ids, which is one
+    read a second for any number of ids.  For ids that are younger than the list there is a reserve.
+    """
     lookup = keyring.remembered(presented.id)
-    if lookup is None:
+    if lookup is None and not keyring.exists(presented.id):
         standing = access.rates.look(access.failure_limit, _FAILURES, address())
-        if not standing.within:
-            raise refusals.too_many_failures(standing)
+        if not standing.within or not keyring.unseen.take():
+            listed = keyring.is_listed(presented.id)
+            if listed is None and not keyring.reserve.take():
+                # A key may have been made since the list was read: not wrong, but asked to wait.
+                raise refusals.too_many_failures(replace(standing, reset=_LIST_AGAIN_SECONDS))
+            if listed is False:
+                return None
+    if lookup is None:
+        if keyring.is_forged(presented):
+            return None
         lookup = keyring.look_up(presented.id)
     return lookup.key
 

@@ -28,6 +28,11 @@ class MemoryAccessLedger:
         """See `gridwell.domain.ports.AccessLedger`."""
         return self._keys.get(key_id)
 
+    def key_ids(self) -> frozenset[str]:
+        """See `gridwell.domain.ports.AccessLedger`."""
+        with self._lock:
+            return frozenset(self._keys)
+
     def all_keys(self) -> tuple[AccessKey, ...]:
         """See `gridwell.domain.ports.AccessLedger`."""
         return tuple(sorted(self._keys.values(), key=lambda key: (-key.created, key.id)))
