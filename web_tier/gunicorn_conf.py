@@ -57,6 +57,12 @@ accesslog = None
 errorlog = "-"
 loglevel = "info"
 control_socket_disable = True
+# Forwarded headers are read in one place, `web_tier.access.proxies`.  gunicorn's own trust would
+# take SCRIPT_NAME, PATH_INFO and the scheme from whoever connects over loopback.
+forwarded_allow_ips = ""
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
+proxy_allow_ips = ""
 
 
 def post_worker_init(worker: Any) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Final
 
+_WITH_PORT: Final = re.compile(r"\[([^\[\]]*)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
 _HOME: Final = 64  #: bits of an IPv6 address that a provider gives to one customer
 
 
@@ -16,11 +18,23 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def without_port(address: str) -> str:
+    """Return an address without the brackets and the port that some proxies write.
+
+    `192.0.2.1:99` and `[2001:db8::1]:80` give `192.0.2.1` and `2001:db8::1`; any other text is
+    returned as it is.
+    """
+    found = _WITH_PORT.fullmatch(address)
+    return address if found is None else found[1] or found[2] or ""
+
+
 def network_of(address: str) -> str:
     """What to count an address by: itself, or of IPv6 the network that one customer has.
 
-    Who may choose among 2^64 addresses would else never be counted twice.
+    Who may choose among 2^64 addresses would else never be counted twice.  A port, as some proxies
+    write one, is left out.
     """
+    address = without_port(address)
     try:
         found = ipaddress.ip_address(address)
     except ValueError:  # a socket file, or what a proxy made up

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridwell.domain.address import is_loopback, network_of
+from gridwell.domain.address import is_loopback, network_of, without_port
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost"])
@@ -33,3 +33,18 @@ def test_all_ipv6_addresses_of_one_customer_count_as_one(site: int, one: int, tw
 
 def test_what_is_no_address_counts_together() -> None:
     assert network_of("") == network_of("a name") == "unknown"
+
+
+@given(st.ip_addresses(), st.integers(0, 65_535))
+def test_an_address_is_counted_without_the_port_that_a_proxy_writes(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int
+) -> None:
+    text = str(address) if address.version == 4 else f"[{address}]"
+
+    assert without_port(f"{text}:{port}") == without_port(text) == str(address)
+    assert network_of(f"{text}:{port}") == network_of(str(address)) != "unknown"
+
+
+@pytest.mark.parametrize("text", ["1.2.3.4:99:1", "[::1]:x", "[::1", "evil:80", "::1:80", ""])
+def test_what_is_no_address_with_a_port_stays_as_it_is(text: str) -> None:
+    assert without_port(text) == text

@@ -5,10 +5,13 @@ So what is measured is the door alone: no AWS and no worker, and memcached only 
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any
+
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gridwell.adapters.memcached import MemcachedCache
 from gridwell.domain.access import ID_BYTES, SECRET_BYTES, Scope, make_key
@@ -16,10 +19,14 @@ from gridwell.domain.job import DEADLINE_EXCEEDED, JobError
 from tests.web_tier.http import Site, narrow_gates
 from tests.web_tier.keyed import USUAL, Keyed
 from tests.web_tier.world import World
+from web_tier.access.policy import Access
+from web_tier.access.proxies import trusting
 from web_tier.door import arrival
 from web_tier.parts import parts_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from apiflask import APIFlask
 
     from gridwell.domain.access import AccessKey
@@ -27,6 +34,9 @@ if TYPE_CHECKING:
 DELAY = "GRIDWELL_TEST_DELAY"  #: seconds from a job's arrival to its end
 CAPACITY = "GRIDWELL_TEST_CAPACITY"  #: how many requests may wait
 
+PROXIES = "GRIDWELL_TEST_PROXIES"  #: how many proxies are trusted
+#: What `seen` shows of a request.
+SEEN = ("SCRIPT_NAME", "PATH_INFO", "HTTP_HOST", "REMOTE_ADDR", "wsgi.url_scheme")
 MEMCACHED = "GRIDWELL_TEST_MEMCACHED"  #: its address, if there shall be a real one
 
 A_KEY, A_READER, NO_KEY = 1, 2, 3  #: numbers for `fixed_key`
@@ -87,6 +97,22 @@ def keyed() -> APIFlask:
         _, key = fixed_key(number, scopes)
         assert site.ledger.add_key(key)
     return site.site.app
+
+
+def seen() -> APIFlask:
+    """A site that answers every request with what is left of it behind the guard's proxies."""
+    app = Site(access=Access(proxies=int(os.environ[PROXIES]))).app
+    behind: Any = app.wsgi_app
+
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        shown = json.dumps({name: environ.get(name) for name in SEEN}).encode()
+        start_response("200 OK", [("Content-Length", str(len(shown)))])
+        return [shown]
+
+    shown_by: Any = application
+    is_trusting = isinstance(behind, ProxyFix)
+    app.wsgi_app = trusting(shown_by, behind.x_for) if is_trusting else shown_by  # type: ignore[method-assign]
+    return app
 
 
 def fixed_key(number: int, scopes: frozenset[Scope] = USUAL) -> tuple[str, AccessKey]:

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from werkzeug.test import create_environ
+from werkzeug.wrappers import Response
 
 from tests.web_tier.http import SMALL, Site
 from tests.web_tier.keyed import Keyed
@@ -87,6 +89,25 @@ def test_with_keys_any_name_will_do_unless_the_operator_gives_some(
     answer = keyed.ask("GET", "/v1/jobs", keyed.key(), headers={"Host": REBOUND})
 
     assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    "host", ["[::1].evil.example", "127.0.0.1:evil", "localhost:80:80", "[::1"]
+)
+@pytest.mark.parametrize("path", ["/v1/jobs", "/healthz"])
+def test_a_malformed_host_is_refused_on_every_route(host: str, path: str) -> None:
+    assert get(Site(), host, path).status_code == (400 if path == "/healthz" else 421)
+    keyed = Keyed()
+    answer = keyed.ask("GET", path, keyed.key(), headers={"Host": host})
+    assert (answer.status_code, answer.json and answer.json["code"]) == (400, "malformed_host")
+
+
+@pytest.mark.parametrize(("protocol", "status"), [("HTTP/1.1", 400), ("HTTP/1.0", 200)])
+def test_a_request_without_a_host_is_one_of_http_1_0(protocol: str, status: int) -> None:
+    environ = create_environ("/healthz") | {"SERVER_PROTOCOL": protocol}
+    del environ["HTTP_HOST"]
+
+    assert Response.from_app(Site().app, environ).status_code == status
 
 
 def test_a_forwarded_name_is_not_believed() -> None:

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlencode
 
 from flask import Response, g, redirect, request
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gridwell.domain.access import redacted
+from gridwell.domain.host import is_consistent, parse_host
 from web_tier.access import refusals
 from web_tier.access.ahead import HEAD_ALONE, go_on
 from web_tier.access.caller import Caller, caller, set_caller
 from web_tier.access.crossing import is_foreign
 from web_tier.access.hosts import is_ours
 from web_tier.access.identify import address, identify, shown
+from web_tier.access.proxies import trusting
 from web_tier.access.refusals import Refused
 from web_tier.access.rules import ANY_NAME, is_shared, rule_of
 from web_tier.access.sharing import share
@@ -52,7 +53,7 @@ def install(app: Flask, access: Access, clock: Clock) -> None:
         return _tell(response)
 
     if access.proxies:
-        trusted = ProxyFix(app.wsgi_app, x_for=access.proxies, x_proto=access.proxies)
+        trusted = trusting(app.wsgi_app, access.proxies)
         app.wsgi_app = trusted  # type: ignore[method-assign]  # Flask's own way
     app.before_request(check)
     app.after_request(tell)
@@ -73,9 +74,15 @@ def demand(access: Access, rule: Rule) -> None:
 
 def _check_host(access: Access) -> None:
     host = request.headers.get("Host")
-    if access.hosts is None or request.endpoint in ANY_NAME or is_ours(host, access.hosts):
-        return
-    raise refusals.unknown_host(host or "")
+    restricted = access.hosts is not None and request.endpoint not in ANY_NAME
+    if restricted and not is_ours(host, access.hosts or ()):
+        raise refusals.unknown_host(host or "")
+    if host is None and request.environ.get("SERVER_PROTOCOL") != "HTTP/1.0":
+        raise refusals.malformed_host("")
+    if host is not None and parse_host(host) is None:
+        raise refusals.malformed_host(host)
+    if not is_consistent(request.environ.get("RAW_URI") or "/", host):
+        raise refusals.malformed_host(host or "")
 
 
 def _check_origin(method: str, access: Access) -> None:

@@ -10,17 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gridwell.domain.address import is_loopback
+from gridwell.domain.host import parse_host
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
 
 def name_of(host: str) -> str:
-    """The name in a Host header, without its port."""
-    text = host.strip().lower()
-    if text.startswith("["):  # an address of IPv6
-        return text.partition("]")[0] + "]"
-    return text.partition(":")[0].removesuffix(".")
+    """Return the name in a Host header, without its port; empty where the header is malformed."""
+    found = parse_host(host)
+    return "" if found is None else found.name
 
 
 def is_ours(host: str | None, names: Collection[str]) -> bool:
@@ -33,4 +32,4 @@ def is_ours(host: str | None, names: Collection[str]) -> bool:
     if not host:
         return True
     name = name_of(host)
-    return is_loopback(name) or name in names
+    return bool(name) and (is_loopback(name) or name in names)

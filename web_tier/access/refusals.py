@@ -86,6 +86,18 @@ def unknown_host(host: str) -> Refused:
     )
 
 
+def malformed_host(host: str) -> Refused:
+    """Refuse a request whose Host field is absent or malformed, or that names another target."""
+    return Refused(
+        problem_response(
+            HTTPStatus.BAD_REQUEST,
+            f"the Host field {host[:_SHOWN]!r} is absent, malformed, or other than the host of the "
+            "request's target; send one Host field with a name and at most a port",
+            code="malformed_host",
+        )
+    )
+
+
 def too_many_failures(standing: Standing) -> Refused:
     """An address that showed wrong keys too often."""
     return _too_many(
