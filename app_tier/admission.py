@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from app_tier.compute import ChunkTask
 from app_tier.problems import Problems
 from app_tier.turn import SUSPECT_RECEIVES, turn
-from gridwell.domain.errors import InvalidMessage, ServiceBusy
-from gridwell.domain.failure import PROBLEM_MISSING, UNSUPPORTED
+from gridwell.domain.errors import InvalidMessage, ServiceBusy, ServiceDenied
+from gridwell.domain.failure import PROBLEM_DENIED, PROBLEM_MISSING, UNSUPPORTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +56,8 @@ class Admission:
             except ServiceBusy as error:
                 bench.busy(step, "fetching a problem", error)
                 break
+            except ServiceDenied as error:
+                bench.denied(step, held, PROBLEM_DENIED, f"problem {held.message.problem}", error)
             except _Uncomputable as error:
                 step.note("chunk_refused", f"{held.name} cannot be computed: {error}")
                 bench.failed(step, held, error.code, str(error))

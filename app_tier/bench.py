@@ -14,16 +14,19 @@ from app_tier.void import void_reason
 from gridwell.domain.errors import ServiceBusy
 from gridwell.domain.failure import UNSUPPORTED
 from gridwell.domain.messages import ErrorMessage
+from gridwell.domain.objects import problem_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from app_tier.compute import Compute
     from app_tier.step import Step
+    from gridwell.domain.errors import ServiceDenied
     from gridwell.domain.messages import Envelope
     from gridwell.domain.ports import Clock, FleetLedger, JobLedger, ObjectStore, Queue
 
 _REPORTS: Final = 100
+_NO_PROBLEM: Final = problem_object("0" * 64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +96,20 @@ class Bench:
             self.foreign.met(text, self.now)
         self.report(held.message.envelope, held.receives, code, text)
         self.give_back(step, [held], self.backoff(held.receives))
+
+    def denied(self, step: Step, held: Held, code: str, what: str, error: ServiceDenied) -> None:
+        """Report a chunk of which the store refuses an object.
+
+        Raises:
+            ServiceDenied: if the store refuses everything, so that this worker can do nothing.
+        """
+        try:
+            self.ports.store.get(_NO_PROBLEM)
+        except ServiceBusy as busy:
+            step.note("busy", f"asking the store for an object that nobody has: {busy}")
+        said = f"the store refuses {what}: {error.code or error}"
+        step.note("chunk_denied", f"{held.name}: {said}")
+        self.failed(step, held, code, said)
 
     def report(self, chunk: Envelope, receives: int, code: str, text: str) -> None:
         """Have an error message sent with the next results; only the latest few are kept."""

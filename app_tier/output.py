@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from app_tier.bench import receipts
 from app_tier.lease import LEASE_SECONDS, Renewal
-from gridwell.domain.errors import ServiceBusy
-from gridwell.domain.failure import STUCK
+from gridwell.domain.errors import ServiceBusy, ServiceDenied
+from gridwell.domain.failure import MAP_DENIED, STUCK
 from gridwell.domain.messages import SERIES_KIND, ResultMessage, SeriesMessage
 from gridwell.domain.objects import map_object
 
@@ -117,6 +117,8 @@ class Output:
                 )
             except ServiceBusy as error:
                 bench.busy(step, "keeping a map", error)
+            except ServiceDenied as error:
+                bench.denied(step, held, MAP_DENIED, "its map", error)
             else:
                 outcome.map.remove()
                 held.outcome = dataclasses.replace(outcome, map=None)

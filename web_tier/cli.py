@@ -71,6 +71,7 @@ def collect() -> None:
     from gridwell.adapters.sqs import SqsQueue  # noqa: PLC0415
     from web_tier.collect import run  # noqa: PLC0415
     from web_tier.collector import Collector  # noqa: PLC0415
+    from web_tier.denials import Denials  # noqa: PLC0415
     from web_tier.finisher import Finisher  # noqa: PLC0415
     from web_tier.metrics import Metrics  # noqa: PLC0415
     from web_tier.publisher import both  # noqa: PLC0415
@@ -87,7 +88,11 @@ def collect() -> None:
     publisher = chosen_publisher(settings)
     metrics.watch_losses(outages=lambda: cache.outages, dropped=lambda: publisher.dropped)
     tell = both(metrics.tell, publisher.tell)
-    finisher = Finisher(ledger=ledger, store=store, cache=cache, clock=clock, tell=tell)
+    denials = Denials(clock)
+    finisher = Finisher(
+        ledger=ledger, store=store, cache=cache, clock=clock, tell=tell, denied=denials.add
+    )
+    metrics.watch_denials(lambda: len(denials.current))
     if settings.collector_metrics_port:
         port, host = settings.collector_metrics_port, settings.host
         start_http_server(port, addr=host, registry=metrics.registry)
@@ -108,6 +113,7 @@ def collect() -> None:
             clock=clock,
             poll_seconds=settings.poll_seconds,
             tell=tell,
+            denials=denials,
         ),
         Reconciler(
             ledger=ledger,
@@ -117,6 +123,7 @@ def collect() -> None:
             dead_results=dead_results,
             finisher=finisher,
             clock=clock,
+            denials=denials,
         ),
         clock=clock,
         stopping=stopping.is_set,
@@ -124,7 +131,11 @@ def collect() -> None:
         reconcile_seconds=settings.reconcile_seconds,
         beat=lambda merged: fleet.beat(
             collector_beat(
-                settings.fleet, now=clock.now(), merged=merged, version=gridwell.__version__
+                settings.fleet,
+                now=clock.now(),
+                merged=merged,
+                version=gridwell.__version__,
+                refuses=denials.summary,
             )
         ),
     )

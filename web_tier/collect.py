@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gridwell.domain.errors import ServiceBusy
 from web_tier.readiness import BEAT_SECONDS
-from web_tier.turns import RECONCILE_SECONDS, Turns
+from web_tier.turns import RECONCILE_SECONDS, Refused, Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gridwell.domain.ports import Clock
     from web_tier.collector import Collected, Collector
     from web_tier.reconciler import Reconciler
+    from web_tier.turns import Turn
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,9 @@ def run(
         jitter: see `Turns`.
         reconcile_seconds: the interval between the reconciler's rounds.
         beat: leaves a sign of life, with the number of results merged so far.
+
+    Raises:
+        Refused: if a service refuses every call, so that a supervisor starts the program again.
     """
     turns = Turns(
         collector, reconciler, clock=clock, jitter=jitter, reconcile_seconds=reconcile_seconds
@@ -46,21 +50,20 @@ def run(
     next_beat = clock.monotonic()
     merged = 0
     while not stopping():
-        turn = turns.step()
+        try:
+            turn = turns.step()
+        except Refused as error:
+            _log_turn(error.turn)
+            _log_denials(collector, reconciler)
+            raise
+        _log_turn(turn)
+        _log_denials(collector, reconciler)
         if turn.collected is not None:
             merged += turn.collected.merged
-            _log_collected(turn.collected)
             # After a step, and not from a thread: one that hangs shall not look alive.
             if clock.monotonic() >= next_beat:
                 next_beat = clock.monotonic() + BEAT_SECONDS
                 _leave(beat, merged)
-        for done in turn.reconciled:
-            logger.info(
-                "job %s: reconciled (%s)",
-                done.job,
-                done.did,
-                extra={"action": "job.reconciled", "job": done.job, "did": done.did},
-            )
         if turn.busy is not None:
             logger.warning(
                 "a service is away, trying again in %g s: %s",
@@ -69,6 +72,30 @@ def run(
                 extra={"action": "collect.busy"},
             )
             clock.sleep(turn.pause)
+
+
+def _log_turn(turn: Turn) -> None:
+    if turn.collected is not None:
+        _log_collected(turn.collected)
+    for done in turn.reconciled:
+        logger.info(
+            "job %s: reconciled (%s)",
+            done.job,
+            done.did,
+            extra={"action": "job.reconciled", "job": done.job, "did": done.did},
+        )
+
+
+def _log_denials(collector: Collector, reconciler: Reconciler) -> None:
+    """Log each refusal once, however often it comes again."""
+    for denials in (collector.denials, reconciler.denials):
+        for job, why in denials.unlogged():
+            logger.error(
+                "a service refuses what job %s needs, which is tried until its deadline: %s",
+                job,
+                why,
+                extra={"action": "job.denied", "job": job},
+            )
 
 
 def _leave(beat: Callable[[int], None], merged: int) -> None:

@@ -9,12 +9,19 @@ from collections import OrderedDict, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from gridwell.domain.errors import InvalidMessage, OtherVersion, ServiceBusy
+from gridwell.domain.errors import (
+    InvalidMessage,
+    OtherVersion,
+    ServiceBusy,
+    ServiceDenied,
+    ServiceError,
+)
 from gridwell.domain.events import EventKind, JobEvent
 from gridwell.domain.messages import ErrorMessage, Report, SeriesMessage, decode_report
 from gridwell.domain.minimum import lesser
 from gridwell.domain.readable import readable_jobs
 from web_tier.answers import PROGRESS_SECONDS, encode_progress, progress_key
+from web_tier.denials import Denials
 from web_tier.failures import Failures
 
 if TYPE_CHECKING:
@@ -31,6 +38,7 @@ _Result: TypeAlias = "ResultMessage | SeriesMessage"
 _BATCH: Final = 10  #: results a step: what one receive gives and one merge takes
 _LEASE_SECONDS: Final = 60.0  #: of the queue of results
 _RENEW_SECONDS: Final = 20.0  #: after so long a step asks for another lease
+_QUEUE: Final = "(queue of results)"
 _KNOWN: Final = 1000  #: attempts remembered, so that their plans are not read again
 
 
@@ -60,7 +68,9 @@ class Collector:
         clock: Clock,
         poll_seconds: float,
         tell: Callable[[JobEvent], None] = lambda _: None,
+        denials: Denials | None = None,
     ) -> None:
+        self.denials = denials or Denials(clock)  #: what services refuse of single jobs
         self._results = results
         self._ledger = ledger
         self._finisher = finisher
@@ -78,8 +88,11 @@ class Collector:
         merge did not succeed stay and come again.  Ending a job of many atoms takes seconds, so
         the jobs that are complete come last, and hold up none of the others.
 
+        What a service refuses of one job is in `denials`, and keeps no other job from its end.
+
         Raises:
             ServiceBusy: if the queue cannot be read; nothing happened.
+            ServiceDenied: if the queue may not be read; nothing happened.
         """
         collected = Collected()
         batch = self._results.receive(at_most=_BATCH, wait=self._poll_seconds)
@@ -97,6 +110,9 @@ class Collector:
             except (ServiceBusy, InvalidMessage) as error:
                 collected.postponed.append(f"job {job}: {error}")
                 continue
+            except ServiceDenied as error:
+                self.denials.add(job, error)
+                continue
             if merged is not None and merged.complete:
                 complete.append((merged, receipts))
             else:
@@ -109,6 +125,10 @@ class Collector:
             self._end(*complete.pop(0), collected)
         return collected
 
+    def probe(self) -> None:
+        """See `Finisher.probe`."""
+        self._finisher.probe()
+
     def _end(self, job: Job, receipts: list[str], collected: Collected) -> None:
         """End a complete job, then delete the results that completed it."""
         try:
@@ -116,6 +136,10 @@ class Collector:
         except (ServiceBusy, InvalidMessage) as error:
             collected.postponed.append(f"job {job.id}: {error}")
             return
+        except ServiceDenied as error:
+            self.denials.add(job.id, error)
+            return
+        self.denials.forget(job.id)
         if ended is not None:
             collected.ended.append(ended)
         self._delete(receipts, collected)
@@ -127,6 +151,8 @@ class Collector:
         except ServiceBusy as error:
             # They come again and merge into nothing; what was done is told all the same.
             collected.postponed.append(f"deleting {len(receipts)} results: {error}")
+        except ServiceDenied as error:
+            self.denials.add(_QUEUE, error)
 
     def _renew(self, receipts: list[str], collected: Collected) -> None:
         """Keep other collectors from ending the same jobs meanwhile, which would do no harm."""
@@ -134,6 +160,8 @@ class Collector:
             self._results.extend(receipts, _LEASE_SECONDS)
         except ServiceBusy as error:
             collected.postponed.append(f"keeping {len(receipts)} results: {error}")
+        except ServiceDenied as error:
+            self.denials.add(_QUEUE, error)
 
     def _learn(self, attempts: list[tuple[str, str]], collected: Collected) -> None:
         """Read the jobs of attempts that have not been met yet."""
@@ -141,7 +169,7 @@ class Collector:
         try:
             # One that cannot be read is told when its own results are looked at.
             found, _ = readable_jobs(self._ledger, sorted(unknown)) if unknown else ({}, {})
-        except ServiceBusy as error:
+        except ServiceError as error:  # a refusal may be one job's: each is read by itself
             collected.postponed.append(f"reading {len(unknown)} jobs: {error}")
             return
         for job in found.values():

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gridwell.domain.errors import InvalidMessage, ServiceBusy
+from gridwell.domain.errors import InvalidMessage, ServiceBusy, ServiceDenied, ServiceError
 from gridwell.domain.failure import UNSUPPORTED
 from gridwell.domain.messages import ChunkMessage, decode_report
 from web_tier.dispatch import send_chunks
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gridwell.domain.job import Job
     from gridwell.domain.messages import Report
     from gridwell.domain.ports import JobLedger, Queue, Received
+    from web_tier.denials import Denials
     from web_tier.finisher import Finisher
 
 _BATCH: Final = 10
@@ -44,6 +45,7 @@ class DeadLetters:
     dead_chunks: Queue
     dead_results: Queue
     finisher: Finisher
+    denials: Denials
 
     def receive(self) -> tuple[list[Received], list[Received]]:
         """The first letters of both queues, dead chunks first.
@@ -51,10 +53,17 @@ class DeadLetters:
         Raises:
             ServiceBusy: if one of the queues cannot be read.
         """
-        return (
-            self.dead_chunks.receive(at_most=_BATCH, wait=0),
-            self.dead_results.receive(at_most=_BATCH, wait=0),
+        return self._first("dead chunks", self.dead_chunks), self._first(
+            "dead results", self.dead_results
         )
+
+    def _first(self, name: str, queue: Queue) -> list[Received]:
+        """The first letters of a queue; none of one that may not be read."""
+        try:
+            return queue.receive(at_most=_BATCH, wait=0)
+        except ServiceDenied as error:
+            self.denials.add(f"(queue of {name})", error)
+            return []
 
     def handle(self, letters: tuple[list[Received], list[Received]]) -> list[Reconciled]:
         """Do what those letters, and all after them, ask for."""
@@ -83,7 +92,7 @@ class DeadLetters:
                 letters = queue.receive(at_most=_BATCH, wait=0)
             if kept:  # whoever lists them shall see them
                 queue.extend(kept, 0)
-        except ServiceBusy as error:
+        except ServiceError as error:
             done.append(Reconciled("-", f"dead letters left for the next round: {error}"))
         return done
 
@@ -111,6 +120,9 @@ class DeadLetters:
             error = dead_letter_error(message.chunk, failure)
             failed = self.finisher.fail(job, error, unless_done=message.chunk)
             self.dead_chunks.delete([letter.receipt])
+        except ServiceDenied as error:
+            self.denials.add(message.job, error)
+            return []
         except ServiceBusy as busy:
             return [Reconciled(message.job, f"{what} left: {busy}")]
         return [] if failed is None else [Reconciled(job.id, what)]
@@ -128,6 +140,9 @@ class DeadLetters:
             if wanted and self.results.send([letter.body]):
                 return [Reconciled(message.job, f"{what} left: the queue refused it")]
             self.dead_results.delete([letter.receipt])
+        except ServiceDenied as error:
+            self.denials.add(message.job, error)
+            return []
         except ServiceBusy as busy:
             return [Reconciled(message.job, f"{what} left: {busy}")]
         return [Reconciled(message.job, f"{what} sent again")] if wanted else []

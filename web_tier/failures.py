@@ -10,7 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gridwell.domain.errors import InvalidMessage, ServiceDenied, ServiceError
 from gridwell.domain.failure import (
+    HOPELESS_TRIES,
+    PROBLEM_DENIED,
     PROBLEM_MISSING,
     PROBLEM_UNREADABLE,
     UNSUPPORTED,
@@ -42,20 +45,39 @@ class Failures:
             The job if it failed by this; else None.
         """
         failure = self.ledger.record_failure(failure_of(message, self.clock.now()))
-        if message.code in (PROBLEM_MISSING, PROBLEM_UNREADABLE):
-            return self.finisher.fail_without_problem(job)
+        if message.code in (PROBLEM_MISSING, PROBLEM_UNREADABLE, PROBLEM_DENIED):
+            return self._examine_problem(job, failure)
         if failure.hopeless:
             error = JobError(CHUNK_FAILED, hopeless_detail(failure))
             return self.finisher.fail(job, error, unless_done=failure.chunk)
         return None
 
     def last(self, job: Job) -> str:
-        """The last known failure of a chunk that a job lacks, to end a sentence; or nothing."""
-        for chunk in job.missing[:_LOOKED_AT]:
-            failure = self.ledger.read_failure(job.id, job.attempt, chunk)
-            if failure is not None:
-                return f"; {failure_detail(failure)}"
+        """The last known failure of a chunk that a job lacks, to end a sentence; or nothing.
+
+        Failures that cannot be read keep no job from its end.
+        """
+        try:
+            for chunk in job.missing[:_LOOKED_AT]:
+                failure = self.ledger.read_failure(job.id, job.attempt, chunk)
+                if failure is not None:
+                    return f"; {failure_detail(failure)}"
+        except (ServiceError, InvalidMessage) as error:
+            return f"; its chunks' failures cannot be read: {str(error)[:200]}"
         return ""
+
+    def _examine_problem(self, job: Job, failure: ChunkFailure) -> Job | None:
+        """Fail a job whose problem is gone or damaged, or refused again and again.
+
+        A refusal may pass, so a job fails by it only after several tries, and only if the
+        collector is refused too.
+        """
+        try:
+            return self.finisher.fail_without_problem(job)
+        except ServiceDenied as error:
+            if len(failure.tries) < HOPELESS_TRIES:
+                return None
+            return self.finisher.fail_denied(job, error)
 
 
 def failure_detail(failure: ChunkFailure) -> str:

@@ -8,14 +8,15 @@ nobody finishes it again, so all that must be there for ever is written before.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from gridwell.domain.errors import InvalidMessage, OtherVersion
+from gridwell.domain.errors import InvalidMessage, OtherVersion, ServiceDenied
 from gridwell.domain.events import JobEvent
 from gridwell.domain.job import (
     INTEGRITY,
     NO_CANDIDATE_DETAIL,
     NO_CANDIDATE_POINT,
+    STORAGE_DENIED,
     Job,
     JobError,
 )
@@ -24,11 +25,15 @@ from gridwell.domain.problem import Problem
 from gridwell.domain.series import flaw
 from web_tier.answers import FINAL_SECONDS, answer_key, encode_answer, encode_final, final_key
 from web_tier.record import record
+from web_tier.stored_objects import calls_about
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gridwell.domain.ports import Cache, Clock, JobLedger, ObjectStore
+
+_NO_JOB: Final = "0" * 32
+_NO_PROBLEM: Final = problem_object("0" * 64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +45,8 @@ class Finisher:
     cache: Cache
     clock: Clock
     tell: Callable[[JobEvent], None] = lambda _: None  #: hears of each end
+    #: Takes what the store refuses without harm to the job: the object, and what it said.
+    denied: Callable[[str, ServiceDenied], None] = lambda *_: None
 
     def finish(self, job: Job) -> Job | None:
         """End a job of which every chunk is merged.
@@ -49,6 +56,9 @@ class Finisher:
 
         Returns:
             The ended job; None if this attempt was ended otherwise meanwhile.
+
+        Raises:
+            ServiceDenied: if the store or the ledger refuses what this job needs.
         """
         best = job.best
         if best is None:
@@ -63,14 +73,12 @@ class Finisher:
                 "check that machine"
             )
             return self.fail(job, JobError(INTEGRITY, detail))
-        self.store.put_new(
-            record_object(job.id, job.attempt),
-            record(problem, *points),
-            content_type="application/json",
-        )
+        key = record_object(job.id, job.attempt)
+        with calls_about(key):
+            self.store.put_new(key, record(problem, *points), content_type="application/json")
         # True whatever becomes of this attempt: it is the problem's, and not the job's.
         answer = encode_answer(job.problem, *points)
-        self.store.put_new(answer_object(job.problem), answer, content_type="application/json")
+        self._keep_answer(job.problem, answer)
         series = () if job.series is None else points
         now = self.clock.now()
         if not self.ledger.finish(job.id, job.attempt, points[0], now=now, points=series):
@@ -83,6 +91,9 @@ class Finisher:
 
         Returns:
             The failed job; None if this release reads the problem, or another one wrote it.
+
+        Raises:
+            ObjectDenied: if the store refuses the problem.
         """
         try:
             problem = self._problem(job)
@@ -116,12 +127,43 @@ class Finisher:
         )
         return self._publish(job) if failed else None
 
+    def fail_denied(
+        self, job: Job, error: ServiceDenied, *, past_deadline: bool = False
+    ) -> Job | None:
+        """Fail a job of which the store or the ledger refuses what it needs.
+
+        Returns:
+            The failed job; None if it was ended otherwise meanwhile.
+        """
+        failure = JobError(STORAGE_DENIED, f"{str(error)[:400]}; then submit the job again")
+        return self.fail(job, failure, past_deadline=past_deadline)
+
+    def probe(self) -> None:
+        """Read a job and an object that nobody has: a refusal of these is no single job's.
+
+        Raises:
+            ServiceDenied: if the ledger or the store refuses every call.
+            ServiceBusy: if that cannot be found out now.
+        """
+        self.ledger.read(_NO_JOB)
+        self.store.get(_NO_PROBLEM)
+
+    def _keep_answer(self, problem: str, answer: bytes) -> None:
+        """Store the answer for other jobs of the same problem; this one does not depend on it."""
+        key = answer_object(problem)
+        try:
+            self.store.put_new(key, answer, content_type="application/json")
+        except ServiceDenied as error:
+            self.denied(f"(answer {key})", error)
+
     def _fail_gone(self, job: Job) -> Job | None:
         detail = f"the stored problem {job.problem} is gone; submit the job again"
         return self.fail(job, JobError(INTEGRITY, detail))
 
     def _problem(self, job: Job) -> Problem | None:
-        data = self.store.get(problem_object(job.problem))
+        key = problem_object(job.problem)
+        with calls_about(key):
+            data = self.store.get(key)
         return None if data is None else Problem.decode(data, sha=job.problem)
 
     def _publish(self, job: Job) -> Job | None:

@@ -9,6 +9,7 @@ import numpy as np
 from gridwell.domain.errors import GridwellError
 from gridwell.domain.objects import map_object
 from gridwell.formats.stored_map import map_slabs
+from web_tier.stored_objects import calls_about
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,13 +38,14 @@ def map_values(
     Raises:
         MapGone: if a chunk's map is not there (any more).
         InvalidMessage: if one is damaged.
+        ObjectDenied: if the store refuses one.
     """
     for slab in map_slabs(job.plan, most_points=most_points):
         values = np.empty(slab.shape)
         for run in slab.runs:
-            data = store.get_range(
-                map_object(job.id, job.attempt, run.chunk), run.start, run.length
-            )
+            key = map_object(job.id, job.attempt, run.chunk)
+            with calls_about(key):
+                data = store.get_range(key, run.start, run.length)
             if data is None:
                 raise MapGone(f"the map of chunk {run.chunk} of job {job.id} is gone")
             place = (slice(low, low + size) for low, size in zip(run.low, run.shape, strict=True))

@@ -142,6 +142,15 @@ class Metrics:
             # Counted elsewhere, and so asked for.
             self.registry.register(_Told(name, words, value))
 
+    def watch_denials(self, jobs: Callable[[], int]) -> None:
+        """Report how many jobs a service refuses something of."""
+        gauge = Gauge(
+            "gridwell_jobs_denied",
+            "Jobs of which a service refused something in the last ten minutes.",
+            registry=self.registry,
+        )
+        gauge.set_function(jobs)
+
     def text(self) -> bytes:
         """All values in Prometheus's format."""
         return generate_latest(self.registry)

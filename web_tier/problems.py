@@ -15,10 +15,11 @@ from gridwell.domain.errors import (
     Fault,
     GridwellError,
     InvalidJob,
+    ObjectDenied,
     OverQuota,
     ServiceBusy,
 )
-from gridwell.domain.job import NO_CANDIDATE_POINT
+from gridwell.domain.job import NO_CANDIDATE_POINT, STORAGE_DENIED
 from gridwell.domain.readable import counted
 from web_tier.api.models import FaultShown, ProblemDetails
 from web_tier.api.reading import NotJson
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS: Final = (2, 5)  #: drawn from these, so that clients do not come back together
+_DENIED_SECONDS: Final = 60  #: people must act, which takes longer than any client should wait
 _DETAIL: Final = 400  #: characters: a number of thousands of digits helps nobody
 
 
@@ -80,6 +82,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(Overloaded, _overloaded)
     app.register_error_handler(OverQuota, _over_quota)
     app.register_error_handler(ServiceBusy, _busy)
+    app.register_error_handler(ObjectDenied, _denied)
     app.register_error_handler(GridwellError, _broken)
 
 
@@ -171,6 +174,20 @@ def _busy(error: ServiceBusy) -> Response:
         f"({error})",
         code="busy",
         headers={"Retry-After": retry_after()},
+    )
+
+
+def _denied(error: ObjectDenied) -> Response:
+    logger.error(
+        "a request needs an object that the store refuses: %s",
+        error,
+        extra={"action": "http.object_denied", "key": error.key},
+    )
+    return problem_response(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        f"{error}; the operator of this service can do that, and the same request works then",
+        code=STORAGE_DENIED,
+        headers={"Retry-After": str(_DENIED_SECONDS)},
     )
 
 

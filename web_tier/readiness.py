@@ -91,7 +91,9 @@ def collector_name(fleet: str) -> str:
     return f"collector/{fleet}"
 
 
-def collector_beat(fleet: str, *, now: float, merged: int, version: str) -> Heartbeat:
+def collector_beat(
+    fleet: str, *, now: float, merged: int, version: str, refuses: str = ""
+) -> Heartbeat:
     """A collector's sign of life."""
     return Heartbeat(
         worker=collector_name(fleet),
@@ -101,6 +103,7 @@ def collector_beat(fleet: str, *, now: float, merged: int, version: str) -> Hear
         chunks=merged,
         seconds=0.0,
         version=version,
+        refuses=refuses,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Final
 
-from gridwell.domain.errors import InvalidMessage, ServiceBusy
+from gridwell.domain.errors import InvalidMessage, ServiceBusy, ServiceDenied
 from gridwell.domain.job import (
     DEADLINE_EXCEEDED,
     INTEGRITY,
@@ -13,6 +13,7 @@ from gridwell.domain.job import (
     JobError,
 )
 from web_tier.dead_letters import DeadLetters, Reconciled
+from web_tier.denials import Denials
 from web_tier.dispatch import resend_seconds, send_chunks
 from web_tier.failures import Failures
 
@@ -76,7 +77,9 @@ class Reconciler:
         dead_results: Queue,
         finisher: Finisher,
         clock: Clock,
+        denials: Denials | None = None,
     ) -> None:
+        self.denials = denials or Denials(clock)  #: what services refuse of single jobs
         self._ledger = ledger
         self._chunks = chunks
         self._finisher = finisher
@@ -89,16 +92,20 @@ class Reconciler:
             dead_chunks=dead_chunks,
             dead_results=dead_results,
             finisher=finisher,
+            denials=self.denials,
         )
         self._empty_since: float | None = None
 
     def step(self) -> list[Reconciled]:
         """Do for each job what it needs.
 
-        All that concerns every job is read first, so that no failure hides what was done.
+        All that concerns every job is read first, so that no failure hides what was done.  What
+        a service refuses of one job is in `denials`: that job is tried again later and later, and
+        ends by its deadline.
 
         Raises:
             ServiceBusy: if the queues or the index cannot be read; nothing was done.
+            ServiceDenied: if the index may not be read; nothing was done.
         """
         quiet = self._quiet()
         jobs = self._ledger.unfinished()
@@ -109,10 +116,16 @@ class Reconciler:
                 done += self._reconcile(job, quiet=quiet)
             except (ServiceBusy, InvalidMessage) as error:
                 done.append(Reconciled(job, f"left for the next round: {error}"))
+            except ServiceDenied as error:
+                self.denials.add(job, error)
         return done + self._dead_letters.handle(letters)
 
     def _quiet(self) -> bool:
-        depth = self._chunks.depth()
+        try:
+            depth = self._chunks.depth()
+        except ServiceDenied as error:
+            self.denials.add("(queue of chunks)", error)
+            return False
         now = self._clock.now()
         if depth.visible or depth.in_flight:
             self._empty_since = None
@@ -126,7 +139,8 @@ class Reconciler:
             return []  # the index lags
         now = self._clock.now()
         step = next_step(job, now=now, quiet=quiet)
-        if step is Step.NOTHING:
+        late = job.deadline < now
+        if step is Step.NOTHING or (self.denials.waits(job.id) and not late):
             return []
         if step is Step.FINISH:
             acted = self._finish(job, now)
@@ -134,7 +148,8 @@ class Reconciler:
             seconds = job.deadline - job.created
             detail = (
                 f"not done within {seconds:.0f} seconds: {len(job.done)} of {job.plan.chunks} "
-                f"chunks were{self._failures.last(job)}; submit it again to try once more"
+                f"chunks were{self._failures.last(job)}{self._refusal(job)}; submit it again to "
+                "try once more"
             )
             error = JobError(DEADLINE_EXCEEDED, detail)
             acted = self._finisher.fail(job, error, past_deadline=True) is not None
@@ -152,7 +167,14 @@ class Reconciler:
                 f"no result{self._failures.last(job)}; look at the workers' logs"
             )
             acted = self._finisher.fail(job, JobError(LOST_MESSAGES, detail)) is not None
+        if acted:
+            self.denials.forget(job.id)
         return [Reconciled(job.id, step.value)] if acted else []
+
+    def _refusal(self, job: Job) -> str:
+        """What a service refused of a job, to end a sentence; or nothing."""
+        why = self.denials.current.get(job.id)
+        return f"; {why[:400]}" if why else ""
 
     def _finish(self, job: Job, now: float) -> bool:
         try:
@@ -163,6 +185,11 @@ class Reconciler:
                 raise
             failure = JobError(INTEGRITY, f"{error}; submit the job again")
             return self._finisher.fail(job, failure, past_deadline=True) is not None
+        except ServiceDenied as error:
+            # Until the deadline somebody may allow it, and all results are there.
+            if now <= job.deadline:
+                raise
+            return self._finisher.fail_denied(job, error, past_deadline=True) is not None
 
     def _resend(self, job: Job, now: float) -> bool:
         sent_at = job.sent_at or job.created

@@ -42,6 +42,7 @@ from web_tier.dispatch import resend_seconds, send_chunks
 from web_tier.fresh import ended_job, fresh_job, is_true, refuse_long_series
 from web_tier.kept_map import SLAB_POINTS, map_values
 from web_tier.record import record
+from web_tier.stored_objects import calls_about
 from web_tier.told import with_told
 
 if TYPE_CHECKING:
@@ -120,11 +121,11 @@ class Service:
             self._store(problem)
             if answer is not None:
                 fresh = ended_job(fresh, answer, now)
-                self.store.put_new(
-                    record_object(job, fresh.attempt),
-                    record(problem, *answer),
-                    content_type="application/json",
-                )
+                key = record_object(job, fresh.attempt)
+                with calls_about(key):
+                    self.store.put_new(
+                        key, record(problem, *answer), content_type="application/json"
+                    )
             if not self.ledger.create(fresh, replaces=seen):
                 return self._first(job, now)
             charge.accept()
@@ -188,13 +189,25 @@ class Service:
         return Page(tuple(with_told(self.ledger, kept)), page.cursor)
 
     def problem(self, job: Job) -> Problem | None:
-        """The problem of a job, or None if its object has expired."""
-        data = self.store.get(problem_object(job.problem))
+        """The problem of a job, or None if its object has expired.
+
+        Raises:
+            ObjectDenied: if the store refuses it.
+        """
+        key = problem_object(job.problem)
+        with calls_about(key):
+            data = self.store.get(key)
         return None if data is None else Problem.decode(data, sha=job.problem)
 
     def record(self, job: Job) -> bytes | None:
-        """The record of a done job as JSON text, or None if its object has expired."""
-        return self.store.get(record_object(job.id, job.attempt))
+        """The record of a done job as JSON text, or None if its object has expired.
+
+        Raises:
+            ObjectDenied: if the store refuses it.
+        """
+        key = record_object(job.id, job.attempt)
+        with calls_about(key):
+            return self.store.get(key)
 
     def map(self, job: Job, *, most_points: int = SLAB_POINTS) -> Iterator[NDArray[np.float64]]:
         """The map that a done job kept: see `web_tier.kept_map.map_values`."""
@@ -214,7 +227,7 @@ class Service:
         if data is None:
             try:
                 data = self.store.get(answer_object(problem.sha))
-            except ServiceBusy as error:
+            except ServiceError as error:
                 # Computing it once more costs time; refusing the job would cost the client.
                 logger.warning(
                     "known answers cannot be read, so the problem is computed: %s",
@@ -228,9 +241,9 @@ class Service:
 
     def _store(self, problem: Problem) -> None:
         hinted = dataclasses.replace(problem, incumbent=find_incumbent(problem))
-        self.store.put_new(
-            problem_object(problem.sha), hinted.encode(), content_type="application/octet-stream"
-        )
+        key = problem_object(problem.sha)
+        with calls_about(key):
+            self.store.put_new(key, hinted.encode(), content_type="application/octet-stream")
 
     def _first(self, job: str, now: float) -> Job:
         """The job of whoever was first."""

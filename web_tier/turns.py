@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gridwell.domain.errors import ServiceBusy
+from gridwell.domain.errors import ServiceBusy, ServiceDenied
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,19 @@ class Turn:
     def pause(self) -> float:
         """Seconds to wait before the next turn."""
         return 0.0 if self.busy is None else BUSY_SECONDS
+
+
+class Refused(ServiceDenied):
+    """A service refuses every call, and not only those of single jobs.
+
+    Args:
+        error: what it said.
+        turn: what was done all the same.
+    """
+
+    def __init__(self, error: ServiceDenied, turn: Turn) -> None:
+        self.turn = turn
+        super().__init__(str(error), code=error.code)
 
 
 class Turns:
@@ -62,13 +75,44 @@ class Turns:
         self._next_round = clock.monotonic()
 
     def step(self) -> Turn:
-        """Take one turn; it lasts as long as the collector's poll."""
+        """Take one turn; it lasts as long as the collector's poll.
+
+        What is refused of single jobs ends nothing.  After such a refusal a call that is of no
+        job is made: if that is refused too, the process can do nothing and shall end.
+
+        Raises:
+            Refused: if a service refuses every call; all that could be done was done before.
+        """
         turn = Turn()
+        before = self._denied
+        refused: list[ServiceDenied] = []
         try:
             turn.collected = self._collector.step()
-            if self._clock.monotonic() >= self._next_round:
-                self._next_round = self._clock.monotonic() + self._seconds * self._jitter()
-                turn.reconciled = self._reconciler.step()
         except ServiceBusy as error:
             turn.busy = error
+        except ServiceDenied as error:
+            refused.append(error)
+        # Also while no results can be read: jobs must end.
+        if self._clock.monotonic() >= self._next_round:
+            self._next_round = self._clock.monotonic() + self._seconds * self._jitter()
+            try:
+                turn.reconciled = self._reconciler.step()
+            except ServiceBusy as error:
+                turn.busy = error
+            except ServiceDenied as error:
+                refused.append(error)
+        if not refused and self._denied != before:
+            try:
+                self._collector.probe()
+            except ServiceBusy as error:
+                turn.busy = error
+            except ServiceDenied as error:
+                refused.append(error)
+        if refused:
+            raise Refused(refused[0], turn) from refused[0]
         return turn
+
+    @property
+    def _denied(self) -> int:
+        """How much was refused of single jobs so far."""
+        return self._collector.denials.count + self._reconciler.denials.count

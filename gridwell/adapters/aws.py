@@ -182,7 +182,7 @@ def _of_reply(
         return Throttled(words)
     if code in _BUSY or status >= _SERVER_FAULT:
         return ServiceBusy(words)
-    return ServiceDenied(f"{words}; {_remedy(code)}")
+    return ServiceDenied(f"{words}; {_remedy(code)}", code=code)
 
 
 def _remedy(code: str) -> str:

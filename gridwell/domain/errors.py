@@ -11,6 +11,7 @@
       - NoCapacity      EC2 has no machine for us now; try another, or later
       - Throttled       AWS wants fewer calls from us                        (call less)
     + ServiceDenied     credentials, permissions or a missing resource       (stop, tell)
+      - ObjectDenied    the store refuses one object; others may be well     (its job alone)
     + WrongState        the resource is not in a state that allows the call  (look again)
 """
 
@@ -86,7 +87,33 @@ class Throttled(ServiceBusy):
 
 
 class ServiceDenied(ServiceError):  # noqa: N818 - see InvalidJob
-    """Credentials, permissions or a missing resource: retrying cannot help."""
+    """Credentials, permissions or a missing resource: retrying cannot help.
+
+    Args:
+        detail: what was refused, and the remedy.
+        code: AWS's name of the refusal, where it gives one.
+    """
+
+    def __init__(self, detail: str = "", *, code: str = "") -> None:
+        self.code = code
+        super().__init__(detail)
+
+
+class ObjectDenied(ServiceDenied):
+    """The store refuses one object: archived, encrypted by a lost key, or forbidden.
+
+    Args:
+        key: the object's.
+        cause: what the store said.
+    """
+
+    def __init__(self, key: str, cause: ServiceDenied) -> None:
+        self.key = key
+        said = cause.code or str(cause)
+        super().__init__(
+            f"the store refuses the object {key} ({said}); restore it, or allow access to it",
+            code=cause.code,
+        )
 
 
 class WrongState(ServiceError):  # noqa: N818 - see InvalidJob

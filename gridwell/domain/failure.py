@@ -14,6 +14,8 @@ PROCESS_DIED: Final = "process_died"  #: its compute process died: out of memory
 STUCK: Final = "stuck"  #: it did not move, or took too long
 PROBLEM_MISSING: Final = "problem_missing"  #: its problem is not in the store
 PROBLEM_UNREADABLE: Final = "problem_unreadable"  #: its stored problem is damaged
+PROBLEM_DENIED: Final = "problem_denied"  #: the store refuses its problem
+MAP_DENIED: Final = "map_denied"  #: the store refuses its map
 UNSUPPORTED: Final = "unsupported"  #: another release wrote it, and this worker's cannot read it
 
 #: After so many tries in a row with one and the same error of the computation there is no hope.

@@ -25,6 +25,7 @@ DEADLINE_EXCEEDED: Final = "deadline_exceeded"
 CHUNK_FAILED: Final = "chunk_failed"
 INTEGRITY: Final = "integrity"
 LOST_MESSAGES: Final = "lost_messages"
+STORAGE_DENIED: Final = "storage_denied"  #: the store or the ledger refuses what it needs
 NO_WORKER: Final = "no_worker"  #: none of a release that can compute it
 
 PUBLIC_CLIENT: Final = "public"  #: who everybody is while there are no API keys

@@ -63,7 +63,7 @@ class Examination:
             yield _asked(name, queue.depth, partial(judge, name))
         if view:
             yield of_view(view[0], self.clock.now())
-            yield _asked("collector", self._age, of_collector)
+            yield _asked("collector", self._collector, lambda told: of_collector(*told))
         yield _asked("release", self.ec2.release, of_release)
         seen = view[0] if view else None
         yield _asked(
@@ -78,8 +78,12 @@ class Examination:
         except (KeyError, TypeError, ValueError) as error:
             raise GridwellError(f"the fleet's view cannot be read: {error!r}") from error
 
-    def _age(self) -> float | None:
-        return collector_age(self.ledger, collector_name(self.fleet), self.clock.now())
+    def _collector(self) -> tuple[float | None, str]:
+        """Return the age of the collector's last sign of life, and what services refuse it."""
+        name = collector_name(self.fleet)
+        age = collector_age(self.ledger, name, self.clock.now())
+        beat = self.ledger.heartbeats([name]).get(name)
+        return age, "" if beat is None else beat.refuses
 
     def _ask_cache(self) -> None:
         self.cache.set(_PROBE, b"1", seconds=60)

@@ -78,9 +78,21 @@ def of_view(view: FleetView | None, now: float) -> Finding:
     return Finding(what=what, says=says)
 
 
-def of_collector(age: float | None) -> Finding:
-    """The collector, by its last sign of life."""
+def of_collector(age: float | None, refused: str = "") -> Finding:
+    """The collector, by its last sign of life.
+
+    Args:
+        age: of that, in seconds; None: there is none.
+        refused: what it says that services refuse of single jobs.
+    """
     if age is not None and age <= COLLECTOR_SECONDS:
+        if refused:
+            return Finding(
+                what="collector",
+                says=f"was heard of {age:.0f} s ago; {refused}",
+                level=Level.WARNING,
+                do="restore the object or allow access to it; the job fails by its deadline else",
+            )
         return Finding(what="collector", says=f"was heard of {age:.0f} s ago")
     heard = "has never been heard of" if age is None else f"was last heard of {age:.0f} s ago"
     return Finding(
