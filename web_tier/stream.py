@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+from gridwell.domain.errors import ServiceError
 from web_tier.answers import Progress, progress_of
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 HEARTBEAT_SECONDS: Final = 10.0  #: proxies cut what is silent for a minute, some sooner
 LIFE_SECONDS: Final = 600.0  #: then the stream ends, and the client begins another
+CHECK_SECONDS: Final = 10.0  #: between two checks whether the caller may still see the job
+UNCHECKED_SECONDS: Final = 60.0  #: without a check for so long a stream ends
 APART_SECONDS: Final = 0.1  #: between two events: ten a second are a smooth bar
 _RETRY_MS: Final = 1000
 
@@ -33,8 +36,11 @@ def stream(
     watcher: Watcher,
     clock: Clock,
     read: Callable[[str], Job | None],
+    is_allowed: Callable[[], bool] = lambda: True,
 ) -> Iterator[str]:
     """The events of a job until it ends, the stream's life is over, or the process ends.
+
+    It also ends, without an event, when its caller may no longer see the job.
 
     Args:
         job: as last read.
@@ -43,19 +49,23 @@ def stream(
         watcher: gave the ticket, and takes it back.
         clock: measures.
         read: reads the job by its id.
+        is_allowed: whether the caller may still see it; asked each `CHECK_SECONDS`.
 
     Yields:
         The text of one or more events, or a comment that keeps the connection alive.
     """
     yield f"retry: {_RETRY_MS}\n\n"
     dies = clock.monotonic() + LIFE_SECONDS
+    permit = _Permit(is_allowed, clock)
     while ticket is not None:
         if _id(progress_of(job)) != seen:
             yield _event("progress", job, progress_of(job))
         try:
-            yield from _steps(job, ticket, dies, clock)
+            yield from _steps(job, ticket, dies, clock, permit)
         finally:
             watcher.leave(ticket)
+        if permit.is_over():
+            return
         latest = read(job.id)
         if not ticket.ended or latest is None:
             return  # the stream's life is over, or the job expired
@@ -68,10 +78,36 @@ def stream(
     yield _event("end", job, progress_of(job))
 
 
-def _steps(job: Job, ticket: Ticket, dies: float, clock: Clock) -> Iterator[str]:
-    """The steps of one attempt until it ends, or until the stream dies."""
+class _Permit:
+    """Whether a stream may go on, asked again each `CHECK_SECONDS`."""
+
+    def __init__(self, is_allowed: Callable[[], bool], clock: Clock) -> None:
+        self._is_allowed = is_allowed
+        self._clock = clock
+        self._allowed_at = clock.monotonic()
+        self._over = False
+
+    def is_over(self) -> bool:
+        """Return whether the caller may not see the job any more.
+
+        While the ledger cannot say, the stream goes on for `UNCHECKED_SECONDS` at most.
+        """
+        now = self._clock.monotonic()
+        if self._over or now - self._allowed_at < CHECK_SECONDS:
+            return self._over
+        try:
+            self._over = not self._is_allowed()
+        except ServiceError:
+            self._over = now - self._allowed_at >= UNCHECKED_SECONDS
+            return self._over
+        self._allowed_at = now
+        return self._over
+
+
+def _steps(job: Job, ticket: Ticket, dies: float, clock: Clock, permit: _Permit) -> Iterator[str]:
+    """The steps of one attempt until it ends, or until the stream may not go on."""
     sent_at, known = clock.monotonic(), _id(progress_of(job))
-    while not ticket.ended and clock.monotonic() < dies:
+    while not ticket.ended and clock.monotonic() < dies and not permit.is_over():
         if not ticket.event.wait(HEARTBEAT_SECONDS):
             yield ": still there\n\n"
             continue

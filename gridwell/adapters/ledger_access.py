@@ -1,4 +1,4 @@
-"""Keys and budgets in the ledger table.
+"""Keys, sessions and budgets in the ledger table.
 
 Attributes are named so that no item of these appears in an index of jobs.
 """
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.adapters.dynamo_table import Table
 from gridwell.adapters.ledger_items import number, text, text_set
+from gridwell.adapters.ledger_sessions import decode_session, encode_session, session_key
 from gridwell.domain.access import AccessKey, Scope
 from gridwell.domain.errors import InvalidMessage
 from gridwell.domain.quota import DAY_SECONDS
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from gridwell.adapters.ledger_items import Item
+    from gridwell.domain.session import Session
 
 _KEY: Final = "access#key#"
 _ALL_KEYS: Final = {"pk": text("access#keys")}
@@ -74,6 +76,34 @@ class DynamoAccessLedger:
         )
         return None if item is None else _decoded(item)
 
+    def add_session(self, session: Session) -> None:
+        """See `gridwell.domain.ports.AccessLedger`."""
+        self._table.put(encode_session(session), _ABSENT)
+
+    def session(self, digest: str) -> Session | None:
+        """See `gridwell.domain.ports.AccessLedger`."""
+        return _session(self._table.get(session_key(digest)))
+
+    def touch_session(self, digest: str, *, now: float) -> Session | None:
+        """See `gridwell.domain.ports.AccessLedger`."""
+        _, item = self._table.update(
+            session_key(digest),
+            "SET #used = :now",
+            "attribute_exists(#pk) AND attribute_not_exists(#ended) AND #used < :now",
+            {"now": number(now)},
+        )
+        return _session(item)
+
+    def end_session(self, digest: str, *, now: float) -> Session | None:
+        """See `gridwell.domain.ports.AccessLedger`."""
+        _, item = self._table.update(
+            session_key(digest),
+            "SET #ended = if_not_exists(#ended, :now)",
+            "attribute_exists(#pk)",
+            {"now": number(now)},
+        )
+        return _session(item)
+
     def spend(self, client: str, day: int, seconds: float, *, budget: float) -> bool:
         """See `gridwell.domain.ports.AccessLedger`."""
         if seconds > budget:
@@ -94,6 +124,10 @@ class DynamoAccessLedger:
         """See `gridwell.domain.ports.AccessLedger`."""
         item = self._table.get(_spent_of(client, day))
         return 0.0 if item is None else float(item["spent"]["N"])
+
+
+def _session(item: Item | None) -> Session | None:
+    return None if item is None else decode_session(item)
 
 
 def _key_of(key_id: str) -> Item:

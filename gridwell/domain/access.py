@@ -23,7 +23,8 @@ SECRET_BYTES: Final = 32
 
 _TEXT: Final = re.compile(r"gw_([0-9a-f]{12})_[A-Za-z0-9_-]{43}", re.ASCII)
 #: In other text, also where it was cut short: what begins like a secret is hidden.
-_ANYWHERE: Final = re.compile(r"(gw_[0-9a-f]{12})_[A-Za-z0-9_-]+", re.ASCII)
+#: The same of a browser's session, see `gridwell.domain.session`.
+_ANYWHERE: Final = re.compile(r"(gws?_[0-9a-f]{12})_[A-Za-z0-9_-]+", re.ASCII)
 _CLIENT: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 _LIFETIME: Final = re.compile(r"([1-9][0-9]{0,5})([mhd])", re.ASCII)
 _UNITS: Final = {"m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -83,6 +84,10 @@ class PresentedKey:
         """The key that a text is, or None if it cannot be one."""
         found = _TEXT.fullmatch(text)
         return None if found is None else cls(found[1], text)
+
+    def fits(self, key: AccessKey) -> bool:
+        """Return whether it is this key, in constant time."""
+        return is_key(self, key)
 
 
 def make_key(
@@ -174,8 +179,8 @@ def read_lifetime(text: str) -> float | None:
 
 
 def redacted(text: str) -> str:
-    """The same text with the secret of every key in it left out."""
-    return _ANYWHERE.sub(r"\1_…", text) if "gw_" in text else text
+    """The same text with the secret of every key and session in it left out."""
+    return _ANYWHERE.sub(r"\1_…", text) if "gw_" in text or "gws_" in text else text
 
 
 def _digest(text: str) -> str:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from gridwell.domain.job import Job, JobError
     from gridwell.domain.minimum import Minimum
+    from gridwell.domain.session import Session
 
 
 class Clock(Protocol):
@@ -317,7 +318,7 @@ class FleetLedger(Protocol):
 
 
 class AccessLedger(Protocol):
-    """What the ledger keeps of clients: their keys, and what they have spent."""
+    """What the ledger keeps of clients: their keys and sessions, and what they have spent."""
 
     def add_key(self, key: AccessKey) -> bool:
         """Store a new key.
@@ -343,6 +344,26 @@ class AccessLedger(Protocol):
 
         Returns:
             The key as it is then, or None if there is none.
+        """
+
+    def add_session(self, session: Session) -> None:
+        """Store a new session; the same one again changes nothing."""
+
+    def session(self, digest: str) -> Session | None:
+        """Return the session of that digest, as of now; None also some time after its end."""
+
+    def touch_session(self, digest: str, *, now: float) -> Session | None:
+        """Note that a session was used.  It never goes back in time, and opens no ended session.
+
+        Returns:
+            The session as it is then, or None if there is none.
+        """
+
+    def end_session(self, digest: str, *, now: float) -> Session | None:
+        """End a session; one that was ended before stays as it is.
+
+        Returns:
+            The session as it is then, or None if there is none.
         """
 
     def spend(self, client: str, day: int, seconds: float, *, budget: float) -> bool:

@@ -11,16 +11,18 @@ from gridwell.domain.job import PUBLIC_CLIENT
 
 if TYPE_CHECKING:
     from gridwell.domain.access import AccessKey
+    from gridwell.domain.session import Session
 
 _CALLER: Final = "gridwell_caller"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """A client, and the key it showed; without keys everybody is one client."""
+    """A client, its key and its session; without keys all callers are one client."""
 
     client: str = PUBLIC_CLIENT
     key: AccessKey | None = None
+    session: Session | None = None  #: of a browser that logged in by the key
 
 
 NOBODY: Final = Caller()

@@ -11,10 +11,11 @@ from gridwell.domain.access import redacted
 from gridwell.domain.host import is_consistent, parse_host
 from web_tier.access import refusals
 from web_tier.access.ahead import HEAD_ALONE, go_on
-from web_tier.access.caller import Caller, caller, set_caller
+from web_tier.access.caller import caller, set_caller
 from web_tier.access.crossing import is_foreign
+from web_tier.access.headers import protect
 from web_tier.access.hosts import is_ours
-from web_tier.access.identify import address, identify, shown
+from web_tier.access.identify import address, identify_caller
 from web_tier.access.proxies import trusting
 from web_tier.access.refusals import Refused
 from web_tier.access.rules import ANY_NAME, is_shared, rule_of
@@ -24,8 +25,8 @@ from web_tier.problems import is_for_people
 if TYPE_CHECKING:
     from flask import Flask
 
-    from gridwell.domain.access import AccessKey
     from gridwell.domain.ports import Clock, Standing
+    from web_tier.access.caller import Caller
     from web_tier.access.keyring import Keyring
     from web_tier.access.policy import Access
     from web_tier.access.rules import Kind, Rule
@@ -50,7 +51,7 @@ def install(app: Flask, access: Access, clock: Clock) -> None:
 
     def tell(response: Response) -> Response:
         share(response, with_keys=access.keyring is not None)
-        return _tell(response)
+        return protect(_tell(response))
 
     if access.proxies:
         trusted = trusting(app.wsgi_app, access.proxies)
@@ -113,16 +114,16 @@ def _check(access: Access, clock: Clock) -> str:
     # What browsers ask before they send a key can have none, and its answer tells of no job.
     if rule is None or access.keyring is None or request.method == "OPTIONS":
         return who
-    key = _key(access, access.keyring, clock)
-    if not key.allows(rule.scope):
-        raise refusals.scope_missing(key, rule.scope)
-    set_caller(Caller(client=key.client, key=key))
-    return key.client
+    known = _caller(access, access.keyring, clock)
+    if known.key is not None and not known.key.allows(rule.scope):
+        raise refusals.scope_missing(known.key, rule.scope)
+    set_caller(known)
+    return known.client
 
 
-def _key(access: Access, keyring: Keyring, clock: Clock) -> AccessKey:
+def _caller(access: Access, keyring: Keyring, clock: Clock) -> Caller:
     try:
-        return identify(shown(), access, keyring, now=clock.now())
+        return identify_caller(access, keyring, now=clock.now())
     except Refused as refused:
         if request.method != "GET" or not is_for_people():
             raise

@@ -11,12 +11,13 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gridwell.domain.access import is_key
 from web_tier.access.bucket import TokenBucket
+from web_tier.access.sessions import Sessions
 
 if TYPE_CHECKING:
     from gridwell.domain.access import AccessKey, PresentedKey
     from gridwell.domain.ports import AccessLedger, Clock
+    from gridwell.domain.session import SessionToken
 
 KEPT_SECONDS: Final = 30.0  #: for so long a revoked key may still be accepted
 KEPT_KEYS: Final = 10_000  #: cache entries of each kind
@@ -54,6 +55,7 @@ class Keyring:
         self._missing: OrderedDict[str, Lookup] = OrderedDict()  # ids without a key
         self._ids: frozenset[str] = frozenset()
         self._list_tried_at = float("-inf")
+        self.sessions = Sessions(ledger, clock)
         #: Reads of never-seen ids that this process may make.
         self.unseen = TokenBucket(burst=UNSEEN_BURST, per_second=UNSEEN_PER_SECOND, clock=clock)
         self.reserve = TokenBucket(burst=RESERVE_BURST, per_second=RESERVE_PER_SECOND, clock=clock)
@@ -72,15 +74,15 @@ class Keyring:
         with self._lock:
             return self._recent(self._found, key_id, EXISTS_SECONDS) is not None
 
-    def is_forged(self, presented: PresentedKey) -> bool:
-        """Return whether the id is of a known key and the secret is not that key's.
+    def is_forged(self, presented: PresentedKey | SessionToken) -> bool:
+        """Return whether the id is of a known key and the secret is not of that key.
 
         The digest of a key never changes, so this needs no read: whoever knows an id alone cannot
         cause any.
         """
         with self._lock:
             known = self._recent(self._found, presented.id, EXISTS_SECONDS)
-        return known is not None and not is_key(presented, known.key)
+        return known is not None and known.key is not None and not presented.fits(known.key)
 
     def is_listed(self, key_id: str) -> bool | None:
         """Return whether an id is in the ledger's list of all ids: one read for any number of ids.
@@ -101,6 +103,14 @@ class Keyring:
             self._list_tried_at = now
             self._ids = self._ledger.key_ids()
             return key_id in self._ids
+
+    def current(self, key_id: str) -> AccessKey | None:
+        """Return the key of an id that exists, as of `KEPT_SECONDS` ago at most.
+
+        Raises:
+            ServiceBusy: if the ledger does not answer.
+        """
+        return (self.remembered(key_id) or self.look_up(key_id)).key
 
     def look_up(self, key_id: str) -> Lookup:
         """Read the key of an id.

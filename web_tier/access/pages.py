@@ -1,14 +1,17 @@
-"""Logging in and out, for people: a key is kept in a cookie that no script can read."""
+"""Logging in and out, for people: a key opens a session, whose token the browser keeps."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from flask import Blueprint, make_response, redirect, render_template, request
 
-from web_tier.access.identify import COOKIE, identify
+from gridwell.domain.session import SessionToken
+from web_tier.access import refusals
+from web_tier.access.cookie import clear_session_cookie, session_cookie, set_session_cookie
+from web_tier.access.identify import identify, identify_session
 from web_tier.access.refusals import Refused
 from web_tier.parts import here
 
@@ -16,7 +19,10 @@ if TYPE_CHECKING:
     from flask import Response
     from flask.typing import ResponseReturnValue
 
-_HOME = "/"
+    from web_tier.access.keyring import Keyring
+
+_HOME: Final = "/"
+_LOGINS: Final = "30/minute"  #: sessions that one key may open, as each is a write to the ledger
 
 routes = Blueprint("access", __name__)
 
@@ -29,7 +35,10 @@ def login() -> ResponseReturnValue:
 
 @routes.post("/login")
 def enter() -> ResponseReturnValue:
-    """Keep a key that opens something, and lead back to where its owner wanted to go."""
+    """Open a session for a key, and lead back to the page that was asked for.
+
+    The session is a new one each time, and ends the one that the browser had.
+    """
     parts = here()
     after = _own_path(request.form.get("next", _HOME))
     keyring = parts.access.keyring
@@ -39,27 +48,45 @@ def enter() -> ResponseReturnValue:
     now = parts.clock.now()
     try:
         key = identify(text or None, parts.access, keyring, now=now)
+        standing = parts.access.rates.take(_LOGINS, "logins", key.id)
+        if not standing.within:
+            raise refusals.too_many_requests("logins", _LOGINS, standing)
     except Refused as refused:
         return _page(after, refused.response)
+    _end_session(keyring)
+    token, session = keyring.sessions.open(key)
     response = make_response(redirect(after, HTTPStatus.SEE_OTHER))
-    response.set_cookie(
-        COOKIE,
-        text,
-        # No longer than the key itself; without an end, until the browser is closed.
-        max_age=None if key.expires is None else int(key.expires - now),
-        httponly=True,
-        samesite="Strict",
-        secure=request.is_secure,
-    )
+    set_session_cookie(response, token.text, seconds=session.ends - now)
+    response.headers["Cache-Control"] = "no-store"
     return response
 
 
 @routes.post("/logout")
 def leave() -> ResponseReturnValue:
-    """Forget the key."""
+    """End the session, and let the browser forget what it kept of this service."""
+    keyring = here().access.keyring
+    if keyring is not None:
+        _end_session(keyring)
     response = make_response(redirect("/login", HTTPStatus.SEE_OTHER))
-    response.delete_cookie(COOKIE, httponly=True, samesite="Strict", secure=request.is_secure)
+    clear_session_cookie(response)
+    response.headers["Cache-Control"] = "no-store"
+    # Not "cookies": that would clear those of all hosts of the domain, and of all ports.
+    response.headers["Clear-Site-Data"] = '"cache"'
     return response
+
+
+def _end_session(keyring: Keyring) -> None:
+    """End the session of the request in the ledger, if it has an open one."""
+    parts = here()
+    text = session_cookie()
+    token = None if text is None else SessionToken.parse(text)
+    if text is None or token is None:
+        return
+    try:
+        identify_session(text, parts.access, keyring, now=parts.clock.now())
+    except Refused:
+        return  # it opens nothing already
+    keyring.sessions.end(token.digest)
 
 
 def _page(after: str, refusal: Response | None = None) -> ResponseReturnValue:
@@ -73,9 +100,13 @@ def _page(after: str, refusal: Response | None = None) -> ResponseReturnValue:
     return render_template("login.html", after=after, words=words), status, headers
 
 
-_KEPT = ("Retry-After", "WWW-Authenticate")
-_WRONG = "This key opens nothing: check that all of it is there, or ask the operator for one."
-_WORDS = {int(HTTPStatus.TOO_MANY_REQUESTS): "Too many wrong keys came from here: wait a minute."}
+_KEPT: Final = ("Retry-After", "WWW-Authenticate")
+_WRONG: Final = (
+    "This key opens nothing: check that all of it is there, or ask the operator for one."
+)
+_WORDS: Final = {
+    int(HTTPStatus.TOO_MANY_REQUESTS): "There were too many attempts to log in: wait a minute."
+}
 
 
 def _own_path(path: str) -> str:

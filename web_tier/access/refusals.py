@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from gridwell.domain.access import AccessKey, KeyState, Scope
     from gridwell.domain.ports import Standing
-    from web_tier.access.rules import Kind
+    from gridwell.domain.session import SessionState
 
 _SHOWN: Final = 80  #: characters of a name that is not ours
 _REALM: Final = 'Bearer realm="gridwell"'
@@ -48,6 +48,11 @@ def key_over(key: AccessKey, state: KeyState) -> Refused:
     return _unauthorized(
         f"the key {key.id} is {state}; ask the operator for another one", code=f"key_{state}"
     )
+
+
+def session_over(state: SessionState) -> Refused:
+    """A browser's session is no longer open."""
+    return _unauthorized(f"the session is {state}; log in again at /login", code=f"session_{state}")
 
 
 def scope_missing(key: AccessKey, scope: Scope) -> Refused:
@@ -105,7 +110,7 @@ def too_many_failures(standing: Standing) -> Refused:
     )
 
 
-def too_many_requests(kind: Kind, limit: str, standing: Standing) -> Refused:
+def too_many_requests(kind: str, limit: str, standing: Standing) -> Refused:
     """A client that asks too often."""
     return _too_many(
         f"there were more {kind} than {limit.replace('/', ' per ')}",

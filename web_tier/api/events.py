@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from functools import partial
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from apiflask import APIBlueprint
 from flask import Response, request
 
+from web_tier.access.caller import caller
+from web_tier.access.identify import is_still_accepted
 from web_tier.api import docs
 from web_tier.api.responses import NO_STORE, find_job, no_such_job
 from web_tier.parts import here
 from web_tier.problems import problem_response, retry_after
 from web_tier.stream import stream
+
+if TYPE_CHECKING:
+    from web_tier.access.caller import Caller
+    from web_tier.parts import Parts
 
 routes = APIBlueprint("events", __name__)
 
@@ -40,6 +47,7 @@ def events(job_id: str) -> Response:
         watcher=parts.watcher,
         clock=parts.clock,
         read=parts.service.read,
+        is_allowed=partial(_is_allowed, caller(), parts),
     )
     # Proxies that buffer would hold the events back.
     headers = {**NO_STORE, "X-Accel-Buffering": "no"}
@@ -47,3 +55,9 @@ def events(job_id: str) -> Response:
     if ticket is not None:  # also of a client that was gone before the first event
         response.call_on_close(partial(parts.watcher.leave, ticket))
     return response
+
+
+def _is_allowed(who: Caller, parts: Parts) -> bool:
+    """Whether the caller of a stream would be let in again: its key and session are read anew."""
+    keyring = parts.access.keyring
+    return keyring is None or is_still_accepted(who, keyring, now=parts.clock.now())

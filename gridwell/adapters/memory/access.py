@@ -1,4 +1,4 @@
-"""Keys and budgets in memory."""
+"""Keys, sessions and budgets in memory."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gridwell.domain.access import AccessKey
+    from gridwell.domain.session import Session
 
 
 class MemoryAccessLedger:
@@ -16,6 +17,7 @@ class MemoryAccessLedger:
 
     def __init__(self) -> None:
         self._keys: dict[str, AccessKey] = {}
+        self._sessions: dict[str, Session] = {}
         self._spent: dict[tuple[str, int], float] = defaultdict(float)
         self._lock = threading.Lock()
 
@@ -44,6 +46,31 @@ class MemoryAccessLedger:
             if key is not None and key.revoked is None:
                 key = self._keys[key_id] = replace(key, revoked=now)
             return key
+
+    def add_session(self, session: Session) -> None:
+        """See `gridwell.domain.ports.AccessLedger`."""
+        with self._lock:
+            self._sessions.setdefault(session.digest, session)
+
+    def session(self, digest: str) -> Session | None:
+        """See `gridwell.domain.ports.AccessLedger`."""
+        return self._sessions.get(digest)
+
+    def touch_session(self, digest: str, *, now: float) -> Session | None:
+        """See `gridwell.domain.ports.AccessLedger`."""
+        with self._lock:
+            session = self._sessions.get(digest)
+            if session is not None and session.ended is None and session.used < now:
+                session = self._sessions[digest] = replace(session, used=now)
+            return session
+
+    def end_session(self, digest: str, *, now: float) -> Session | None:
+        """See `gridwell.domain.ports.AccessLedger`."""
+        with self._lock:
+            session = self._sessions.get(digest)
+            if session is not None and session.ended is None:
+                session = self._sessions[digest] = replace(session, ended=now)
+            return session
 
     def spend(self, client: str, day: int, seconds: float, *, budget: float) -> bool:
         """See `gridwell.domain.ports.AccessLedger`."""
