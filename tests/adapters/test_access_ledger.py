@@ -13,6 +13,7 @@ from gridwell.adapters.ledger_jobs import DynamoJobLedger
 from gridwell.adapters.memory import MemoryAccessLedger
 from gridwell.domain.access import AccessKey, Scope
 from gridwell.domain.errors import InvalidMessage
+from gridwell.domain.session import Session
 from tests.adapters.lossy import Lossy
 from tests.adapters.threads import at_once
 from tests.builders import NOW
@@ -152,6 +153,58 @@ def test_who_spends_at_once_stays_within_the_budget_together(
     assert ledger.spent(client, DAY) == 3.0
 
 
+def a_session(client: str, **changes: object) -> Session:
+    session = Session(
+        digest=f"{next(_numbers):064x}",
+        key_id="f" * 12,
+        client=client,
+        opened=NOW + 0.25,
+        used=NOW + 0.25,
+        ends=NOW + 90.5,
+    )
+    return replace(session, **changes)  # type: ignore[arg-type]  # names are checked by replace
+
+
+def test_a_session_comes_back_as_it_was_stored(ledger: AccessLedger, client: str) -> None:
+    session = a_session(client)
+    ledger.add_session(session)
+    ledger.add_session(session)  # again, as after a lost reply
+
+    assert ledger.session(session.digest) == session
+
+
+def test_a_session_that_was_never_opened_is_none(ledger: AccessLedger) -> None:
+    for read in (
+        ledger.session("f" * 64),
+        ledger.touch_session("f" * 64, now=NOW),
+        ledger.end_session("f" * 64, now=NOW),
+        ledger.session("f" * 64),
+    ):
+        assert read is None
+
+
+def test_the_use_of_a_session_never_goes_back_in_time(ledger: AccessLedger, client: str) -> None:
+    session = a_session(client)
+    ledger.add_session(session)
+
+    assert ledger.touch_session(session.digest, now=NOW + 9.5) == replace(session, used=NOW + 9.5)
+    assert ledger.touch_session(session.digest, now=NOW + 3) == replace(session, used=NOW + 9.5)
+
+
+def test_an_ended_session_stays_ended_and_is_used_no_more(
+    ledger: AccessLedger, client: str
+) -> None:
+    session = a_session(client)
+    ledger.add_session(session)
+    ended = replace(session, ended=NOW + 5.5)
+
+    assert ledger.end_session(session.digest, now=NOW + 5.5) == ended
+    assert ledger.end_session(session.digest, now=NOW + 9.0) == ended
+    assert ledger.touch_session(session.digest, now=NOW + 9.0) == ended
+    ledger.add_session(session)
+    assert ledger.session(session.digest) == ended
+
+
 # What only DynamoDB can do.
 
 
@@ -185,3 +238,29 @@ def test_keys_are_no_jobs(aws: Aws, client: str) -> None:
     ledger.spend(client, DAY, 1.0, budget=2.0)
 
     assert DynamoJobLedger(dynamodb, table).recent(client, limit=10).jobs == ()
+
+
+def test_sessions_are_no_jobs(aws: Aws, client: str) -> None:
+    dynamodb, table = aws.clients["dynamodb"], aws.names["LedgerTable"]
+    DynamoAccessLedger(dynamodb, table).add_session(a_session(client))
+
+    assert DynamoJobLedger(dynamodb, table).recent(client, limit=10).jobs == ()
+
+
+def test_dynamodb_removes_a_session_some_time_after_its_end(aws: Aws, client: str) -> None:
+    dynamodb, table = aws.clients["dynamodb"], aws.names["LedgerTable"]
+    session = a_session(client)
+    DynamoAccessLedger(dynamodb, table).add_session(session)
+
+    key = {"pk": {"S": f"session#{session.digest}"}}
+    item = dynamodb.get_item(TableName=table, Key=key)["Item"]
+
+    assert session.ends < int(item["expires"]["N"]) < session.ends + 2 * 86_400
+
+
+def test_an_item_that_is_no_session_is_named(aws: Aws) -> None:
+    dynamodb, table = aws.clients["dynamodb"], aws.names["LedgerTable"]
+    dynamodb.put_item(TableName=table, Item={"pk": {"S": "session#odd"}, "used": {"N": "1"}})
+
+    with pytest.raises(InvalidMessage, match="session#odd"):
+        DynamoAccessLedger(dynamodb, table).session("odd")

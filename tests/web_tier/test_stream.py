@@ -9,12 +9,23 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from gridwell.adapters.memory import ManualClock
+from gridwell.domain.errors import ServiceBusy
 from gridwell.domain.job import JobState
 from gridwell.domain.minimum import Minimum
 from gridwell.domain.series import Series
 from tests.builders import ATTEMPT, OTHER_ATTEMPT, a_job
+from tests.web_tier.keyed import Keyed, key_id
+from web_tier.access.cookie import PLAIN_NAME
+from web_tier.access.keyring import KEPT_SECONDS
 from web_tier.answers import progress_of
-from web_tier.stream import APART_SECONDS, HEARTBEAT_SECONDS, LIFE_SECONDS, stream
+from web_tier.stream import (
+    APART_SECONDS,
+    CHECK_SECONDS,
+    HEARTBEAT_SECONDS,
+    LIFE_SECONDS,
+    UNCHECKED_SECONDS,
+    stream,
+)
 from web_tier.watch import Ticket
 
 if TYPE_CHECKING:
@@ -210,3 +221,91 @@ def test_no_stream_lives_for_ever() -> None:
     told(*[silence] * 1000, clock=clock)
 
     assert LIFE_SECONDS <= clock.monotonic() - began <= LIFE_SECONDS + HEARTBEAT_SECONDS
+
+
+# Whether the caller may still see it.
+
+
+def silent(*, is_allowed: Callable[[], bool], clock: ManualClock) -> list[str]:
+    """The events of a stream on which nothing happens."""
+    script = Script(clock, [silence] * 1000)
+    events = stream(
+        JOB,
+        script.follow(JOB),
+        seen=None,
+        watcher=cast("Any", script),
+        clock=clock,
+        read=lambda _: JOB,
+        is_allowed=is_allowed,
+    )
+    words = list(events)
+    assert script.left == 1
+    return words
+
+
+def test_a_stream_ends_when_its_caller_may_no_longer_see_the_job() -> None:
+    clock = ManualClock()
+    began = clock.now()
+
+    events = silent(is_allowed=lambda: clock.now() < began + 45, clock=clock)
+
+    assert clock.now() - began <= 45 + CHECK_SECONDS + HEARTBEAT_SECONDS
+    assert "event: end" not in events[-1]
+
+
+def test_a_stream_whose_caller_cannot_be_checked_ends_in_a_minute() -> None:
+    clock = ManualClock()
+    began = clock.now()
+    asked = 0
+
+    def away() -> bool:
+        nonlocal asked
+        asked += 1
+        raise ServiceBusy("throttled")
+
+    silent(is_allowed=away, clock=clock)
+
+    assert clock.now() - began <= UNCHECKED_SECONDS + HEARTBEAT_SECONDS
+    assert asked > 1
+
+
+def test_a_stream_outlives_a_ledger_that_is_away_for_a_moment() -> None:
+    clock = ManualClock()
+    began = clock.now()
+
+    def shaky() -> bool:
+        if int((clock.now() - began) / CHECK_SECONDS) % 2:
+            raise ServiceBusy("throttled")
+        return True
+
+    silent(is_allowed=shaky, clock=clock)
+
+    assert clock.now() - began >= LIFE_SECONDS
+
+
+@pytest.mark.parametrize("end", ["revoke", "logout", "expire"])
+def test_an_open_stream_ends_with_the_key_or_the_session_of_its_caller(end: str) -> None:
+    keyed = Keyed()
+    key = keyed.key(lifetime=3_600.0 if end == "expire" else None)
+    if end == "logout":
+        keyed.ask("POST", "/login", data={"key": key})
+    job = keyed.job(key, done=False)
+    clock = keyed.world.clock
+    other = Keyed(ledger=keyed.ledger, world=keyed.world)  # the end comes to another process
+    header = {"Authorization": f"Bearer {key}"} if end != "logout" else {}
+    response = keyed.site.client.get(f"/v1/jobs/{job.id}/events", headers=header, buffered=False)
+    events = iter(response.response)
+    assert [next(events), next(events)]
+
+    if end == "revoke":
+        keyed.ledger.revoke_key(key_id(key), now=clock.now())
+    elif end == "logout":
+        cookie = keyed.site.client.get_cookie(PLAIN_NAME)
+        assert cookie is not None
+        other.site.client.set_cookie(PLAIN_NAME, cookie.value)
+        assert other.ask("POST", "/logout").status_code == 303
+    clock.advance(3_600.0 if end == "expire" else KEPT_SECONDS)
+
+    assert list(events) == []
+    response.close()
+    assert keyed.site.watcher.streaming == 0
