@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cfnlint.decode.cfn_yaml import loads  # type: ignore[import-untyped]  # ships no types
 
-from gridwell.adapters import stack
+from gridwell.adapters import ledger_access, stack
 from gridwell.adapters.ledger_found import found_key
+from gridwell.adapters.ledger_sessions import session_key
 from gridwell.adapters.stack import (
     _OPTIONAL,
     _SETTINGS,
@@ -381,22 +382,31 @@ def test_the_web_tier_may_take_dead_letters_and_send_them_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "denied"),
+    ("role", "denied", "items"),
     [
-        ("WorkerRole", {"dynamodb:GetItem", "dynamodb:BatchGetItem"}),
-        ("AutoscalerRole", {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem"}),
-        ("WebRole", {"dynamodb:PutItem", "dynamodb:UpdateItem"}),
+        (
+            "WorkerRole",
+            {"dynamodb:GetItem", "dynamodb:BatchGetItem"},
+            ["access#*", "session#*", "audit#*"],
+        ),
+        (
+            "AutoscalerRole",
+            {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem"},
+            ["access#*", "session#*", "audit#*"],
+        ),
+        # It opens and ends sessions.
+        ("WebRole", {"dynamodb:PutItem", "dynamodb:UpdateItem"}, ["access#*", "audit#*"]),
     ],
 )
-def test_no_role_makes_keys_and_only_the_web_tier_reads_them(role: str, denied: set[str]) -> None:
+def test_no_role_makes_keys_and_only_the_web_tier_reads_keys_and_sessions(
+    role: str, denied: set[str], items: list[str]
+) -> None:
     (statement,) = (one for one in statements(role) if one["Effect"] == "Deny")
 
     assert set(listed(statement["Action"])) == denied
     assert statement["Resource"] == {"Fn::GetAtt": ["Ledger", "Arn"]}
     # Any: a batch that asks for one key among others is refused as a whole.
-    assert statement["Condition"] == {
-        "ForAnyValue:StringLike": {"dynamodb:LeadingKeys": ["access#*"]}
-    }
+    assert statement["Condition"] == {"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": items}}
     allowed = {
         action
         for one in statements(role)
@@ -408,6 +418,12 @@ def test_no_role_makes_keys_and_only_the_web_tier_reads_them(role: str, denied: 
     # What is not denied cannot reach a key: the worker's writes are narrowed to its heartbeat.
     narrowed = {"dynamodb:PutItem"} if role == "WorkerRole" else set()
     assert (allowed & writing) - narrowed <= denied
+
+
+def test_the_items_of_keys_sessions_and_audits_are_named_as_the_policies_say() -> None:
+    assert fnmatch.fnmatchcase(ledger_access._KEY, "access#*")
+    assert fnmatch.fnmatchcase(ledger_access._ALL_KEYS["pk"]["S"], "access#*")
+    assert fnmatch.fnmatchcase(session_key("d" * 64)["pk"]["S"], "session#*")
 
 
 def test_nobody_but_the_autoscaler_touches_machines() -> None:

@@ -134,7 +134,7 @@ def settings(**values: str) -> AccessSettings:
 
 def test_the_setting_is_a_list_of_names() -> None:
     assert settings().names == frozenset()
-    assert settings(access="keys", host="0.0.0.0").names is None
+    assert settings(access="keys").names == frozenset()
     given = " Grid.example.org, 10.0.0.7,[::2] ,"
     expected = frozenset({"grid.example.org", "10.0.0.7", "[::2]"})
     assert settings(hosts=given).names == expected
@@ -145,3 +145,34 @@ def test_the_setting_is_a_list_of_names() -> None:
 def test_what_is_no_name_is_told(wrong: str) -> None:
     with pytest.raises(ValidationError, match="no name of a host"):
         settings(hosts=f"b.example,{wrong}")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "grid.example.org"])
+def test_a_server_that_others_reach_needs_a_name(host: str) -> None:
+    with pytest.raises(ValidationError, match="set GRIDWELL_HOSTS to the names"):
+        settings(access="keys", host=host)
+    named = settings(access="keys", host=host, hosts="grid.example.org")
+    assert named.names == {"grid.example.org"}
+
+
+def test_on_loopback_no_name_needs_to_be_given() -> None:
+    assert settings(access="keys").names == settings().names == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("hosts", "host", "shown"),
+    [
+        (None, "evil.example", "curl -s $GRIDWELL_URL/v1/jobs"),
+        (None, "localhost:81", "curl -s http://localhost:81/v1/jobs"),
+        (frozenset({"grid.example.org"}), "grid.example.org", "http://grid.example.org/v1/jobs"),
+    ],
+)
+def test_the_example_on_the_first_page_shows_no_name_that_only_the_request_claims(
+    hosts: frozenset[str] | None, host: str, shown: str
+) -> None:
+    keyed = Keyed(hosts=hosts)
+
+    page = keyed.ask("GET", "/", keyed.key(), headers={"Host": host})
+
+    assert shown in page.text
+    assert "evil.example" not in page.text

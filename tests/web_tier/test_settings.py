@@ -89,6 +89,15 @@ def test_without_keys_the_server_refuses_to_listen_to_others() -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_with_keys_the_server_refuses_to_listen_to_others_without_a_name() -> None:
+    done = serve(HOST="0.0.0.0", ACCESS="keys")
+
+    assert done.returncode == 2
+    for words in ("GRIDWELL_HOSTS", "'0.0.0.0'", "grid.example.org"):
+        assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "grid.example.org", ""])
 def test_open_access_is_for_loopback(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("GRIDWELL_BUCKET", "blue-1-x")
@@ -97,6 +106,7 @@ def test_open_access_is_for_loopback(monkeypatch: pytest.MonkeyPatch, host: str)
         Settings()
 
     monkeypatch.setenv("GRIDWELL_ACCESS", "keys")
+    monkeypatch.setenv("GRIDWELL_HOSTS", "grid.example.org")
     assert Settings().host == host
 
 

@@ -32,7 +32,7 @@ class AccessSettings(BaseSettings):
     #: who is let in: everybody who can reach this machine's loopback, or whoever has a key
     access: Literal["open", "keys"] = Field("open", validate_default=True)
     #: names by which it may be asked for, besides this machine's, with commas between them
-    hosts: str = ""
+    hosts: str = Field("", validate_default=True)
     proxies: int = Field(0, ge=0, le=8)  #: of ours in front, which say who calls and how
     #: of each client; while access is open, of each address
     submit_rate: str | None = None
@@ -66,6 +66,23 @@ class AccessSettings(BaseSettings):
             )
         return value
 
+    @field_validator("hosts")
+    @classmethod
+    def _has_a_name_where_others_reach_it(cls, value: str, info: ValidationInfo) -> str:
+        host = info.data.get("host")  # absent, as `access`, if it is faulty itself
+        if (
+            host is not None
+            and "access" in info.data
+            and not is_loopback(host)
+            and not _names(value)
+        ):
+            raise ValueError(
+                f"GRIDWELL_HOST is {host!r}, so others reach this server, and it has no name to "
+                "be reached by; set GRIDWELL_HOSTS to the names and addresses in its clients' "
+                "URLs, such as grid.example.org,10.0.0.7 (/healthz and /readyz answer to any)"
+            )
+        return value
+
     @field_validator("submit_rate", "read_rate")
     @classmethod
     def _is_rate(cls, value: str | None) -> str | None:
@@ -74,13 +91,9 @@ class AccessSettings(BaseSettings):
         return value
 
     @property
-    def names(self) -> frozenset[str] | None:
-        """The names by which the server may be asked for; None: by any.
-
-        Who needs a key is let in by it alone, unless the operator says more.
-        """
-        names = frozenset(_names(self.hosts))
-        return names if names or self.access == "open" else None
+    def names(self) -> frozenset[str]:
+        """The names by which the server may be asked for, besides this machine's."""
+        return frozenset(_names(self.hosts))
 
     @property
     def rates(self) -> dict[Kind, str]:

@@ -6,12 +6,16 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from flask import request
+
 import gridwell
 from gridwell.domain import limits
 from gridwell.domain.examples import EXAMPLES
 from gridwell.formats import SUFFIXES
 from web_tier.access.caller import caller
+from web_tier.access.hosts import is_ours
 from web_tier.pages.words import code_spans
+from web_tier.parts import here
 
 if TYPE_CHECKING:
     from flask import Flask, Response
@@ -47,6 +51,7 @@ def furnish(app: Flask) -> None:
 def _names() -> dict[str, Any]:
     known = caller()
     return {
+        "own_url": _own_url(),
         "client": None if known.key is None else known.client,
         "version": gridwell.__version__,
         "max_grid_size": int(limits.MAX_POINTS ** (1 / 3)),
@@ -55,6 +60,12 @@ def _names() -> dict[str, Any]:
         "suffixes": SUFFIXES,
         "examples": list(EXAMPLES.values()),
     }
+
+
+def _own_url() -> str:
+    """Return the address of this service for examples: never one that only the request claims."""
+    ours = is_ours(request.host, here().access.hosts or ())
+    return request.host_url.rstrip("/") if ours else "$GRIDWELL_URL"
 
 
 def _harden(response: Response) -> Response:
