@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http.cookies import SimpleCookie
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TLS = {"X-Forwarded-Proto": "https"}
 
 
-def log_in(keyed: Keyed, key: str, **options: object) -> TestResponse:
+def log_in(keyed: Keyed, key: str, **options: Any) -> TestResponse:
     answer = keyed.ask("POST", "/login", data={"key": key}, **options)
     assert answer.status_code == 303, answer.text
     return answer
