@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from flask import Response, g, redirect, request
 
+from gridwell.domain import limits
 from gridwell.domain.access import redacted
 from gridwell.domain.host import is_consistent, parse_host
 from web_tier.access import refusals
@@ -18,8 +19,9 @@ from web_tier.access.hosts import is_ours
 from web_tier.access.identify import address, identify_caller
 from web_tier.access.proxies import trusting
 from web_tier.access.refusals import Refused
-from web_tier.access.rules import ANY_NAME, is_shared, rule_of
+from web_tier.access.rules import ANY_NAME, body_limit, is_shared, rule_of
 from web_tier.access.sharing import share
+from web_tier.door.framing import too_large
 from web_tier.problems import is_for_people
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ def install(app: Flask, access: Access, clock: Clock) -> None:
     def check() -> Response | None:
         try:
             who = _check(access, clock)
+            _check_body()
             if HEAD_ALONE in request.environ:
                 # Nothing is counted yet: the same request comes again, with its body.
                 return None if request.routing_exception else go_on()
@@ -84,6 +87,17 @@ def _check_host(access: Access) -> None:
         raise refusals.malformed_host(host)
     if not is_consistent(request.environ.get("RAW_URI") or "/", host):
         raise refusals.malformed_host(host or "")
+
+
+def _check_body() -> None:
+    """Hold the request to the body that its route takes; the front does so before it is kept."""
+    if request.routing_exception is not None:
+        return
+    limit = body_limit(request.endpoint, request.method)
+    if (request.content_length or 0) > limit:
+        raise refusals.body_too_large(too_large(limit))
+    if limit < limits.MAX_BODY_BYTES:  # else as the application is set, with its own error
+        request.max_content_length = limit
 
 
 def _check_origin(method: str, access: Access) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gridwell.domain.access import AccessKey, KeyState, Scope
     from gridwell.domain.ports import Standing
     from gridwell.domain.session import SessionState
+    from web_tier.door.framing import Refusal
 
 _SHOWN: Final = 80  #: characters of a name that is not ours
 _REALM: Final = 'Bearer realm="gridwell"'
@@ -89,6 +90,11 @@ def unknown_host(host: str) -> Refused:
             code="unknown_host",
         )
     )
+
+
+def body_too_large(refusal: Refusal) -> Refused:
+    """Refuse a request whose body is longer than its route takes."""
+    return Refused(problem_response(refusal.status, refusal.detail, code=refusal.code))
 
 
 def malformed_host(host: str) -> Refused:

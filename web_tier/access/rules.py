@@ -9,6 +9,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gridwell.domain import limits
 from gridwell.domain.access import Scope
 
 if TYPE_CHECKING:
@@ -102,6 +103,19 @@ RULES: Final[Mapping[str, Rule]] = {
     "pages.fleet": READS,
     "pages.kill": CLOSED,
 }
+#: The most bytes of a body, of the routes that read one; every other route takes none.
+BODIES: Final[Mapping[str, int]] = {
+    "access.enter": 4 * 1024,  #: a key, and the path to go on to
+    "jobs.submit": limits.MAX_BODY_BYTES,
+    "pages.submit": limits.MAX_BODY_BYTES,
+    "pages.estimate": limits.MAX_BODY_BYTES,
+}
+_WITH_BODY: Final = "POST"
+
+
+def body_limit(endpoint: str | None, method: str) -> int:
+    """Return the most bytes of a request's body; a route that is not in the table takes none."""
+    return BODIES.get(endpoint or "", 0) if method == _WITH_BODY else 0
 
 
 def rule_of(endpoint: str | None) -> Rule | None:

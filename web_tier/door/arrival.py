@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import tempfile
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from web_tier.door.framing import Framing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FIRST_SECONDS: Final = 10.0  #: from a new connection to the first byte
 HEAD_SECONDS: Final = 10.0  #: from the first byte to the end of the header fields
@@ -26,10 +29,17 @@ class Arrival:
     Args:
         now: the time.
         idle_seconds: until when the first byte must come.
+        limit_of: as `Framing` takes it.
     """
 
-    def __init__(self, now: float, idle_seconds: float = FIRST_SECONDS) -> None:
-        self.framing = Framing()
+    def __init__(
+        self,
+        now: float,
+        idle_seconds: float = FIRST_SECONDS,
+        *,
+        limit_of: Callable[[bytes], int | None] | None = None,
+    ) -> None:
+        self.framing = Framing() if limit_of is None else Framing(limit_of)
         self.size = 0  #: bytes received
         self._deadline = now + idle_seconds
         # Closed by `close`: it outlives this call by design.
@@ -74,8 +84,9 @@ class Arrival:
         self.framing.take(data)
         if self.framing.in_body and not in_body:
             self._deadline = now + BODY_SECONDS
-        self.size += len(data)
-        self._file.write(data)
+        if self.framing.refusal is None:
+            self.size += len(data)
+            self._file.write(data)
 
     def replay(self) -> Replay:
         """The received bytes from the first one, for a parser to read."""

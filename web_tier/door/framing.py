@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
 from gridwell.domain import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HEAD_BYTES: Final = 32 * 1024  #: of a request line with all its header fields
 LINE_BYTES: Final = 8 * 1024  #: of a request line: method, path and query
@@ -45,6 +49,9 @@ BODY_TOO_LARGE: Final = Refusal(
     f"the body is larger than {limits.MAX_BODY_BYTES} bytes; write shorter numbers, "
     f"or fewer atoms than {limits.MAX_ATOMS}",
 )
+NO_BODY: Final = Refusal(
+    413, "body_too_large", "this request takes no body; send it without one, and without Expect"
+)
 PIECES_TOO_SMALL: Final = Refusal(
     400,
     "pieces_too_small",
@@ -52,10 +59,32 @@ PIECES_TOO_SMALL: Final = Refusal(
 )
 
 
-class Framing:
-    """Follows one request through its bytes."""
+@cache  # there are as many as there are limits
+def too_large(limit: int) -> Refusal:
+    """Return the refusal of a body that is longer than a limit."""
+    if limit == limits.MAX_BODY_BYTES:
+        return BODY_TOO_LARGE
+    if not limit:
+        return NO_BODY
+    detail = f"the body is larger than the {limit} bytes that this request may have; send less"
+    return Refusal(413, "body_too_large", detail)
 
-    def __init__(self) -> None:
+
+def _usual_limit(_: bytes) -> int | None:
+    return limits.MAX_BODY_BYTES
+
+
+class Framing:
+    """Follows one request through its bytes.
+
+    Args:
+        limit_of: from a request line to the most bytes of the body; None: no route takes it.
+    """
+
+    def __init__(self, limit_of: Callable[[bytes], int | None] = _usual_limit) -> None:
+        self._limit_of = limit_of
+        self.limit = 0  #: bytes of the body, where there is one
+        self.routed = True  #: some route takes the request, or it has no body
         self.head = bytearray()  #: the request line and the header fields, once whole without end
         self.in_body = False  #: the head is whole
         self.whole = False  #: nothing more is needed to serve it
@@ -116,9 +145,16 @@ class Framing:
         else:
             self._left = int(lengths[0])
             self.whole = not self._left
-            if self._left > limits.MAX_BODY_BYTES:
-                self.refusal = BODY_TOO_LARGE
         self.continues = (b"expect", b"100-continue") in [(n, v.lower()) for n, v in named]
+        if self._chunks is not None or self._left:
+            self._limit_body()
+
+    def _limit_body(self) -> None:
+        """Judge by the head alone whether the body may come: none of it is kept if not."""
+        limit = self._limit_of(bytes(self.head.partition(b"\r\n")[0]))
+        self.routed, self.limit = limit is not None, limit or 0
+        if self._left > self.limit or not self.limit:
+            self.refusal = too_large(self.limit)
 
     def _doubt(self) -> None:
         """Where the body ends is not clear: let the parser say so, and read no further."""
@@ -132,8 +168,8 @@ class Framing:
         self._chunks.take(data)
         if self._chunks.broken:
             self._doubt()
-        elif self._chunks.size > limits.MAX_BODY_BYTES:
-            self.refusal = BODY_TOO_LARGE
+        elif self._chunks.size > self.limit:
+            self.refusal = too_large(self.limit)
         elif self._body > self._chunks.size * (1 + 1 / _OVERHEAD_SHARE) + _OVERHEAD_BYTES:
             self.refusal = PIECES_TOO_SMALL
         else:

@@ -18,9 +18,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn import util
-from gunicorn.http import errors, get_parser
+from gunicorn.http import errors, get_parser, wsgi
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from web_tier.access.bodies import BodyLimits
 from web_tier.door.ahead import answer_to_head
 from web_tier.door.arrival import IN_MEMORY_BYTES, Arrival
 from web_tier.door.framing import Refusal
@@ -28,6 +29,7 @@ from web_tier.door.wire import as_bytes
 from web_tier.gate import HELD
 from web_tier.parts import parts_of
 from web_tier.problems import problem_response, retry_after
+from web_tier.security_headers import harden
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -65,6 +67,11 @@ _STATUS: Final = {
     errors.ExpectationFailed: 417,
 }
 
+_CHUNKED: Final = "chunked"
+
+# The name in the Server field; gunicorn has no setting for it.
+wsgi.SERVER = "gridwell"
+
 
 class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     """Receives requests in its loop, serves them in threads, and sends the rest away."""
@@ -86,6 +93,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         parts = parts_of(self.wsgi)
         self._submits = parts.gates.submits
         self._refused = parts.metrics.refused
+        self._limit_of = BodyLimits(self.wsgi.url_map)
         self._submits.on_leave = lambda: self.method_queue.defer(self._serve_queued)
 
     # --- what gunicorn's loop calls
@@ -100,7 +108,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             return  # else it left before we came
         conn = TConn(self.cfg, sock, address, listener.getsockname())
         self.nr_conns += 1
-        self._receive(conn, Arrival(time.monotonic()))
+        self._receive(conn, Arrival(time.monotonic(), limit_of=self._limit_of))
         if self.nr_conns >= self.worker_connections:
             self._make_room()
 
@@ -122,7 +130,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             self._leave(conn, LINGER_SECONDS)
             return
         now = time.monotonic()
-        following = Arrival(now, self.cfg.keepalive)
+        following = Arrival(now, self.cfg.keepalive, limit_of=self._limit_of)
         conn.sock.settimeout(0)
         self._receive(conn, following)
         if early:  # requests may be sent ahead of the answers
@@ -157,6 +165,9 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         conn.sock.settimeout(SEND_SECONDS)
         req.body = _Body(req.body)
         req._expected_100_continue = False  # noqa: SLF001 - the door has said it
+        for name, value in req.headers:
+            if name == "TRANSFER-ENCODING" and value.lower() != _CHUNKED:
+                raise errors.UnsupportedTransferCoding(value)
         HELD.set(self._places.get(conn))
         try:
             return super().handle_request(req, conn)
@@ -203,17 +214,20 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             self._drop(conn)
 
     def _take(self, conn: TConn, arrival: Arrival, data: bytes) -> None:
-        in_body = arrival.framing.in_body
-        self._held += len(data)
+        in_body, held = arrival.framing.in_body, arrival.size
         try:
             arrival.take(data, time.monotonic())
         except OSError:  # the disk is full
             self.log.exception("cannot hold what %s sends", conn.client)
+            self._held += arrival.size - held
             self._refuse(conn, _NO_ROOM)
             return
+        self._held += arrival.size - held
         framing = arrival.framing
-        if framing.refusal is not None:
+        if framing.refusal is not None and framing.routed:
             self._refuse(conn, framing.refusal)
+        elif framing.refusal is not None:  # the application says why no route takes it
+            self._ask(conn, arrival)
         elif framing.whole:
             self._serve(conn, arrival)
         elif self._held > HELD_BYTES:
@@ -252,6 +266,9 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         if self._arrivals.get(conn) is not arrival:
             return  # it was sent away meanwhile
         answer = said.result()
+        if answer is None and arrival.framing.refusal is not None:
+            self._refuse(conn, arrival.framing.refusal)
+            return
         if answer is not None:
             self._unlist(conn)
             self._send_away(conn, answer)
@@ -412,5 +429,5 @@ def _as_bytes(refusal: Refusal) -> bytes:
 def _made(refusal: Refusal, retry: str) -> bytes:
     headers = {"Retry-After": retry} if retry else None
     return as_bytes(
-        problem_response(refusal.status, refusal.detail, code=refusal.code, headers=headers)
+        harden(problem_response(refusal.status, refusal.detail, code=refusal.code, headers=headers))
     )

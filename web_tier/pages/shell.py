@@ -16,16 +16,11 @@ from web_tier.access.caller import caller
 from web_tier.access.hosts import is_ours
 from web_tier.pages.words import code_spans
 from web_tier.parts import here
+from web_tier.security_headers import harden
 
 if TYPE_CHECKING:
-    from flask import Flask, Response
+    from flask import Flask
 
-#: Nothing is loaded from elsewhere, so nothing needs to be allowed to be.  Styles of elements are
-#: set by the scripts that draw.
-_POLICY: Final = (
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-    "object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
-)
 STATIC: Final = Path(__file__).parents[1] / "static"
 
 
@@ -43,7 +38,7 @@ def static_path() -> str:
 
 def furnish(app: Flask) -> None:
     """Give an application's pages what they share."""
-    app.after_request(_harden)
+    app.after_request(harden)
     app.context_processor(_names)
     app.add_template_filter(code_spans)
 
@@ -66,12 +61,3 @@ def _own_url() -> str:
     """Return the address of this service for examples: never one that only the request claims."""
     ours = is_ours(request.host, here().access.hosts or ())
     return request.host_url.rstrip("/") if ours else "$GRIDWELL_URL"
-
-
-def _harden(response: Response) -> Response:
-    """The same response with the headers by which browsers protect their users."""
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Content-Security-Policy", _POLICY)
-    # Nothing is told to others; our own forms say where they come from, which `crossing` asks.
-    response.headers.setdefault("Referrer-Policy", "same-origin")
-    return response
