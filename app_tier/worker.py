@@ -37,6 +37,7 @@ class Habits:
     poll_seconds: float = 20.0  #: of a long poll
     idle_polls: int = 3  #: empty long polls in a row that make it idle
     minimum_uptime: float = 60.0  #: seconds before it may go for being idle
+    run: str = ""  #: drawn for this process: tells its heartbeats from those of the last
 
 
 class Worker:
@@ -61,6 +62,7 @@ class Worker:
         self._tally = Tally(self._bench)
         self._started = self._beat_at = self._bench.now
         self._stop_at: float | None = None
+        self._beats = 0
 
     def stop(self) -> None:
         """Ask it to stop: it takes nothing more, and ends within `DRAIN_SECONDS`.
@@ -129,6 +131,7 @@ class Worker:
             self._bench.delete(step)
 
     def _beat(self, step: Step, *, draining: bool) -> None:
+        self._beats += 1
         heartbeat = Heartbeat(
             worker=self._habits.worker,
             at=self._ports.clock.now(),
@@ -138,6 +141,8 @@ class Worker:
             seconds=self._output.seconds,
             version=self._habits.version,
             refuses=self._bench.foreign.said(self._bench.now),
+            run=self._habits.run,
+            count=self._beats,
         )
         try:
             self._ports.fleet.beat(heartbeat)

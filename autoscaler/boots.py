@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from autoscaler.intents import beat_of, jitter, retry_pause
+from autoscaler.intents import beat_of, jitter, launched_at, retry_pause
 from autoscaler.offers import refused
 from gridwell.domain.fleet import InstanceState, Slot
 
@@ -42,11 +42,25 @@ def boot_pause(row: int) -> float:
     return min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(row - 1, 20))
 
 
-def begun(slot: Slot, *, release: str | None, now: float) -> Slot:
-    """A slot whose instance is about to be started or launched with a release."""
+def begun(slot: Slot, *, release: str | None, now: float, heard: str | None = "") -> Slot:
+    """A slot whose instance is about to be started or launched with a release.
+
+    Args:
+        slot: as it is.
+        release: that it is to run.
+        now: the time.
+        heard: the mark of the instance's last heartbeat; empty: there was none; None: unknown.
+    """
     if slot.release != release:
         slot = replace(slot, release=release, failed_boots=0, failed_at=None, proven_at=None)
-    return replace(slot, started_at=now, stopped_since=None, stopping_since=None, unproven=False)
+    return replace(
+        slot,
+        started_at=now,
+        stopped_since=None,
+        stopping_since=None,
+        unproven=False,
+        heard=heard,
+    )
 
 
 def judge(
@@ -82,7 +96,7 @@ def judge(
         ended = instance.state is InstanceState.TERMINATED
         # What was started a moment ago may be on though EC2 still shows it as stopped; unless what
         # it shows is of this start, by its LaunchTime of whole seconds.
-        late = age > policy.lag_seconds or instance.launched >= int(slot.started_at)
+        late = age > policy.lag_seconds or launched_at(instance) >= int(slot.started_at)
         ended |= instance.state is InstanceState.STOPPED and late
         if not ended:
             return slot

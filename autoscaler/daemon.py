@@ -15,7 +15,8 @@ from autoscaler.census import cap_of
 from autoscaler.decide import decide
 from autoscaler.journal import Journal, decision_of
 from autoscaler.model import FleetPlan, Read
-from autoscaler.observe import observe
+from autoscaler.observe import observe, observed
+from autoscaler.observed import OwnClock
 from autoscaler.tenure import Tenure
 from gridwell.domain.errors import GridwellError
 
@@ -57,13 +58,14 @@ class Daemon:
     ) -> None:
         if tick_seconds <= 0:
             raise ValueError(f"tick_seconds is {tick_seconds}; a tick must last some time")
-        self._ports = ports
+        self._clock = OwnClock(ports.clock)
+        self._ports = observed(ports, self._clock)
         self._policy = policy
         self._tick_seconds = tick_seconds
         self._rehearse = rehearse
         self._tenure = Tenure(ports.ledger, ports.clock, owner=owner, seconds=lease_seconds)
         self._actor = Actor(
-            ports, policy, fleet=fleet, tenure=self._tenure, halted=lambda: self._stopping
+            self._ports, policy, fleet=fleet, tenure=self._tenure, halted=lambda: self._stopping
         )
         self._journal = Journal(ports.ledger)
         self._places: frozenset[int] | None = None  #: slots that can have been used; None: any
@@ -92,6 +94,20 @@ class Daemon:
                 clock.sleep(min(left, _NAP_SECONDS))
         self.end()
 
+    def once(self) -> FleetPlan | None:
+        """Return the plan of one round, after waiting for a lease that its holder left behind.
+
+        Nothing but time tells whether another's holder lives: either it renews the lease
+        meanwhile, or the lease ends.
+        """
+        plan = self.tick()
+        first = other = self._tenure.other
+        while not self._stopping and other is not None and other == first:
+            self._ports.clock.sleep(max(_NAP_SECONDS, self._tenure.waits))
+            plan = self.tick()
+            other = self._tenure.other
+        return plan
+
     def end(self) -> None:
         """Give the lease back, so that another autoscaler need not wait for its end."""
         try:
@@ -105,6 +121,7 @@ class Daemon:
         Returns:
             The plan; None if the round ended early, told to stop or for an error that is logged.
         """
+        self._clock.begin()
         try:
             if self._rehearse is None and not self._tenure.renew():
                 return self._stand_by()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from autoscaler.boots import begun, failed
 from autoscaler.intents import Intent, intent_of, launch_token
+from autoscaler.model import Read
 from autoscaler.offers import refused
 from autoscaler.outcome import Action, Guard, Outcome, is_no
 from gridwell.domain.errors import GridwellError, NoCapacity, Throttled
@@ -50,7 +51,7 @@ class Grower:
         # the instance's first life.
         now = self._ports.clock.now()
         started = replace(
-            begun(slot, release=snapshot.release, now=now),
+            begun(slot, release=snapshot.release, now=now, heard=_heard(chosen.instance, snapshot)),
             instance=chosen.instance,
             fence=self._guard.fence,
         )
@@ -176,6 +177,15 @@ class Grower:
                 error,
                 extra={"action": "fleet.slot_not_written", "slot": slot.number},
             )
+
+
+def _heard(name: str, snapshot: Snapshot) -> str | None:
+    """The mark of an instance's last heartbeat; empty: there was none; None: it is not known."""
+    if Read.HEARTBEATS in snapshot.unknown:
+        return None
+    arns = (i.arn for i in snapshot.instances if i.id == name)
+    beats = (snapshot.heartbeats.get(arn) for arn in arns)
+    return next((beat.mark for beat in beats if beat is not None), "")
 
 
 def _offer_of(name: str, snapshot: Snapshot) -> Offer | None:

@@ -62,18 +62,41 @@ def since(instance: Instance, slots: Mapping[int, Slot]) -> float:
     EC2 renews LaunchTime at every start, yet not everywhere, and a restarted machine must not be
     judged by its earlier life.
     """
+    return max(launched_at(instance), _started_at(instance, slots))
+
+
+def launched_at(instance: Instance) -> float:
+    """When an instance's LaunchTime began to hold, by the clock that looks at it."""
+    return instance.launched if instance.observed_at is None else instance.observed_at
+
+
+def shown_since(instance: Instance, slots: Mapping[int, Slot]) -> float:
+    """When an instance was last started, for people: by the clock of EC2, or ours if later."""
+    return max(instance.launched, _started_at(instance, slots))
+
+
+def _started_at(instance: Instance, slots: Mapping[int, Slot]) -> float:
     slot = slots.get(instance.slot) if instance.slot is not None else None
     if slot is None or slot.started_at is None or slot.instance not in (None, instance.id):
-        return instance.launched
-    return max(instance.launched, slot.started_at)
+        return float("-inf")
+    return slot.started_at
 
 
 def beat_of(
     instance: Instance, heartbeats: Mapping[str, Heartbeat], slots: Mapping[int, Slot]
 ) -> Heartbeat | None:
-    """An instance's last sign of life, unless it is of an earlier life."""
+    """An instance's last sign of life, unless it is of an earlier life.
+
+    A heartbeat with the mark of the last one before our start is of an earlier life, whenever it
+    was seen.
+    """
     beat = heartbeats.get(instance.arn)
-    return None if beat is None or beat.at < since(instance, slots) else beat
+    if beat is None:
+        return None
+    slot = slots.get(instance.slot) if instance.slot is not None else None
+    if slot is None or slot.heard is None or slot.instance != instance.id:
+        return None if beat.at < since(instance, slots) else beat
+    return None if beat.mark == slot.heard or beat.at < launched_at(instance) else beat
 
 
 def intent_of(

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from autoscaler.intents import beat_of, since
+from autoscaler.intents import beat_of, shown_since
 from autoscaler.model import Read
 from autoscaler.outcome import Action
 from gridwell.domain.bill import Bill
@@ -63,7 +63,7 @@ def instance_views(snapshot: Snapshot) -> tuple[InstanceView, ...]:
                 id=instance.id,
                 state=instance.state.value,
                 slot=instance.slot,
-                since=since(instance, slots),
+                since=shown_since(instance, slots),
                 busy=None if beat is None else beat.busy,
                 chunks=None if beat is None else beat.chunks,
             )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from autoscaler.boots import judge
 from autoscaler.classic import arrived_at
 from autoscaler.intents import remember
 from autoscaler.model import Read, Snapshot
+from autoscaler.observed import ObservedEc2, ObservedLedger, OwnClock
 from gridwell.domain.errors import GridwellError
 from gridwell.domain.fleet import Control, Depth, InstanceState, Slot
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from gridwell.domain.ports import Clock, Ec2, FleetLedger, Queue
 
 _Value = TypeVar("_Value")
-_ON: Final = (InstanceState.PENDING, InstanceState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +67,16 @@ class _Reader:
             return None
 
 
+def observed(ports: Ports, clock: OwnClock) -> Ports:
+    """Return the ports with all times by our own clock, for one autoscaler's life."""
+    return replace(
+        ports,
+        ec2=cast("Ec2", ObservedEc2(ports.ec2, clock)),
+        ledger=cast("FleetLedger", ObservedLedger(ports.ledger, clock)),
+        clock=clock,
+    )
+
+
 def observe(
     ports: Ports,
     previous: FleetView | None,
@@ -95,7 +105,10 @@ def observe(
             slots, instances, now=ports.clock.now(), lag_seconds=policy.lag_seconds
         )
     open_boots = {slot.instance for slot in remembered if slot.unproven}
-    workers = [i.arn for i in instances if i.state in _ON or i.id in open_boots]
+    # Also of those that are off: a later change tells a new life from what the last one left.
+    workers = [
+        i.arn for i in instances if i.state is not InstanceState.TERMINATED or i.id in open_boots
+    ]
     beats: Mapping[str, Heartbeat] = {}
     if workers:
         beats = reader.read(Read.HEARTBEATS, lambda: ports.ledger.heartbeats(workers)) or {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from autoscaler.intents import beat_of, since
+from autoscaler.intents import since
 from autoscaler.model import Stop
 from gridwell.domain.fleet import InstanceState
 
@@ -39,8 +39,10 @@ def orphan(
         policy: the grace of a boot and of a silence, and the patience with a shutdown.
     """
     if instance.state in _ON:
-        beat = beat_of(instance, heartbeats, slots)
-        last = since(instance, slots) if beat is None else beat.at
+        # Any heartbeat that changes is a sign of life, whichever boot it may be of.
+        beat = heartbeats.get(instance.arn)
+        started = since(instance, slots)
+        last = started if beat is None else max(started, beat.at)
         silent = now - last > policy.boot_grace_seconds
         return Stop(instance=instance.id) if silent else None
     slot = slots.get(instance.slot) if instance.slot is not None else None

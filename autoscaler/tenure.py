@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from autoscaler.lease import MARGIN, claim, given_back
+from autoscaler.lease import MARGIN, claim, given_back, patience
 
 if TYPE_CHECKING:
     from gridwell.domain.fleet import Lease
@@ -31,6 +31,8 @@ class Tenure:
         self._seconds = seconds
         self._lease: Lease | None = None
         self._until = float("-inf")  #: by the monotonic clock
+        self._observed: Lease | None = None  #: another's lease, as last read
+        self._observed_at = 0.0  #: when it was first read so, by the monotonic clock
 
     @property
     def fence(self) -> int:
@@ -39,14 +41,26 @@ class Tenure:
 
     @property
     def holds(self) -> bool:
-        """Whether the lease is certainly ours now, by both clocks: either may have been set."""
+        """Whether the lease is certainly ours now.
+
+        The monotonic clock decides.  The wall clock can only make it sooner: where a machine was
+        suspended, and its monotonic clock with it, the wall clock shows it.  Both are our own.
+        """
         if self._lease is None:
             return False
         last = self._lease.expires - MARGIN * self._seconds
         return self._clock.now() < last and self._clock.monotonic() < self._until
 
+    @property
+    def waits(self) -> float:
+        """Seconds until another's lease may be taken, if it does not change until then."""
+        if self.other is None:
+            return 0.0
+        left = patience(self.other, self._seconds) - self._unchanged(self.other)
+        return max(0.0, left)
+
     def renew(self) -> bool:
-        """Take the lease or make it last; False while it is somebody else's.
+        """Take the lease or make it last; False while it is another's.
 
         Raises:
             ServiceError: if the ledger is away; what we hold still ends in its time.
@@ -54,23 +68,29 @@ class Tenure:
         now, monotonic = self._clock.now(), self._clock.monotonic()
         seen = self._lease or self._ledger.lease()
         while True:
-            wanted = claim(seen, owner=self.owner, now=now, seconds=self._seconds)
+            wanted = claim(
+                seen,
+                owner=self.owner,
+                now=now,
+                seconds=self._seconds,
+                unchanged=self._unchanged(seen),
+            )
             if wanted is None:
                 self._lease, self.other = None, seen
                 return False
             if self._ledger.write_lease(wanted, seen=seen):
                 break
-            # Somebody took it, or the last write's reply was lost: see which.
+            # Another took it, or the last write's reply was lost: read which.
             last, seen = seen, self._ledger.lease()
             if seen == last:
                 return False
-        self._lease, self.other = wanted, None
+        self._lease, self.other, self._observed = wanted, None, None
         # Measured from before the write, which may have taken its time.
         self._until = monotonic + (1 - MARGIN) * self._seconds
         return True
 
     def give_back(self) -> None:
-        """End well: whoever stands by may take over at once.
+        """End well, so that a standby may take over at once.
 
         Raises:
             ServiceError: if the ledger is away; the lease ends by itself.
@@ -78,3 +98,11 @@ class Tenure:
         if self._lease is not None:
             self._ledger.write_lease(given_back(self._lease), seen=self._lease)
             self._lease = None
+
+    def _unchanged(self, seen: Lease | None) -> float:
+        """Return for how long a lease that was just read has been seen as it is."""
+        # The clock is read after the lease: its last change cannot be later.
+        monotonic = self._clock.monotonic()
+        if seen != self._observed:
+            self._observed, self._observed_at = seen, monotonic
+        return monotonic - self._observed_at

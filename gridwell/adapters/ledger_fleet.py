@@ -46,7 +46,7 @@ class DynamoFleetLedger:
 
     def beat(self, heartbeat: Heartbeat) -> None:
         """See `gridwell.domain.ports.FleetLedger`."""
-        refuses = {"refuses": text(heartbeat.refuses)} if heartbeat.refuses else {}
+        optional = {"refuses": heartbeat.refuses, "run": heartbeat.run}
         self._table.put(
             {
                 "pk": text(_WORKER + heartbeat.worker),
@@ -57,7 +57,8 @@ class DynamoFleetLedger:
                 "seconds": number(heartbeat.seconds),
                 "version": text(heartbeat.version),
                 "expires": number(int(heartbeat.at) + HEARTBEAT_KEPT_SECONDS),
-                **refuses,
+                "count": number(heartbeat.count),
+                **{name: text(value) for name, value in optional.items() if value},
             }
         )
 
@@ -117,10 +118,13 @@ class DynamoFleetLedger:
         condition, values = "attribute_not_exists(#pk)", {}
         if seen is not None:
             condition = "#owner = :owner AND #fence = :fence AND #expires_at = :expires"
+            # A lease that an older release wrote has no number of renewals.
+            condition += " AND #renewal = :renewal" if seen.renewal else ""
             values = {
                 "owner": text(seen.owner),
                 "fence": number(seen.fence),
                 "expires": number(seen.expires),
+                **({"renewal": number(seen.renewal)} if seen.renewal else {}),
             }
         written, against = self._table.put(lease_item(self._fleet, lease), condition, values)
         return written or (against is not None and lease_of(against) == lease)
@@ -137,6 +141,8 @@ def _heartbeat(item: Mapping[str, Any]) -> Heartbeat:
             seconds=float(item["seconds"]["N"]),
             version=item["version"]["S"],
             refuses=item.get("refuses", {}).get("S", ""),
+            run=item.get("run", {}).get("S", ""),
+            count=_whole(item, "count") or 0,
         )
 
 

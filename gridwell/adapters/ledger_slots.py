@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SLOTS: Final = 100  #: two digits; one consistent batch reads them all
 
-_TEXTS: Final = ("token", "instance", "release", "condemned")
+_TEXTS: Final = ("token", "instance", "release", "condemned", "heard")
 _TIMES: Final = ("started_at", "stopped_since", "stopping_since", "failed_at", "proven_at")
 
 
@@ -87,6 +87,8 @@ def lease_item(fleet: str, lease: Lease) -> Item:
         "owner": text(lease.owner),
         "fence": number(lease.fence),
         "expires_at": number(lease.expires),  # `expires` is what TTL removes items by
+        "renewal": number(lease.renewal),
+        **({} if lease.seconds is None else {"seconds": number(lease.seconds)}),
     }
 
 
@@ -101,4 +103,6 @@ def lease_of(item: Mapping[str, Any]) -> Lease:
             owner=item["owner"]["S"],
             fence=int(item["fence"]["N"]),
             expires=float(item["expires_at"]["N"]),
+            renewal=int(item["renewal"]["N"]) if "renewal" in item else 0,
+            seconds=float(item["seconds"]["N"]) if "seconds" in item else None,
         )

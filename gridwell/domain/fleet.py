@@ -39,6 +39,9 @@ class Instance:
     reason: str = ""  #: EC2's StateReason, where there is one
     type: str = ""
     subnet: str = ""
+    #: When the autoscaler that looks first saw this `launched`, by its own clock; None: it does not
+    #: observe, and `launched` is compared as it is.
+    observed_at: float | None = None
 
     @property
     def offer(self) -> Offer:
@@ -94,15 +97,37 @@ class Slot:
     proven_at: float | None = None  #: when a boot of this release last came to a heartbeat
     condemned: str | None = None  #: the instance that is to be terminated, never started again
     fence: int = 0  #: of the lease under which it was last written
+    #: The mark of the last heartbeat before the last start: one with another mark is of the boot
+    #: since.  Empty: there was none; None: it is not known, as with older releases.
+    heard: str | None = None
+
+
+#: Every moment in a slot, by what a reader on another clock makes of it (`autoscaler.observed`).
+#: Moments that have passed, and a wrong one of which only costs time or a stopped machine.
+PAST_TIMES: Final = ("failed_at", "proven_at", "stopped_since")
+#: Moments from which patience is counted: too little of it would stop what works, or pass the cap.
+PATIENCE_TIMES: Final = ("started_at", "stopping_since")
+#: Moments that are to come.
+FUTURE_TIMES: Final = ("not_before",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """The right to change the fleet: who holds it, and until when."""
+    """The right to change the fleet: who holds it, and for how long.
+
+    Others take it when they have seen it unchanged for `seconds`, by their own monotonic clocks.
+    """
 
     owner: str  #: one run of an autoscaler
     fence: int  #: grows with each new holder: what an earlier one writes later is refused
-    expires: float
+    expires: float  #: by the holder's clock: for the holder alone, and 0 once it is given back
+    renewal: int = 0  #: grows with each write, so that each renewal is a change to be seen
+    seconds: float | None = None  #: None: an older release wrote it, and did not note it
+
+    @property
+    def is_given_back(self) -> bool:
+        """Whether its holder ended well: it may be taken at once."""
+        return self.expires == 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +142,13 @@ class Heartbeat:
     seconds: float  #: spent on them
     version: str
     refuses: str = ""  #: what another release wrote and this one cannot do, if it met such lately
+    run: str = ""  #: of the worker's process: drawn when it starts
+    count: int = 0  #: of this run's heartbeats: no two are equal, however the clock is set
+
+    @property
+    def mark(self) -> str:
+        """A text that no other heartbeat of this machine has, before or after."""
+        return f"{self.run} {self.count}" if self.run else f"{self.at!r} {self.chunks} {self.busy}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,8 @@ BEAT = Heartbeat(
     seconds=12.7,
     version="0.1.0",
     refuses="a message of version 2",
+    run="0123456789abcdef",
+    count=7,
 )
 FULL_SLOT = Slot(
     number=18,
@@ -61,8 +63,9 @@ FULL_SLOT = Slot(
     proven_at=NOW - 99.5,
     condemned="i-1",
     fence=7,
+    heard="0123456789abcdef 6",
 )
-LEASE = Lease(owner="here:1:aa", fence=7, expires=NOW + 30.1)
+LEASE = Lease(owner="here:1:aa", fence=7, expires=NOW + 30.1, renewal=3, seconds=30.0)
 _tables = itertools.count()
 
 

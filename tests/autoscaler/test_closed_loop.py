@@ -224,14 +224,17 @@ def test_a_lease_that_is_given_back_is_taken_at_once() -> None:
 
 def test_an_autoscaler_that_slept_through_its_lease_does_nothing_more() -> None:
     world = World(rng=random.Random(8), policy=Policy(max_instances=4))
-    world.send(16)
     first, second = world.daemon(), world.daemon()
+    first.tick()
+    world.send(16)
     slept: list[str] = []
 
     def sleep(name: str) -> None:
         if name == "launch" and not slept:
             slept.append(name)
-            world.step(60.0)
+            for _ in range(2):  # it sees the lease, and that it does not change
+                second.tick()
+                world.step(30.0)
             second.tick()
 
     world.before = sleep

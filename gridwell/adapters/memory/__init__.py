@@ -5,7 +5,7 @@ hold them and the real adapters to the same promises.
 """
 
 from gridwell.adapters.memory.access import MemoryAccessLedger
-from gridwell.adapters.memory.clock import ManualClock
+from gridwell.adapters.memory.clock import ManualClock, WrongClock
 from gridwell.adapters.memory.ec2 import MemoryEc2
 from gridwell.adapters.memory.ledger import MemoryLedger
 from gridwell.adapters.memory.queue import MemoryQueue
@@ -21,4 +21,5 @@ __all__ = [
     "MemoryQueue",
     "MemoryStore",
     "MemoryTopic",
+    "WrongClock",
 ]

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gridwell.domain.ports import Clock
+
 
 class ManualClock:
     """Time that moves only when somebody sleeps or advances it."""
@@ -30,3 +35,28 @@ class ManualClock:
         if seconds < 0:
             raise ValueError(f"time cannot go back by {seconds} seconds")
         self._now += seconds
+
+
+class WrongClock:
+    """The clock of a machine whose wall clock is wrong, and may be set at any moment.
+
+    Args:
+        right: whose time passes for it too.
+        ahead: seconds by which its wall clock is ahead; less than 0: behind.
+    """
+
+    def __init__(self, right: Clock, *, ahead: float = 0.0) -> None:
+        self.ahead = ahead
+        self._right = right
+
+    def now(self) -> float:
+        """See `gridwell.domain.ports.Clock`."""
+        return self._right.now() + self.ahead
+
+    def monotonic(self) -> float:
+        """See `gridwell.domain.ports.Clock`; no step of the wall clock shows in it."""
+        return self._right.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """See `gridwell.domain.ports.Clock`."""
+        self._right.sleep(seconds)
