@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import secrets
 import signal
 from typing import TYPE_CHECKING
 
@@ -104,7 +105,7 @@ def chosen_ports(settings: Settings, pool: ProcessPool) -> Ports:
     """The ports on AWS."""
     from app_tier.bench import Ports  # noqa: PLC0415 - see above
     from gridwell.adapters.aws import FEW_TRIES, client  # noqa: PLC0415
-    from gridwell.adapters.clock import SystemClock  # noqa: PLC0415
+    from gridwell.adapters.clock import SERVICE_CLOCK  # noqa: PLC0415
     from gridwell.adapters.ledger_fleet import DynamoFleetLedger  # noqa: PLC0415
     from gridwell.adapters.ledger_jobs import DynamoJobLedger  # noqa: PLC0415
     from gridwell.adapters.s3 import S3Store  # noqa: PLC0415
@@ -119,7 +120,7 @@ def chosen_ports(settings: Settings, pool: ProcessPool) -> Ports:
         jobs=DynamoJobLedger(dynamodb, settings.table),
         fleet=DynamoFleetLedger(dynamodb, settings.table, settings.fleet),
         compute=pool,
-        clock=SystemClock(),
+        clock=SERVICE_CLOCK,
         chance=random.random,
     )
 
@@ -138,6 +139,7 @@ def _work(settings: Settings, pool: ProcessPool, orders: _Orders) -> int:
         poll_seconds=settings.poll_seconds,
         idle_polls=settings.idle_polls,
         minimum_uptime=settings.minimum_uptime_seconds,
+        run=secrets.token_hex(8),
     )
     notifier = Notifier(os.environ.get("NOTIFY_SOCKET"), ports.clock)
     contact = Contact(ports.clock, settings.progress_file)

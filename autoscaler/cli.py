@@ -17,7 +17,8 @@ from autoscaler.daemon import Daemon
 from autoscaler.decide import decide
 from autoscaler.journal import Journal
 from autoscaler.model import Rule
-from autoscaler.observe import Ports, observe
+from autoscaler.observe import Ports, observe, observed
+from autoscaler.observed import OwnClock
 from autoscaler.settings import Settings
 from gridwell.adapters.commands import answered, json_option, print_json
 from gridwell.adapters.logs import log_to_stderr
@@ -57,6 +58,9 @@ def main() -> None:
 def run(*, dry_run: bool, once: bool, rule: str) -> None:
     """Keep the fleet, until SIGTERM or Ctrl-C; stand by while another autoscaler does.
 
+    With `--once` it waits until another's lease has ended, or has been renewed: then it leaves the
+    fleet to the other.
+
     A tick that hangs ends the program, with its stack on standard error, for whoever supervises it
     to start it again: all that it knows is in the ledger.
     """
@@ -72,7 +76,7 @@ def run(*, dry_run: bool, once: bool, rule: str) -> None:
         rehearse=click.echo if dry_run else None,
     )
     if once:
-        plan = daemon.tick()
+        plan = daemon.once()
         daemon.end()
         if plan is None:
             raise SystemExit(1)
@@ -86,10 +90,14 @@ def run(*, dry_run: bool, once: bool, rule: str) -> None:
 @main.command()
 @_RULE
 def explain(rule: str) -> None:
-    """Print what is seen now, what would be done about it and why; change nothing."""
+    """Print what is seen now, what would be done about it and why; change nothing.
+
+    One look cannot tell how long a machine has been silent: it shows none as silent.
+    """
     settings = read_settings(Settings)
     policy = settings.policy(Rule(rule))
     ports = chosen_ports(settings)
+    ports = observed(ports, OwnClock(ports.clock))
     with answered():
         last = Journal(ports.ledger).last()
         lease = ports.ledger.lease()
@@ -149,7 +157,7 @@ def chosen_ports(settings: Settings) -> Ports:
     """The ports on AWS."""
     # boto3 costs half a second, which `--help` and a wrong setting should not.
     from gridwell.adapters.aws import client  # noqa: PLC0415
-    from gridwell.adapters.clock import SystemClock  # noqa: PLC0415
+    from gridwell.adapters.clock import SERVICE_CLOCK  # noqa: PLC0415
     from gridwell.adapters.ec2 import Ec2Fleet  # noqa: PLC0415
     from gridwell.adapters.ledger_fleet import DynamoFleetLedger  # noqa: PLC0415
     from gridwell.adapters.sqs import SqsQueue  # noqa: PLC0415
@@ -159,7 +167,7 @@ def chosen_ports(settings: Settings) -> Ports:
             ec2=Ec2Fleet(client("ec2"), settings.fleet, settings.template),
             chunks=SqsQueue(client("sqs"), settings.queue),
             ledger=DynamoFleetLedger(client("dynamodb"), settings.table, settings.fleet),
-            clock=SystemClock(),
+            clock=SERVICE_CLOCK,
         )
 
 

@@ -63,7 +63,7 @@ def collect() -> None:
     from prometheus_client import start_http_server  # noqa: PLC0415 - `serve` needs none of it
 
     from gridwell.adapters.aws import client  # noqa: PLC0415
-    from gridwell.adapters.clock import SystemClock  # noqa: PLC0415
+    from gridwell.adapters.clock import SERVICE_CLOCK  # noqa: PLC0415
     from gridwell.adapters.ledger_fleet import DynamoFleetLedger  # noqa: PLC0415
     from gridwell.adapters.ledger_jobs import DynamoJobLedger  # noqa: PLC0415
     from gridwell.adapters.memcached import MemcachedCache  # noqa: PLC0415
@@ -80,7 +80,7 @@ def collect() -> None:
 
     settings = read_settings(Settings)
     log_to_stderr()
-    clock, sqs, dynamodb = SystemClock(), client("sqs"), client("dynamodb")
+    clock, sqs, dynamodb = SERVICE_CLOCK, client("sqs"), client("dynamodb")
     cache = MemcachedCache(settings.memcached)
     ledger = DynamoJobLedger(dynamodb, settings.table)
     store = S3Store(client("s3"), settings.bucket)
@@ -153,7 +153,7 @@ def application() -> Flask:
 def chosen_parts(settings: Settings) -> Parts:
     """The parts of the application on AWS and memcached."""
     from gridwell.adapters.aws import client  # noqa: PLC0415 - as above
-    from gridwell.adapters.clock import SystemClock  # noqa: PLC0415
+    from gridwell.adapters.clock import SERVICE_CLOCK  # noqa: PLC0415
     from gridwell.adapters.kill import HttpKill  # noqa: PLC0415
     from gridwell.adapters.ledger_access import DynamoAccessLedger  # noqa: PLC0415
     from gridwell.adapters.ledger_fleet import DynamoFleetLedger  # noqa: PLC0415
@@ -175,7 +175,7 @@ def chosen_parts(settings: Settings) -> Parts:
     from web_tier.service import Service  # noqa: PLC0415
     from web_tier.watcher import Watcher  # noqa: PLC0415
 
-    clock = SystemClock()
+    clock = SERVICE_CLOCK
     cache = MemcachedCache(settings.memcached)
     metrics = Metrics()
     publisher = chosen_publisher(settings)
@@ -242,11 +242,11 @@ def chosen_parts(settings: Settings) -> Parts:
 def chosen_publisher(settings: Settings) -> Publisher:
     """What publishes jobs' events: to a topic, or to nobody."""
     from gridwell.adapters.aws import FEW_TRIES, client  # noqa: PLC0415 - as above
-    from gridwell.adapters.clock import SystemClock  # noqa: PLC0415
+    from gridwell.adapters.clock import SERVICE_CLOCK  # noqa: PLC0415
     from gridwell.adapters.sns import SnsTopic  # noqa: PLC0415
     from web_tier.publisher import Publisher  # noqa: PLC0415
 
     topic = None
     if settings.events_topic:
         topic = SnsTopic(client("sns", tries=FEW_TRIES), settings.events_topic)
-    return Publisher(topic, clock=SystemClock())
+    return Publisher(topic, clock=SERVICE_CLOCK)

@@ -79,7 +79,7 @@ def chosen_letters(names: Names) -> Letters:
     """The dead letters on AWS."""
     # boto3 costs half a second, which `--help` and a wrong setting should not.
     from gridwell.adapters.aws import client  # noqa: PLC0415
-    from gridwell.adapters.clock import SystemClock  # noqa: PLC0415
+    from gridwell.adapters.clock import SERVICE_CLOCK  # noqa: PLC0415
     from gridwell.adapters.ledger_jobs import DynamoJobLedger  # noqa: PLC0415
     from gridwell.adapters.sqs import SqsQueue  # noqa: PLC0415
     from web_tier.letters import Letters  # noqa: PLC0415
@@ -89,7 +89,7 @@ def chosen_letters(names: Names) -> Letters:
         ledger=DynamoJobLedger(client("dynamodb"), names.table),
         dead={kind: SqsQueue(sqs, names.queue(f"dead_{kind}")) for kind in _KINDS},
         living={kind: SqsQueue(sqs, names.queue(kind)) for kind in _KINDS},
-        clock=SystemClock(),
+        clock=SERVICE_CLOCK,
     )
 
 

@@ -99,11 +99,11 @@ def chosen_ledger(names: Names) -> tuple[AccessLedger, Clock]:
     """The ledger on AWS, and this machine's clock."""
     # boto3 costs half a second, which `--help` and a wrong setting should not.
     from gridwell.adapters.aws import client  # noqa: PLC0415
-    from gridwell.adapters.clock import SystemClock  # noqa: PLC0415
+    from gridwell.adapters.clock import SERVICE_CLOCK  # noqa: PLC0415
     from gridwell.adapters.ledger_access import DynamoAccessLedger  # noqa: PLC0415
 
     with _answered():
-        return DynamoAccessLedger(client("dynamodb"), names.table), SystemClock()
+        return DynamoAccessLedger(client("dynamodb"), names.table), SERVICE_CLOCK
 
 
 def _show(key: AccessKey, now: float, *, as_json: bool) -> None:

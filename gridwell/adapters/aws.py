@@ -6,7 +6,9 @@ pauses; the adapters add no loops of their own around that, since retries of ret
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
@@ -24,10 +26,13 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
+from gridwell.adapters.clock import SERVICE_CLOCK
 from gridwell.domain.errors import ServiceBusy, ServiceDenied, ServiceError, Throttled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from gridwell.adapters.clock import ServiceClock
 
 CONNECT_SECONDS: Final = 3
 READ_SECONDS: Final = 30  #: longer than SQS's longest poll (20 s)
@@ -131,7 +136,35 @@ def client(service: str, *, tries: int = TRIES) -> Any:
         signature_version="s3v4" if service == "s3" else None,
     )
     with translated(f"the AWS service {service}"):
-        return boto3.client(service, config=config)  # type: ignore[call-overload]
+        made = boto3.client(service, config=config)  # type: ignore[call-overload]
+    _keep_time(made, SERVICE_CLOCK)
+    return made
+
+
+def _keep_time(made: Any, clock: ServiceClock) -> None:
+    """Let a clock learn from each reply that a client gets."""
+    asked = threading.local()
+
+    def before_send(**_: Any) -> None:
+        asked.at = clock.monotonic()
+
+    def response_received(response_dict: Mapping[str, Any] | None = None, **_: Any) -> None:
+        headers = {} if response_dict is None else response_dict.get("headers", {})
+        date = _seconds(headers.get("date", ""))
+        if date is not None:
+            answered = clock.monotonic()
+            clock.hear(date, asked=getattr(asked, "at", answered), answered=answered)
+
+    made.meta.events.register("before-send", before_send)
+    made.meta.events.register("response-received", response_received)
+
+
+def _seconds(date: str) -> float | None:
+    """Return an HTTP date as seconds since 1970; None if it is none."""
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (TypeError, ValueError):
+        return None
 
 
 @contextmanager

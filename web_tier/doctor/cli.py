@@ -71,7 +71,7 @@ def chosen_examination(settings: Settings, url: str) -> Examination:
     # boto3 costs half a second, which `--help` and a wrong setting should not.
     from gridwell.adapters.account import account  # noqa: PLC0415
     from gridwell.adapters.aws import FEW_TRIES, client  # noqa: PLC0415
-    from gridwell.adapters.clock import SystemClock  # noqa: PLC0415
+    from gridwell.adapters.clock import SERVICE_CLOCK  # noqa: PLC0415
     from gridwell.adapters.ec2 import Ec2Fleet  # noqa: PLC0415
     from gridwell.adapters.ledger_fleet import DynamoFleetLedger  # noqa: PLC0415
     from gridwell.adapters.memcached import MemcachedCache  # noqa: PLC0415
@@ -90,7 +90,7 @@ def chosen_examination(settings: Settings, url: str) -> Examination:
         cache=MemcachedCache(settings.memcached),
         queues={kind: SqsQueue(sqs, settings.queue(kind)) for kind in kinds},
         ec2=Ec2Fleet(aws("ec2"), settings.fleet, settings.template),
-        clock=SystemClock(),
+        clock=SERVICE_CLOCK,
         fleet=settings.fleet,
         account=lambda: account(sts),
         url=url.rstrip("/"),
