@@ -58,7 +58,7 @@ class Client(Supervised):
         self._forget()
         self._service = Service(
             **web_ports(self._world, self),
-            clock=self.clock,
+            clock=self.service_clock,
             draw_attempt=lambda: f"{rng.getrandbits(64):016x}",
             client=self.client,
         )

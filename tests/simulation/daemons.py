@@ -77,14 +77,17 @@ class CollectorProcess(Supervised):
     def begin(self) -> None:
         world, ports = self._world, web_ports(self._world, self)
         finisher = Finisher(
-            ledger=ports["ledger"], store=ports["store"], cache=ports["cache"], clock=self.clock
+            ledger=ports["ledger"],
+            store=ports["store"],
+            cache=ports["cache"],
+            clock=self.service_clock,
         )
         collector = Collector(
             results=cast("Any", Port(world.results.of(self), "results", self)),
             ledger=ports["ledger"],
             finisher=finisher,
             cache=ports["cache"],
-            clock=self.clock,
+            clock=self.service_clock,
             poll_seconds=20.0,
         )
         reconciler = Reconciler(
@@ -94,12 +97,12 @@ class CollectorProcess(Supervised):
             dead_chunks=cast("Any", Port(world.dead_chunks.of(self), "dead chunks", self)),
             dead_results=cast("Any", Port(world.dead_results.of(self), "dead results", self)),
             finisher=finisher,
-            clock=self.clock,
+            clock=self.service_clock,
         )
         self._turns = Turns(
             collector,
             reconciler,
-            clock=self.clock,
+            clock=self.service_clock,
             jitter=lambda: self.sim.rng.uniform(0.8, 1.2),
         )
 
@@ -141,7 +144,7 @@ class WebProcess(Supervised):
     def begin(self) -> None:
         ports = web_ports(self._world, self)
         self.watcher = Watcher(
-            cache=ports["cache"], ledger=ports["ledger"], clock=self.clock, capacity=1000
+            cache=ports["cache"], ledger=ports["ledger"], clock=self.service_clock, capacity=1000
         )
         self._waiting: dict[Ticket, tuple[Process, float]] = {}
 

@@ -50,7 +50,8 @@ _CALL, _SERVICE, _OUTSIDE, _SEED = Where
 
 COUNT_LAG: Final = 60.0  #: how old a queue's counts may be
 DESCRIBE_LAG: Final = 50.0  #: how late EC2 may show an instance
-SKEW: Final = 10.0  #: by which the clocks of two machines may differ
+SKEW: Final = 600.0  #: by which a machine's clock may be wrong
+SERVICE_SKEW: Final = 1.0  #: by which the services' time may be wrong that a machine goes by
 LONGEST_BOOT: Final = 90.0
 LONGEST_STOP: Final = 90.0
 GRACE: Final = 180.0  #: after so long without a sign of life an instance is stopped
@@ -58,6 +59,7 @@ STUCK_STOP: Final = 5000.0  #: how long a stop hangs, unless it is forced
 FORCED: Final = 600.0  #: when it is
 _PAUSES: Final = 70.0  #: the longest pause after failures, and a tick
 _RESTARTS: Final = 130.0  #: the longest until a killed program is started again
+_LEASE: Final = 50.0  #: until an autoscaler that finds a dead one's lease takes it, and a tick
 _OFF_AND_ON: Final = COUNT_LAG + DESCRIBE_LAG + LONGEST_STOP + LONGEST_BOOT + 30.0
 _FOUR_STARTS: Final = 300.0  #: a worker that crashes so often in this time switches its machine off
 
@@ -98,7 +100,7 @@ KINDS: Final[dict[str, Kind]] = {
     "instance is terminated": Kind(_OUTSIDE, 2000.0),
     "stray SIGTERM": Kind(_OUTSIDE, 1200.0, after=_FOUR_STARTS),
     "collector killed": Kind(_OUTSIDE, 900.0, after=_RESTARTS),
-    "autoscaler killed": Kind(_OUTSIDE, 900.0, after=_RESTARTS),
+    "autoscaler killed": Kind(_OUTSIDE, 900.0, after=_RESTARTS + _LEASE),
     "web tier killed": Kind(_OUTSIDE, 900.0, after=_RESTARTS),
     "cache wiped": Kind(_OUTSIDE, 400.0),
     "cache holds junk": Kind(_OUTSIDE, 400.0),
@@ -107,6 +109,7 @@ KINDS: Final[dict[str, Kind]] = {
     "junk in a queue": Kind(_OUTSIDE, 2000.0),
     "new release": Kind(_OUTSIDE, 4000.0),
     "broken release": Kind(_OUTSIDE, 4000.0, after=GRACE + 2 * _OFF_AND_ON),
+    "clock is set": Kind(_OUTSIDE, 300.0),
     "paused by the operator": Kind(_OUTSIDE, 4000.0, after=130.0),
     # --- in a seed
     "clocks differ": Kind(_SEED, 0.5, always=True),

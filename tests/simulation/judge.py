@@ -19,7 +19,7 @@ from gridwell.domain.job import (
 from gridwell.domain.messages import SERIES_KIND, ChunkMessage, ErrorMessage, decode_report
 from gridwell.domain.objects import map_object
 from tests.simulation.compute import map_of
-from tests.simulation.faults import SKEW
+from tests.simulation.faults import SERVICE_SKEW
 from tests.simulation.invariants import I5, I5_DEATHS, I5_TRIES, I6_CHUNK, I6_RESULT
 from web_tier.reconciler import MAX_RESENDS
 
@@ -120,7 +120,7 @@ class Judge:
         return stored == map_of(job.problem, job.plan.box(chunk))
 
     def _late(self, job: Job) -> bool:
-        return self._world.sim.now > job.deadline - SKEW
+        return self._world.sim.now > job.deadline - SERVICE_SKEW
 
     def _is_answered(self, job: Job) -> bool:
         return job.complete or any(self._has_result(job, chunk) for chunk in job.missing)

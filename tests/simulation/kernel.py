@@ -15,11 +15,13 @@ from __future__ import annotations
 import hashlib
 import heapq
 import itertools
+import math
 import random
 from collections import Counter, deque
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from gridwell.adapters.clock import ServiceClock
 from tests.builders import NOW
 from tests.simulation.faults import Faults
 from tests.simulation.invariants import INVARIANTS
@@ -169,6 +171,25 @@ class MachineClock:
         raise AssertionError(f"a step sleeps for {seconds} s, where its loop should")
 
 
+class RepliedClock(ServiceClock):
+    """The services' time as a machine has it whose last call was a moment ago.
+
+    Args:
+        sim: the true time.
+        clock: the machine's own.
+    """
+
+    def __init__(self, sim: Simulation, clock: MachineClock) -> None:
+        super().__init__(clock)
+        self._sim = sim
+
+    def now(self) -> float:
+        """See `gridwell.domain.ports.Clock`."""
+        at = self.monotonic()
+        self.hear(math.floor(self._sim.now), asked=at, answered=at)
+        return super().now()
+
+
 class Process:
     """A program that takes steps, each of which says when the next one is due.
 
@@ -182,6 +203,7 @@ class Process:
         self.sim = sim
         self.name = name
         self.clock = MachineClock(sim) if clock is None else clock
+        self.service_clock = RepliedClock(sim, self.clock)
         self.alive = True
         self.asleep = False  #: in the middle of a step
         self.poll_until: float | None = None  #: when the long poll ends that it is blocked in

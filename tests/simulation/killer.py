@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gridwell.domain.fleet import Control
+from tests.simulation.faults import SKEW
 from tests.simulation.kernel import Process
 from tests.simulation.region import BROKEN
 
@@ -138,6 +139,11 @@ def _paused(world: World) -> bool:
     return True
 
 
+def _clock_is_set(world: World) -> bool:
+    world.sim.rng.choice(world.clocks).ahead = world.sim.rng.uniform(-SKEW, SKEW)
+    return True
+
+
 #: What each kind does; False: there was nothing to do it to.
 FROM_OUTSIDE: Final[dict[str, Callable[[World], bool]]] = {
     "instance dies": _instance_dies,
@@ -153,5 +159,6 @@ FROM_OUTSIDE: Final[dict[str, Callable[[World], bool]]] = {
     "junk in a queue": _junk_in_a_queue,
     "new release": _new_release,
     "broken release": _broken_release,
+    "clock is set": _clock_is_set,
     "paused by the operator": _paused,
 }

@@ -9,7 +9,7 @@ from gridwell.adapters.memory import MemoryLedger
 from gridwell.domain.fleet import FleetView
 from gridwell.domain.job import DEADLINE_EXCEEDED, Job, JobState
 from gridwell.domain.messages import MAP_KIND
-from tests.simulation.faults import SKEW
+from tests.simulation.faults import SERVICE_SKEW
 from tests.simulation.invariants import (
     I1,
     I2,
@@ -28,7 +28,7 @@ from web_tier.reconciler import MAX_RESENDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gridwell.domain.fleet import Lease, Slot
+    from gridwell.domain.fleet import Heartbeat, Lease, Slot
     from tests.simulation.kernel import Simulation
     from tests.simulation.known import Known
 
@@ -73,6 +73,8 @@ class WatchedLedger:
         self.ended_at: dict[str, float] = {}  #: when each attempt ended
         self.expired: list[Job] = []  #: attempts that their deadline ended
         self.asked: set[str] = set()  #: jobs that somebody asked to cancel
+        self.heard_at: dict[str, float] = {}  #: when each worker's last heartbeat came
+        self._leased_at = float("-inf")  #: when the lease was last written
         self._sim = sim
         self._known = known
         self._is_true = is_true
@@ -121,10 +123,18 @@ class WatchedLedger:
         before = self.inner.lease()
         written = self.inner.write_lease(lease, seen=seen)
         if written and before is not None and before.owner != lease.owner:
-            over = before.expires <= self._sim.now + SKEW
+            lasts = 0.0 if before.is_given_back else before.seconds or 0.0
+            over = self._sim.now - self._leased_at >= lasts
             self._sim.require(I8_LEASE, over, f"{lease.owner} takes the lease of {before.owner}")
             self._sim.note(f"{lease.owner} holds the lease")
+        if written:
+            self._leased_at = self._sim.now
         return written
+
+    def beat(self, heartbeat: Heartbeat) -> None:
+        """See `gridwell.domain.ports.FleetLedger`."""
+        self.heard_at[heartbeat.worker] = self._sim.now
+        self.inner.beat(heartbeat)
 
     def unfinished(self) -> list[str]:
         """Ids from an index that may show an older state."""
@@ -175,7 +185,7 @@ class WatchedLedger:
             lost = [chunk for chunk in after.done if not self._is_kept(after, chunk)]
             require(I6_MAP, not lost, f"chunks {lost} of {after.id} are done, their maps not kept")
         if before is not None and before.resends < after.resends:
-            due = before.resend_at is not None and before.resend_at <= self._sim.now + SKEW
+            due = before.resend_at is not None and before.resend_at <= self._sim.now + SERVICE_SKEW
             few = after.resends <= MAX_RESENDS
             require(I5_AGAIN, due and few, f"{after.id}: {after.resends} times, due {due}")
         if before is None or before.state is not after.state or before.attempt != after.attempt:

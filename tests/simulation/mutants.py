@@ -15,8 +15,20 @@ from unittest import mock
 
 from app_tier import admission, bench, intake, jobs, lease, output, worker
 from app_tier.lease import Lease, Renewal
-from autoscaler import census, decide, demand, grow, intents, orphans, rules, shrink, tenure
+from autoscaler import (
+    census,
+    decide,
+    demand,
+    grow,
+    intents,
+    observed,
+    orphans,
+    rules,
+    shrink,
+    tenure,
+)
 from autoscaler.intents import Intent
+from gridwell.adapters.clock import ServiceClock
 from gridwell.adapters.memory import MemoryLedger
 from gridwell.domain import failure
 from gridwell.domain.fleet import InstanceState
@@ -462,6 +474,34 @@ def _leases_are_taken_early(patches: Patches) -> None:
         return original(stored and dataclasses.replace(stored, expires=0.0), **kw)
 
     patches.wrap(tenure, "claim", claim)
+
+
+@_mutant("A lease is taken when it has ended by the standby's wall clock.", kind="clocks differ")
+def _leases_end_by_the_wall_clock(patches: Patches) -> None:
+    def claim(original: Any, stored: Any, *, now: float, **kw: Any) -> Any:
+        kw["unchanged"] = 1e9 if stored is not None and stored.expires <= now else 0.0
+        return original(stored, now=now, **kw)
+
+    patches.wrap(tenure, "claim", claim)
+
+
+@_mutant("Silence is counted from the time that the heartbeat itself says.", kind="clocks differ")
+def _silence_by_the_workers_clock(patches: Patches) -> None:
+    patches.set(
+        observed.ObservedLedger,
+        "heartbeats",
+        lambda self, workers: self._ledger.heartbeats(workers),
+    )
+
+
+@_mutant("A boot's grace is counted from EC2's LaunchTime.", kind="clocks differ")
+def _grace_by_the_clock_of_ec2(patches: Patches) -> None:
+    patches.set(observed.ObservedEc2, "instances", lambda self, **only: self._ec2.instances(**only))
+
+
+@_mutant("Deadlines are judged by the machine's own wall clock.", kind="clocks differ", within=300)
+def _deadlines_by_the_wall_clock(patches: Patches) -> None:
+    patches.set(ServiceClock, "now", lambda self: self._clock.now())
 
 
 @_mutant("The ledger takes a slot under an older fence.", kind="second autoscaler")

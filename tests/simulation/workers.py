@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from app_tier.bench import Ports
@@ -15,6 +16,7 @@ from tests.simulation.port import Port
 
 if TYPE_CHECKING:
     from app_tier.compute import Compute
+    from gridwell.domain.fleet import Heartbeat
     from tests.simulation.kernel import MachineClock
     from tests.simulation.queue import Message
     from tests.simulation.world import World
@@ -51,9 +53,9 @@ class WorkerProcess(Process):
                 results=cast("Any", Port(world.results.of(self), "results", self)),
                 store=cast("Any", Port(world.store, "problems", self)),
                 jobs=cast("Any", ledger),
-                fleet=cast("Any", ledger),
+                fleet=cast("Any", _WrongTimes(ledger, self.clock)),
                 compute=cast("Compute", self._compute),
-                clock=self.clock,
+                clock=self.service_clock,
                 chance=world.sim.rng.random,
             ),
             Habits(
@@ -62,6 +64,7 @@ class WorkerProcess(Process):
                 cores=world.cores,
                 poll_seconds=POLL_SECONDS,
                 idle_polls=IDLE_POLLS,
+                run=f"{world.sim.rng.getrandbits(64):016x}",
             ),
         )
         world.chunks.empty_polls[self.name] = 0
@@ -127,6 +130,21 @@ class WorkerProcess(Process):
         held = self.worker._bench.hand.get(ticket)
         if held is not None:
             self._world.judge.raised(held.message.attempt)
+
+
+class _WrongTimes:
+    """The ledger of a worker that says when it beats by its machine's own clock.
+
+    As one does that no service has replied to, or of an older release.
+    """
+
+    def __init__(self, ledger: Any, clock: MachineClock) -> None:
+        self._ledger = ledger
+        self._clock = clock
+
+    def beat(self, heartbeat: Heartbeat) -> None:
+        """See `gridwell.domain.ports.FleetLedger`."""
+        self._ledger.beat(replace(heartbeat, at=self._clock.now()))
 
 
 class Host:

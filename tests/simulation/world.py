@@ -102,15 +102,15 @@ class World:
                 silent=self._silent,
                 given_up=self._given_up,
             ),
-            # A call may be slow on its way, and the clocks differ.
-            grace=self.policy.boot_grace_seconds - WATCHDOG_SECONDS - SKEW,
-            kept_seconds=self.kept_seconds - SKEW,
+            grace=self.policy.boot_grace_seconds - WATCHDOG_SECONDS,  # a call may be slow
+            kept_seconds=self.kept_seconds,
         )
         self.hosts: dict[str, Host] = {}
         self.poison = self._a_chunk() if sim.faults.has("poison chunk") else None
         self.raises = self._a_chunk() if sim.faults.has("chunk raises") else None
         if sim.faults.has("queue swallows"):
             self.chunks.swallows = self._problem_of(0)
+        self.clocks: list[MachineClock] = []  #: of all machines that ever were
         self._skewed = sim.faults.has("clocks differ")
         more = sim.faults.has("second autoscaler")
         self.autoscalers = [AutoscalerProcess(self, f"autoscaler {n}") for n in range(1 + more)]
@@ -176,8 +176,10 @@ class World:
 
     def machine_clock(self) -> MachineClock:
         """The clock of one more machine."""
-        ahead = self.sim.rng.uniform(-SKEW / 2, SKEW / 2) if self._skewed else 0.0
-        return MachineClock(self.sim, ahead)
+        ahead = self.sim.rng.uniform(-SKEW, SKEW) if self._skewed else 0.0
+        clock = MachineClock(self.sim, ahead)
+        self.clocks.append(clock)
+        return clock
 
     def ask_later(self, count: int, *, within: float) -> None:
         """Let clients come, some of them with the same problem."""
@@ -231,9 +233,8 @@ class World:
             self.hosts[instance].cut()
 
     def _silent(self, instance: Instance) -> float:
-        beats = self.ledger.inner.heartbeats([instance.arn])
-        heard = [beat.at for beat in beats.values()]
-        return self.sim.now - max([instance.launched, *heard])
+        heard = self.ledger.heard_at.get(instance.arn, instance.launched)
+        return self.sim.now - max(instance.launched, heard)
 
     def _grown(self) -> None:
         """After a start or launch: where nothing is late, the fleet is worth its queue."""
