@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,8 +87,11 @@ def test_a_client_keeps_the_clock_right_by_each_reply(date: str | None, *, heard
         config=Config(retries={"total_max_attempts": 1}),
     )
     aws._keep_time(made, clock)
-    headers = {"content-type": "application/x-amz-json-1.0", **({"date": date} if date else {})}
-    reply = AWSResponse("https://sqs", 200, headers, _Raw(b'{"QueueUrls": []}'))
+    headers = HTTPHeaders()
+    headers["content-type"] = "application/x-amz-json-1.0"
+    if date:
+        headers["date"] = date
+    reply: Any = AWSResponse("https://sqs", 200, headers, _Raw(b'{"QueueUrls": []}'))
     made.meta.events.register("before-send", lambda **_: reply)
 
     made.list_queues()
