@@ -8,12 +8,14 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from app_tier.handlers import HANDLERS
+from gridwell.domain.access import ID_BYTES, SECRET_BYTES, make_key
 from gridwell.domain.messages import ChunkMessage
 from gridwell.domain.objects import problem_object
 from gridwell.domain.problem import Problem
 from tests.browser.fleet import an_hour
 from tests.builders import a_result, a_series
 from tests.web_tier.http import Site
+from tests.web_tier.keyed import USUAL, Keyed
 
 if TYPE_CHECKING:
     from apiflask import APIFlask
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from tests.web_tier.world import World
 
 CHUNK_SECONDS: Final = "GRIDWELL_TEST_CHUNK_SECONDS"  #: how long a chunk is worked at
+PROXIES: Final = "GRIDWELL_TEST_PROXIES"  #: how many stand before `keyed`
+HOST: Final = "grid.example.test"
 SLOW_ATOMS: Final = 17  #: jobs of so many atoms take half a second a chunk
 STUCK_ATOMS: Final = 13  #: jobs of so many atoms are never computed: there is time to cancel them
 _INSTANCE: Final = "i-0c0ffee0c0ffee000"
@@ -36,6 +40,29 @@ def application() -> APIFlask:
     seconds = float(os.environ.get(CHUNK_SECONDS, "0.1"))
     threading.Thread(target=_work, args=(site, seconds), daemon=True).start()
     return site.app
+
+
+#: Clients of `keyed`, and a key of each.
+KEYS: Final = {
+    client: make_key(
+        client,
+        USUAL,
+        now=0.0,
+        lifetime=None,
+        key_id=bytes([number] * ID_BYTES),
+        secret=bytes([number] * SECRET_BYTES),
+    )
+    for number, client in enumerate(("alice", "bob"), start=1)
+}
+
+
+def keyed() -> APIFlask:
+    """A site that asks for keys, for gunicorn to serve; behind a proxy it is `HOST`."""
+    site = Keyed(proxies=int(os.environ.get(PROXIES, "0")), hosts=frozenset({HOST}))
+    for _, key in KEYS.values():
+        assert site.ledger.add_key(key)
+    threading.Thread(target=_work, args=(site.site, 0.1), daemon=True).start()
+    return site.site.app
 
 
 def _work(site: Site, seconds: float) -> None:

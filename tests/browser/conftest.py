@@ -73,10 +73,14 @@ def playwright() -> Iterator[Playwright]:
 
 
 @contextmanager
-def launched(playwright: Playwright, *options: str) -> Iterator[Browser]:
-    """A headless Chromium."""
+def launched(
+    playwright: Playwright, *options: str, without: tuple[str, ...] = ()
+) -> Iterator[Browser]:
+    """A headless Chromium, without some of the options that tests usually run with."""
     root = ["--no-sandbox"] if os.geteuid() == 0 else []
-    running = playwright.chromium.launch(executable_path=chromium(), args=[*options, *root])
+    running = playwright.chromium.launch(
+        executable_path=chromium(), args=[*options, *root], ignore_default_args=list(without)
+    )
     yield running
     running.close()
 

@@ -1,0 +1,92 @@
+"""An nginx that speaks TLS for a server of ours, as an operator's proxy does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+from urllib3 import disable_warnings
+from urllib3.exceptions import InsecureRequestWarning
+
+from gridwell.local_stack.memcached import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.load.server import Server
+
+PATIENCE = 20.0
+
+
+def _found(program: str) -> str:
+    found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if found is None:
+        words = f"{program} is not installed: apt-get install {program}"
+        if os.environ.get("CI"):
+            pytest.fail(words)
+        pytest.skip(words)
+    return found
+
+
+@contextmanager
+def tls_before(folder: Path, server: Server, name: str) -> Iterator[int]:
+    """The port of a proxy with a certificate of its own making."""
+    nginx, openssl = _found("nginx"), _found("openssl")
+    subprocess.run(
+        [
+            openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+            "-nodes", "-days", "2", "-subj", f"/CN={name}",
+            "-keyout", folder / "key.pem", "-out", folder / "cert.pem",
+        ],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    port = free_port()
+    (folder / "nginx.conf").write_text(
+        f"""daemon off;
+        pid {folder}/nginx.pid;
+        events {{}}
+        http {{
+            access_log off;
+            client_body_temp_path {folder}/body;
+            proxy_temp_path {folder}/proxy;
+            fastcgi_temp_path {folder}/fastcgi;
+            uwsgi_temp_path {folder}/uwsgi;
+            scgi_temp_path {folder}/scgi;
+            server {{
+                listen 127.0.0.1:{port} ssl;
+                ssl_certificate {folder}/cert.pem;
+                ssl_certificate_key {folder}/key.pem;
+                location / {{
+                    proxy_pass {server.url};
+                    proxy_set_header Host $http_host;
+                    proxy_set_header X-Forwarded-For $remote_addr;
+                    proxy_set_header X-Forwarded-Proto $scheme;
+                }}
+            }}
+        }}"""
+    )
+    command = [nginx, "-p", str(folder), "-e", f"{folder}/error", "-c", f"{folder}/nginx.conf"]
+    process = subprocess.Popen(command)
+    disable_warnings(InsecureRequestWarning)
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                requests.get(f"https://127.0.0.1:{port}/healthz", timeout=PATIENCE, verify=False)  # noqa: S501 - its own certificate
+                break
+            except requests.ConnectionError:
+                assert process.poll() is None, (folder / "error").read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
