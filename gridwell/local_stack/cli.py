@@ -18,6 +18,7 @@ from gridwell.adapters.commands import json_option, print_json
 from gridwell.adapters.program import PREFIX
 from gridwell.domain.errors import GridwellError, ServiceError
 from gridwell.local_stack.faults.cli import faults as faults_group
+from gridwell.local_stack.private_folder import make_private
 from gridwell.local_stack.programs import ROOT, python
 from gridwell.local_stack.state import StateFolder
 from gridwell.local_stack.state_option import state_option
@@ -127,7 +128,10 @@ def up(
             for name, value in planned.items()
             if value is not None
         ]
-        running = _detach(folder, f"--port={port}", f"--max-instances={max_instances}", *more)
+        try:
+            running = _detach(folder, f"--port={port}", f"--max-instances={max_instances}", *more)
+        except ServiceError as error:
+            raise click.ClickException(str(error)) from error
         if as_json:
             print_json(_whereabouts(running, folder))
         return
@@ -181,8 +185,14 @@ def down(*, state: Path, as_json: bool) -> None:
 @state_option
 @json_option
 def env(*, state: Path, as_json: bool) -> None:
-    """Print what lets other commands reach the stack: eval "$(gridwell local env)"."""
-    running = StateFolder(state.resolve()).running()
+    """Print what lets other commands reach the stack: eval "$(gridwell local env)".
+
+    The region's access key is among it: keep it out of logs and command lines.
+    """
+    try:
+        running = StateFolder(state.resolve()).running()
+    except ServiceError as error:
+        raise click.ClickException(str(error)) from error
     if running is None:
         raise click.ClickException(f"nothing runs in {state}; start it with `gridwell local up`")
     variables = dict(sorted((running.environment | {"GRIDWELL_URL": running.url}).items()))
@@ -271,7 +281,8 @@ def _interrupt_at(*numbers: signal.Signals) -> None:
 
 def _detach(folder: StateFolder, *arguments: str) -> Running:
     """Start `up` in a session of its own, and wait until it says that all is up."""
-    folder.logs.mkdir(parents=True, exist_ok=True)
+    make_private(folder.path)
+    folder.logs.mkdir(exist_ok=True)
     log = folder.logs / "up.log"
     command = python("gridwell", "local", "up", f"--state={folder.path}", *arguments)
     with log.open("wb") as output:

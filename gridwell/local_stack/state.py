@@ -13,6 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gridwell.domain.errors import ServiceError
+from gridwell.local_stack.private_folder import (
+    check_own,
+    check_private,
+    make_private,
+    write_private,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,12 +34,22 @@ class Running:
     endpoint: str  #: of the region's API
     memcached: str
     max_instances: int
+    #: with the region's access key among them: these variables are a secret
     environment: dict[str, str]  #: with which other commands reach this region and its stack
+
+    @property
+    def access_key(self) -> str:
+        """The id of the access key that the region demands."""
+        return self.environment.get("AWS_ACCESS_KEY_ID", "")
 
 
 @dataclass(frozen=True, slots=True)
 class StateFolder:
-    """A folder that at most one local stack holds at a time."""
+    """A folder that at most one local stack holds at a time, of mode 0700.
+
+    What it says is evaluated by shells (`gridwell local env`), and its programs are sent signals:
+    nothing in it is read unless it is the caller's own.
+    """
 
     path: Path
 
@@ -41,6 +57,11 @@ class StateFolder:
     def logs(self) -> Path:
         """Where the programs' logs are."""
         return self.path / "logs"
+
+    @property
+    def cache_socket(self) -> Path:
+        """The socket file of memcached."""
+        return self.path / "memcached.sock"
 
     @property
     def consoles(self) -> Path:
@@ -52,9 +73,11 @@ class StateFolder:
         """Hold the folder; the kernel lets go of it however we end.
 
         Raises:
-            ServiceError: another stack holds it.
+            ServiceError: another stack holds it, or it is another user's.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_private(self.path)
+        with contextlib.suppress(FileNotFoundError):
+            check_own(self._lock_file)
         with self._lock_file.open("a+") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -73,8 +96,14 @@ class StateFolder:
                 self._running_file.unlink(missing_ok=True)
 
     def holder(self) -> int | None:
-        """The process that holds the folder, or None if nobody does."""
+        """The process that holds the folder, or None if nobody does.
+
+        Raises:
+            ServiceError: the folder, or a file of it, is or may be another user's.
+        """
         try:
+            check_private(self.path)
+            check_own(self._lock_file)
             with self._lock_file.open("r") as lock:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -85,16 +114,19 @@ class StateFolder:
         return None
 
     def announce(self, running: Running) -> None:
-        """Tell other commands that everything is up."""
-        scratch = self._running_file.with_suffix(".new")
-        scratch.write_text(json.dumps(asdict(running), indent=2) + "\n")
-        scratch.replace(self._running_file)
+        """Tell other commands that everything is up; the file has the region's access key."""
+        write_private(self._running_file, json.dumps(asdict(running), indent=2) + "\n")
 
     def running(self) -> Running | None:
-        """What is up, or None if nothing is, or not yet."""
+        """What is up, or None if nothing is, or not yet.
+
+        Raises:
+            ServiceError: the folder, or a file of it, is or may be another user's.
+        """
         if self.holder() is None:
             return None
         try:
+            check_own(self._running_file)
             return Running(**json.loads(self._running_file.read_text()))
         except FileNotFoundError:
             return None
