@@ -21,7 +21,7 @@ class MemcachedCache:
     """Keeps the promises of `gridwell.domain.ports.Cache`.  Safe to share between threads.
 
     Args:
-        address: as ``host:port``.
+        address: as ``host:port``, or the absolute path of a socket file.
         clock: the machine's own unless a test brings another.
 
     Raises:

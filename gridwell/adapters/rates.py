@@ -10,6 +10,7 @@ import math
 import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from limits import RateLimitItem, parse
 from limits.storage import MemcachedStorage, MemoryStorage
@@ -47,7 +48,7 @@ class MemcachedRates:
     """Keeps the promises of `gridwell.domain.ports.Rates`.  Safe to share between threads.
 
     Args:
-        address: of memcached, as ``host:port``.
+        address: of memcached, as ``host:port`` or the absolute path of a socket file.
         clock: measures how long memcached has been away.
     """
 
@@ -55,7 +56,8 @@ class MemcachedRates:
         self._reach = Reach(address, clock=clock)
         # One pool for all threads: the library would keep a connection for each of them.
         storage = MemcachedStorage(
-            f"memcached://{address}", client_getter=lambda *_, **__: self._reach.client
+            f"memcached://{quote(address, safe='/:[]')}",
+            client_getter=lambda *_, **__: self._reach.client,
         )
         self._shared = SlidingWindowCounterRateLimiter(storage)
         self._own = CountedRates()

@@ -34,7 +34,7 @@ class Reach:
     memcached that hangs would hold up each request of each thread for the whole timeout.
 
     Args:
-        address: as ``host:port``.
+        address: as ``host:port``, or the absolute path of a socket file.
         clock: measures how long it has been away; the machine's own unless a test brings another.
 
     Raises:
@@ -42,12 +42,9 @@ class Reach:
     """
 
     def __init__(self, address: str, *, clock: Clock | None = None) -> None:
-        host, colon, port = address.rpartition(":")
-        if not (host and colon and port.isdecimal()):
-            raise ValueError(f"memcached's address {address!r} is not host:port")
         # Values are bytes both ways: no serializer, so nothing is ever unpickled.
         self.client: Any = PooledClient(
-            (host.strip("[]"), int(port)),
+            _server(address),
             connect_timeout=CONNECT_SECONDS,
             timeout=REPLY_SECONDS,
             no_delay=True,
@@ -112,3 +109,16 @@ class Reach:
                 self._address,
                 extra={"action": "cache.back", "address": self._address},
             )
+
+
+def _server(address: str) -> str | tuple[str, int]:
+    """Return an address as pymemcache takes it."""
+    if address.startswith("/"):
+        return address
+    host, colon, port = address.rpartition(":")
+    if not (host and colon and port.isdecimal()):
+        raise ValueError(
+            f"memcached's address {address!r} is not host:port, nor the absolute path of a"
+            " socket file"
+        )
+    return host.strip("[]"), int(port)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from gridwell.local_stack.faults.callers import Callers
 from gridwell.local_stack.faults.plan import is_program
+from gridwell.local_stack.memcached import connect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +41,7 @@ class CacheRelay:
     def __init__(self, state: Path) -> None:
         self.hit = 0  #: how many were killed
         self._callers = Callers(state)
-        self._to: tuple[str, int] | None = None
+        self._to: str | None = None
         self._point: Point | None = None
         self._lock = threading.Lock()
         self._links: set[socket.socket] = set()
@@ -54,9 +55,8 @@ class CacheRelay:
 
     def lead(self, address: str) -> None:
         """Pass everything on to this memcached from now on, on new connections."""
-        host, _, port = address.partition(":")
         with self._lock:
-            self._to = (host, int(port))
+            self._to = address
             links = list(self._links)
         for link in links:
             with contextlib.suppress(OSError):
@@ -83,7 +83,7 @@ class CacheRelay:
             if to is None:
                 return
             # Whoever of both has gone, the other is told by the end of its connection.
-            with contextlib.suppress(OSError), socket.create_connection(to, 5.0) as cache:
+            with contextlib.suppress(OSError), connect(to, 5.0) as cache:
                 with self._lock:
                     self._links.add(client)
                 try:

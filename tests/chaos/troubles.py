@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from gridwell.domain.errors import ServiceError
-from gridwell.local_stack.memcached import start_memcached
+from gridwell.local_stack.memcached import connect, start_memcached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,9 +26,8 @@ _FILL_PIECE: Final = 1 << 20
 
 def flush_cache(arena: Arena, _: Strike) -> str | None:
     """Let memcached forget everything."""
-    host, _colon, port = arena.stack.running.memcached.partition(":")
     try:
-        with socket.create_connection((host, int(port)), 2.0) as link:
+        with connect(arena.stack.running.memcached, 2.0) as link:
             link.sendall(b"flush_all\r\n")
             return "all forgotten" if link.recv(64) == b"OK\r\n" else None
     except OSError:
@@ -41,9 +39,12 @@ def shrink_cache(arena: Arena, _: Strike) -> str | None:
 
     Two, as memcached refuses to have less than two of its largest items.
     """
-    tiny = start_memcached(log=arena.stack.state.logs / "tiny-memcached.log", megabytes=2)
-    host, _colon, port = tiny.address.partition(":")
-    with socket.create_connection((host, int(port)), 2.0) as link:
+    tiny = start_memcached(
+        log=arena.stack.state.logs / "tiny-memcached.log",
+        megabytes=2,
+        socket_file=arena.stack.state.path / "tiny-memcached.sock",
+    )
+    with connect(tiny.address, 2.0) as link:
         for size in _JUNK_SIZES:
             for number in range(_JUNK_BYTES // size):
                 link.sendall(b"set junk-%d-%d 0 0 %d noreply\r\n" % (size, number, size))

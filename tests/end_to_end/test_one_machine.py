@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ import requests
 from gridwell.domain.atoms import Atoms
 from gridwell.domain.grid import Grid
 from gridwell.domain.problem import Problem
-from gridwell.local_stack.memcached import free_port
+from gridwell.local_stack.memcached import connect, free_port
 from tests.end_to_end.conftest import CAP, ROOT, Stack, start_stack
 from tests.end_to_end.processes import Family, await_true
 from tests.oracle import true_minimum
@@ -152,10 +151,9 @@ def test_an_instance_that_loses_its_power_costs_time_and_no_answer(stack: Stack)
 def test_a_cache_that_forgets_everything_in_mid_job_changes_no_answer(stack: Stack) -> None:
     body = a_long_job(11)
     job = requests.post(f"{stack.url}/v1/jobs", json=body, timeout=30).json()
-    host, _, port = stack.running.memcached.partition(":")
     flushes = 0
     while job["state"] not in ("done", "failed"):
-        with socket.create_connection((host, int(port)), 5.0) as cache:
+        with connect(stack.running.memcached, 5.0) as cache:
             cache.sendall(b"flush_all\r\n")
             assert cache.recv(64) == b"OK\r\n"
         flushes += 1
