@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from gridwell.local_stack.loopback_peer import find_peer
+
 #: Marks the programs of a local stack; its value is the stack's folder.
 MARK: Final = "GRIDWELL_LOCAL_STACK"
 #: What a program was started as: it may run another in its place, as the web tier does gunicorn.
 PROGRAM: Final = "GRIDWELL_LOCAL_PROGRAM"
 INSTANCE_MARK: Final = "GRIDWELL_INSTANCE_FOLDER"
 _DEAD_SECONDS: Final = 5.0
-_ESTABLISHED: Final = "01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +59,13 @@ class Callers:
             Who was killed.
         """
         killed = []
-        inode = _inode_of_peer(connection)
+        peer = find_peer(connection)
         for pid in self.of(connection):
             with contextlib.suppress(ProcessLookupError):  # dead already
                 handle = os.pidfd_open(pid)
                 try:
                     # Looked up anew: its id may belong to somebody else by now.
-                    if self._is_ours(pid) and inode in _sockets(pid):
+                    if peer and self._is_ours(pid) and peer.inode in _sockets(pid):
                         signal.pidfd_send_signal(handle, signal.SIGKILL)
                         select.select([handle], [], [], _DEAD_SECONDS)
                         killed.append(pid)
@@ -73,11 +74,11 @@ class Callers:
         return killed
 
     def _holders(self, connection: Any) -> list[int]:
-        inode = _inode_of_peer(connection)
-        if inode is None:
+        peer = find_peer(connection)
+        if peer is None:
             return []
         pids = [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit()]
-        return [pid for pid in pids if self._is_ours(pid) and inode in _sockets(pid)]
+        return [pid for pid in pids if self._is_ours(pid) and peer.inode in _sockets(pid)]
 
     def _is_ours(self, pid: int) -> bool:
         if pid == os.getpid():
@@ -112,26 +113,6 @@ def _read(path: str) -> list[str]:
         return Path(path).read_text(errors="replace").split("\0")
     except OSError:  # or it is another user's
         return [""]
-
-
-def _inode_of_peer(connection: Any) -> str | None:
-    """The kernel's number for the other end's socket, or None if that is closed already."""
-    try:
-        theirs, ours = _hex(connection.getpeername()), _hex(connection.getsockname())
-    except OSError:
-        return None
-    with Path("/proc/net/tcp").open() as table:
-        for line in table:
-            fields = line.split()
-            if fields[1] == theirs and fields[2] == ours and fields[3] == _ESTABLISHED:
-                return fields[9]
-    return None
-
-
-def _hex(address: tuple[str, int]) -> str:
-    """An address as /proc/net/tcp writes it: the host's four bytes backwards."""
-    host, port = address
-    return f"{bytes(map(int, host.split('.')))[::-1].hex().upper()}:{port:04X}"
 
 
 def _sockets(pid: int) -> set[str]:

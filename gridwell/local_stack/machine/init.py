@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gridwell.local_stack.machine import processes, user_data
+from gridwell.local_stack.machine import credentials, processes, user_data
 from gridwell.local_stack.machine.loop import Loop
 from gridwell.local_stack.machine.manager import Manager
 from gridwell.local_stack.machine.metadata import Metadata
@@ -181,6 +181,9 @@ class Init:
             connection, _ = listener.accept()
             connection.settimeout(1.0)
             with connection, contextlib.suppress(OSError):
+                # The socket's name is in /proc/net/unix, for every user of the machine to read.
+                if not credentials.are_own(credentials.of_peer(connection)):
+                    return
                 request = connection.recv(4096).decode().strip()
                 connection.sendall(self._answer(request).encode() + b"\n")
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import secrets
 import socket
-import struct
 from typing import TYPE_CHECKING
+
+from gridwell.local_stack.machine import credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 
 
 class NotifySocket:
@@ -28,13 +27,14 @@ class NotifySocket:
         self.socket.bind(f"\0{self.name}")
 
     def read(self) -> None:
-        """Hand on one message."""
-        data, ancillary, _, _ = self.socket.recvmsg(4096, socket.CMSG_SPACE(_CREDENTIALS.size))
-        sender = 0
+        """Hand on one message of a process of our own user; drop any other."""
+        data, ancillary, _, _ = self.socket.recvmsg(4096, socket.CMSG_SPACE(credentials.SIZE))
         for level, kind, content in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
-                sender = _CREDENTIALS.unpack(content)[0]
-        self._heard(sender, data.decode(errors="replace").splitlines())
+                sender = credentials.unpack(content)
+                # Every user of the machine can read the socket's name, in /proc/net/unix.
+                if credentials.are_own(sender):
+                    self._heard(sender.pid, data.decode(errors="replace").splitlines())
 
     def close(self) -> None:
         """Release the socket."""
