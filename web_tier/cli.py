@@ -235,7 +235,9 @@ def chosen_parts(settings: Settings) -> Parts:
             hosts=settings.names,
             proxies=settings.proxies,
         ),
-        kill=HttpKill(settings.kill_url) if settings.kill_url else None,
+        kill=HttpKill(settings.kill_url, key=settings.kill_key.get_secret_value())
+        if settings.kill_url
+        else None,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from web_tier.access.settings import AccessSettings
@@ -47,7 +47,8 @@ class Settings(Names, AccessSettings):
     """What each process of the web tier must be told."""
 
     bucket: str = Field(min_length=3)
-    memcached: str = Field("127.0.0.1:11211", pattern=r"^[^:]+:\d{1,5}$")
+    #: host and port, or the absolute path of a socket file
+    memcached: str = Field("127.0.0.1:11211", pattern=r"^([^:/]+:\d{1,5}|/.+)$")
     port: int = Field(8080, ge=0, le=65_535)
     threads: int = Field(940, gt=SERVING_THREADS, le=4096)
     streams: int = Field(300, ge=0, le=4096)  #: requests that may follow a job by events
@@ -61,6 +62,7 @@ class Settings(Names, AccessSettings):
     collector_metrics_port: int = Field(0, ge=0, le=65_535)
     #: where an instance is killed on request, for trials of what follows; empty: nowhere
     kill_url: str = Field("", pattern=r"^(http://.+)?$")
+    kill_key: SecretStr = SecretStr("")  #: a bearer token for `kill_url`; empty: none is sent
     dollars_per_hour: float = Field(0.08925, ge=0)  #: c7i.large on demand, us-east-1, 2026
 
     @property

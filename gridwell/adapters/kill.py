@@ -21,10 +21,14 @@ class HttpKill:
 
     Args:
         url: the address.
+        key: sent as a bearer token; empty: none is sent.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, key: str = "") -> None:
         self._url = url
+        self._headers = {"Content-Type": "application/json"}
+        if key:
+            self._headers["Authorization"] = f"Bearer {key}"
 
     def __call__(self, instance: str) -> None:
         """Kill an instance.
@@ -37,7 +41,7 @@ class HttpKill:
             self._url,
             method="POST",
             data=json.dumps({"instance": instance}).encode(),
-            headers={"Content-Type": "application/json"},
+            headers=self._headers,
         )
         # No proxy is asked for what listens on this machine.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

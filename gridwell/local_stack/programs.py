@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 #: Where the packages lie: a program that we start finds them, wherever it is started.
 ROOT = Path(__file__).resolve().parents[2]
 
+NO_KEY = "local"  #: an access key id that no region takes
 #: Of our own environment, what a program needs to run at all.
 _KEPT = ("HOME", "LANG", "PATH", "TMPDIR", "TERM", "NO_COLOR")
 
@@ -51,7 +52,9 @@ def python(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
-def aws_environment(*, endpoint: str | None, region: str) -> dict[str, str]:
+def aws_environment(
+    *, endpoint: str | None, region: str, access_key: str = NO_KEY
+) -> dict[str, str]:
     """What makes AWS's own libraries talk to the local region, and to nobody else.
 
     A forgotten variable, a profile in a configuration file or the metadata service of a machine
@@ -60,9 +63,10 @@ def aws_environment(*, endpoint: str | None, region: str) -> dict[str, str]:
     Args:
         endpoint: of the local region; None for the region itself, which calls nobody.
         region: its name.
+        access_key: the id of the key that the region demands, a secret.
     """
     variables = {
-        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_ACCESS_KEY_ID": access_key,
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_DEFAULT_REGION": region,
         "AWS_CONFIG_FILE": os.devnull,
@@ -73,20 +77,25 @@ def aws_environment(*, endpoint: str | None, region: str) -> dict[str, str]:
 
 
 def environment(
-    *, endpoint: str | None = None, region: str = "us-east-1", settings: Mapping[str, str]
+    *,
+    endpoint: str | None = None,
+    region: str = "us-east-1",
+    access_key: str = NO_KEY,
+    settings: Mapping[str, str],
 ) -> dict[str, str]:
     """The whole environment of a program: built, so that none can reach a real account.
 
     Args:
         endpoint: see `aws_environment`.
         region: see `aws_environment`.
+        access_key: see `aws_environment`.
         settings: the program's own.
     """
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     return (
         kept
         | network()
-        | aws_environment(endpoint=endpoint, region=region)
+        | aws_environment(endpoint=endpoint, region=region, access_key=access_key)
         | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"}
         | dict(settings)
     )

@@ -93,13 +93,13 @@ class LocalStack:
         """
         _check_free(self.port)
         region = self._start_region()
-        endpoint = region["endpoint"]
-        self._memcached = start_memcached(log=self.state.logs / "memcached.log")
+        endpoint, access_key = region["endpoint"], region["access_key"]
+        self._memcached = self._start_memcached()
         self.say(f"memcached answers on {self._memcached.address}")
-        settings = self._create_stack(endpoint, region["base_image"])
+        settings = self._create_stack(endpoint, access_key, region["base_image"])
         # The mark tells faults which programs are the stack's own.
         marked = settings | {MARK: str(self.state.path)}
-        env = environment(endpoint=endpoint, region=REGION, settings=marked)
+        env = environment(endpoint=endpoint, region=REGION, access_key=access_key, settings=marked)
         for tier, command in {
             "web": python("web_tier", "serve"),
             "collector": python("web_tier", "collect"),
@@ -113,10 +113,11 @@ class LocalStack:
             endpoint=endpoint,
             memcached=self._memcached.address,
             max_instances=self.max_instances,
-            environment=aws_environment(endpoint=endpoint, region=REGION) | settings,
+            environment=aws_environment(endpoint=endpoint, region=REGION, access_key=access_key)
+            | settings,
         )
         self._await_web(running.url)
-        self._plan_faults(endpoint)
+        self._plan_faults(endpoint, access_key)
         self.state.announce(running)
         self.say(f"the web tier answers on {running.url}")
         return running
@@ -134,8 +135,7 @@ class LocalStack:
                 f"its jobs with it; its log ends with:\n{self._region.last_lines()}"
             )
         if self._memcached is not None and not self._memcached.child.is_running:
-            port = int(self._memcached.address.rpartition(":")[2])
-            self._memcached = start_memcached(log=self.state.logs / "memcached.log", port=port)
+            self._memcached = self._start_memcached()
             self.say("memcached had ended and was started again")
         for tier, child in list(self._tiers.items()):
             if not child.is_running:
@@ -165,6 +165,11 @@ class LocalStack:
         if self._memcached is not None:
             self._memcached.stop()
 
+    def _start_memcached(self) -> Memcached:
+        return start_memcached(
+            log=self.state.logs / "memcached.log", socket_file=self.state.cache_socket
+        )
+
     def _start_region(self) -> dict[str, Any]:
         self._region = start(
             "region",
@@ -189,23 +194,23 @@ class LocalStack:
         self.say(f"the region {REGION} is up at {ready['endpoint']}")
         return ready
 
-    def _plan_faults(self, endpoint: str) -> None:
+    def _plan_faults(self, endpoint: str, access_key: str) -> None:
         # Only now: setting up is not what they are to test.
         if self.faults is not None:
-            RemoteFaults(endpoint).put(self.faults)
+            RemoteFaults(endpoint, access_key=access_key).put(self.faults)
             self.say(
                 f"FAULTS ARE ON: {len(self.faults.faults)} planned, seed {self.faults.seed};"
                 " `gridwell local faults` counts and changes them"
             )
 
-    def _create_stack(self, endpoint: str, base_image: str) -> dict[str, str]:
+    def _create_stack(self, endpoint: str, access_key: str, base_image: str) -> dict[str, str]:
         """The stack, an image baked for it, and the stack again with that image."""
         client = boto3.client(
             "cloudformation",
             endpoint_url=endpoint,
             region_name=REGION,
-            aws_access_key_id="local",
-            aws_secret_access_key="local",  # noqa: S106 - the region takes any
+            aws_access_key_id=access_key,
+            aws_secret_access_key="local",  # noqa: S106 - the region checks no signature
         )
         settings = environment_of(create_or_update(client, FLEET, {})) | {
             **TIER_SETTINGS,
@@ -214,10 +219,13 @@ class LocalStack:
             "GRIDWELL_MAX_INSTANCES": str(self.max_instances),
             "GRIDWELL_PORT": str(self.port),
             "GRIDWELL_KILL_URL": endpoint + KILL_PATH,
+            "GRIDWELL_KILL_KEY": access_key,
             **self.given,
         }
         self.say("the stack is created; baking the image (the first time takes a minute)")
-        baked = self._bake(environment(endpoint=endpoint, region=REGION, settings=settings))
+        baked = self._bake(
+            environment(endpoint=endpoint, region=REGION, access_key=access_key, settings=settings)
+        )
         self.say(f"{'reusing' if baked['reused'] else 'baked'} image {baked['image']}")
         create_or_update(
             client,

@@ -41,7 +41,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
             patch.setattr(boto3, "DEFAULT_SESSION", None)
             patch.setenv("AWS_ENDPOINT_URL", region.endpoint)
             patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-            patch.setenv("AWS_ACCESS_KEY_ID", "test")
+            patch.setenv("AWS_ACCESS_KEY_ID", region.access_key)
             patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
             patch.setenv("AWS_CONFIG_FILE", os.devnull)
             patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)

@@ -73,7 +73,11 @@ class Workshop:
 
     def environment(self) -> dict[str, str]:
         """For a program that talks to this region."""
-        return environment(endpoint=self.region.endpoint, settings=self.settings)
+        return environment(
+            endpoint=self.region.endpoint,
+            access_key=self.region.access_key,
+            settings=self.settings,
+        )
 
     def builders(self) -> dict[str, str]:
         """The state of every builder there ever was."""

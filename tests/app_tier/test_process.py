@@ -95,13 +95,13 @@ class Place:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     keys = {
         "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
     with running_region(tmp_path_factory.mktemp("workers")) as region:
         keys["AWS_ENDPOINT_URL"] = region.endpoint
+        keys["AWS_ACCESS_KEY_ID"] = region.access_key
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(boto3, "DEFAULT_SESSION", None)
             for name, value in keys.items():

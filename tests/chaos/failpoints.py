@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from gridwell.domain.errors import ServiceError
 from gridwell.local_stack.faults.plan import NOTHING, Fault, FaultPlan
-from gridwell.local_stack.faults.remote import RemoteFaults
 from tests.chaos.relay import CacheRelay, Point
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from gridwell.local_stack.faults.remote import RemoteFaults
 
 #: What each program is called as, and the calls that it makes again and again.  Those of bad days
 #: only (giving a chunk back, sending lost chunks again) are the simulator's.
@@ -114,12 +115,12 @@ class Trap:
     """One failpoint at a time, until somebody has stepped into it.
 
     Args:
-        endpoint: of the region.
+        faults: of the region.
         relay: before memcached.
     """
 
-    def __init__(self, endpoint: str, relay: CacheRelay) -> None:
-        self._faults = RemoteFaults(endpoint)
+    def __init__(self, faults: RemoteFaults, relay: CacheRelay) -> None:
+        self._faults = faults
         self._relay = relay
         self._set: Failpoint | None = None
         self._until = self._look_at = 0.0

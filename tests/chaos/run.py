@@ -139,8 +139,7 @@ def _go_through(
 def _siege(
     stack: Stack, load: Load, relay: CacheRelay, ordeal: Ordeal, timeline: Timeline
 ) -> Siege:
-    endpoint = stack.running.endpoint
-    faults = RemoteFaults(endpoint)
+    faults = RemoteFaults(stack.running.endpoint, access_key=stack.running.access_key)
     kills = AT_ANY_MOMENT | dict.fromkeys(ordeal.points, 1.0)
     strikes = draw(
         ordeal.seed,
@@ -152,7 +151,7 @@ def _siege(
     )
     return Siege(
         Arena(stack=stack, load=load, relay=relay, faults=faults, timeline=timeline),
-        Trap(endpoint, relay),
+        Trap(faults, relay),
         blows(lease=LEASE_SECONDS, away=ordeal.away),
         strikes,
     )

@@ -113,7 +113,7 @@ class Stack:
 
     def client(self, service: str) -> Any:
         """A client of the region, as an operator has one."""
-        return region_client(self.running.endpoint, service)
+        return region_client(self.running, service)
 
     def queue_url(self, queue: str) -> str:
         """The address of CHUNKS, RESULTS, DEAD_CHUNKS or DEAD_RESULTS."""
@@ -222,17 +222,21 @@ class Stack:
 def queue_url(running: Running, queue: str) -> str:
     """The address of CHUNKS, RESULTS, DEAD_CHUNKS or DEAD_RESULTS in a running stack."""
     name = running.environment[f"GRIDWELL_{queue}_QUEUE"]
-    return str(region_client(running.endpoint, "sqs").get_queue_url(QueueName=name)["QueueUrl"])
+    return str(region_client(running, "sqs").get_queue_url(QueueName=name)["QueueUrl"])
+
+
+def region_client(running: Running, service: str) -> Any:
+    return _client(running.endpoint, running.access_key, service)
 
 
 @cache
-def region_client(endpoint: str, service: str) -> Any:
+def _client(endpoint: str, access_key: str, service: str) -> Any:
     return boto3.client(  # type: ignore[call-overload]
         service,
         endpoint_url=endpoint,
         region_name="us-east-1",
-        aws_access_key_id="chaos",
-        aws_secret_access_key="chaos",  # noqa: S106 - the region takes any
+        aws_access_key_id=access_key,
+        aws_secret_access_key="chaos",  # noqa: S106 - the region checks no signature
         config=Config(
             connect_timeout=3,
             read_timeout=10,

@@ -285,7 +285,7 @@ def test_the_ledger_has_its_two_indexes(region: Region, outputs: dict[str, str])
 
 
 def test_a_cloudformation_that_does_not_answer_is_told_in_words() -> None:
-    nobody = client("http://127.0.0.1:9", "cloudformation")
+    nobody = client("http://127.0.0.1:9", "cloudformation", "test")
 
     with pytest.raises(ServiceError, match="stack blue was not brought up to date"):
         create_or_update(nobody, "blue", {})

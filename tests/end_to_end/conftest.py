@@ -46,7 +46,7 @@ class Stack:
     @contextmanager
     def faults(self, plan: FaultPlan) -> Iterator[RemoteFaults]:
         """Let a plan's faults happen; afterwards nothing goes wrong any more."""
-        remote = RemoteFaults(self.running.endpoint)
+        remote = RemoteFaults(self.running.endpoint, access_key=self.running.access_key)
         remote.put(plan)
         try:
             yield remote

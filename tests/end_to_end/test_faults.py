@@ -46,7 +46,7 @@ def mild_without_lost_leases() -> FaultPlan:
 @contextmanager
 def leased_for(stack: Stack, queue: str, seconds: int) -> Iterator[None]:
     """Let what a killed program had received come back sooner than in a minute."""
-    sqs = region_client(stack.running.endpoint, "sqs")
+    sqs = region_client(stack.running, "sqs")
     url = queue_url(stack.running, queue)
     wanted = ["VisibilityTimeout"]
     usual = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=wanted)["Attributes"]

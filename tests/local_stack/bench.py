@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 @cache
-def patient(endpoint: str, service: str) -> Any:
+def patient(endpoint: str, service: str, access_key: str) -> Any:
     """A client that tries again, as those of the tiers do."""
     return boto3.client(  # type: ignore[call-overload]
         service,
         endpoint_url=endpoint,
         region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 - moto takes any
+        aws_access_key_id=access_key,
+        aws_secret_access_key="test",  # noqa: S106 - the region checks no signature
         config=Config(retries={"mode": "standard", "total_max_attempts": 3}),
     )
 
@@ -34,7 +34,7 @@ class Bench:
 
     def __init__(self, region: Region, queue: str) -> None:
         self.region = region
-        self.remote = RemoteFaults(region.endpoint)
+        self.remote = RemoteFaults(region.endpoint, access_key=region.access_key)
         self.queue = queue
         self.sqs = region.client("sqs")
         self.ddb = region.client("dynamodb")
@@ -47,7 +47,7 @@ class Bench:
         self.remote.put(decode(json.dumps({"seed": 1, "faults": [fault]})))
 
     def patient(self, service: str) -> Any:
-        return patient(self.region.endpoint, service)
+        return patient(self.region.endpoint, service, self.region.access_key)
 
     def send(self, *bodies: str) -> Any:
         entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies)]

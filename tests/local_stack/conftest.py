@@ -32,13 +32,13 @@ ROOT = Path(__file__).parents[2]
 
 
 @cache
-def client(endpoint: str, service: str) -> Any:
+def client(endpoint: str, service: str, access_key: str) -> Any:
     return boto3.client(  # type: ignore[call-overload]
         service,
         endpoint_url=endpoint,
         region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 - moto takes any
+        aws_access_key_id=access_key,
+        aws_secret_access_key="test",  # noqa: S106 - the region checks no signature
         config=Config(retries={"total_max_attempts": 1}, max_pool_connections=20),
     )
 
@@ -50,10 +50,16 @@ class Region:
     process: subprocess.Popen[bytes]
     state: Path
     endpoint: str
+    access_key: str
     base_image: str
 
     def client(self, service: str) -> Any:
-        return client(self.endpoint, service)
+        return client(self.endpoint, service, self.access_key)
+
+    def credential(self, service: str) -> str:
+        """The header of a call that is made by hand."""
+        scope = f"{self.access_key}/20260101/us-east-1/{service}/aws4_request"
+        return f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=x"
 
     @property
     def ec2(self) -> Any:
@@ -115,6 +121,7 @@ def serving(command: Sequence[str], *, state: Path, env: Mapping[str, str]) -> I
             process=process,
             state=state,
             endpoint=ready["endpoint"],
+            access_key=ready["access_key"],
             base_image=ready["base_image"],
         )
     finally:

@@ -43,7 +43,7 @@ def test_a_region_that_is_away_serves_its_calls_when_it_is_back(bench: Bench) ->
 
 def test_a_region_without_faults_has_no_such_endpoint(region: Region) -> None:
     with pytest.raises(ServiceError, match="gridwell local up --faults none"):
-        RemoteFaults(region.endpoint).told()
+        RemoteFaults(region.endpoint, access_key=region.access_key).told()
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,8 @@ def test_the_endpoint_refuses_what_it_does_not_understand(
 ) -> None:
     host = bench.region.endpoint.removeprefix("http://")
     connection = http.client.HTTPConnection(host, timeout=5)
-    sent = {"Content-Type": "application/json"} | headers
+    key = f"Bearer {bench.region.access_key}"
+    sent = {"Content-Type": "application/json", "Authorization": key} | headers
 
     connection.request(method, PATH + path, body, sent)
 
@@ -87,7 +88,13 @@ def state(bench: Bench, tmp_path: Path) -> Iterator[Path]:
     with folder.held():
         endpoint = bench.region.endpoint
         folder.announce(
-            Running(url="", endpoint=endpoint, memcached="", max_instances=1, environment={})
+            Running(
+                url="",
+                endpoint=endpoint,
+                memcached="",
+                max_instances=1,
+                environment={"AWS_ACCESS_KEY_ID": bench.region.access_key},
+            )
         )
         yield tmp_path
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 CALLER = """
 import os, sys, boto3
-client = boto3.client("dynamodb", aws_access_key_id="x", aws_secret_access_key="x")
+client = boto3.client("dynamodb")
 print("ready", flush=True)
 sys.stdin.readline()
 client.put_item(TableName="ledger", Item={"pk": {"S": sys.argv[1]}})
@@ -29,6 +29,8 @@ def call_put_item(bench: Bench, key: str, *, mark: bool) -> tuple[int, str]:
     env = {
         "AWS_ENDPOINT_URL": bench.region.endpoint,
         "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": bench.region.access_key,
+        "AWS_SECRET_ACCESS_KEY": "x",
         "PYTHONPATH": str(ROOT),
         **({MARK: str(bench.region.state)} if mark else {}),
     }
@@ -65,7 +67,7 @@ def test_a_stranger_to_the_stack_is_never_killed(bench: Bench) -> None:
 def test_a_program_inside_an_instance_dies_at_its_call(bench: Bench) -> None:
     script = (
         "#!/bin/sh\n"
-        "AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x python3 -c '"
+        f"AWS_ACCESS_KEY_ID={bench.region.access_key} AWS_SECRET_ACCESS_KEY=x python3 -c '"
         'import boto3; print("calls", flush=True); boto3.client("s3").put_object('
         'Bucket="bucket", Key="from-inside", Body=b"x"); print("survived")\'\n'
         "echo status $?\n"

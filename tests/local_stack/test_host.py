@@ -327,9 +327,9 @@ def test_an_instance_killed_on_request_ends_like_broken_hardware(
     instance = launched("idle")
     region.await_state(instance, "running")
 
-    HttpKill(region.endpoint + PATH)(instance)
+    HttpKill(region.endpoint + PATH, key=region.access_key)(instance)
 
     seen = region.await_state(instance, "stopped")
     assert seen["StateReason"]["Code"] == "Server.InternalError"
     with pytest.raises(WrongState, match="no machine of an instance"):
-        HttpKill(region.endpoint + PATH)(instance)
+        HttpKill(region.endpoint + PATH, key=region.access_key)(instance)

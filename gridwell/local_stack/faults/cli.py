@@ -102,13 +102,13 @@ def _remote(state: Path) -> Iterator[RemoteFaults]:
     """The running stack's faults; errors become words on stderr."""
     from gridwell.local_stack.faults.remote import RemoteFaults  # noqa: PLC0415 - it reads botocore
 
-    running = StateFolder(state.resolve()).running()
-    if running is None:
-        raise click.ClickException(
-            f"nothing runs in {state}; start it with `gridwell local up --faults none`"
-        )
     try:
-        yield RemoteFaults(running.endpoint)
+        running = StateFolder(state.resolve()).running()
+        if running is None:
+            raise click.ClickException(
+                f"nothing runs in {state}; start it with `gridwell local up --faults none`"
+            )
+        yield RemoteFaults(running.endpoint, access_key=running.access_key)
     except GridwellError as error:
         raise click.ClickException(str(error)) from error
 

@@ -18,7 +18,6 @@ from gridwell.local_stack.faults.plan_json import LONGEST_SECONDS, InvalidFaultP
 from gridwell.local_stack.region.own_calls import (
     Refused,
     answered,
-    check_host,
     json_body,
     only_field,
 )
@@ -62,7 +61,6 @@ class FaultControl:
         return answered(lambda: self._answer(environ, path[len(PATH) + 1 :]), start_response)
 
     def _answer(self, environ: dict[str, Any], command: str) -> dict[str, Any]:
-        check_host(environ)
         method = environ["REQUEST_METHOD"]
         if method == "GET" and not command:
             return self._told()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gridwell.domain.errors import ServiceError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from gridwell.local_stack.faults.plan import FaultPlan
 
 _SECONDS = 10.0
+_VARIABLE = "AWS_ACCESS_KEY_ID"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +28,11 @@ class RemoteFaults:
 
     Args:
         endpoint: of the region's API.
+        access_key: the id of the region's access key; by default AWS_ACCESS_KEY_ID's.
     """
 
     endpoint: str
+    access_key: str = field(default_factory=lambda: os.environ.get(_VARIABLE, ""), kw_only=True)
 
     def told(self) -> dict[str, Any]:
         """The plan in force, and how often each kind has happened: plan, injected."""
@@ -60,7 +64,10 @@ class RemoteFaults:
             f"{self.endpoint}{PATH}{path}",
             method=method,
             data=None if data is None else json.dumps(data).encode(),
-            headers={"Content-Type": "application/json"},
+            headers={
+                "Content-Type": "application/json",
+                "Authorization": f"Bearer {self.access_key}",
+            },
         )
         try:
             # No proxy of the user's is asked for what listens on this machine.

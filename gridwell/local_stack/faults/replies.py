@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
@@ -38,6 +38,18 @@ class Reply:
         """Of a JSON reply."""
         found: dict[str, Any] = json.loads(self.content) if self.content else {}
         return found
+
+
+class Asked(Protocol):
+    """What the form of an error depends on."""
+
+    @property
+    def service(self) -> str:
+        """The service that a request is signed for; empty if it is not signed."""
+
+    @property
+    def target(self) -> str:
+        """The name that a JSON request gives its operation; empty for any other request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +118,11 @@ def no_capacity(call: Call) -> Reply:
     return _reply(call, _FULL)
 
 
+def denied(asked: Asked, status: int, code: str, why: str) -> Reply:
+    """Return an error of a caller's credentials, in the form that its service has."""
+    return _reply(asked, _Error(status, code, why))
+
+
 def of_json(data: dict[str, Any]) -> Reply:
     """A JSON reply of a call that succeeded."""
     return Reply(
@@ -115,7 +132,7 @@ def of_json(data: dict[str, Any]) -> Reply:
     )
 
 
-def _reply(call: Call, error: _Error) -> Reply:
+def _reply(call: Asked, error: _Error) -> Reply:
     if call.target:
         kind, content = "application/x-amz-json-1.0", _json(call, error)
     else:
@@ -127,12 +144,12 @@ def _reply(call: Call, error: _Error) -> Reply:
     )
 
 
-def _json(call: Call, error: _Error) -> bytes:
+def _json(call: Asked, error: _Error) -> bytes:
     space = "com.amazonaws.dynamodb.v20120810" if call.service == "dynamodb" else "com.amazonaws"
     return json.dumps({"__type": f"{space}#{error.code}", "message": error.message}).encode()
 
 
-def _xml(call: Call, error: _Error) -> bytes:
+def _xml(call: Asked, error: _Error) -> bytes:
     inner = f"<Code>{error.code}</Code><Message>{escape(error.message)}</Message>"
     if call.service == "s3":
         xml = f"<Error>{inner}<RequestId>{REQUEST_ID}</RequestId></Error>"

@@ -3,8 +3,9 @@
     python -P -m gridwell.local_stack.region.cloud --state DIR [--port P] [--max-running N]
                                                    [--faults]
 
-Prints one line of JSON when it is ready, `{"endpoint": "http://127.0.0.1:1234", …}`, and ends
-at SIGTERM, SIGINT or when whoever holds its standard input has gone (`--die-with-stdin`).  All
+Prints one line of JSON when it is ready, `{"endpoint": "http://127.0.0.1:1234", …}`, with the
+`access_key` that each call must name: read it through a pipe, as the key is a secret.  Ends at
+SIGTERM, SIGINT or when whoever holds its standard input has gone (`--die-with-stdin`).  All
 instances end with it; images stay in DIR.
 """
 
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gridwell.domain.errors import ServiceError
+from gridwell.local_stack.private_folder import make_private
 
 if TYPE_CHECKING:
     from gridwell.local_stack.faults.hosts import FaultyHost
@@ -37,6 +39,7 @@ BASE_IMAGE_NAME = "gridwell-base"
 MOTO_SETTINGS = {
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
     "MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION": "1",
+    "MOTO_DISABLE_GLOBAL_CORS": "true",
 }
 
 
@@ -88,6 +91,7 @@ class Cloud:
     ) -> None:
         # Imported here: they import moto, which reads its settings on the way.
         from gridwell.local_stack.region import (  # noqa: PLC0415
+            access_key,
             http_server,
             image_patches,
             images,
@@ -106,11 +110,16 @@ class Cloud:
         moto_dynamodb.install()
         moto_cloudformation.install()
         moto_check.self_check()
-        self._server: Any = http_server.make_server(port)
+        self._access_key = access_key.draw_access_key()
+        self._server: Any = http_server.make_server(port, access_key=self._access_key)
         self.region = region
         states = lifecycle.Lifecycle(account_id=ACCOUNT, region=region, max_running=max_running)
         self.host = Host(
-            state=state, lifecycle=states, endpoint=self.endpoint, stop_seconds=stop_seconds
+            state=state,
+            lifecycle=states,
+            endpoint=self.endpoint,
+            access_key=self._access_key,
+            stop_seconds=stop_seconds,
         )
         states.attach(self._put_faults_between(states, state) if with_faults else self.host)
         # Outermost: no fault planned for AWS's calls concerns it.
@@ -153,6 +162,7 @@ class Cloud:
         """What a program that started us needs to know."""
         return {
             "endpoint": self.endpoint,
+            "access_key": self._access_key,
             "region": self.region,
             "account": ACCOUNT,
             "base_image": BASE_IMAGE,
@@ -185,7 +195,7 @@ def _hold(state: Path) -> BinaryIO:
     Raises:
         ServiceError: another cloud process lives there, whose instances we would delete.
     """
-    state.mkdir(parents=True, exist_ok=True)
+    make_private(state)
     lock = (state / "cloud.lock").open("wb")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -40,15 +40,23 @@ class Host:
         state: the folder of all that outlives a boot: instances, images, consoles.
         lifecycle: is told what has really happened.
         endpoint: where the region's API is.
+        access_key: the id of the access key that instances get from their metadata services.
         stop_seconds: how long a machine may take to shut down before its power is cut.
     """
 
     def __init__(
-        self, *, state: Path, lifecycle: Lifecycle, endpoint: str, stop_seconds: float = 40.0
+        self,
+        *,
+        state: Path,
+        lifecycle: Lifecycle,
+        endpoint: str,
+        access_key: str,
+        stop_seconds: float = 40.0,
     ) -> None:
         self.images = ImageStore(state / "images")
         self.lifecycle = lifecycle
         self.endpoint = endpoint
+        self.access_key = access_key
         self.stop_seconds = stop_seconds
         self.state = state
         self._machines: dict[str, _Machine] = {}
@@ -248,7 +256,9 @@ class _Machine:
             copy_disk(host.images.disk(facts.image_id), partial)
             partial.rename(disk)
         if self._imds is None:
-            self._imds = MetadataServer(lambda: host.lifecycle.facts(self._id))
+            self._imds = MetadataServer(
+                lambda: host.lifecycle.facts(self._id), access_key=host.access_key
+            )
         env = machine_environment(
             folder=self._folder,
             disk=disk,

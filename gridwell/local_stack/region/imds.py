@@ -2,18 +2,24 @@
 
 Loopback ports stand for 169.254.169.254, which only a network namespace could give each
 instance; boto3 and our scripts take the address from AWS_EC2_METADATA_SERVICE_ENDPOINT.
+
+On EC2 only the instance reaches its service.  Here web pages are refused, and other users of the
+machine, whom the kernel names at the other end of each connection.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
+from gridwell.adapters.loopback_http import LoopbackHandler
+from gridwell.domain.loopback_request import FORBIDDEN, Refusal
+from gridwell.local_stack.loopback_peer import find_peer
 from gridwell.local_stack.region.instance_facts import InstanceFacts
 
 #: Answers with the facts of now, or None when EC2 has forgotten the instance.
@@ -25,10 +31,15 @@ _TTL_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"
 
 
 class MetadataServer:
-    """Serves one instance's metadata until closed."""
+    """Serves one instance's metadata until closed.
 
-    def __init__(self, facts: FactsSource) -> None:
-        self._server = _Server(facts)
+    Args:
+        facts: of the instance.
+        access_key: the id of the key in the role's credentials; no region takes the default.
+    """
+
+    def __init__(self, facts: FactsSource, *, access_key: str = "local") -> None:
+        self._server = _Server(facts, access_key)
         thread = threading.Thread(
             target=self._server.serve_forever, args=(0.1,), name="imds", daemon=True
         )
@@ -48,19 +59,28 @@ class MetadataServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, facts: FactsSource) -> None:
+    def __init__(self, facts: FactsSource, access_key: str) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.facts = facts
+        self.access_key = access_key
         self.tokens: dict[str, float] = {}  # token -> when it lapses, on the monotonic clock
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(LoopbackHandler, BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: _Server
 
-    def log_message(self, *_: Any) -> None:
-        """Nothing: clients poll."""
+    def refusal(self) -> Refusal | None:
+        """Return the reason to refuse the request; None to serve it."""
+        refused = super().refusal()
+        if refused is None and not self._is_of_own_user():
+            refused = Refusal(FORBIDDEN, "only processes of the user who runs the region may ask")
+        return refused
+
+    def _is_of_own_user(self) -> bool:
+        peer = find_peer(self.connection)
+        return peer is not None and peer.uid == os.geteuid()
 
     def do_PUT(self) -> None:
         ttl = self.headers.get(_TTL_HEADER, "")
@@ -85,7 +105,11 @@ class _Handler(BaseHTTPRequestHandler):
             return
         facts = self.server.facts()
         path = self.path.rstrip("/").removeprefix("/latest/")
-        body = None if facts is None else metadata(facts, time.time()).get(path)
+        body = (
+            None
+            if facts is None
+            else metadata(facts, time.time(), access_key=self.server.access_key).get(path)
+        )
         self._reply(404) if body is None else self._reply(200, body)
 
     def _reply(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
@@ -97,8 +121,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def metadata(facts: InstanceFacts, now: float) -> dict[str, bytes]:
-    """Everything that the service can answer, by path below `/latest/`."""
+def metadata(facts: InstanceFacts, now: float, *, access_key: str) -> dict[str, bytes]:
+    """Return everything that the service can answer, by path below `/latest/`."""
     found = {
         "meta-data/ami-id": facts.image_id,
         "meta-data/ami-launch-index": str(facts.launch_index),
@@ -115,7 +139,7 @@ def metadata(facts: InstanceFacts, now: float) -> dict[str, bytes]:
     if facts.role is not None:
         found["meta-data/iam/info"] = json.dumps({"InstanceProfileArn": facts.profile_arn})
         found["meta-data/iam/security-credentials"] = facts.role
-        found[f"meta-data/iam/security-credentials/{facts.role}"] = _credentials(facts, now)
+        found[f"meta-data/iam/security-credentials/{facts.role}"] = _credentials(access_key, now)
     answers = {path: value.encode() for path, value in found.items()}
     if facts.user_data:
         answers["user-data"] = facts.user_data
@@ -138,13 +162,13 @@ def _document(facts: InstanceFacts) -> str:
     )
 
 
-def _credentials(facts: InstanceFacts, now: float) -> str:
+def _credentials(access_key: str, now: float) -> str:
     moment = "%Y-%m-%dT%H:%M:%SZ"
     return json.dumps(
         {
             "Code": "Success",
             "Type": "AWS-HMAC",
-            "AccessKeyId": f"ASIA{facts.instance_id[-16:].upper().replace('-', '0')}",
+            "AccessKeyId": access_key,
             "SecretAccessKey": "local",
             "Token": "local",
             "LastUpdated": time.strftime(moment, time.gmtime(now)),

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 from gridwell.local_stack.region.own_calls import (
     Refused,
     answered,
-    check_host,
     json_body,
     only_field,
 )
@@ -48,7 +47,6 @@ class KillSwitch:
         return answered(lambda: self._kill(environ), start_response)
 
     def _kill(self, environ: dict[str, Any]) -> dict[str, Any]:
-        check_host(environ)
         if environ["REQUEST_METHOD"] != "POST":
             raise Refused("405 Method Not Allowed", f"there is only POST of {PATH}")
         instance = only_field(json_body(environ), "kill", "instance")

@@ -1,19 +1,16 @@
 """Calls that are no AWS's: what the region itself is asked at addresses of its own.
 
-No bucket can have the name of their paths.  The server listens on loopback only, and a page in a
-browser cannot come here: the host's name must be an address, and JSON asks for leave that nobody
-gives.
+No bucket can have the name of their paths.  The server refuses web pages, and callers without the
+region's access key, before any call comes here: see `gridwell.local_stack.region.http_server`.
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-_HOSTS: Final = ("127.0.0.1", "localhost")
 
 
 class Refused(Exception):  # noqa: N818 - an answer more than an error
@@ -27,17 +24,6 @@ class Refused(Exception):  # noqa: N818 - an answer more than an error
     def __init__(self, status: str, why: str) -> None:
         self.status = status
         super().__init__(why)
-
-
-def check_host(environ: dict[str, Any]) -> None:
-    """Return if the caller means this machine by an address.
-
-    Raises:
-        Refused: if not.
-    """
-    host = environ.get("HTTP_HOST", "").rpartition(":")[0] or environ.get("HTTP_HOST", "")
-    if host not in _HOSTS:
-        raise Refused("403 Forbidden", f"host {host!r}: only {', '.join(_HOSTS)} may ask")
 
 
 def json_body(environ: dict[str, Any]) -> bytes:
