@@ -114,6 +114,6 @@ class Intake:
         if isinstance(error, OtherVersion):
             bench.foreign.met(str(error), bench.now)
             chunk = Envelope.peek(received.body)
-            if chunk is not None:
+            if chunk is not None and chunk.token is not None:
                 bench.report(chunk, received.receives, UNSUPPORTED, str(error))
         bench.release(step, [received.receipt], bench.backoff(received.receives))

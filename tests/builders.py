@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gridwell.adapters.memory import MemoryLedger
 from gridwell.domain.atoms import Atoms, random_atoms
 from gridwell.domain.failure import MACHINE_FAILED
 from gridwell.domain.grid import Grid
@@ -22,6 +23,7 @@ from gridwell.domain.messages import (
 )
 from gridwell.domain.problem import Problem
 from gridwell.domain.split import split
+from web_tier.signer import Signer
 
 if TYPE_CHECKING:
     from gridwell.domain.minimum import Minimum
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 NOW = 1_700_000_000.0  #: where `ManualClock` begins
 ATTEMPT = "a" * 16
 OTHER_ATTEMPT = "b" * 16
+SECRET = b"a secret of the tests, 32 bytes!"
 
 
 def a_problem(n: int = 4, *, atoms: int = 5, seed: int = 1, **options: Any) -> Problem:
@@ -80,6 +83,16 @@ def a_job(problem: Problem | None = None, *, chunks: int = 4, **changes: Any) ->
     return replace(job, **changes)
 
 
+def a_ledger() -> MemoryLedger:
+    """An empty ledger whose secret is the one that `a_token` uses."""
+    return MemoryLedger(draw_secret=lambda: SECRET)
+
+
+def a_token(job: Job, chunk: int) -> str:
+    """The token that the web tier of `a_ledger` gives out with a chunk."""
+    return SIGNER.token(job, chunk)
+
+
 def a_result(job: Job, chunk: int, best: Minimum | None, /, **changes: Any) -> ResultMessage:
     """The message of a worker that has computed a chunk."""
     message = ResultMessage(
@@ -87,6 +100,7 @@ def a_result(job: Job, chunk: int, best: Minimum | None, /, **changes: Any) -> R
         attempt=job.attempt,
         chunk=chunk,
         plan=job.plan.sha,
+        token=a_token(job, chunk),
         best=None if best is None else best.key(),
         worker="worker-1",
         seconds=0.1,
@@ -101,6 +115,7 @@ def a_series(job: Job, /, *points: Minimum, **changes: Any) -> SeriesMessage:
         attempt=job.attempt,
         chunk=0,
         plan=job.plan.sha,
+        token=a_token(job, 0),
         points=tuple(point.key() for point in points),
         worker="worker-1",
         seconds=0.1,
@@ -115,9 +130,13 @@ def an_error(job: Job, chunk: int, /, **changes: Any) -> ErrorMessage:
         attempt=job.attempt,
         chunk=chunk,
         plan=job.plan.sha,
+        token=a_token(job, chunk),
         worker="worker-1",
         code=MACHINE_FAILED,
         text="MemoryError()",
         receives=1,
     )
     return replace(message, **changes)
+
+
+SIGNER = Signer(a_ledger())

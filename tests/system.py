@@ -6,12 +6,14 @@ Smaller than the simulation, and without chance: a test says what goes wrong.
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from app_tier.bench import Ports
 from app_tier.worker import Habits, Worker
 from gridwell.adapters.memory import ManualClock
+from gridwell.domain.messages import VERSION
 from tests.app_tier.world import ManualCompute
+from tests.builders import SIGNER
 from tests.web_tier.world import World
 from web_tier.collector import Collector
 from web_tier.dispatch import send_chunks
@@ -29,12 +31,16 @@ if TYPE_CHECKING:
     from gridwell.domain.problem import Problem
 
 
+_OURS: Final = f'"version":{VERSION}'
+_THEIRS: Final = f'"version":{VERSION + 1}'
+
+
 class WorkerDied(BaseException):
     """A whole worker is gone; nothing may catch this."""
 
 
 class Newer:
-    """A queue as a later release uses it: it sends version 2, and reads 1 and 2."""
+    """A queue as a later release uses it: it sends a later version, and reads both."""
 
     def __init__(self, queue: Any) -> None:
         self._queue = queue
@@ -43,14 +49,14 @@ class Newer:
         return getattr(self._queue, name)
 
     def send(self, bodies: Sequence[str], *, group: str = "") -> list[int]:
-        newer = [body.replace('"version":1', '"version":2') for body in bodies]
+        newer = [body.replace(_OURS, _THEIRS) for body in bodies]
         refused: list[int] = self._queue.send(newer, group=group)
         return refused
 
     def receive(self, *, at_most: int, wait: float) -> list[Received]:
         batch: list[Received] = self._queue.receive(at_most=at_most, wait=wait)
         return [
-            type(each)(each.body.replace('"version":2', '"version":1'), each.receipt, each.receives)
+            type(each)(each.body.replace(_THEIRS, _OURS), each.receipt, each.receives)
             for each in batch
         ]
 
@@ -151,7 +157,9 @@ class System:
         """A client's job, as the web tier takes it."""
         now = self.world.clock.now()
         job = self.world.submit(problem)
-        assert send_chunks(self._queue(self.world.chunks), job, range(job.plan.chunks))
+        assert send_chunks(
+            self._queue(self.world.chunks), job, range(job.plan.chunks), signer=SIGNER
+        )
         self.world.ledger.mark_sent(job.id, job.attempt, sent_at=now, resend_at=now + 120)
         return self.world.job(job)
 

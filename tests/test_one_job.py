@@ -19,7 +19,7 @@ from gridwell.domain.minimum import Minimum
 from gridwell.domain.objects import record_object
 from gridwell.domain.series import Series, flaw
 from tests.app_tier.world import ManualCompute
-from tests.builders import a_problem, a_result, a_series
+from tests.builders import SIGNER, a_problem, a_result, a_series
 from tests.oracle import true_minimum, true_series
 from tests.web_tier.world import World
 from web_tier.service import NoCandidatePoint, Service
@@ -44,6 +44,7 @@ def service(world: World) -> Service:
         chunks=world.chunks,
         clock=world.clock,
         draw_attempt=lambda: f"{next(numbers):016x}",
+        signer=SIGNER,
     )
 
 
@@ -278,8 +279,10 @@ def test_a_wrong_series_becomes_no_answer(
 ) -> None:
     problem = a_problem(6, atoms=9, series=Series(3, 1.0, 1))
     job = world.submit(problem)
-    world.results.send([a_series(job, *lie(true_series(problem))).encode()])
-    collect_all(world)
+    for _ in range(3):
+        attempt = world.job(job)
+        world.results.send([a_series(attempt, *lie(true_series(problem))).encode()])
+        collect_all(world)
 
     error = world.job(job).error
     assert error is not None

@@ -10,6 +10,7 @@ from app_tier.compute import Outcome
 from app_tier.step import Exit
 from gridwell.domain.failure import UNSUPPORTED
 from gridwell.domain.job import NO_WORKER, Job, JobState
+from gridwell.domain.messages import VERSION
 from tests.builders import a_problem
 from tests.oracle import true_minimum
 from tests.system import System
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 PROBLEM = a_problem()
 OTHER = a_problem(seed=2)
-TWO = "a message of version 2, this release reads version 1"
+LATER = f"a message of version {VERSION + 1}, this release reads version {VERSION}"
 
 
 @pytest.fixture
@@ -51,8 +52,8 @@ def test_messages_of_a_later_version_are_left_to_a_later_worker(system: System) 
 
     assert done(system, job)
     assert system.world.job(job).workers == {"new"}
-    assert f"a message is given back: {TWO}" in old.said
-    assert old.heartbeat.refuses == TWO
+    assert f"a message is given back: {LATER}" in old.said
+    assert old.heartbeat.refuses == LATER
     assert not any("dead" in did for did in system.did)
 
 
@@ -94,7 +95,7 @@ def test_a_job_that_no_worker_supports_fails_with_that_reason(system: System) ->
     failed = system.world.job(job)
     assert failed.error is not None
     assert failed.error.code == NO_WORKER
-    assert f"worker old says: {TWO}" in failed.error.detail
+    assert f"worker old says: {LATER}" in failed.error.detail
 
 
 def test_a_problem_of_a_later_format_is_left_to_a_later_worker(system: System) -> None:

@@ -69,7 +69,7 @@ def collect() -> None:
     from gridwell.adapters.memcached import MemcachedCache  # noqa: PLC0415
     from gridwell.adapters.s3 import S3Store  # noqa: PLC0415
     from gridwell.adapters.sqs import SqsQueue  # noqa: PLC0415
-    from web_tier.collect import run  # noqa: PLC0415
+    from web_tier.collect import log_refusal, run  # noqa: PLC0415
     from web_tier.collector import Collector  # noqa: PLC0415
     from web_tier.denials import Denials  # noqa: PLC0415
     from web_tier.finisher import Finisher  # noqa: PLC0415
@@ -90,7 +90,14 @@ def collect() -> None:
     tell = both(metrics.tell, publisher.tell)
     denials = Denials(clock)
     finisher = Finisher(
-        ledger=ledger, store=store, cache=cache, clock=clock, tell=tell, denied=denials.add
+        ledger=ledger,
+        store=store,
+        cache=cache,
+        clock=clock,
+        tell=tell,
+        denied=denials.add,
+        refused=both(log_refusal, metrics.refused_answer),
+        checked_points=settings.checked_points,
     )
     metrics.watch_denials(lambda: len(denials.current))
     if settings.collector_metrics_port:
@@ -129,6 +136,7 @@ def collect() -> None:
         stopping=stopping.is_set,
         jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311 - spreads load, guards nothing
         reconcile_seconds=settings.reconcile_seconds,
+        refused=metrics.refused_reports,
         beat=lambda merged: fleet.beat(
             collector_beat(
                 settings.fleet,

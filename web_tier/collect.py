@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from gridwell.domain.ports import Clock
     from web_tier.collector import Collected, Collector
+    from web_tier.finisher import Refusal
     from web_tier.reconciler import Reconciler
     from web_tier.turns import Turn
 
@@ -29,6 +30,7 @@ def run(
     jitter: Callable[[], float],
     reconcile_seconds: float = RECONCILE_SECONDS,
     beat: Callable[[int], None] = lambda _: None,
+    refused: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Collect and reconcile until told to stop.
 
@@ -40,6 +42,7 @@ def run(
         jitter: see `Turns`.
         reconcile_seconds: the interval between the reconciler's rounds.
         beat: leaves a sign of life, with the number of results merged so far.
+        refused: hears how many reports each step refused.
 
     Raises:
         Refused: if a service refuses every call, so that a supervisor starts the program again.
@@ -60,6 +63,7 @@ def run(
         _log_denials(collector, reconciler)
         if turn.collected is not None:
             merged += turn.collected.merged
+            refused(len(turn.collected.refused))
             # After a step, and not from a thread: one that hangs shall not look alive.
             if clock.monotonic() >= next_beat:
                 next_beat = clock.monotonic() + BEAT_SECONDS
@@ -98,6 +102,20 @@ def _log_denials(collector: Collector, reconciler: Reconciler) -> None:
             )
 
 
+def log_refusal(refusal: Refusal) -> None:
+    """Log an answer that was proved wrong, and who reported it."""
+    workers = " or ".join(refusal.workers) or "an unknown worker"
+    logger.error(
+        "job %s, attempt %s: what %s reported is wrong: %s; the attempt is discarded, check that "
+        "machine",
+        refusal.job.id,
+        refusal.job.attempt,
+        workers,
+        refusal.why,
+        extra={"action": "answer.refused", "job": refusal.job.id, "workers": refusal.workers},
+    )
+
+
 def _leave(beat: Callable[[int], None], merged: int) -> None:
     """Leave a sign of life; one that is lost costs nothing, the next one follows."""
     try:
@@ -126,7 +144,14 @@ def _log_collected(collected: Collected) -> None:
             )
     for why in collected.failed:
         logger.warning("%s", why, extra={"action": "chunk.failed"})
-    for why in collected.refused:
-        logger.error("a report was refused: %s", why, extra={"action": "result.refused"})
+    if collected.refused:
+        # One line for a step: whoever floods the queue shall not flood the log.
+        first, more = collected.refused[0], len(collected.refused) - 1
+        logger.error(
+            "a report was refused: %s%s",
+            first,
+            f" (and {more} more)" if more else "",
+            extra={"action": "result.refused", "count": len(collected.refused)},
+        )
     for why in collected.postponed:
         logger.warning("results stay queued: %s", why, extra={"action": "result.postponed"})

@@ -71,6 +71,7 @@ class Collector:
         denials: Denials | None = None,
     ) -> None:
         self.denials = denials or Denials(clock)  #: what services refuse of single jobs
+        self._signer = finisher.signs
         self._results = results
         self._ledger = ledger
         self._finisher = finisher
@@ -196,7 +197,7 @@ class Collector:
         by_worker: defaultdict[str, list[_Result]] = defaultdict(list)
         failed: list[ErrorMessage] = []
         for report in reports:
-            if why := _unbelievable(report, known):
+            if why := self._unbelievable(report, known):
                 collected.refused.append(f"job {job}: {why}")
             elif isinstance(report, ErrorMessage):
                 failed.append(report)
@@ -214,6 +215,17 @@ class Collector:
             self._tell(JobEvent(kind=EventKind.PROGRESS, job=merged, at=self._clock.now()))
         self._record(merged or known, failed, collected)
         return merged
+
+    def _unbelievable(self, message: Report, job: Job) -> str | None:
+        """Return why a report cannot be of this job and attempt, if it cannot."""
+        if (why := _misfit(message, job)) is not None:
+            return why
+        if self._signer.is_token(message.token, job, message.chunk):
+            return None
+        return (
+            f"a report of chunk {message.chunk} in the name of worker {message.worker}, without "
+            "the token of that chunk"
+        )
 
     def _merge(self, job: str, attempt: str, worker: str, own: list[_Result]) -> Job | None:
         best: Minimum | None = None
@@ -261,8 +273,8 @@ def _by_attempt(
     return groups
 
 
-def _unbelievable(message: Report, job: Job) -> str | None:
-    """Why a report cannot be of this job, if it cannot."""
+def _misfit(message: Report, job: Job) -> str | None:
+    """Return what a report says that is not of its job, if anything."""
     if message.plan != job.plan.sha:
         return f"a result of plan {message.plan}, the job's is {job.plan.sha}"
     if message.chunk >= job.plan.chunks:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gridwell.domain.ports import JobLedger, Queue, Received
     from web_tier.denials import Denials
     from web_tier.finisher import Finisher
+    from web_tier.signer import Signer
 
 _BATCH: Final = 10
 _BATCHES: Final = 30  #: of a queue in one round
@@ -46,6 +47,7 @@ class DeadLetters:
     dead_results: Queue
     finisher: Finisher
     denials: Denials
+    signer: Signer
 
     def receive(self) -> tuple[list[Received], list[Received]]:
         """The first letters of both queues, dead chunks first.
@@ -113,7 +115,8 @@ class DeadLetters:
             told = failure is not None and failure.code != UNSUPPORTED
             if not told and not message.again:
                 # Send first, delete second: dying in between costs a third try.
-                if not send_chunks(self.chunks, job, [message.chunk], again=True):
+                chunks = [message.chunk]
+                if not send_chunks(self.chunks, job, chunks, signer=self.signer, again=True):
                     return [Reconciled(job.id, f"{what} left: the queue refused it")]
                 self.dead_chunks.delete([letter.receipt])
                 return [Reconciled(job.id, f"{what} sent once more")]

@@ -12,18 +12,22 @@ if TYPE_CHECKING:
 
     from gridwell.domain.job import Job
     from gridwell.domain.ports import Queue
+    from web_tier.signer import Signer
 
 _ROUNDS: Final = 3  #: tries of a message that the queue refuses
 LEAST_RESEND_SECONDS: Final = 120.0
 
 
-def send_chunks(queue: Queue, job: Job, chunks: Sequence[int], *, again: bool = False) -> bool:
+def send_chunks(
+    queue: Queue, job: Job, chunks: Sequence[int], *, signer: Signer, again: bool = False
+) -> bool:
     """Queue chunk messages of a job's attempt; only refused ones are sent again.
 
     Args:
         queue: of chunks.
         job: the job.
         chunks: their numbers.
+        signer: makes the token of each chunk.
         again: whether they are sent once more after they became dead letters.
 
     Returns:
@@ -37,6 +41,7 @@ def send_chunks(queue: Queue, job: Job, chunks: Sequence[int], *, again: bool = 
             chunk=chunk,
             plan=job.plan.sha,
             problem=job.problem,
+            token=signer.token(job, chunk),
             again=again,
         ).encode()
         for chunk in chunks

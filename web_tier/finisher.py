@@ -1,4 +1,4 @@
-"""Ending a job whose chunks are all merged.
+"""Ending a job whose chunks are all merged, or discarding what was merged if that is proved wrong.
 
 The order is: the record, the answer, the ledger, the cache.  Dying anywhere in between leaves a
 job that the next finisher ends the same way, with the same bits.  After the ledger says `done`
@@ -7,11 +7,13 @@ nobody finishes it again, so all that must be there for ever is written before.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, cast
 
 from gridwell.domain.errors import InvalidMessage, OtherVersion, ServiceDenied
 from gridwell.domain.events import JobEvent
+from gridwell.domain.failure import Suspect
+from gridwell.domain.incumbent import find_incumbent
 from gridwell.domain.job import (
     INTEGRITY,
     NO_CANDIDATE_DETAIL,
@@ -22,18 +24,36 @@ from gridwell.domain.job import (
 )
 from gridwell.domain.objects import answer_object, problem_object, record_object
 from gridwell.domain.problem import Problem
-from gridwell.domain.series import flaw
+from gridwell.domain.sampling import DEFAULT_POINTS, sampled_points
+from gridwell.domain.series import Flaw, find_flaw
 from web_tier.answers import FINAL_SECONDS, answer_key, encode_answer, encode_final, final_key
 from web_tier.record import record
+from web_tier.signer import Signer
 from web_tier.stored_objects import calls_about
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from gridwell.domain.minimum import Minimum
     from gridwell.domain.ports import Cache, Clock, JobLedger, ObjectStore
 
 _NO_JOB: Final = "0" * 32
 _NO_PROBLEM: Final = problem_object("0" * 64)
+
+
+MAX_REFUSALS: Final = 2  #: attempts whose answer is proved wrong, before the one that fails the job
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer that was proved wrong, with the workers that must have reported it."""
+
+    job: Job
+    workers: tuple[str, ...]
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,32 +67,44 @@ class Finisher:
     tell: Callable[[JobEvent], None] = lambda _: None  #: hears of each end
     #: Takes what the store refuses without harm to the job: the object, and what it said.
     denied: Callable[[str, ServiceDenied], None] = lambda *_: None
+    refused: Callable[[Refusal], None] = lambda _: None  #: hears of each answer proved wrong
+    signer: Signer | None = None  #: None: one that reads the ledger's secret
+    checked_points: int = DEFAULT_POINTS  #: at which the answer of a large problem is checked
+
+    def __post_init__(self) -> None:
+        if self.signer is None:
+            object.__setattr__(self, "signer", Signer(self.ledger))
+
+    @property
+    def signs(self) -> Signer:
+        """What signs chunks and attempts."""
+        return cast("Signer", self.signer)
 
     def finish(self, job: Job) -> Job | None:
         """End a job of which every chunk is merged.
 
-        The winner, or each point of a series, is computed once more, canonically: a wrong result
-        can then not become an answer, whoever sent it.
+        The winner, or each point of a series, is computed once more, canonically, so its value is
+        true.  That no other point is less is checked at the problem's incumbent, at the winner's
+        neighbours and at points drawn at random after the report (all points of a small grid): a
+        wrong choice that none of these disproves becomes the answer.
 
         Returns:
-            The ended job; None if this attempt was ended otherwise meanwhile.
+            The ended job; None if this attempt was ended otherwise meanwhile, or its answer was
+            proved wrong and another attempt has begun.
 
         Raises:
             ServiceDenied: if the store or the ledger refuses what this job needs.
         """
         best = job.best
-        if best is None:
-            return self.fail(job, JobError(NO_CANDIDATE_POINT, NO_CANDIDATE_DETAIL))
+        points = () if best is None else (best,) if job.series is None else job.points
         problem = self._problem(job)
         if problem is None:
             return self._fail_gone(job)
-        points = (best,) if job.series is None else job.points
-        if (why := flaw(problem, points)) is not None:
-            detail = (
-                f"what worker {job.best_by} reported is wrong: {why}; submit the job again and "
-                "check that machine"
-            )
-            return self.fail(job, JobError(INTEGRITY, detail))
+        flaw = find_flaw(problem, points, self._sample(job, problem, points))
+        if flaw is not None:
+            return self._refuse(job, flaw)
+        if best is None:
+            return self.fail(job, JobError(NO_CANDIDATE_POINT, NO_CANDIDATE_DETAIL))
         key = record_object(job.id, job.attempt)
         with calls_about(key):
             self.store.put_new(key, record(problem, *points), content_type="application/json")
@@ -146,6 +178,7 @@ class Finisher:
             ServiceBusy: if that cannot be found out now.
         """
         self.ledger.read(_NO_JOB)
+        self.signs.load()
         self.store.get(_NO_PROBLEM)
 
     def _keep_answer(self, problem: str, answer: bytes) -> None:
@@ -155,6 +188,42 @@ class Finisher:
             self.store.put_new(key, answer, content_type="application/json")
         except ServiceDenied as error:
             self.denied(f"(answer {key})", error)
+
+    def _sample(self, job: Job, problem: Problem, points: tuple[Minimum, ...]) -> NDArray[np.int64]:
+        """Draw the points at which an answer is checked."""
+        if problem.incumbent is None:  # stored without one: as large a problem may be
+            problem = replace(problem, incumbent=find_incumbent(problem))
+        seed = self.signs.seed(job, *(point.key() for point in points))
+        return sampled_points(problem, seed=seed, most=self.checked_points)
+
+    def _refuse(self, job: Job, flaw: Flaw) -> Job | None:
+        """Discard an attempt whose answer is proved wrong; after some of them fail the job."""
+        if flaw.index is None:
+            suspects = [] if job.best_by is None else [job.best_by]
+        else:  # the reports of the chunk of that point said that there is none like it
+            suspects = job.reporters(job.plan.chunk_at(job.grid.triple(flaw.index)))
+        now = self.clock.now()
+        for worker in suspects:
+            self.ledger.record_suspect(
+                Suspect(
+                    worker=worker,
+                    attempts=frozenset({job.attempt}),
+                    job=job.id,
+                    why=flaw.why,
+                    at=now,
+                )
+            )
+        self.refused(Refusal(job, tuple(suspects), flaw.why))
+        if job.refusals < MAX_REFUSALS:
+            fresh = self.signs.next_attempt(job)
+            self.ledger.restart(job.id, job.attempt, fresh, now=now)
+            return None
+        detail = (
+            f"what worker {' or '.join(suspects) or 'unknown'} reported is wrong: {flaw.why}; so "
+            f"it was in {job.refusals} attempts before; check that machine, then submit the job "
+            "again"
+        )
+        return self.fail(job, JobError(INTEGRITY, detail))
 
     def _fail_gone(self, job: Job) -> Job | None:
         detail = f"the stored problem {job.problem} is gone; submit the job again"

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from gridwell.domain.events import JobEvent
     from gridwell.domain.ports import Cache
+    from web_tier.finisher import Refusal
     from web_tier.gate import Gates
     from web_tier.watcher import Watcher
 
@@ -94,6 +95,16 @@ class Metrics:
             ["found"],
             registry=self.registry,
         )
+        self._refused_answers = Counter(
+            "gridwell_answers_refused",
+            "Merged answers that were proved wrong, whose attempts were discarded.",
+            registry=self.registry,
+        )
+        self._refused_reports = Counter(
+            "gridwell_reports_refused",
+            "Workers' reports that were refused: forged, or of another job.",
+            registry=self.registry,
+        )
         for kind in (EventKind.ACCEPTED, EventKind.PROGRESS):
             self._events.labels(kind.value)
         for found in ("yes", "no"):
@@ -106,6 +117,15 @@ class Metrics:
             self._ended.labels(event.kind.value, code).inc()
         else:
             self._events.labels(event.kind.value).inc()
+
+    def refused_answer(self, refusal: Refusal) -> None:
+        """Count an answer that was proved wrong."""
+        del refusal  # its job and its workers are in the log
+        self._refused_answers.inc()
+
+    def refused_reports(self, count: int) -> None:
+        """Count reports that were refused."""
+        self._refused_reports.inc(count)
 
     def refused(self, code: str) -> None:
         """Count a request that the door sent away."""

@@ -11,7 +11,7 @@ import logging
 import queue
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from gridwell.domain.errors import ServiceError
 from gridwell.domain.events import EventKind
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gridwell.domain.events import JobEvent, Notice
     from gridwell.domain.ports import Clock, Topic
 
+_T = TypeVar("_T")
 logger = logging.getLogger(__name__)
 
 WAITING_MOST: Final = 1000  #: a kilobyte each
@@ -33,12 +34,10 @@ _NAP_SECONDS: Final = 10.0
 _CLOSING_SECONDS: Final = 2.0  #: for what still waits when the process ends
 
 
-def both(
-    first: Callable[[JobEvent], None], second: Callable[[JobEvent], None]
-) -> Callable[[JobEvent], None]:
-    """Tells two of each event."""
+def both(first: Callable[[_T], None], second: Callable[[_T], None]) -> Callable[[_T], None]:
+    """Return a function that calls two with each event."""
 
-    def tell(event: JobEvent) -> None:
+    def tell(event: _T) -> None:
         first(event)
         second(event)
 

@@ -80,6 +80,7 @@ class Reconciler:
         denials: Denials | None = None,
     ) -> None:
         self.denials = denials or Denials(clock)  #: what services refuse of single jobs
+        self._signer = finisher.signs
         self._ledger = ledger
         self._chunks = chunks
         self._finisher = finisher
@@ -93,6 +94,7 @@ class Reconciler:
             dead_results=dead_results,
             finisher=finisher,
             denials=self.denials,
+            signer=self._signer,
         )
         self._empty_since: float | None = None
 
@@ -154,7 +156,7 @@ class Reconciler:
             error = JobError(DEADLINE_EXCEEDED, detail)
             acted = self._finisher.fail(job, error, past_deadline=True) is not None
         elif step is Step.SEND:
-            acted = send_chunks(self._chunks, job, job.missing)
+            acted = send_chunks(self._chunks, job, job.missing, signer=self._signer)
             if acted:
                 self._ledger.mark_sent(
                     job.id, job.attempt, sent_at=now, resend_at=now + resend_seconds(job)
@@ -195,4 +197,4 @@ class Reconciler:
         sent_at = job.sent_at or job.created
         wait = (job.resend_at or now) - sent_at  # as long again: the time since `sent_at` doubles
         won = self._ledger.claim_resend(job.id, job.attempt, seen=job.resend_at, later=now + wait)
-        return won and send_chunks(self._chunks, job, job.missing)
+        return won and send_chunks(self._chunks, job, job.missing, signer=self._signer)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from gridwell.domain.candidates import has_no_candidate
 from gridwell.domain.errors import Fault, InvalidJob, ServiceBusy, ServiceError
@@ -42,6 +42,7 @@ from web_tier.dispatch import resend_seconds, send_chunks
 from web_tier.fresh import ended_job, fresh_job, is_true, refuse_long_series
 from web_tier.kept_map import SLAB_POINTS, map_values
 from web_tier.record import record
+from web_tier.signer import Signer
 from web_tier.stored_objects import calls_about
 from web_tier.told import with_told
 
@@ -81,6 +82,11 @@ class Service:
     #: For a job of a client, by its problem and kind; raises if it is too much.
     charge: Callable[[str, Problem, str], Charge] = lambda *_: Charge()
     tell: Callable[[JobEvent], None] = lambda _: None  #: hears of jobs accepted and cancelled
+    signer: Signer | None = None  #: None: one that reads the ledger's secret
+
+    def __post_init__(self) -> None:
+        if self.signer is None:
+            object.__setattr__(self, "signer", Signer(self.ledger))
 
     def submit(self, problem: Problem, *, seed: int | None = None, kind: str = MINIMUM_KIND) -> Job:
         """The job of this client for a problem: joined, renewed or made.
@@ -115,6 +121,7 @@ class Service:
         answer = None if kind == MAP_KIND else self._known_answer(problem, values)
         if answer is None:
             self.admit()
+            cast("Signer", self.signer).load()  # now: once a job is accepted nothing may fail
         fresh = fresh_job(problem, self.draw_attempt(), self.client, seed, seen, now, kind=kind)
         known = answer is not None
         with Charge() if known else self.charge(self.client, problem, kind) as charge:
@@ -255,7 +262,8 @@ class Service:
     def _dispatch(self, job: Job) -> None:
         """Send the chunks; what does not succeed is left to the reconciler."""
         try:
-            if send_chunks(self.chunks, job, range(job.plan.chunks)):
+            signer = cast("Signer", self.signer)
+            if send_chunks(self.chunks, job, range(job.plan.chunks), signer=signer):
                 sent_at = self.clock.now()
                 self.ledger.mark_sent(
                     job.id,

@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gridwell.domain.sampling import DEFAULT_POINTS
 from web_tier.access.settings import AccessSettings
 from web_tier.turns import RECONCILE_SECONDS
 
@@ -56,6 +57,8 @@ class Settings(Names, AccessSettings):
     max_backlog: int = Field(30_000, ge=1)
     poll_seconds: float = Field(20.0, ge=0, le=20)
     reconcile_seconds: float = Field(RECONCILE_SECONDS, gt=0, le=600)
+    #: drawn at random, at which the answer of a large problem is checked before it is published
+    checked_points: int = Field(DEFAULT_POINTS, ge=0, le=100_000)
     #: the ARN of a topic to which every event of a job is published; empty: none is
     events_topic: str = Field("", pattern=r"^(arn:[^:]+:sns:[^:]+:[^:]+:[^:]+)?$")
     #: where the collector tells what it counts, on `host`; 0: nowhere

@@ -15,6 +15,7 @@ from gridwell.adapters.ledger_slots import (
     slot_key,
     slot_of,
 )
+from gridwell.adapters.ledger_suspects import SuspectItems
 from gridwell.domain.fleet import Control, FleetView, Heartbeat
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from gridwell.domain.failure import Suspect
     from gridwell.domain.fleet import Lease, Slot
 
 HEARTBEAT_KEPT_SECONDS: Final = 7 * 86_400  #: then TTL removes a worker that has gone
@@ -40,6 +42,7 @@ class DynamoFleetLedger:
 
     def __init__(self, client: DynamoDBClient, table: str, fleet: str) -> None:
         self._table = Table(client, table)
+        self._suspects = SuspectItems(self._table)
         self._fleet = fleet
         self._view_key = {"pk": text(f"fleet#{fleet}")}
         self._control_key = {"pk": text(f"control#{fleet}")}
@@ -66,6 +69,10 @@ class DynamoFleetLedger:
         """See `gridwell.domain.ports.FleetLedger`."""
         items = self._table.get_many({"pk": text(_WORKER + worker)} for worker in workers)
         return {beat.worker: beat for beat in map(_heartbeat, items)}
+
+    def suspects(self, workers: Iterable[str]) -> dict[str, Suspect]:
+        """See `gridwell.domain.ports.FleetLedger`."""
+        return self._suspects.read(workers)
 
     def slots(self, places: Iterable[int] | None = None) -> tuple[Slot, ...]:
         """See `gridwell.domain.ports.FleetLedger`."""

@@ -25,15 +25,17 @@ from gridwell.adapters.ledger_items import (
     text,
     text_set,
 )
-from gridwell.domain.job import NO_CANDIDATE_POINT, UNFINISHED, JobState, expiry
+from gridwell.adapters.ledger_secret import SecretItem, new_secret
+from gridwell.adapters.ledger_suspects import SuspectItems
+from gridwell.domain.job import NO_CANDIDATE_POINT, UNFINISHED, JobState, credit, expiry
 from gridwell.domain.ports import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from gridwell.domain.failure import ChunkFailure
+    from gridwell.domain.failure import ChunkFailure, Suspect
     from gridwell.domain.job import Job, JobError
     from gridwell.domain.minimum import Minimum
 
@@ -44,7 +46,14 @@ _RENEWABLE: Final = (
     "(attribute_not_exists(#error) OR #error.#code <> :hopeless)))"
 )
 _LIVE: Final = "#state IN (:queued, :running) AND #attempt = :attempt"
-_MERGE: Final = "ADD #done :chunks, #workers :workers SET #state = :running, #moved = :now"
+_MERGE: Final = (
+    "ADD #done :chunks, #workers :workers, #credits :credits SET #state = :running, #moved = :now"
+)
+_RESTART: Final = (
+    "SET #attempt = :fresh, #state = :queued, #resends = :none, #moved = :now "
+    "ADD #run :one, #refusals :one "
+    "REMOVE #done, #credits, #workers, #best, #best_by, #points, #sent_at, #resend_at"
+)
 _FINISH: Final = (
     "SET #state = :done, #result = :result, #finished = :now, #expires = :expires "
     "REMOVE #unfinished"
@@ -64,10 +73,19 @@ class DynamoJobLedger:
     Args:
         client: of DynamoDB.
         table: the ledger table's name.
+        draw_secret: gives the secret that is stored where there is none yet.
     """
 
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        table: str,
+        *,
+        draw_secret: Callable[[], bytes] = new_secret,
+    ) -> None:
         self._table = Table(client, table)
+        self._secret = SecretItem(self._table, draw_secret)
+        self._suspects = SuspectItems(self._table)
         self._failures = FailureItems(self._table)
         self._found = FoundItems(self._table)
 
@@ -126,6 +144,7 @@ class DynamoJobLedger:
         values = _live(attempt) | {
             "chunks": number_set(chunks),
             "workers": text_set(frozenset({worker})),
+            "credits": number_set(frozenset(credit(chunk, worker) for chunk in chunks)),
             "now": number(now),
         }
         if best is not None:
@@ -175,6 +194,18 @@ class DynamoJobLedger:
             text(attempt),
             text(result.key()),
         )
+
+    def restart(self, job: str, attempt: str, fresh: str, *, now: float) -> bool:
+        """See `gridwell.domain.ports.JobLedger`."""
+        values = _live(attempt) | {
+            "fresh": text(fresh),
+            "none": number(0),
+            "one": number(1),
+            "now": number(now),
+        }
+        restarted, item = self._table.update(job_key(job), _RESTART, _LIVE, values)
+        # Tried again after a lost reply, or by another collector, which draws the same attempt.
+        return restarted or (item is not None and item["attempt"] == text(fresh))
 
     def fail(
         self,
@@ -238,6 +269,14 @@ class DynamoJobLedger:
     def read_failure(self, job: str, attempt: str, chunk: int) -> ChunkFailure | None:
         """See `gridwell.domain.ports.JobLedger`."""
         return self._failures.read(job, attempt, chunk)
+
+    def record_suspect(self, suspect: Suspect) -> None:
+        """See `gridwell.domain.ports.JobLedger`."""
+        self._suspects.record(suspect)
+
+    def secret(self) -> bytes:
+        """See `gridwell.domain.ports.JobLedger`."""
+        return self._secret.read()
 
     def tell_found(self, job: str, attempt: str, found: int, *, now: float) -> None:
         """See `gridwell.domain.ports.JobLedger`."""

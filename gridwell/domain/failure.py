@@ -71,3 +71,20 @@ def failure_of(message: ErrorMessage, at: float) -> ChunkFailure:
         tries=tries,
         alike=tries,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspect:
+    """A worker whose report was proved wrong: it lied, or its machine is faulty."""
+
+    worker: str
+    attempts: frozenset[str]  #: in which it did
+    job: str  #: the last one's
+    why: str  #: what proved the last one
+    at: float  #: when the last was recorded
+
+    def after(self, earlier: Suspect | None) -> Suspect:
+        """Return what the ledger keeps when this is recorded after what it kept before."""
+        if earlier is None:
+            return self
+        return replace(self, attempts=earlier.attempts | self.attempts)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import enum
 import hashlib
 import math
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND
@@ -83,6 +84,8 @@ class Job:
     best: Minimum | None = None
     best_by: str | None = None  #: the worker that found it
     workers: frozenset[str] = frozenset()  #: who computed chunks of this attempt
+    credits: frozenset[int] = frozenset()  #: which of them reported which chunk, see `credit`
+    refusals: int = 0  #: attempts before this one whose merged answer was proved wrong
     sent_at: float | None = None  #: when all chunk messages were sent
     resend_at: float | None = None  #: not before this may missing chunks be sent again
     resends: int = 0
@@ -104,6 +107,10 @@ class Job:
         """Chunks whose result is not merged, rising."""
         return [chunk for chunk in range(self.plan.chunks) if chunk not in self.done]
 
+    def reporters(self, chunk: int) -> list[str]:
+        """Return the workers that reported a chunk of this attempt, in order of their names."""
+        return [worker for worker in sorted(self.workers) if credit(chunk, worker) in self.credits]
+
     @property
     def points_done(self) -> int:
         """Grid points whose chunk is merged."""
@@ -119,6 +126,26 @@ class Job:
         """The points of a done job; of one without a series only the least."""
         return () if self.result is None else self.points or (self.result,)
 
+    def restarted(self, attempt: str, now: float) -> Job:
+        """Return the job as it begins another attempt because this one's answer is wrong."""
+        return replace(
+            self,
+            state=JobState.QUEUED,
+            attempt=attempt,
+            run=self.run + 1,
+            refusals=self.refusals + 1,
+            done=frozenset(),
+            credits=frozenset(),
+            workers=frozenset(),
+            best=None,
+            best_by=None,
+            points=(),
+            sent_at=None,
+            resend_at=None,
+            resends=0,
+            moved=now,
+        )
+
     def renewable(self, now: float) -> bool:
         """Whether a new request for this job starts a new attempt.
 
@@ -129,6 +156,15 @@ class Job:
         if self.state is JobState.FAILED:
             return self.error is None or self.error.code != NO_CANDIDATE_POINT
         return self.state is JobState.CANCELLED
+
+
+def credit(chunk: int, worker: str) -> int:
+    """Return the number that stands for a chunk and who reported it.
+
+    Sixteen bits tell a job's workers apart, and keep the ledger's set of these small: six bytes
+    for each chunk instead of a worker's whole name.
+    """
+    return chunk << 16 | zlib.crc32(worker.encode()) & 0xFFFF
 
 
 def expiry(finished: float) -> float:

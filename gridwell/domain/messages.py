@@ -11,7 +11,7 @@ from gridwell.domain import limits
 from gridwell.domain.errors import InvalidMessage, OtherVersion
 from gridwell.domain.minimum import Minimum
 
-VERSION: Final = 1
+VERSION: Final = 2  #: from 2 on, each message of a chunk carries the token of that chunk
 MINIMUM_KIND: Final = "minimum"  #: the kind of chunk whose result is its least potential
 SERIES_KIND: Final = "series"  #: the kind of chunk, and of its result, that has several points
 MAP_KIND: Final = "map"  #: as minimum, and the potential of each of its points is kept
@@ -22,6 +22,7 @@ MOST_RECEIVES: Final = 99  #: what it says at most; queues give a message up lon
 _SHA = re.compile(r"[0-9a-f]{64}")
 _JOB = re.compile(r"[0-9a-f]{32}")
 _ATTEMPT = re.compile(r"[0-9a-f]{16}")
+_TOKEN = re.compile(r"[0-9a-f]{64}")
 _WORD = re.compile(r"[a-z][a-z_]{0,31}")
 _NAME = re.compile(r"[!-~]{1,256}")
 
@@ -57,20 +58,26 @@ class Envelope:
     attempt: str
     chunk: int
     plan: str
+    token: str | None = (
+        None  #: None: the message is older than tokens, and none can report on its chunk
+    )
 
     def __post_init__(self) -> None:
         _check(self.job, _JOB, "job")
         _check(self.attempt, _ATTEMPT, "attempt")
         _check_count(self.chunk, "chunk")
         _check(self.plan, _SHA, "plan")
+        if self.token is not None:
+            _check(self.token, _TOKEN, "token")
 
     @classmethod
     def peek(cls, text: str) -> Envelope | None:
         """What can be told of a message that this release need not understand; None: nothing."""
         try:
             fields = json.loads(text)
-            return cls(**{name: fields[name] for name in ("job", "attempt", "chunk", "plan")})
-        except (InvalidMessage, KeyError, RecursionError, TypeError, ValueError):
+            names = ("job", "attempt", "chunk", "plan")
+            return cls(**{name: fields[name] for name in names}, token=fields.get("token"))
+        except (AttributeError, InvalidMessage, KeyError, RecursionError, TypeError, ValueError):
             return None
 
 
@@ -88,6 +95,7 @@ class ChunkMessage(_Message):
     chunk: int
     plan: str  #: the plan's sha
     problem: str  #: the problem's sha
+    token: str  #: proves that who reports on the chunk received it; see `web_tier.signer`
     #: Sent once more after it became a dead letter.  In the message, as nothing that forgets or
     #: lags can then take a first death for a second; it is the same chunk all the same.
     again: bool = field(default=False, compare=False)
@@ -99,13 +107,20 @@ class ChunkMessage(_Message):
         _check_count(self.chunk, "chunk")
         _check(self.plan, _SHA, "plan")
         _check(self.problem, _SHA, "problem")
+        _check(self.token, _TOKEN, "token")
         if not isinstance(self.again, bool):
             raise InvalidMessage(f"again {self.again!r} is neither true nor false")
 
     @property
     def envelope(self) -> Envelope:
         """Whose it is."""
-        return Envelope(job=self.job, attempt=self.attempt, chunk=self.chunk, plan=self.plan)
+        return Envelope(
+            job=self.job,
+            attempt=self.attempt,
+            chunk=self.chunk,
+            plan=self.plan,
+            token=self.token,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +134,7 @@ class ResultMessage(_Message):
     attempt: str
     chunk: int
     plan: str
+    token: str  #: of the chunk's message
     best: str | None  #: a minimum's key
     worker: str
     seconds: float  #: of computing, on one core
@@ -128,6 +144,7 @@ class ResultMessage(_Message):
         _check(self.attempt, _ATTEMPT, "attempt")
         _check_count(self.chunk, "chunk")
         _check(self.plan, _SHA, "plan")
+        _check(self.token, _TOKEN, "token")
         _check(self.worker, _NAME, "worker")
         if self.best is not None:
             if not isinstance(self.best, str):
@@ -158,6 +175,7 @@ class SeriesMessage(_Message):
     attempt: str
     chunk: int
     plan: str
+    token: str  #: of the chunk's message
     points: tuple[str, ...]  #: keys of minima
     worker: str
     seconds: float  #: of computing, on one core
@@ -165,7 +183,7 @@ class SeriesMessage(_Message):
     def __post_init__(self) -> None:
         if self.kind != SERIES_KIND:
             raise InvalidMessage(f"kind {self.kind!r} is not {SERIES_KIND!r}")
-        Envelope(job=self.job, attempt=self.attempt, chunk=self.chunk, plan=self.plan)
+        _check_envelope(self)
         _check(self.worker, _NAME, "worker")
         _check_seconds(self.seconds)
         if not isinstance(self.points, tuple | list) or len(self.points) > limits.MAX_SERIES:
@@ -196,6 +214,7 @@ class ErrorMessage(_Message):
     attempt: str
     chunk: int
     plan: str
+    token: str  #: of the chunk's message
     worker: str
     code: str  #: stable, one of `gridwell.domain.failure`'s or of a later release
     text: str  #: for people
@@ -204,7 +223,7 @@ class ErrorMessage(_Message):
     def __post_init__(self) -> None:
         if self.kind != ERROR_KIND:
             raise InvalidMessage(f"kind {self.kind!r} is not {ERROR_KIND!r}")
-        Envelope(job=self.job, attempt=self.attempt, chunk=self.chunk, plan=self.plan)
+        _check_envelope(self)
         _check(self.worker, _NAME, "worker")
         _check(self.code, _WORD, "code")
         if not _is_text(self.text):
@@ -219,13 +238,18 @@ class ErrorMessage(_Message):
     def of(
         cls, chunk: Envelope, *, worker: str, code: str, text: str, receives: int
     ) -> ErrorMessage:
-        """The message of a failed try, its text cut to what a message takes."""
+        """The message of a failed try, its text cut to what a message takes.
+
+        Raises:
+            InvalidMessage: if the chunk's message had no token.
+        """
         text = text.encode(errors="replace").decode()  # stores refuse half a surrogate pair
         return cls(
             job=chunk.job,
             attempt=chunk.attempt,
             chunk=chunk.chunk,
             plan=chunk.plan,
+            token=chunk.token or "",
             worker=worker,
             code=code,
             text=text if len(text) <= ERROR_TEXT else f"{text[: ERROR_TEXT - 1]}…",
@@ -288,6 +312,17 @@ def _is_text(value: Any) -> bool:
 def _check(value: Any, pattern: re.Pattern[str], name: str) -> None:
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise InvalidMessage(f"{name} {value!r} does not match {pattern.pattern}")
+
+
+def _check_envelope(report: SeriesMessage | ErrorMessage) -> None:
+    Envelope(
+        job=report.job,
+        attempt=report.attempt,
+        chunk=report.chunk,
+        plan=report.plan,
+        token=report.token,
+    )
+    _check(report.token, _TOKEN, "token")
 
 
 def _check_seconds(value: Any) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from gridwell.domain.access import AccessKey
     from gridwell.domain.events import Notice
-    from gridwell.domain.failure import ChunkFailure
+    from gridwell.domain.failure import ChunkFailure, Suspect
     from gridwell.domain.fleet import (
         Control,
         Depth,
@@ -177,6 +177,21 @@ class JobLedger(Protocol):
             Whether this call or an earlier one closed it with this result.
         """
 
+    def restart(self, job: str, attempt: str, fresh: str, *, now: float) -> bool:
+        """Discard what is merged of an unfinished attempt, and begin another one.
+
+        The job is queued again, with nothing merged and nothing sent; its deadline stays.
+
+        Args:
+            job: the job.
+            attempt: the attempt whose merged answer was proved wrong.
+            fresh: the new attempt.
+            now: the time to record as `moved`.
+
+        Returns:
+            Whether the stored job is now of the new attempt.
+        """
+
     def fail(
         self,
         job: str,
@@ -230,6 +245,19 @@ class JobLedger(Protocol):
     def read_failure(self, job: str, attempt: str, chunk: int) -> ChunkFailure | None:
         """What is kept of a chunk's failed tries, or None if none was reported."""
 
+    def record_suspect(self, suspect: Suspect) -> None:
+        """Keep that a worker's report was proved wrong, with those kept of it before."""
+
+    def secret(self) -> bytes:
+        """Return the web tier's secret: 32 random bytes, made by the first call of all.
+
+        It never changes again, and every later call returns the same, in each process.  The roles
+        of workers and autoscalers may not read it.
+
+        Raises:
+            InvalidMessage: if what is stored is no such secret.
+        """
+
     def tell_found(self, job: str, attempt: str, found: int, *, now: float) -> None:
         """Say how many points of its series an attempt has found; only a higher number is heard.
 
@@ -271,6 +299,12 @@ class FleetLedger(Protocol):
 
     def heartbeats(self, workers: Iterable[str]) -> dict[str, Heartbeat]:
         """The last heartbeats of workers that ever sent one, by worker."""
+
+    def suspects(self, workers: Iterable[str]) -> dict[str, Suspect]:
+        """Return what is kept of those workers whose reports were proved wrong, by worker.
+
+        It is kept for as long as an ended job.
+        """
 
     def slots(self, places: Iterable[int] | None = None) -> tuple[Slot, ...]:
         """Slots that were ever used, by number: all of them, or those in some places."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from gridwell.domain.candidates import none_qualifies
 from gridwell.domain.errors import Fault, InvalidJob
 from gridwell.domain.minimum import Minimum
 from gridwell.domain.potential import potential
+from gridwell.domain.sampling import lower_point, neighbours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 NO_ION: Final = 0
 IONS: Final = (1, -1)  #: energies of ions that can be placed
+_NO_POINTS: Final = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,37 +156,112 @@ def steps(
         indices.append(found.index)
 
 
+class _Options(TypedDict):
+    min_distance: float
+    softening: float
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Why points cannot be the answer to a problem."""
+
+    why: str
+    #: A point whose potential proves it: whoever searched its chunk overlooked it; None: the
+    #: reported points are wrong in themselves.
+    index: int | None = None
+
+
 def flaw(problem: Problem, points: Sequence[Minimum]) -> str | None:
-    """Why these cannot be the points of a problem's series; None if all that is cheap to see fits.
+    """Return why these cannot be the points of a problem's series; None if their values are true.
 
     Each point is evaluated canonically, with the ions that were placed before it.  What is not
-    seen is a lesser point that was overlooked, nor, in a large problem, one that was left out.
+    seen is a lesser point that was overlooked, nor, in a large problem, one that was left out:
+    `find_flaw` samples points for that.
+    """
+    if not points:
+        return "there are no points"
+    found = find_flaw(problem, points)
+    return None if found is None else found.why
+
+
+def find_flaw(
+    problem: Problem, points: Sequence[Minimum], sampled: NDArray[np.int64] = _NO_POINTS
+) -> Flaw | None:
+    """Return what proves that points are not the answer to a problem, or None if nothing does.
+
+    Each point is evaluated canonically, with the ions that were placed before it, and none of the
+    sampled points may be less than it where it was found.  Of a report that no point qualifies, or
+    no further one, no sampled point may.
+
+    Args:
+        problem: the problem.
+        points: the reported points; none: no point of the grid qualifies.
+        sampled: linear indices of points that are looked at, int64 of shape (K,).
     """
     wanted = 1 if problem.series is None else problem.series.count
-    if not 1 <= len(points) <= wanted:
-        return f"there are {len(points)} points, and {wanted} were asked for"
-    told = iter(points)
-    wrong: list[str] = []
+    if len(points) > wanted:
+        return Flaw(f"there are {len(points)} points, and {wanted} were asked for")
+    reported = iter(points)
+    wrong: list[Flaw] = []
 
     def check(acting: Atoms, zones: NDArray[np.float64], _hint: int | None) -> Minimum | None:
-        point = next(told, None)
-        options = {"min_distance": problem.min_distance, "softening": problem.softening}
-        if point is None:
-            few = problem.grid.points * acting.count <= limits.CHECKED_PAIRS
-            if few and not none_qualifies(problem.grid, acting, zones=zones, **options):
-                wrong.append(f"there are {len(points)} points, and another one qualifies")
+        point = next(reported, None)
+        found = _flaw_of_step(problem, acting, zones, point, sampled)
+        if found is None and point is None and points:
+            found = _flaw_of_end(problem, acting, zones, len(points))
+        if found is not None:
+            wrong.append(found)
             return None
-        inside = 0 <= point.index < problem.grid.points
-        true = None
-        if inside:
-            true = potential(problem.grid, acting, point.index, zones=zones, **options)
-        if true is None or point.key() != Minimum(true, point.index).key():
-            wrong.append(f"{point.value!r} at point {point.index}, whose potential is {true!r}")
-        return None if wrong else point
+        return point
 
     found = list(steps(problem, check))
     if wrong:
         return wrong[0]
     if any(later.value < earlier.value for earlier, later in itertools.pairwise(found)):
-        return "a later value is less than an earlier one"
+        return Flaw("a later value is less than an earlier one")
     return None
+
+
+def _flaw_of_step(
+    problem: Problem,
+    acting: Atoms,
+    zones: NDArray[np.float64],
+    point: Minimum | None,
+    sampled: NDArray[np.int64],
+) -> Flaw | None:
+    """Return what proves one reported point wrong; None: that no point is left."""
+    options: _Options = {"min_distance": problem.min_distance, "softening": problem.softening}
+    near = _NO_POINTS
+    if point is not None:
+        inside = 0 <= point.index < problem.grid.points
+        true = (
+            potential(problem.grid, acting, point.index, zones=zones, **options) if inside else None
+        )
+        if true is None or point.key() != Minimum(true, point.index).key():
+            return Flaw(f"{point.value!r} at point {point.index}, whose potential is {true!r}")
+        near = neighbours(problem.grid, point.index, most=len(sampled))
+    if not len(sampled):
+        return None
+    candidates = np.concatenate([near, sampled])
+    lower = lower_point(problem.grid, acting, candidates, point, zones=zones, **options)
+    if lower is None:
+        return None
+    if point is None:
+        return Flaw(f"no point was found that qualifies, and point {lower.index} does", lower.index)
+    return Flaw(
+        f"{point.value!r} at point {point.index}, and the potential of point {lower.index} is "
+        f"{lower.value!r}",
+        lower.index,
+    )
+
+
+def _flaw_of_end(
+    problem: Problem, acting: Atoms, zones: NDArray[np.float64], found: int
+) -> Flaw | None:
+    """Return what proves that a series goes on, where that is cheap to know."""
+    options: _Options = {"min_distance": problem.min_distance, "softening": problem.softening}
+    if problem.grid.points * acting.count > limits.CHECKED_PAIRS or none_qualifies(
+        problem.grid, acting, zones=zones, **options
+    ):
+        return None
+    return Flaw(f"there are {found} points, and another one qualifies")

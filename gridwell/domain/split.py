@@ -6,6 +6,7 @@ function of it, so that code of another version, or other settings, can never cu
 
 from __future__ import annotations
 
+import bisect
 import functools
 import itertools
 import math
@@ -58,6 +59,13 @@ class Plan:
             strict=True,
         )
         return Box(low, high)
+
+    def chunk_at(self, place: tuple[int, int, int]) -> int:
+        """Return the number of the chunk that holds the point with these grid indices."""
+        number = 0
+        for cuts, at in zip(self.cuts, place, strict=True):
+            number = number * (len(cuts) - 1) + bisect.bisect_right(cuts, at) - 1
+        return number
 
     def points(self, chunks: Iterable[int]) -> int:
         """How many grid points some chunks of the plan hold together."""

@@ -33,6 +33,8 @@ def stored_jobs(draw: st.DrawFn) -> Job:
         best=draw(st.none() | minima),
         best_by=draw(st.none() | words),
         workers=draw(st.frozensets(words, max_size=3)),
+        credits=draw(st.frozensets(st.integers(0, 2**24 - 1), max_size=5)),
+        refusals=draw(st.integers(0, 2)),
         sent_at=draw(st.none() | times),
         resend_at=draw(st.none() | times),
         resends=draw(st.integers(0, 5)),

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from gridwell.adapters.ledger_fleet import DynamoFleetLedger
+from gridwell.adapters.ledger_jobs import DynamoJobLedger
 from gridwell.adapters.memory import MemoryLedger
 from gridwell.domain.errors import InvalidMessage, ServiceBusy
+from gridwell.domain.failure import Suspect
 from gridwell.domain.fleet import (
     Control,
     Decision,
@@ -27,7 +29,7 @@ from tests.builders import NOW
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gridwell.domain.ports import FleetLedger
+    from gridwell.domain.ports import FleetLedger, JobLedger
     from tests.adapters.conftest import Aws
 
 ARN = "arn:aws:ec2:us-east-1:123456789012:instance/i-1"
@@ -271,3 +273,22 @@ def test_an_item_written_by_hand_is_named(aws: Aws) -> None:
 
     with pytest.raises(InvalidMessage, match="fleet#hand"):
         DynamoFleetLedger(client, name, "hand").view()
+
+
+# --- suspects
+
+
+def test_a_suspect_is_kept_with_each_attempt_in_which_it_was_wrong(ledger: FleetLedger) -> None:
+    jobs = cast("JobLedger", ledger)
+    if isinstance(ledger, DynamoFleetLedger):
+        jobs = DynamoJobLedger(ledger._table._client, ledger._table._name)
+    first = Suspect(worker=ARN, attempts=frozenset({"a" * 16}), job="1", why="one", at=NOW)
+    later = replace(first, attempts=frozenset({"b" * 16}), job="2", why="two", at=NOW + 5.5)
+
+    jobs.record_suspect(first)
+    jobs.record_suspect(later)
+    jobs.record_suspect(later)
+
+    both = replace(later, attempts=frozenset({"a" * 16, "b" * 16}))
+    assert ledger.suspects([ARN, "another"]) == {ARN: both}
+    assert ledger.suspects([]) == {}

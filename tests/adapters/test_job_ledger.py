@@ -8,7 +8,7 @@ import pytest
 
 from gridwell.adapters.ledger_jobs import DynamoJobLedger
 from gridwell.adapters.memory import MemoryLedger
-from gridwell.domain.errors import InvalidJob, ServiceBusy, ServiceDenied
+from gridwell.domain.errors import InvalidJob, InvalidMessage, ServiceBusy, ServiceDenied
 from gridwell.domain.failure import ChunkFailure, failure_of
 from gridwell.domain.job import (
     CHUNK_FAILED,
@@ -17,8 +17,10 @@ from gridwell.domain.job import (
     Job,
     JobError,
     JobState,
+    credit,
 )
 from gridwell.domain.minimum import Minimum
+from gridwell.domain.secret import SECRET_BYTES
 from tests.adapters.lossy import Lossy
 from tests.adapters.threads import at_once
 from tests.builders import ATTEMPT, NOW, OTHER_ATTEMPT, a_job, a_problem, an_error
@@ -220,6 +222,7 @@ def test_the_first_merge_sets_a_job_running(ledger: JobLedger, job: Job) -> None
         best=best,
         best_by="w-1",
         workers=frozenset({"w-1"}),
+        credits=frozenset({credit(0, "w-1"), credit(2, "w-1")}),
         moved=NOW + 3.125,
     )
 
@@ -737,3 +740,85 @@ def test_a_missing_table_is_named_with_the_remedy(aws: Aws) -> None:
     for call in (lambda: ledger.read("a"), ledger.unfinished, lambda: ledger.create(fresh_job())):
         with pytest.raises(ServiceDenied, match=r"the table nowhere.*create the stack"):
             call()
+
+
+# --- attempts whose answer was proved wrong
+
+
+def test_a_restart_forgets_all_that_was_merged_and_keeps_the_job(
+    ledger: JobLedger, job: Job
+) -> None:
+    ledger.mark_sent(job.id, ATTEMPT, sent_at=NOW, resend_at=NOW + 120)
+    assert ledger.claim_resend(job.id, ATTEMPT, seen=NOW + 120, later=NOW + 240)
+    assert merge(ledger, job, 0, 1, best=Minimum(-1.5, 3)) is not None
+
+    assert ledger.restart(job.id, ATTEMPT, OTHER_ATTEMPT, now=NOW + 5)
+
+    assert ledger.read(job.id) == replace(
+        job, attempt=OTHER_ATTEMPT, run=2, refusals=1, moved=NOW + 5
+    )
+    assert job.id in ledger.unfinished()
+    assert merge(ledger, job, 0) is None  # late results of the discarded attempt
+    assert merge(ledger, job, 0, attempt=OTHER_ATTEMPT) is not None
+
+
+def test_a_restart_made_twice_is_made_once(ledger: JobLedger, job: Job) -> None:
+    assert ledger.restart(job.id, ATTEMPT, OTHER_ATTEMPT, now=NOW + 5)
+    once = ledger.read(job.id)
+
+    assert ledger.restart(job.id, ATTEMPT, OTHER_ATTEMPT, now=NOW + 9)
+    assert not ledger.restart(job.id, ATTEMPT, "c" * 16, now=NOW + 9)
+
+    assert ledger.read(job.id) == once
+
+
+def test_neither_an_ended_attempt_nor_a_missing_job_restarts(ledger: JobLedger, job: Job) -> None:
+    assert ledger.cancel(job.id, ATTEMPT, now=NOW + 1)
+    ended = ledger.read(job.id)
+
+    assert not ledger.restart(job.id, ATTEMPT, OTHER_ATTEMPT, now=NOW + 5)
+    assert not ledger.restart(fresh_job().id, ATTEMPT, OTHER_ATTEMPT, now=NOW + 5)
+
+    assert ledger.read(job.id) == ended
+
+
+def test_a_merge_keeps_who_reported_which_chunk(ledger: JobLedger, job: Job) -> None:
+    merge(ledger, job, 0, 2, worker="one")
+    merge(ledger, job, 2, worker="two")
+    merged = merge(ledger, job, 1, worker="two")
+
+    assert merged is not None
+    assert [merged.reporters(chunk) for chunk in range(4)] == [["one"], ["two"], ["one", "two"], []]
+
+
+# --- the secret
+
+
+def test_the_secret_is_made_once_and_stays(ledger: JobLedger) -> None:
+    secret = ledger.secret()
+
+    assert len(secret) == SECRET_BYTES
+    assert ledger.secret() == secret
+
+
+def test_processes_that_make_the_secret_at_once_have_one_secret(aws: Aws) -> None:
+    client, table = aws.clients["dynamodb"], aws.names["LedgerTable"]
+    client.delete_item(TableName=table, Key={"pk": {"S": "secret#web"}})
+    ledgers = [DynamoJobLedger(client, table) for _ in range(8)]
+
+    secrets = at_once([ledger.secret for ledger in ledgers])
+
+    assert len(set(secrets)) == 1
+    assert DynamoJobLedger(client, table).secret() == secrets[0]
+
+
+@pytest.mark.parametrize("value", ["", "xyz", "ab" * 31])
+def test_a_damaged_secret_is_an_error_with_a_remedy(aws: Aws, value: str) -> None:
+    client, table = aws.clients["dynamodb"], aws.names["LedgerTable"]
+    item = {"pk": {"S": "secret#web"}, "value": {"S": value}}
+    client.put_item(TableName=table, Item=item)
+
+    with pytest.raises(InvalidMessage, match=r"'secret#web' does not hold a secret; remove it"):
+        DynamoJobLedger(client, table).secret()
+
+    client.delete_item(TableName=table, Key={"pk": {"S": "secret#web"}})

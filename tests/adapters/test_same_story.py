@@ -106,6 +106,14 @@ def sendings(draw: st.DrawFn) -> Step:
     return send
 
 
+@st.composite
+def restarts(draw: st.DrawFn) -> Step:
+    attempt, fresh = draw(attempts), draw(attempts)
+    return lambda ledger, client, now: ledger.restart(
+        a_job(PROBLEM, client=client).id, attempt, fresh, now=now
+    )
+
+
 merging_everything: Step = lambda ledger, client, now: ledger.merge(  # noqa: E731 - a step as any
     a_job(PROBLEM, client=client).id,
     "a" * 16,
@@ -122,6 +130,7 @@ steps = st.one_of(
     cancellations(),
     sendings(),
     st.just(merging_everything),
+    restarts(),
 )
 #: Seconds between two steps: sometimes past the deadline, sometimes past a week.
 pauses = st.sampled_from([0.5, 1.0, 1.25, DEADLINE_SECONDS, 8 * 86_400.0])

@@ -9,6 +9,7 @@ from app_tier.foreign import REST_SECONDS, Foreign
 from app_tier.step import Exit
 from gridwell.domain.errors import InvalidMessage
 from gridwell.domain.failure import UNSUPPORTED
+from gridwell.domain.messages import VERSION
 from tests.app_tier.world import World, actions
 from tests.builders import NOW, a_problem
 
@@ -18,10 +19,15 @@ if TYPE_CHECKING:
     from gridwell.domain.job import Job
 
 
+LATER = f"a message of version {VERSION + 1}, this release reads version {VERSION}"
+
+
 def send_later_version(world: World, job: Job, chunks: int) -> None:
     world.send(job, range(chunks))
     for message in world.queue._messages.values():
-        message.body = json.dumps({**json.loads(message.body), "version": 2, "colour": "blue"})
+        message.body = json.dumps(
+            {**json.loads(message.body), "version": VERSION + 1, "colour": "blue"}
+        )
 
 
 def test_a_refused_problem_is_refused_for_some_minutes() -> None:
@@ -55,7 +61,7 @@ def test_a_message_of_another_version_is_told_of_by_what_every_version_says() ->
     (error,) = world.errors()
     assert (error.job, error.attempt, error.chunk) == (job.id, job.attempt, 0)
     assert (error.plan, error.code, error.receives) == (job.plan.sha, UNSUPPORTED, 1)
-    assert error.text == "a message of version 2, this release reads version 1"
+    assert error.text == LATER
     assert world.named("chunks.delete") == []
 
 
@@ -147,4 +153,4 @@ def test_the_heartbeat_says_what_is_refused() -> None:
     world.step()
 
     last = world.named("fleet.beat")[-1][0]
-    assert last.refuses == "a message of version 2, this release reads version 1"
+    assert last.refuses == LATER

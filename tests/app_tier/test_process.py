@@ -24,7 +24,7 @@ from gridwell.adapters.stack import create_or_update
 from gridwell.domain.messages import MINIMUM_KIND, ChunkMessage, ResultMessage
 from gridwell.domain.minimum import Minimum, lesser
 from gridwell.domain.objects import problem_object
-from tests.builders import a_job, a_problem
+from tests.builders import a_job, a_problem, a_token
 from tests.local_stack.conftest import running_region
 from tests.oracle import true_minimum
 
@@ -64,6 +64,7 @@ class Place:
                 chunk=chunk,
                 plan=job.plan.sha,
                 problem=job.problem,
+                token=a_token(job, chunk),
             ).encode()
             for chunk in range(job.plan.chunks)
         ]

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from gridwell.domain.job import Job
 
 MESSAGE = ChunkMessage(
-    kind="minimum", job="0" * 32, attempt="1" * 16, chunk=3, plan="2" * 64, problem="3" * 64
+    kind="minimum",
+    job="0" * 32,
+    attempt="1" * 16,
+    chunk=3,
+    plan="2" * 64,
+    problem="3" * 64,
+    token="4" * 64,
 )
 
 

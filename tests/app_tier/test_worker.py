@@ -14,7 +14,7 @@ from gridwell.domain.messages import Envelope
 from gridwell.domain.minimum import Minimum, lesser
 from gridwell.domain.objects import problem_object
 from tests.app_tier.world import WORKER, World, actions, busy
-from tests.builders import NOW, OTHER_ATTEMPT, a_problem, an_error
+from tests.builders import NOW, OTHER_ATTEMPT, a_problem, a_token, an_error
 from tests.oracle import true_minimum
 
 
@@ -289,7 +289,7 @@ def test_a_store_that_does_not_answer_delays_a_chunk_and_loses_nothing() -> None
 
 
 @pytest.mark.parametrize(
-    "body", ["no json", '{"version":"1"}', '{"version":1,"kind":"minimum","job":"short"}']
+    "body", ["no json", '{"version":"1"}', '{"version":2,"kind":"minimum","job":"short"}']
 )
 def test_a_message_that_cannot_be_read_goes_to_the_dead_letters(body: str) -> None:
     world = World(minimum_uptime=10_000)
@@ -403,7 +403,8 @@ def test_a_report_that_cannot_be_sent_delays_nothing_and_comes_later() -> None:
 def test_reports_never_pile_up() -> None:
     world = World()
     job = world.submit(chunks=1)
-    chunk = Envelope(job=job.id, attempt=job.attempt, chunk=0, plan=job.plan.sha)
+    token = a_token(job, 0)
+    chunk = Envelope(job=job.id, attempt=job.attempt, chunk=0, plan=job.plan.sha, token=token)
     for n in range(150):
         world.worker._bench.report(chunk, 1, STUCK, f"{n}")
     world.step()

@@ -11,7 +11,7 @@ from app_tier.bench import Ports
 from app_tier.compute import Outcome
 from app_tier.handlers import HANDLERS
 from app_tier.worker import Habits, Worker
-from gridwell.adapters.memory import ManualClock, MemoryLedger, MemoryQueue, MemoryStore
+from gridwell.adapters.memory import ManualClock, MemoryQueue, MemoryStore
 from gridwell.domain.errors import ServiceBusy
 from gridwell.domain.messages import (
     ChunkMessage,
@@ -22,7 +22,7 @@ from gridwell.domain.messages import (
 )
 from gridwell.domain.objects import problem_object
 from gridwell.domain.problem import Problem
-from tests.builders import a_job, a_problem
+from tests.builders import a_job, a_ledger, a_problem, a_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -143,7 +143,7 @@ class World:
     def __init__(self, *, cores: int = 1, processes: Compute | None = None, **habits: Any) -> None:
         self.clock = ManualClock()
         self.calls: list[tuple[str, Any]] = []
-        self.ledger = MemoryLedger()
+        self.ledger = a_ledger()
         self.dead = MemoryQueue(self.clock)
         self.queue = MemoryQueue(self.clock, dead=self.dead)
         self.answers = MemoryQueue(self.clock, visibility=float("inf"))
@@ -196,6 +196,7 @@ class World:
                 "chunk": chunk,
                 "plan": job.plan.sha,
                 "problem": job.problem,
+                "token": a_token(job, chunk),
             }
             self.queue.send([ChunkMessage(**(fields | changes)).encode()])
 

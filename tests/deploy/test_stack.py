@@ -381,18 +381,46 @@ def test_the_web_tier_may_take_dead_letters_and_send_them_again() -> None:
         assert may(action) == {"Results", "DeadChunks", "DeadResults"}
 
 
+def denial(role: str, keys: str) -> Any:
+    """The statement that denies a role items of the ledger."""
+    (statement,) = (
+        one
+        for one in statements(role)
+        if one["Effect"] == "Deny"
+        and keys in one["Condition"]["ForAnyValue:StringLike"]["dynamodb:LeadingKeys"]
+    )
+    return statement
+
+
+@pytest.mark.parametrize(
+    ("role", "denied"),
+    [
+        ("WorkerRole", {"dynamodb:GetItem", "dynamodb:BatchGetItem"}),
+        ("AutoscalerRole", {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem"}),
+        ("WebRole", {"dynamodb:UpdateItem"}),
+    ],
+)
+def test_only_the_web_tier_reads_its_secret_and_none_changes_it(
+    role: str, denied: set[str]
+) -> None:
+    statement = denial(role, "secret#*")
+
+    assert set(listed(statement["Action"])) == denied
+    assert statement["Resource"] == {"Fn::GetAtt": ["Ledger", "Arn"]}
+
+
 @pytest.mark.parametrize(
     ("role", "denied", "items"),
     [
         (
             "WorkerRole",
             {"dynamodb:GetItem", "dynamodb:BatchGetItem"},
-            ["access#*", "session#*", "audit#*"],
+            ["access#*", "session#*", "audit#*", "secret#*"],
         ),
         (
             "AutoscalerRole",
             {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem"},
-            ["access#*", "session#*", "audit#*"],
+            ["access#*", "session#*", "audit#*", "secret#*"],
         ),
         # It opens and ends sessions.
         ("WebRole", {"dynamodb:PutItem", "dynamodb:UpdateItem"}, ["access#*", "audit#*"]),
@@ -401,7 +429,7 @@ def test_the_web_tier_may_take_dead_letters_and_send_them_again() -> None:
 def test_no_role_makes_keys_and_only_the_web_tier_reads_keys_and_sessions(
     role: str, denied: set[str], items: list[str]
 ) -> None:
-    (statement,) = (one for one in statements(role) if one["Effect"] == "Deny")
+    statement = denial(role, "access#*")
 
     assert set(listed(statement["Action"])) == denied
     assert statement["Resource"] == {"Fn::GetAtt": ["Ledger", "Arn"]}

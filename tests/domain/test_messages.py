@@ -28,13 +28,20 @@ from gridwell.domain.minimum import Minimum
 from tests.domain.strategies import minima
 
 CHUNK = ChunkMessage(
-    kind=MINIMUM_KIND, job="0" * 32, attempt="1" * 16, chunk=3, plan="2" * 64, problem="3" * 64
+    kind=MINIMUM_KIND,
+    job="0" * 32,
+    attempt="1" * 16,
+    chunk=3,
+    plan="2" * 64,
+    problem="3" * 64,
+    token="4" * 64,
 )
 RESULT = ResultMessage(
     job="0" * 32,
     attempt="1" * 16,
     chunk=3,
     plan="2" * 64,
+    token="4" * 64,
     best=Minimum(-1.5, 7).key(),
     worker="arn:aws:ec2:us-east-1:1:instance/i-0",
     seconds=0.25,
@@ -53,6 +60,7 @@ chunk_messages = st.builds(
     chunk=st.integers(0, 10_000),
     plan=hexes(64),
     problem=hexes(64),
+    token=hexes(64),
 )
 result_messages = st.builds(
     ResultMessage,
@@ -60,6 +68,7 @@ result_messages = st.builds(
     attempt=hexes(16),
     chunk=st.integers(0, 10_000),
     plan=hexes(64),
+    token=hexes(64),
     best=st.none() | minima.map(Minimum.key),
     worker=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=256),
     seconds=st.floats(0, 1e9) | st.integers(0, 1000),
@@ -96,6 +105,7 @@ def test_the_text_is_json_with_a_version() -> None:
         "chunk": 3,
         "plan": "2" * 64,
         "problem": "3" * 64,
+        "token": "4" * 64,
         "again": False,
     }
 
@@ -110,9 +120,11 @@ def test_what_is_not_a_message_is_refused(text: str) -> None:
             kind.decode(text)
 
 
-@pytest.mark.parametrize("version", [0, 2, 10**30])
+@pytest.mark.parametrize("version", [0, VERSION - 1, VERSION + 1, 10**30])
 def test_another_version_is_left_to_another_release(version: int) -> None:
-    with pytest.raises(OtherVersion, match=f"of version {version}, this release reads version 1"):
+    with pytest.raises(
+        OtherVersion, match=f"of version {version}, this release reads version {VERSION}"
+    ):
         ChunkMessage.decode(changed(CHUNK, version=version))
 
 
@@ -287,6 +299,7 @@ SERIES = SeriesMessage(
     attempt="1" * 16,
     chunk=0,
     plan="2" * 64,
+    token="4" * 64,
     points=(Minimum(-1.5, 7).key(), Minimum(0.25, 3).key()),
     worker="w-1",
     seconds=0.5,

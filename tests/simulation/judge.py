@@ -16,11 +16,18 @@ from gridwell.domain.job import (
     NO_CANDIDATE_POINT,
     Job,
 )
-from gridwell.domain.messages import SERIES_KIND, ChunkMessage, ErrorMessage, decode_report
+from gridwell.domain.messages import (
+    SERIES_KIND,
+    VERSION,
+    ChunkMessage,
+    ErrorMessage,
+    decode_report,
+)
 from gridwell.domain.objects import map_object
 from tests.simulation.compute import map_of
 from tests.simulation.faults import SERVICE_SKEW
 from tests.simulation.invariants import I5, I5_DEATHS, I5_TRIES, I6_CHUNK, I6_RESULT
+from web_tier.finisher import MAX_REFUSALS
 from web_tier.reconciler import MAX_RESENDS
 
 if TYPE_CHECKING:
@@ -42,7 +49,6 @@ class Judge:
     """
 
     def __init__(self, world: World) -> None:
-        self.lied: set[str] = set()  #: attempts of which a wrong result was made
         self._world = world
         self._raised: Counter[str] = Counter()
         self._known: dict[tuple[str, int], tuple[str, str]] = {}
@@ -105,7 +111,9 @@ class Judge:
         """Whether a job that fails at this moment does so for the reason it gives."""
         reasons: dict[str, Callable[[], bool]] = {
             DEADLINE_EXCEEDED: lambda: self._late(job) and not job.complete,
-            INTEGRITY: lambda: job.attempt in self.lied,
+            INTEGRITY: lambda: (
+                job.attempt in self._world.ledger.lied and job.refusals >= MAX_REFUSALS
+            ),
             LOST_MESSAGES: lambda: job.resends >= MAX_RESENDS and not self._is_answered(job),
             CHUNK_FAILED: lambda: self._is_hopeless(job, options.get("unless_done")),
             NO_CANDIDATE_POINT: lambda: (
@@ -163,7 +171,8 @@ class Judge:
     def _has_result(self, job: Job, chunk: int) -> bool:
         """Whether there is a result; what tells of a failed try is none, and begins otherwise."""
         kind = f'"kind":"{SERIES_KIND}",' if job.kind == SERIES_KIND else ""
-        mark = f'{{"version":1,{kind}"job":"{job.id}","attempt":"{job.attempt}","chunk":{chunk},'
+        whose = f'"job":"{job.id}","attempt":"{job.attempt}","chunk":{chunk},'
+        mark = f'{{"version":{VERSION},{kind}{whose}'
         queues = self._world.results, self._world.dead_results
         return any(m.body.startswith(mark) for queue in queues for m in queue.messages.values())
 
@@ -177,6 +186,7 @@ class Judge:
                 chunk=chunk,
                 plan=job.plan.sha,
                 problem=job.problem,
+                token=self._world.signer.token(job, chunk),
             )
             self._known[job.attempt, chunk] = first.encode(), replace(first, again=True).encode()
         return self._known[job.attempt, chunk]

@@ -21,8 +21,8 @@ _JUNK: Final = (
     "{}",
     "null",
     "[" * 5000,
-    '{"version": 2}',
-    '{"version": 1, "job": "../../etc"}',
+    '{"version": 3}',
+    '{"version": 2, "job": "../../etc"}',
 )
 
 

@@ -9,6 +9,7 @@ from gridwell.adapters.memory import MemoryLedger
 from gridwell.domain.fleet import FleetView
 from gridwell.domain.job import DEADLINE_EXCEEDED, Job, JobState
 from gridwell.domain.messages import MAP_KIND
+from tests.builders import SECRET
 from tests.simulation.faults import SERVICE_SKEW
 from tests.simulation.invariants import (
     I1,
@@ -23,6 +24,7 @@ from tests.simulation.invariants import (
     I8_LEASE,
     I15,
 )
+from web_tier.finisher import MAX_REFUSALS
 from web_tier.reconciler import MAX_RESENDS
 
 if TYPE_CHECKING:
@@ -33,7 +35,16 @@ if TYPE_CHECKING:
     from tests.simulation.known import Known
 
 #: Writes that may change a job.
-_WRITES: Final = ("create", "mark_sent", "merge", "finish", "fail", "cancel", "claim_resend")
+_WRITES: Final = (
+    "create",
+    "mark_sent",
+    "merge",
+    "restart",
+    "finish",
+    "fail",
+    "cancel",
+    "claim_resend",
+)
 _REMEMBERED: Final = 30  #: writes that may be made again long after
 _AGAIN: Final = 0.25  #: how often one of them is
 
@@ -69,12 +80,13 @@ class WatchedLedger:
         is_true: Callable[[Job, dict[str, Any]], bool],
         is_kept: Callable[[Job, int], bool],
     ) -> None:
-        self.inner = _Ledger()
+        self.inner = _Ledger(draw_secret=lambda: SECRET)
         self.ended_at: dict[str, float] = {}  #: when each attempt ended
         self.expired: list[Job] = []  #: attempts that their deadline ended
         self.asked: set[str] = set()  #: jobs that somebody asked to cancel
         self.heard_at: dict[str, float] = {}  #: when each worker's last heartbeat came
         self._leased_at = float("-inf")  #: when the lease was last written
+        self.lied: set[str] = set()  #: attempts of which a wrong result was made
         self._sim = sim
         self._known = known
         self._is_true = is_true
@@ -95,7 +107,9 @@ class WatchedLedger:
             answer = method(*args, **options)
             after = self.inner.read(job_id)
             if after is not None and after != before:
-                if name != "create":
+                if name == "restart":
+                    self._compare_restart(before, after)
+                elif name != "create":
                     mine = after.attempt == args[1]
                     self._sim.require(
                         I3_ATTEMPT, mine, lambda: f"{name} of {args[1]} changed {after}"
@@ -178,7 +192,7 @@ class WatchedLedger:
                 before, sent_at=after.sent_at, resend_at=after.resend_at
             )
             require(I3_TERMINAL, not ended, f"{before.state} {after.id} changed")
-        elif before is not None:
+        elif before is not None and before.refusals == after.refusals:
             allowed = before.renewable(self._sim.now)
             require(I3_TERMINAL, allowed, f"job {after.id} began anew though {before.state}")
         if after.kind == MAP_KIND:
@@ -192,6 +206,15 @@ class WatchedLedger:
             why = "" if after.error is None else f", {after.error.code}"
             self._sim.note(f"job {after.id[:6]} run {after.run} is {after.state}{why}")
         self._compare_end(after, options)
+
+    def _compare_restart(self, before: Job | None, after: Job) -> None:
+        """An unfinished attempt is discarded only where a wrong result was reported in it."""
+        true = before is not None and not before.state.terminal and before.complete
+        self._sim.require(I3_TERMINAL, true, f"{after.id} began anew, though {before}")
+        lied = before is not None and before.attempt in self.lied
+        self._sim.require(I15, lied, f"nobody lied in attempt {before and before.attempt}")
+        few = after.refusals <= MAX_REFUSALS
+        self._sim.require(I15, few, f"{after.id} was refused {after.refusals} times")
 
     def _compare_end(self, after: Job, options: dict[str, Any]) -> None:
         require = self._sim.require

@@ -168,7 +168,7 @@ def _deleted_before_merged(patches: Patches) -> None:
 
 @_mutant("The winner is not computed once more before the job is closed.")
 def _workers_are_believed(patches: Patches) -> None:
-    patches.set(finisher, "flaw", lambda *_args: None)
+    patches.set(finisher, "find_flaw", lambda *_args: None)
 
 
 @_mutant("Missing chunks are sent again at every round, lost or not.")
@@ -229,7 +229,9 @@ def _jobs_of_others_are_shown(patches: Patches) -> None:
 
 @_mutant("The queue's refusals in a batch are overlooked, and all counts as sent.")
 def _refused_chunks_are_overlooked(patches: Patches) -> None:
-    patches.wrap(dispatch, "send_chunks", lambda original, *args: bool(original(*args)) or True)
+    patches.wrap(
+        dispatch, "send_chunks", lambda original, *args, **kw: bool(original(*args, **kw)) or True
+    )
     patches.set(dispatch, "_ROUNDS", 1)
     for module in (service, reconciler):
         patches.set(module, "send_chunks", dispatch.send_chunks)

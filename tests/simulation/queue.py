@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gridwell.domain.fleet import Depth
+from gridwell.domain.messages import VERSION
 from gridwell.domain.ports import Received
 from tests.simulation.faults import COUNT_LAG
 from tests.simulation.invariants import I9_END
@@ -232,4 +233,4 @@ class Caller:
 
 
 def _readable(received: Received) -> bool:
-    return '"version":1,' in received.body
+    return f'"version":{VERSION},' in received.body

@@ -124,7 +124,7 @@ class WorkerProcess(Process):
     def _note_lie(self, ticket: int) -> None:
         held = self.worker._bench.hand.get(ticket)
         if held is not None:
-            self._world.judge.lied.add(held.message.attempt)
+            self._world.ledger.lied.add(held.message.attempt)
 
     def _note_error(self, ticket: int) -> None:
         held = self.worker._bench.hand.get(ticket)

@@ -35,6 +35,7 @@ from tests.simulation.port import WATCHDOG_SECONDS
 from tests.simulation.queue import SimulatedQueue
 from tests.simulation.region import BILLED, OFF, Hooks, SimulatedEc2
 from tests.simulation.workers import LINGER, Host, WorkerProcess
+from web_tier.signer import Signer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +73,7 @@ class World:
         self.judge = Judge(self)
         self.store = MemoryStore()
         self.ledger = WatchedLedger(sim, self.known, self.judge.is_true, self.judge.is_kept)
+        self.signer = Signer(self.ledger)  # of those who judge
         self.cache = SimulatedCache(sim, self.ledger, keeps=cache_keeps)
         self.dead_chunks = SimulatedQueue(sim, "dead chunks")
         self.dead_results = SimulatedQueue(sim, "dead results")

@@ -12,6 +12,7 @@ from gridwell.domain.job import JobState
 from gridwell.domain.messages import MAP_KIND
 from gridwell.domain.objects import map_object
 from gridwell.formats.npy import float64_header
+from tests.builders import SIGNER
 from tests.web_tier.world import Fused, World
 from web_tier.access.policy import Access
 from web_tier.answers import encode_final, final_key
@@ -53,6 +54,7 @@ def a_service(
         return double if fuse is None else Fused(double, fuse)
 
     service = Service(
+        signer=SIGNER,
         ledger=port(world.ledger),
         store=port(world.store),
         cache=world.cache,

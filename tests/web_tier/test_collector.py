@@ -255,12 +255,36 @@ def test_a_forged_result_does_not_spoil_the_true_ones_beside_it(world: World) ->
     assert_done(world, job)
 
 
-def test_a_minimum_lower_than_the_truth_fails_the_job_and_names_the_worker(world: World) -> None:
+def test_an_attempt_with_a_false_minimum_is_discarded_and_the_next_one_ends_true(
+    world: World,
+) -> None:
     job = world.submit(PROBLEM)
     world.answer(job, PROBLEM, [0, 1, 2], worker="honest")
     deliver(world, a_result(job, 3, Minimum(-1e9, 0), worker="liar"))
 
     run(world)
+
+    again = world.job(job)
+    assert (again.state, again.run, again.refusals) == (JobState.QUEUED, 2, 1)
+    assert (again.done, again.best, again.workers) == (frozenset(), None, frozenset())
+    assert again.attempt != job.attempt
+    assert set(world.ledger.suspects(["honest", "liar"])) == {"liar"}
+    world.reconciler().step()
+    assert world.queued_chunks() == [0, 1, 2, 3]
+    world.answer(again, PROBLEM)
+    run(world)
+    assert_done(world, again)
+
+
+def test_three_attempts_with_a_false_minimum_fail_the_job_and_name_the_worker(
+    world: World,
+) -> None:
+    job = world.submit(PROBLEM)
+    for _ in range(3):
+        attempt = world.job(job)
+        world.answer(attempt, PROBLEM, [0, 1, 2], worker="honest")
+        deliver(world, a_result(attempt, 3, Minimum(-1e9, 0), worker="liar"))
+        run(world)
 
     failed = world.job(job)
     assert failed.error is not None
@@ -286,7 +310,7 @@ def test_an_unreadable_result_goes_to_the_dead_letters(world: World, body: str) 
     assert [r.body for r in world.dead_results.receive(at_most=10, wait=0)] == [body]
 
 
-@pytest.mark.parametrize("body", ['{"version": 2}', '{"version": 1, "kind": "sum"}'])
+@pytest.mark.parametrize("body", ['{"version": 3}', '{"version": 2, "kind": "sum"}'])
 def test_a_result_of_another_release_is_kept_for_its_collector(world: World, body: str) -> None:
     world.results.send([body])
     collector = world.collector()

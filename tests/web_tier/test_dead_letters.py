@@ -192,7 +192,7 @@ def test_dead_results_that_nobody_wants_go_away(world: World, job: Job) -> None:
     assert world.left(world.results) == 0
 
 
-@pytest.mark.parametrize("body", ["garbage", '{"version": 2}', '{"version": 1, "kind": "sum"}'])
+@pytest.mark.parametrize("body", ["garbage", '{"version": 3}', '{"version": 2, "kind": "sum"}'])
 def test_dead_results_that_cannot_be_read_are_kept(world: World, body: str) -> None:
     world.dead_results.send([body])
     for _ in range(20):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gridwell.adapters.memory import ManualClock, MemoryQueue
 from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND, ChunkMessage
-from tests.builders import a_job
+from tests.builders import SIGNER, a_job, a_token
 from web_tier.dispatch import send_chunks
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def taken(queue: MemoryQueue) -> list[ChunkMessage]:
 def test_a_message_names_its_job_attempt_chunk_plan_and_problem() -> None:
     job, queue = a_job(client="tenant"), RefusingQueue({})
 
-    assert send_chunks(queue, job, [2])
+    assert send_chunks(queue, job, [2], signer=SIGNER)
 
     assert taken(queue) == [
         ChunkMessage(
@@ -53,6 +53,7 @@ def test_a_message_names_its_job_attempt_chunk_plan_and_problem() -> None:
             chunk=2,
             plan=job.plan.sha,
             problem=job.problem,
+            token=a_token(job, 2),
         )
     ]
     assert queue.groups == {"tenant"}
@@ -61,7 +62,7 @@ def test_a_message_names_its_job_attempt_chunk_plan_and_problem() -> None:
 def test_a_message_is_of_its_jobs_kind() -> None:
     queue = RefusingQueue({})
 
-    assert send_chunks(queue, a_job(kind=MAP_KIND), [0, 1])
+    assert send_chunks(queue, a_job(kind=MAP_KIND), [0, 1], signer=SIGNER)
 
     assert {message.kind for message in taken(queue)} == {MAP_KIND}
 
@@ -69,7 +70,7 @@ def test_a_message_is_of_its_jobs_kind() -> None:
 def test_only_refused_messages_are_sent_again() -> None:
     queue = RefusingQueue({1: 2, 3: 1})
 
-    assert send_chunks(queue, a_job(), [0, 1, 2, 3])
+    assert send_chunks(queue, a_job(), [0, 1, 2, 3], signer=SIGNER)
 
     assert queue.tried == [[0, 1, 2, 3], [1, 3], [1]]
     assert sorted(message.chunk for message in taken(queue)) == [0, 1, 2, 3]
@@ -78,7 +79,7 @@ def test_only_refused_messages_are_sent_again() -> None:
 def test_after_three_rounds_the_rest_is_left_to_the_reconciler() -> None:
     queue = RefusingQueue({1: 99})
 
-    assert not send_chunks(queue, a_job(), [0, 1])
+    assert not send_chunks(queue, a_job(), [0, 1], signer=SIGNER)
 
     assert queue.tried == [[0, 1], [1], [1]]
     assert [message.chunk for message in taken(queue)] == [0]

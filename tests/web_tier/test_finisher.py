@@ -24,6 +24,7 @@ from tests.builders import NOW, OTHER_ATTEMPT, a_job, a_problem, atoms_at
 from tests.oracle import true_minimum, true_value
 from tests.web_tier.world import Died, Fuse, World
 from web_tier.answers import answer_key, decode_answer, decode_final, final_key
+from web_tier.finisher import MAX_REFUSALS
 from web_tier.record import record
 
 if TYPE_CHECKING:
@@ -171,9 +172,11 @@ def test_a_job_whose_points_are_all_excluded_fails_by_itself(world: World) -> No
 
 
 @pytest.mark.parametrize("off", [-1.0, -1e-15, 1e-15, 1.0])
-def test_a_wrong_value_fails_the_job_and_names_the_worker(world: World, off: float) -> None:
+def test_a_wrong_value_fails_the_job_in_the_end_and_names_the_worker(
+    world: World, off: float
+) -> None:
     assert BEST is not None
-    job = complete(world, best=Minimum(BEST.value * (1 + off), BEST.index))
+    job = complete(world, best=Minimum(BEST.value * (1 + off), BEST.index), refusals=MAX_REFUSALS)
 
     ended = world.finisher().finish(job)
 
@@ -188,7 +191,7 @@ def test_a_wrong_value_fails_the_job_and_names_the_worker(world: World, off: flo
 
 def test_a_point_that_does_not_qualify_fails_the_job(world: World) -> None:
     problem = Problem(Grid.cube(2), atoms_at((0.0, 0.0, 0.0, 1.0)))
-    job = complete(world, problem, best=Minimum(-5.0, 0))
+    job = complete(world, problem, best=Minimum(-5.0, 0), refusals=MAX_REFUSALS)
 
     ended = world.finisher().finish(job)
 

@@ -48,7 +48,7 @@ def job(world: World) -> Job:
     bury(world, job, 2)
     world.dead_results.send([a_result(other, 1, BEST).encode()])
     world.dead_chunks.send(["garbage"])
-    world.dead_results.send([json.dumps({**json.loads(bare(job)), "version": 2})])
+    world.dead_results.send([json.dumps({**json.loads(bare(job)), "version": 3})])
     world.clock.advance(7200)
     return job
 
@@ -84,7 +84,7 @@ def test_letters_of_both_queues_are_listed_with_job_chunk_age_and_reason(
     assert dead["why"] == "chunk 2 failed once, last on worker w-7: disk full"
     assert (dead["age_seconds"], dead["receives"]) == (7200, 1)
     assert "is not JSON" in found["dead-chunks", None, None]["why"]
-    assert "of version 2" in found["dead-results", job.id, 0]["why"]
+    assert "of version 3" in found["dead-results", job.id, 0]["why"]
     assert len(found) == 4
     assert left(world) == [0, 0, 2, 2]
 

@@ -22,12 +22,13 @@ from gridwell.domain.job import (
 from gridwell.domain.messages import ChunkMessage
 from gridwell.domain.minimum import Minimum
 from gridwell.domain.objects import problem_object
-from tests.builders import NOW, OTHER_ATTEMPT, a_job, a_problem
+from tests.builders import NOW, OTHER_ATTEMPT, SIGNER, a_job, a_problem, a_token
 from tests.domain.strategies import jobs
 from tests.oracle import true_minimum
 from tests.web_tier.world import Died, Fuse, World
 from web_tier.dead_letters import Reconciled
 from web_tier.dispatch import send_chunks
+from web_tier.finisher import MAX_REFUSALS
 from web_tier.reconciler import (
     MAX_RESENDS,
     QUIET_SECONDS,
@@ -184,7 +185,7 @@ def test_lost_messages_are_sent_again_when_the_queue_stays_empty(world: World) -
 
 def test_an_honest_backlog_is_never_multiplied(world: World) -> None:
     job = world.submit(PROBLEM, **SENT)
-    send_chunks(world.chunks, job, range(4))
+    send_chunks(world.chunks, job, range(4), signer=SIGNER)
 
     assert rounds(world, world.reconciler(), STILL_SECONDS - 30) == []
 
@@ -193,7 +194,7 @@ def test_an_honest_backlog_is_never_multiplied(world: World) -> None:
 
 def test_leased_messages_are_not_lost(world: World) -> None:
     job = world.submit(PROBLEM, **SENT)
-    send_chunks(world.chunks, job, range(4))
+    send_chunks(world.chunks, job, range(4), signer=SIGNER)
     reconciler = world.reconciler()
     for _ in range(10):
         world.chunks.receive(at_most=10, wait=0)
@@ -207,14 +208,16 @@ def test_a_queue_that_was_empty_once_is_not_quiet(world: World) -> None:
     for _ in range(8):  # not so long that the job counts as still
         world.clock.advance(QUIET_SECONDS - 1)
         assert reconciler.step() == []  # seen empty
-        send_chunks(world.chunks, job, [0])
+        send_chunks(world.chunks, job, [0], signer=SIGNER)
         assert reconciler.step() == []  # seen full
         world.queued_chunks()
 
 
 def test_messages_that_do_not_move_for_a_chunks_hard_limit_are_lost(world: World) -> None:
     job = world.submit(PROBLEM, **SENT)
-    send_chunks(world.chunks, job, [0])  # somebody else's, for all we know: never quiet
+    send_chunks(
+        world.chunks, job, [0], signer=SIGNER
+    )  # somebody else's, for all we know: never quiet
 
     assert rounds(world, world.reconciler(), STILL_SECONDS) == [(STILL_SECONDS, "resend")]
 
@@ -284,7 +287,7 @@ def test_a_complete_job_that_nobody_closed_is_finished(world: World) -> None:
 
 
 def test_a_complete_job_with_a_false_winner_is_not_finished_here_either(world: World) -> None:
-    job = world.submit(PROBLEM)
+    job = world.submit(PROBLEM, refusals=MAX_REFUSALS)
     lie = Minimum(-1e9, 5)
     world.ledger.merge(job.id, job.attempt, EVERY, lie, worker="liar", now=NOW)
 
@@ -383,6 +386,7 @@ def bury(world: World, job: Job, chunk: int, /, **changes: Any) -> None:
         chunk=chunk,
         plan=job.plan.sha,
         problem=job.problem,
+        token=a_token(job, chunk),
     )
     world.dead_chunks.send([replace(message, **changes).encode()])
 

@@ -13,14 +13,13 @@ from app_tier.handlers import HANDLERS
 from gridwell.adapters.memory import (
     ManualClock,
     MemoryCache,
-    MemoryLedger,
     MemoryQueue,
     MemoryStore,
 )
 from gridwell.domain.errors import ServiceBusy
 from gridwell.domain.messages import SERIES_KIND, ChunkMessage
 from gridwell.domain.objects import map_object, problem_object
-from tests.builders import a_job, a_problem, a_result, a_series
+from tests.builders import SIGNER, a_job, a_ledger, a_problem, a_result, a_series
 from tests.oracle import true_map, true_minimum
 from web_tier.collector import Collector
 from web_tier.finisher import Finisher
@@ -83,7 +82,7 @@ class World:
 
     def __init__(self) -> None:
         self.clock = ManualClock()
-        self.ledger = MemoryLedger()
+        self.ledger = a_ledger()
         self.store = MemoryStore()
         self.cache = MemoryCache(self.clock)
         self.dead_chunks = MemoryQueue(self.clock)
@@ -127,6 +126,7 @@ class World:
             store=_fused(self.store, fuse),
             cache=self.cache,
             clock=self.clock,
+            signer=SIGNER,
         )
 
     def collector(

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gridwell.domain.errors import Fault, InvalidJob
 from gridwell.domain.fleet import Control, FleetView, Heartbeat, Lease, Slot
-from gridwell.domain.job import Job, JobError, JobState, expiry
+from gridwell.domain.job import Job, JobError, JobState, credit, expiry
 from gridwell.domain.minimum import Minimum, lesser
 from gridwell.domain.ports import Page
+from gridwell.domain.secret import SECRET_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from gridwell.domain.failure import ChunkFailure
+    from gridwell.domain.failure import ChunkFailure, Suspect
+
+
+def _new_secret() -> bytes:
+    return secrets.token_bytes(SECRET_BYTES)
 
 
 class MemoryLedger:
-    """Keeps the promises of `JobLedger` and `FleetLedger` in `gridwell.domain.ports`."""
+    """Keeps the promises of `JobLedger` and `FleetLedger` in `gridwell.domain.ports`.
 
-    def __init__(self) -> None:
+    Args:
+        draw_secret: gives the web tier's secret, once.
+    """
+
+    def __init__(self, *, draw_secret: Callable[[], bytes] = _new_secret) -> None:
+        self._draw_secret = draw_secret
+        self._secret: bytes | None = None
+        self._suspects: dict[str, Suspect] = {}
         self._jobs: dict[str, Job] = {}
         self._failures: dict[tuple[str, str, int], ChunkFailure] = {}
         self._told: dict[tuple[str, str], int] = {}
@@ -87,6 +100,7 @@ class MemoryLedger:
                 best_by=stored.best_by if least == stored.best else worker,
                 points=stored.points if least == stored.best else points,
                 workers=stored.workers | {worker},
+                credits=stored.credits | {credit(chunk, worker) for chunk in chunks},
                 moved=now,
             )
             return merged
@@ -116,6 +130,15 @@ class MemoryLedger:
                 )
                 return True
             return stored.state is JobState.DONE and stored.result == result
+
+    def restart(self, job: str, attempt: str, fresh: str, *, now: float) -> bool:
+        """See `gridwell.domain.ports.JobLedger`."""
+        with self._lock:
+            stored = self._jobs.get(job)
+            if stored is None or stored.attempt != attempt or stored.state.terminal:
+                return stored is not None and stored.attempt == fresh
+            self._jobs[job] = stored.restarted(fresh, now)
+            return True
 
     def fail(
         self,
@@ -179,6 +202,18 @@ class MemoryLedger:
         """See `gridwell.domain.ports.JobLedger`."""
         return self._failures.get((job, attempt, chunk))
 
+    def record_suspect(self, suspect: Suspect) -> None:
+        """See `gridwell.domain.ports.JobLedger`."""
+        with self._lock:
+            self._suspects[suspect.worker] = suspect.after(self._suspects.get(suspect.worker))
+
+    def secret(self) -> bytes:
+        """See `gridwell.domain.ports.JobLedger`."""
+        with self._lock:
+            if self._secret is None:
+                self._secret = self._draw_secret()
+            return self._secret
+
     def tell_found(self, job: str, attempt: str, found: int, *, now: float) -> None:  # noqa: ARG002 - nothing is forgotten here
         """See `gridwell.domain.ports.JobLedger`."""
         with self._lock:
@@ -223,6 +258,10 @@ class MemoryLedger:
     def heartbeats(self, workers: Iterable[str]) -> dict[str, Heartbeat]:
         """See `gridwell.domain.ports.FleetLedger`."""
         return {worker: self._beats[worker] for worker in workers if worker in self._beats}
+
+    def suspects(self, workers: Iterable[str]) -> dict[str, Suspect]:
+        """See `gridwell.domain.ports.FleetLedger`."""
+        return {worker: self._suspects[worker] for worker in workers if worker in self._suspects}
 
     def slots(self, places: Iterable[int] | None = None) -> tuple[Slot, ...]:
         """See `gridwell.domain.ports.FleetLedger`."""

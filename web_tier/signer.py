@@ -1,0 +1,75 @@
+"""Signing and verifying, with the secret that all processes of the web tier share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gridwell.domain.secret import Keys
+
+if TYPE_CHECKING:
+    from gridwell.domain.job import Job
+    from gridwell.domain.ports import JobLedger
+
+_CHUNK: Final = "chunk of an attempt"
+_ATTEMPT: Final = "next attempt"
+_SAMPLE: Final = "sampled points"
+_ATTEMPT_DIGITS: Final = 16
+
+
+class Signer:
+    """Signs with the ledger's secret, which is read at first use.  Safe to share between threads.
+
+    Each method may raise what reading the ledger raises, until the secret was read once.
+
+    Args:
+        ledger: keeps the secret.
+    """
+
+    def __init__(self, ledger: JobLedger) -> None:
+        self._ledger = ledger
+        self._keys: Keys | None = None
+
+    def load(self) -> None:
+        """Read the secret, if that was not done yet."""
+        self._loaded()
+
+    def token(self, job: Job, chunk: int) -> str:
+        """Return the token of one chunk of a job's attempt, in hex.
+
+        Its message carries it, and each report of the chunk must return it: so only a worker that
+        received the chunk can report on it.
+        """
+        return self._loaded().mac(_CHUNK, *_task(job, chunk)).hex()
+
+    def is_token(self, token: str, job: Job, chunk: int) -> bool:
+        """Return whether a token is that of a chunk of the job's attempt."""
+        try:
+            code = bytes.fromhex(token)
+        except ValueError:
+            return False
+        return self._loaded().verifies(code, _CHUNK, *_task(job, chunk))
+
+    def next_attempt(self, job: Job) -> str:
+        """Return the attempt that follows a refused one: the same for every process."""
+        return self._loaded().mac(_ATTEMPT, job.id, job.attempt).hex()[:_ATTEMPT_DIGITS]
+
+    def seed(self, job: Job, *reported: str) -> int:
+        """Return the seed of the points at which a reported answer is checked.
+
+        No worker can compute it, and it depends on the report: so a report cannot be made to fit
+        the points.  It is the same for every process, which therefore decide alike.
+
+        Args:
+            job: the job.
+            reported: the keys of the reported points.
+        """
+        return int.from_bytes(self._loaded().mac(_SAMPLE, job.id, job.attempt, *reported), "big")
+
+    def _loaded(self) -> Keys:
+        if self._keys is None:
+            self._keys = Keys(self._ledger.secret())
+        return self._keys
+
+
+def _task(job: Job, chunk: int) -> tuple[str, ...]:
+    return job.id, job.attempt, str(chunk), job.plan.sha, job.problem, job.kind
