@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,8 @@ from gridwell.domain.job import JobState
 from gridwell.domain.minimum import Minimum
 from tests.builders import NOW, a_problem, a_result
 from tests.web_tier.world import Fuse, World
-from web_tier.collect import run
+from web_tier.collect import log_refusal, run
+from web_tier.finisher import MAX_REFUSALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,7 +110,7 @@ def test_what_was_refused_postponed_failed_or_reconciled_is_told(
 ) -> None:
     caplog.set_level(logging.INFO)
     world.submit(a_problem(seed=9))  # nobody sends its chunks
-    job = world.submit(PROBLEM)
+    job = world.submit(PROBLEM, refusals=MAX_REFUSALS)
     lie = [a_result(job, chunk, Minimum(-1e9, 0)).encode() for chunk in range(4)]
     world.results.send(["garbage", *lie])
 
@@ -158,3 +160,39 @@ def test_one_that_cannot_collect_falls_silent(world: World) -> None:
     )
 
     assert beats == []
+
+
+def test_an_answer_proved_wrong_is_one_error_that_names_the_worker(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = world.submit(PROBLEM)
+    world.ledger.merge(
+        job.id, job.attempt, frozenset(range(4)), Minimum(-1e9, 0), worker="w-9", now=NOW
+    )
+
+    replace(world.finisher(), refused=log_refusal).finish(world.job(job))
+
+    (record,) = caplog.records
+    assert (record.levelname, actions(caplog)) == ("ERROR", ["answer.refused"])
+    assert "what w-9 reported is wrong: -1000000000.0 at point 0" in record.getMessage()
+
+
+def test_a_flood_of_forged_reports_is_one_line_a_step(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = world.submit(PROBLEM)
+    world.results.send([a_result(job, 0, None, token="0" * 64).encode() for _ in range(10)])
+    counts: list[int] = []
+
+    run(
+        world.collector(),
+        world.reconciler(),
+        clock=world.clock,
+        stopping=until(world, 6),
+        jitter=lambda: 1.0,
+        refused=counts.append,
+    )
+
+    assert actions(caplog).count("result.refused") == 1
+    assert sum(counts) == 10
+    assert "(and 9 more)" in caplog.text
