@@ -1,22 +1,26 @@
 """Carrying a fleet plan out: every action by itself, and each only while it may be done.
 
 What goes wrong with one instance is an outcome, not an exception: the others go on, and the next
-tick looks at the world again.  Only three things end a round: we are told to stop, AWS wants fewer
-calls, or the lease is no longer ours.
+tick looks at the world again.  A throttled call ends its own action for this round, and no other.
+Two things end the round: a request to stop, and a lease that is no longer ours.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from autoscaler.grow import Grower
+from autoscaler.failures import TERMINATE, Failures
+from autoscaler.grow import Grower, Offers
+from autoscaler.orphans import action_of
 from autoscaler.outcome import Ended, Guard, Outcome
 from autoscaler.shrink import Shrinker
 from gridwell.domain.fleet import Slot
+from gridwell.domain.refusal import Cause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from autoscaler.model import FleetPlan, Policy, Snapshot
     from autoscaler.observe import Learned, Ports
@@ -81,23 +85,58 @@ class Actor:
 
     def _round(self, plan: FleetPlan, snapshot: Snapshot) -> Iterator[Outcome]:
         slots = {slot.number: slot for slot in snapshot.slots}
-        numbers = list(plan.launch)
+        instead: list[int] = []
+        yield from self._starts(plan, snapshot, slots, instead)
+        offers = Offers(plan.offers)
+        launches = (
+            self._grower.launch(slots.get(number) or Slot(number=number), offers, snapshot)
+            for number in (*plan.launch, *instead)
+        )
+        yield from _until_throttled(itertools.chain.from_iterable(launches))
+        failures = Failures.of(snapshot.refusals)
+        # EC2 counts calls by action: one that is throttled says nothing of another.
+        for action, stops in itertools.groupby(sorted(plan.stop, key=action_of), key=action_of):
+            if action != TERMINATE:
+                yield from _until_throttled(
+                    self._shrinker.stop(stop, slots, failures) for stop in stops
+                )
+        endings = [stop for stop in plan.stop if action_of(stop) == TERMINATE]
+        yield from _until_throttled(
+            itertools.chain(
+                (self._shrinker.stop(stop, slots, failures) for stop in endings),
+                (self._shrinker.terminate(name, slots) for name in plan.terminate),
+            )
+        )
+
+    def _starts(
+        self,
+        plan: FleetPlan,
+        snapshot: Snapshot,
+        slots: Mapping[int, Slot],
+        instead: list[int],
+    ) -> Iterator[Outcome]:
+        """Start what is planned; `instead` takes the slots to launch in for what is refused."""
         candidates, spare, reserve = list(plan.start), list(plan.spare), list(plan.reserve)
         while candidates:
             chosen = candidates.pop(0)
-            outcome, no = self._grower.start(chosen, slots[chosen.slot], snapshot)
+            slot = slots.get(chosen.slot) or Slot(number=chosen.slot)
+            outcome, no = self._grower.start(chosen, slot, snapshot)
             yield outcome
+            if outcome.throttled:
+                if plan.stand_in and outcome.cause is Cause.THROTTLED:
+                    instead += reserve[: 1 + len(candidates)]
+                return
             # Only a clear no lets another one go in its place: after a lost reply the first may
             # well be booting.
             if no and spare:
                 candidates.append(spare.pop(0))
             elif no and reserve:
-                numbers.append(reserve.pop(0))
-        offers = list(plan.offers)
-        for number in numbers:
-            slot = slots.get(number) or Slot(number=number)
-            yield from self._grower.launch(slot, offers, snapshot)
-        for stop in plan.stop:
-            yield self._shrinker.stop(stop, slots)
-        for name in plan.terminate:
-            yield self._shrinker.terminate(name, slots)
+                instead.append(reserve.pop(0))
+
+
+def _until_throttled(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """Give outcomes as they come about, and let no more come about after one was throttled."""
+    for outcome in outcomes:
+        yield outcome
+        if outcome.throttled:
+            return

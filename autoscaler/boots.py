@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from autoscaler.failures import NONE
 from autoscaler.intents import beat_of, jitter, launched_at, retry_pause
 from autoscaler.offers import refused
 from gridwell.domain.fleet import InstanceState, Slot
@@ -18,8 +19,9 @@ from gridwell.domain.fleet import InstanceState, Slot
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from autoscaler.failures import Failures
     from autoscaler.model import Policy, Snapshot
-    from gridwell.domain.fleet import Heartbeat, Instance
+    from gridwell.domain.fleet import Heartbeat, Instance, Offer
 
 _FIRST_PAUSE_SECONDS: Final = 15.0
 _LONGEST_PAUSE_SECONDS: Final = 900.0
@@ -35,6 +37,8 @@ class Distrust:
     row: int  #: failed boots in a row, over all slots
     wait: float  #: seconds until the next one may be tried
     tried: bool  #: whether a boot is being tried, of which nobody knows yet
+    mute: tuple[Offer, ...] = ()  #: offers that these boots were by, as far as they are known
+    untried: tuple[Offer, ...] = ()  #: offers of which no boot has failed
 
 
 def boot_pause(row: int) -> float:
@@ -143,8 +147,12 @@ def is_broken(slot: Slot, instance: Instance, policy: Policy) -> bool:
     return own and slot.failed_boots >= policy.quarantine_boots
 
 
-def distrust_of(snapshot: Snapshot, policy: Policy) -> Distrust | None:
-    """What is held against the release that a boot would run; None: nothing."""
+def distrust_of(snapshot: Snapshot, policy: Policy, failures: Failures = NONE) -> Distrust | None:
+    """What is held against the release that a boot would run; None: nothing.
+
+    While an offer is left of which no boot has failed, it is that one's turn at once: a subnet
+    without a route looks the same as a release that does not boot.
+    """
     slots = [slot for slot in snapshot.slots if slot.release == snapshot.release]
     good = max((s.proven_at for s in slots if s.proven_at is not None), default=float("-inf"))
     bad = {s.number: s.failed_at for s in slots if s.failed_at is not None and s.failed_at > good}
@@ -152,10 +160,14 @@ def distrust_of(snapshot: Snapshot, policy: Policy) -> Distrust | None:
     if row < policy.quarantine_boots or _speaks(snapshot, policy):
         return None
     until = max(bad.values()) + boot_pause(row)
+    mute = tuple(o for o in policy.offers if failures.boots_failed(o, snapshot.release))
+    untried = tuple(o for o in policy.offers if o not in mute) if mute else ()
     return Distrust(
         row=row,
-        wait=max(0.0, until - snapshot.taken_at),
+        wait=0.0 if untried else max(0.0, until - snapshot.taken_at),
         tried=any(slot.unproven for slot in slots),
+        mute=mute,
+        untried=untried,
     )
 
 

@@ -7,13 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autoscaler.boots import is_broken, ready_at
+from autoscaler.failures import NONE, TERMINATE
+from autoscaler.giving_up import hopeless, uncounted
 from autoscaler.intents import Intent, beat_of, intent_of, since
 from autoscaler.model import Policy, Read, Snapshot, Start
-from autoscaler.offers import refusals
+from autoscaler.offers import Choice, refusals
+from autoscaler.places import PLACES
 from gridwell.domain.fleet import Instance, InstanceState, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from autoscaler.failures import Failures
 
 _ON = (InstanceState.PENDING, InstanceState.RUNNING)
 
@@ -32,8 +37,11 @@ class Census:
     stopped: int
     answered: int  #: launches whose instance EC2 named and does not show yet
     unanswered: int  #: launches of which nobody knows whether there is an instance
-    standing: int  #: all that EC2 shows and is not terminated, and the answered launches
+    standing: int  #: all that EC2 shows and counts, and the answered launches
+    uncounted: tuple[str, ...]  #: left out of the cap: off, and EC2 neither starts nor ends them
     startable: tuple[Start, ...]  #: the best first
+    doubtful: tuple[Start, ...]  #: those that may be tried and are not expected to start
+    hopeless: tuple[Instance, ...]  #: stopped ones that are not expected to start
     stale: tuple[str, ...]  #: stopped instances of another release
     broken: tuple[str, ...]  #: stopped instances that do not boot
     condemned: tuple[str, ...]  #: stopped instances that were given up before
@@ -45,9 +53,27 @@ class Census:
         """Instances at work or on their way."""
         return self.running + self.booting
 
+    @property
+    def room(self) -> int:
+        """Places under the cap that no instance takes."""
+        return self.cap - self.standing
 
-def take_census(snapshot: Snapshot, policy: Policy) -> Census:
-    """Sort a snapshot's instances, slots and intents."""
+
+def take_census(
+    snapshot: Snapshot,
+    policy: Policy,
+    failures: Failures = NONE,
+    choice: Choice | None = None,
+) -> Census:
+    """Sort a snapshot's instances, slots and intents.
+
+    Args:
+        snapshot: the world.
+        policy: the operator's limits.
+        failures: what is remembered.
+        choice: the offers that a launch would have; None: the operator's.
+    """
+    choice = choice or Choice(offers=policy.offers)
     slots = {slot.number: slot for slot in snapshot.slots}
     states = Counter(instance.state for instance in snapshot.instances)
     able = Counter(
@@ -61,6 +87,22 @@ def take_census(snapshot: Snapshot, policy: Policy) -> Census:
     shown = len(snapshot.instances) - states[InstanceState.TERMINATED]
     stopped = [i for i in snapshot.instances if i.state is InstanceState.STOPPED]
     asked = [i for i in stopped if _is_on_its_way(i, snapshot, policy, slots)]
+    lost = tuple(
+        one
+        for one in stopped
+        if hopeless(one, _slot(one, slots), failures, choice, snapshot=snapshot, policy=policy)
+    )
+    able_to_start = [i for i in stopped if _may_start(i, snapshot, policy, slots, failures)]
+    hopeful = [i for i in able_to_start if i not in lost]
+    left_out = uncounted(
+        snapshot.instances,
+        slots,
+        failures,
+        usable={i.id for i in (*hopeful, *asked)},
+        now=snapshot.taken_at,
+        policy=policy,
+    )
+    out = Counter(i.state for i in snapshot.instances if i.id in left_out)
     return Census(
         cap=cap_of(snapshot, policy),
         held=_held(snapshot),
@@ -69,18 +111,23 @@ def take_census(snapshot: Snapshot, policy: Policy) -> Census:
         + len(asked)
         + sum(_in_grace(slot.started_at or 0.0, snapshot, policy) for slot in answered),
         silent=sum(states[state] for state in _ON) - able.total(),
-        stopping=states[InstanceState.STOPPING],
-        leaving=states[InstanceState.SHUTTING_DOWN],
-        stopped=states[InstanceState.STOPPED] - len(asked),
+        stopping=states[InstanceState.STOPPING] - out[InstanceState.STOPPING],
+        leaving=states[InstanceState.SHUTTING_DOWN] - out[InstanceState.SHUTTING_DOWN],
+        stopped=states[InstanceState.STOPPED] - len(asked) - out[InstanceState.STOPPED],
         answered=len(answered),
         unanswered=len(unanswered),
-        standing=shown + len(answered),
-        startable=_startable(stopped, snapshot, policy, slots),
+        standing=shown + len(answered) - len(left_out),
+        uncounted=left_out,
+        startable=_startable(hopeful, snapshot, slots),
+        doubtful=_startable(
+            [i for i in able_to_start if i in lost and i.id not in left_out], snapshot, slots
+        ),
+        hopeless=tuple(one for one in lost if one.id not in left_out and one not in asked),
         stale=_stale(stopped, snapshot.release),
         broken=_those(stopped, slots, lambda slot, one: is_broken(slot, one, policy)),
-        condemned=_those(stopped, slots, lambda slot, one: slot.condemned == one.id),
+        condemned=_those(stopped, slots, lambda slot, one: _is_condemned(slot, one, failures)),
         retries=_ready(_askable(unanswered, slots, snapshot, policy), slots, snapshot),
-        free=_ready(_free(snapshot, policy, intents), slots, snapshot),
+        free=_ready(_free(snapshot, policy, intents, len(left_out)), slots, snapshot),
     )
 
 
@@ -138,31 +185,54 @@ def _is_on_its_way(
     )
 
 
+def _slot(instance: Instance, slots: Mapping[int, Slot]) -> Slot | None:
+    return None if instance.slot is None else slots.get(instance.slot)
+
+
+def _is_condemned(slot: Slot, instance: Instance, failures: Failures) -> bool:
+    """Whether an instance was given up, and EC2 did not refuse to terminate it since.
+
+    After a refusal it may be started again: it may be all that there is.
+    """
+    return slot.condemned == instance.id and not failures.is_refused(TERMINATE, instance.id)
+
+
+def _may_start(
+    instance: Instance,
+    snapshot: Snapshot,
+    policy: Policy,
+    slots: Mapping[int, Slot],
+    failures: Failures,
+) -> bool:
+    """Whether a stopped instance may be started, once its pause is over."""
+    slot = _slot(instance, slots)
+    return not (
+        instance.release != snapshot.release
+        or slot is None
+        or slot.unreadable
+        or _is_condemned(slot, instance, failures)
+        or is_broken(slot, instance, policy)
+        or _is_on_its_way(instance, snapshot, policy, slots)
+    )
+
+
 def _startable(
-    stopped: Iterable[Instance], snapshot: Snapshot, policy: Policy, slots: Mapping[int, Slot]
+    candidates: Iterable[Instance], snapshot: Snapshot, slots: Mapping[int, Slot]
 ) -> tuple[Start, ...]:
-    """Stopped instances that may be started now, the least recently failed first.
+    """Those of some stopped instances that may be started now, the least recently failed first.
 
     That order lets no dead machine block the others.  Those whose type and zone had no capacity
     of late come last.
     """
     short = refusals(snapshot.slots, now=snapshot.taken_at)
-    candidates = []
-    for instance in stopped:
-        slot = None if instance.slot is None else slots.get(instance.slot)
-        if (
-            instance.release != snapshot.release
-            or slot is None
-            or slot.condemned == instance.id
-            or is_broken(slot, instance, policy)
-            or _is_on_its_way(instance, snapshot, policy, slots)
-        ):
-            continue
-        ready = ready_at(slot, snapshot.release)
-        if ready <= snapshot.taken_at:
+    found = []
+    for instance in candidates:
+        slot = _slot(instance, slots)
+        ready = None if slot is None else ready_at(slot, snapshot.release)
+        if slot is not None and ready is not None and ready <= snapshot.taken_at:
             start = Start(instance=instance.id, slot=slot.number)
-            candidates.append((instance.offer in short, ready, slot.number, instance.id, start))
-    return tuple(start for *_, start in sorted(candidates, key=lambda item: item[:4]))
+            found.append((instance.offer in short, ready, slot.number, instance.id, start))
+    return tuple(start for *_, start in sorted(found, key=lambda item: item[:4]))
 
 
 def _those(
@@ -187,16 +257,21 @@ def _stale(stopped: Iterable[Instance], release: str | None) -> tuple[str, ...]:
     return tuple(instance.id for instance in stopped if instance.release != release)
 
 
-def _free(snapshot: Snapshot, policy: Policy, intents: Mapping[int, Intent]) -> list[int]:
-    """Slots in which no instance is or may be: two in one slot never happen."""
+def _free(
+    snapshot: Snapshot, policy: Policy, intents: Mapping[int, Intent], extra: int
+) -> list[int]:
+    """Slots in which no instance is or may be: two in one slot never happen.
+
+    There are as many as the cap, and one more for each instance that the cap does not count.
+    """
     alive = [i for i in snapshot.instances if i.state is not InstanceState.TERMINATED]
     names = {instance.id for instance in alive}
     # By the tag, and by the ledger: a tag that somebody removed frees no place.
     taken = {instance.slot for instance in alive}
-    taken |= {slot.number for slot in snapshot.slots if slot.instance in names}
+    taken |= {slot.number for slot in snapshot.slots if slot.instance in names or slot.unreadable}
     return [
         number
-        for number in range(policy.max_instances)
+        for number in range(min(PLACES, policy.max_instances + extra))
         if number not in taken and intents.get(number, Intent.NONE) is Intent.NONE
     ]
 

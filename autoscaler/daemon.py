@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Final
 from autoscaler.act import Actor, learn
 from autoscaler.census import cap_of
 from autoscaler.decide import decide
+from autoscaler.failures import after_round
 from autoscaler.journal import Journal, decision_of
 from autoscaler.model import FleetPlan, Read
 from autoscaler.observe import observe, observed
 from autoscaler.observed import OwnClock
+from autoscaler.places import PLACES
 from autoscaler.tenure import Tenure
 from gridwell.domain.errors import GridwellError
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from autoscaler.model import Policy, Snapshot
     from autoscaler.observe import Observation, Ports
+    from gridwell.domain.refusal import Refusal
 
 _NAP_SECONDS: Final = 0.5  #: how soon a request to stop is heard
 
@@ -166,8 +169,10 @@ class Daemon:
             return None
         if Read.SLOTS not in snapshot.unknown:
             used = {slot.number for slot in snapshot.slots}
-            self._places = frozenset(used.union(range(self._policy.max_instances)))
-        self._carry_out(plan, observation)
+            # A place more for each instance that the cap does not count.
+            most = min(PLACES, 2 * self._policy.max_instances)
+            self._places = frozenset(used.union(range(most)))
+        refusals = self._carry_out(plan, observation)
         self._tell_held(plan)
         if self._tenure.holds:  # whoever took over meanwhile writes a truer view
             self._journal.publish(
@@ -175,11 +180,13 @@ class Daemon:
                 cap=cap_of(snapshot, self._policy),
                 held=plan.held,
                 owner=self._tenure.owner,
+                refusals=refusals,
             )
         self._tell_once("fleet.tick_failed", "")
         return plan
 
-    def _carry_out(self, plan: FleetPlan, observation: Observation) -> None:
+    def _carry_out(self, plan: FleetPlan, observation: Observation) -> tuple[Refusal, ...]:
+        """Do what a plan says; what EC2 refused is in the memory that is returned."""
         snapshot: Snapshot = observation.snapshot
         try:
             learn(observation.learned, self._ports, fence=self._tenure.fence)
@@ -189,7 +196,7 @@ class Daemon:
             problem = f"what was seen is not in the ledger yet: {type(error).__name__}: {error}"
         self._tell_once("fleet.slot_not_written", problem)
         if plan.is_empty:
-            return
+            return snapshot.refusals
         outcomes = self._actor.carry_out(plan, snapshot)
         decision = decision_of(plan, outcomes, at=snapshot.taken_at)
         self._journal.note(decision)
@@ -205,6 +212,7 @@ class Daemon:
                 "short": plan.short,
             },
         )
+        return after_round(snapshot.refusals, outcomes, now=self._ports.clock.now())
 
     def _tell_held(self, plan: FleetPlan) -> None:
         """Log once that instances are wanted and none can be had, as while all are stopping."""

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 from autoscaler.boots import distrust_of
 from autoscaler.census import Census, take_census
+from autoscaler.failures import START, TERMINATE, Failures
+from autoscaler.giving_up import Need, given_up
 from autoscaler.intents import since
 from autoscaler.model import FleetPlan, Policy, Read, Snapshot
 from autoscaler.offers import choose
 from autoscaler.orphans import orphans
+from autoscaler.places import adopted, placed
 from autoscaler.reason import reason_of, why_held
 from autoscaler.rules import RULES
+from gridwell.domain.fleet import InstanceState
 
 if TYPE_CHECKING:
     from autoscaler.boots import Distrust
@@ -47,21 +51,29 @@ def decide(snapshot: Snapshot, policy: Policy) -> FleetPlan:
     missing = [read.value for read in _NEEDED if read in snapshot.unknown]
     if missing:
         return FleetPlan(reason=f"could not read {', '.join(missing)}: everything stays as it is")
-    census = take_census(snapshot, policy)
+    snapshot = _with_places(snapshot)
+    failures = Failures.of(snapshot.refusals)
     choice = choose(
         policy.offers,
         snapshot.slots,
         now=snapshot.taken_at,
         again_seconds=policy.capacity_retry_seconds,
+        failures=failures,
+        release=snapshot.release,
     )
-    distrust = distrust_of(snapshot, policy)
+    census = take_census(snapshot, policy, failures, choice)
+    distrust = distrust_of(snapshot, policy, failures)
     want = min(RULES[policy.rule].want(snapshot.depth, policy), census.cap)
     short = max(0, want - census.capacity)
     grow = _growth(short, census, distrust)
 
-    start = _starts(census, grow)
+    start = _starts(census.startable, census, grow)
     launch, reserve = _launches(census, choice, grow - len(start), starts=len(start))
-    terminate = _terminations(snapshot, census, policy, start=start, short=short)
+    lacking = grow - len(start) - len(launch)
+    outworn = _given_up(snapshot, census, failures, choice, lacking=lacking, policy=policy)
+    doubtful = tuple(one for one in census.doubtful if one.instance not in outworn)
+    start += _starts(doubtful, census, lacking, taken=len(start) + len(launch))
+    terminate = _terminations(snapshot, census, policy, failures, start, outworn, short=short)
     spare = tuple(s for s in census.startable if s not in start and s.instance not in terminate)
     left = short - len(start) - len(launch)
     plan = FleetPlan(
@@ -72,12 +84,23 @@ def decide(snapshot: Snapshot, policy: Policy) -> FleetPlan:
         spare=spare if start else (),
         launch=launch,
         reserve=reserve,
+        stand_in=failures.is_throttled(START, snapshot.taken_at),
         offers=choice.offers,
         terminate=terminate,
-        stop=orphans(snapshot, policy),
+        stop=orphans(snapshot, policy, failures),
+        uncounted=census.uncounted,
         held=why_held(census, choice, distrust, policy) if left > 0 else "",
     )
     return replace(plan, reason=reason_of(plan, snapshot, census, policy))
+
+
+def _with_places(snapshot: Snapshot) -> Snapshot:
+    """The snapshot with a slot for each machine, also where its tag is missing or strange."""
+    instances = placed(snapshot.instances, snapshot.slots)
+    slots = adopted(snapshot.slots, instances)
+    if slots != snapshot.slots:
+        instances = placed(instances, slots)
+    return replace(snapshot, instances=instances, slots=slots)
 
 
 def _growth(short: int, census: Census, distrust: Distrust | None) -> int:
@@ -89,10 +112,12 @@ def _growth(short: int, census: Census, distrust: Distrust | None) -> int:
     return 0 if distrust.wait > 0 or distrust.tried or census.booting else min(short, 1)
 
 
-def _starts(census: Census, needed: int) -> tuple[Start, ...]:
+def _starts(
+    candidates: tuple[Start, ...], census: Census, needed: int, *, taken: int = 0
+) -> tuple[Start, ...]:
     """Stopped instances to start; a cap that was lowered holds for those that are not stopped."""
-    active = census.standing - census.stopped + census.unanswered
-    return census.startable[: max(0, min(needed, census.cap - active))]
+    active = census.standing - census.stopped + census.unanswered + taken
+    return candidates[: max(0, min(needed, census.cap - active))]
 
 
 def _launches(
@@ -102,7 +127,7 @@ def _launches(
 
     Launches of unknown fate come first, as asking again creates nothing new.
     """
-    room = census.cap - census.standing
+    room = census.room
     again = census.retries[: max(0, min(needed, room))]
     may = max(0, room - census.unanswered)
     if not choice.offers:
@@ -114,19 +139,67 @@ def _launches(
     return again + new, places[len(new) : len(new) + starts]
 
 
-def _terminations(
-    snapshot: Snapshot, census: Census, policy: Policy, *, start: tuple[Start, ...], short: int
+def _given_up(
+    snapshot: Snapshot,
+    census: Census,
+    failures: Failures,
+    choice: Choice,
+    *,
+    lacking: int,
+    policy: Policy,
 ) -> tuple[str, ...]:
-    """Stopped instances to give up: condemned, of another release, or spent by the rule."""
-    if snapshot.unknown:
+    """Stopped instances whose places others are to have, as work waits that nothing can serve."""
+    if lacking <= 0 or snapshot.unknown:
         return ()
-    spent = () if short else RULES[policy.rule].spent(snapshot, census, policy)
+    settled = _settled(snapshot, policy)
+    ready = [
+        one
+        for one in census.hopeless
+        if one.id in settled and failures.is_ready(TERMINATE, one.id, snapshot.taken_at)
+    ]
+    refused = [r.since for one in ready if (r := failures.get(START, one.id)) is not None]
+    need = Need(
+        places=lacking,
+        coming=max(0, census.room - census.unanswered) + census.leaving,
+        proven=any(
+            one.launched > min(refused, default=snapshot.taken_at)
+            for one in snapshot.instances
+            if one.state in (InstanceState.PENDING, InstanceState.RUNNING)
+        ),
+    )
+    return given_up(ready, failures, choice, need=need, policy=policy)
+
+
+def _settled(snapshot: Snapshot, policy: Policy) -> frozenset[str]:
+    """What was started a moment ago may be at work though EC2 still shows it as stopped."""
     slots = {slot.number: slot for slot in snapshot.slots}
-    # What was started a moment ago may be at work though EC2 still shows it as stopped.
-    settled = {
+    return frozenset(
         instance.id
         for instance in snapshot.instances
         if since(instance, slots) <= snapshot.taken_at - policy.lag_seconds
-    } - {chosen.instance for chosen in start}
-    wanted = dict.fromkeys((*census.condemned, *census.broken, *census.stale, *spent))
-    return tuple(name for name in wanted if name in settled)[: policy.terminate_per_tick]
+    )
+
+
+def _terminations(
+    snapshot: Snapshot,
+    census: Census,
+    policy: Policy,
+    failures: Failures,
+    start: tuple[Start, ...],
+    outworn: tuple[str, ...],
+    *,
+    short: int,
+) -> tuple[str, ...]:
+    """Stopped instances to give up: those in the way, condemned, of another release, or spent.
+
+    Those that EC2 would not terminate before wait, and come after the others.
+    """
+    if snapshot.unknown:
+        return ()
+    spent = () if short else RULES[policy.rule].spent(snapshot, census, policy)
+    settled = _settled(snapshot, policy) - {chosen.instance for chosen in start}
+    wanted = dict.fromkeys((*outworn, *census.condemned, *census.broken, *census.stale, *spent))
+    now = snapshot.taken_at
+    ready = [n for n in wanted if n in settled and failures.is_ready(TERMINATE, n, now)]
+    ready.sort(key=lambda name: failures.last(TERMINATE, name))
+    return tuple(ready[: policy.terminate_per_tick])

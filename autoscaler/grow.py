@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -10,17 +11,45 @@ from autoscaler.boots import begun, failed
 from autoscaler.intents import Intent, intent_of, launch_token
 from autoscaler.model import Read
 from autoscaler.offers import refused
-from autoscaler.outcome import Action, Guard, Outcome, is_no
+from autoscaler.outcome import Action, Guard, Outcome, is_no, unasked
+from autoscaler.outcome import refused as refused_by_ec2
 from gridwell.domain.errors import GridwellError, NoCapacity, Throttled
 from gridwell.domain.fleet import Offer, Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from autoscaler.model import Policy, Snapshot, Start
     from autoscaler.observe import Ports
 
+_REFUSALS: Final = 2  #: slots that are refused an offer before no other asks for it in a round
+
 _LOG: Final = logging.getLogger(__name__)
+
+
+class Offers:
+    """The offers of one round: what one slot was refused is not asked again for all others.
+
+    Args:
+        offers: the best first.
+    """
+
+    def __init__(self, offers: Iterable[Offer]) -> None:
+        self.left = list(offers)
+        self._refused: Counter[Offer] = Counter()
+
+    def answered(self, offer: Offer, error: GridwellError | None) -> None:
+        """Go on without an offer that EC2 has no room for, or refuses to slot after slot.
+
+        One whose launch had no answer comes last.
+        """
+        if error is None or isinstance(error, Throttled) or offer not in self.left:
+            return
+        self._refused[offer] += 1
+        self.left.remove(offer)
+        gone = isinstance(error, NoCapacity) or self._refused[offer] >= _REFUSALS
+        if not gone or not is_no(error):
+            self.left.append(offer)
 
 
 class Grower:
@@ -53,27 +82,32 @@ class Grower:
         started = replace(
             begun(slot, release=snapshot.release, now=now, heard=_heard(chosen.instance, snapshot)),
             instance=chosen.instance,
+            condemned=None,
             fence=self._guard.fence,
         )
         try:
             if not self._ports.ledger.write_slot(started, seen=slot):
                 return replace(outcome, problem="somebody else acted in its slot"), False
         except GridwellError as error:
-            return self._guard.failed(outcome, error), False
+            return unasked(outcome, error), False
         self._guard.check(outcome)
         try:
             self._ports.ec2.start(chosen.instance)
         except GridwellError as error:
             offer = _offer_of(chosen.instance, snapshot) if isinstance(error, NoCapacity) else None
-            self._count_failure(started, offer, error)
-            return self._guard.failed(outcome, error), is_no(error)
+            seen = started
+            if is_no(error) or isinstance(error, Throttled):
+                # Nothing happened: it is as old, and was off for as long, as before.
+                seen = replace(
+                    started, started_at=slot.started_at, stopped_since=slot.stopped_since
+                )
+            self._count_failure(seen, offer, error)
+            return refused_by_ec2(outcome, error), is_no(error)
         self._note(replace(started, unproven=True), seen=started)
         return outcome, False
 
-    def launch(self, slot: Slot, offers: list[Offer], snapshot: Snapshot) -> Iterator[Outcome]:
-        """Launch one instance, by the first offer that EC2 has capacity for.
-
-        An offer without capacity is struck off the list: EC2 has none for the next slot either.
+    def launch(self, slot: Slot, offers: Offers, snapshot: Snapshot) -> Iterator[Outcome]:
+        """Launch one instance, by the first offer that EC2 does not refuse.
 
         Raises:
             Ended: see `Guard`.
@@ -83,50 +117,52 @@ class Grower:
             slot, outcome, _ = self._ask(slot, outcome)
             yield outcome
             return
-        if not offers:
+        left = list(offers.left)
+        if not left:
             yield replace(outcome, problem="no offer with capacity is left in this round")
-        while offers:
+        while left:
             try:
-                intent = self._intend(slot, offers[0], snapshot.release, outcome)
+                intent = self._intend(slot, left[0], snapshot.release, outcome)
             except GridwellError as error:
                 # Whether the intent was written is unknown; without it there must be no launch.
-                yield self._guard.failed(outcome, error)
+                yield unasked(outcome, error)
                 return
             if intent is None:
                 yield replace(outcome, problem="somebody else acted in this slot")
                 return
-            slot, tried, no_room = self._ask(intent, outcome)
+            slot, tried, answer = self._ask(intent, outcome)
             yield tried
-            if not no_room:
+            offers.answered(left[0], answer)
+            if answer is None or not is_no(answer):
                 return
-            offers.pop(0)
+            left.pop(0)
 
-    def _ask(self, intent: Slot, outcome: Outcome) -> tuple[Slot, Outcome, bool]:
-        """Launch by a written intent: the slot after it, what became of it, whether for no room."""
+    def _ask(self, intent: Slot, outcome: Outcome) -> tuple[Slot, Outcome, GridwellError | None]:
+        """Launch by a written intent: the slot after it, what became of it, and EC2's error."""
+        outcome = replace(outcome, offer=intent.offer or Offer())
         self._guard.check(outcome)
         # A machine may sleep between any two lines.  An intent that is too old by now may have been
         # given up by another autoscaler.
         now = self._ports.clock.now()
         if now - (intent.started_at or 0.0) > self._policy.ask_seconds:
             problem = "its intent is too old to be asked again"
-            return intent, replace(outcome, problem=problem), False
+            return intent, replace(outcome, problem=problem), None
         try:
             name = self._ports.ec2.launch(intent.number, intent.token or "", intent.offer)
         except GridwellError as error:
             # A lost reply is no failure: the same token is asked again at the next tick, and
             # before any other slot, so that it costs no second instance.
             if not is_no(error):
-                return intent, self._guard.failed(outcome, error), False
-            no_room = isinstance(error, NoCapacity)
-            offer = (intent.offer or Offer()) if no_room else None
+                return intent, refused_by_ec2(outcome, error), error
+            offer = (intent.offer or Offer()) if isinstance(error, NoCapacity) else None
             # A clear no ends the intent: its place is free, also for another offer.
             answered = self._count_failure(replace(intent, token=None), offer, error)
-            return answered, self._guard.failed(outcome, error), no_room
+            return answered, refused_by_ec2(outcome, error), error
         made = replace(
             intent, instance=name, started_at=now, unproven=True, fence=self._guard.fence
         )
         self._note(made, seen=intent)
-        return made, replace(outcome, instance=name), False
+        return made, replace(outcome, instance=name), None
 
     def _is_unanswered(self, slot: Slot, snapshot: Snapshot) -> bool:
         intent = intent_of(
@@ -157,6 +193,7 @@ class Grower:
     def _count_failure(self, slot: Slot, offer: Offer | None, error: GridwellError) -> Slot:
         """Let a slot pause; after a throttled call it was not the slot's fault."""
         if isinstance(error, Throttled):
+            self._note(slot, seen=slot)
             return slot
         now = self._ports.clock.now()
         worse = failed(slot, now=now)

@@ -126,7 +126,7 @@ def remember(
 
     Args:
         slots: as the ledger has them.
-        instances: all that EC2 shows.
+        instances: all that EC2 shows, with the slots that `autoscaler.places` found.
         now: the time of the look.
         lag_seconds: how late EC2 may show an instance: one that was started since then may be
             shown as it was before, and such a stop is not the one to count from.
@@ -136,9 +136,11 @@ def remember(
     """
     known = {slot.number: slot for slot in slots}
     by_token = {i.token: i.id for i in instances if i.token is not None}
+    tokens = {i.id: i.token for i in instances}
     for number, slot in known.items():
         name = None if slot.token is None else by_token.get(slot.token)
-        if name is not None and name != slot.instance:
+        own = slot.instance is not None and tokens.get(slot.instance) == slot.token
+        if name is not None and name != slot.instance and not own:
             known[number] = replace(slot, instance=name, unproven=True)
     residents = {
         i.slot: i
@@ -147,15 +149,25 @@ def remember(
     }
     for number, resident in residents.items():
         slot = known.get(number) or Slot(number=number, instance=resident.id)
+        if slot.unreadable:
+            continue
         stopped = resident.state is InstanceState.STOPPED
         if slot.started_at is not None and now - slot.started_at < lag_seconds:
             stopped = False
         # Our own first sight, as EC2 tells the moment of a stop only in a sentence for people.
         stopping = resident.state is InstanceState.STOPPING
+        leaving = resident.state is InstanceState.SHUTTING_DOWN
         stopping_since = _first_sight(slot.stopping_since, now, is_so=stopping)
         stopped_since = _first_sight(slot.stopped_since, now, is_so=stopped)
-        if (stopping_since, stopped_since) != (slot.stopping_since, slot.stopped_since):
-            slot = replace(slot, stopping_since=stopping_since, stopped_since=stopped_since)
+        leaving_since = _first_sight(slot.leaving_since, now, is_so=leaving)
+        before = (slot.stopping_since, slot.stopped_since, slot.leaving_since)
+        if (stopping_since, stopped_since, leaving_since) != before:
+            slot = replace(
+                slot,
+                stopping_since=stopping_since,
+                stopped_since=stopped_since,
+                leaving_since=leaving_since,
+            )
         known[number] = slot
     return tuple(known[number] for number in sorted(known))
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from autoscaler.outcome import Outcome
     from gridwell.domain.fleet import Depth
     from gridwell.domain.ports import FleetLedger
+    from gridwell.domain.refusal import Refusal
 
 KEPT_DECISIONS: Final = 100
 VIEW_SECONDS: Final = 10.0  #: a view older than this means that nobody looks after the fleet
@@ -46,7 +47,7 @@ def decision_of(plan: FleetPlan, outcomes: tuple[Outcome, ...], *, at: float) ->
         start=done.count(Action.START),
         launch=done.count(Action.LAUNCH),
         terminate=done.count(Action.TERMINATE),
-        stop=done.count(Action.STOP),
+        stop=done.count(Action.STOP) + done.count(Action.FORCE),
     )
 
 
@@ -107,7 +108,15 @@ class Journal:
         """Keep a decision for the next view."""
         self._new = (decision, *self._new)[:KEPT_DECISIONS]
 
-    def publish(self, snapshot: Snapshot, *, cap: int, held: str = "", owner: str = "") -> bool:
+    def publish(
+        self,
+        snapshot: Snapshot,
+        *,
+        cap: int,
+        held: str = "",
+        owner: str = "",
+        refusals: tuple[Refusal, ...] | None = None,
+    ) -> bool:
         """Write the view if it changed, or is getting old.
 
         What could not be read stays as it was last known: a throttled describe must not look
@@ -118,6 +127,7 @@ class Journal:
             cap: the cap in force.
             held: why instances that are wanted cannot be had.
             owner: of the lease.
+            refusals: what is to be remembered; None: the snapshot's.
 
         Returns:
             Whether it was written.
@@ -141,6 +151,7 @@ class Journal:
             arrived_at=snapshot.arrived_at,
             held=held,
             owner=owner,
+            refusals=snapshot.refusals if refusals is None else refusals,
             bill=last.bill if last and blind else _billed(last, instances, snapshot.taken_at),
             history=(last.history if last else History()).with_sample(sample),
         )

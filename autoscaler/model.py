@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gridwell.domain.fleet import Heartbeat
+    from gridwell.domain.refusal import Refusal
 
 
 class Rule(enum.StrEnum):
@@ -49,6 +50,7 @@ class Snapshot:
     heartbeats: Mapping[str, Heartbeat] = field(default_factory=dict)  #: the last ones, by ARN
     arrived_at: float | None = None  #: when chunks were last seen to arrive; None: never
     unknown: frozenset[str] = frozenset()  #: reads that failed: never terminate on these
+    refusals: tuple[Refusal, ...] = ()  #: what EC2 would not do, see `autoscaler.failures`
 
 
 _ANY: Final = (Offer(),)
@@ -67,6 +69,8 @@ _LEAST: Final = {
     "force_stop_seconds": 0,
     "quarantine_boots": 1,
     "capacity_retry_seconds": 0,
+    "refused_starts": 1,
+    "full_zone_seconds": 0,
 }
 
 
@@ -94,6 +98,8 @@ class Policy:
     quarantine_boots: int = 3  #: so many boots in a row without a heartbeat end an instance
     capacity_retry_seconds: float = 60.0  #: until a refused offer is tried for want of another
     offers: tuple[Offer, ...] = _ANY  #: what to ask EC2 for, the best first
+    refused_starts: int = 3  #: so many in a row, and a machine may have to give up its place
+    full_zone_seconds: float = 300.0  #: the same for want of room, where no other offer is known
 
     def __post_init__(self) -> None:
         small = [
@@ -139,6 +145,7 @@ class Stop:
 
     instance: str
     force: bool = False  #: it hangs in its shutdown
+    terminate: bool = False  #: EC2 would not stop it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +161,10 @@ class FleetPlan:
     terminate: tuple[str, ...] = ()  #: ids of stopped instances
     stop: tuple[Stop, ...] = ()
     reserve: tuple[int, ...] = ()  #: slots to launch in for starts that EC2 refuses
+    stand_in: bool = False  #: launch in them for throttled starts too: they last
     offers: tuple[Offer, ...] = _ANY  #: to launch by, the best first
     held: str = ""  #: why some that are wanted cannot be had now; empty: none are missing
+    uncounted: tuple[str, ...] = ()  #: instances left out of the cap, see `autoscaler.giving_up`
 
     @property
     def is_empty(self) -> bool:

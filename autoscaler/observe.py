@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from autoscaler.boots import judge
 from autoscaler.classic import arrived_at
+from autoscaler.failures import booted, kept, noted
 from autoscaler.intents import remember
 from autoscaler.model import Read, Snapshot
 from autoscaler.observed import ObservedEc2, ObservedLedger, OwnClock
+from autoscaler.places import adopted, placed
 from gridwell.domain.errors import GridwellError
 from gridwell.domain.fleet import Control, Depth, InstanceState, Slot
 
@@ -99,11 +101,16 @@ def observe(
     slots = reader.read(Read.SLOTS, lambda: ports.ledger.slots(places)) or ()
     control = reader.read(Read.CONTROL, ports.ledger.control) or Control()
     remembered = slots
+    refusals = () if previous is None else previous.refusals
     reliable = reader.unknown.isdisjoint((Read.INSTANCES, Read.SLOTS))
     if reliable:
+        instances = placed(instances, slots)
+        remembered = adopted(slots, instances)
+        instances = placed(instances, remembered)
         remembered = remember(
-            slots, instances, now=ports.clock.now(), lag_seconds=policy.lag_seconds
+            remembered, instances, now=ports.clock.now(), lag_seconds=policy.lag_seconds
         )
+        refusals = kept(refusals, instances, now=ports.clock.now())
     open_boots = {slot.instance for slot in remembered if slot.unproven}
     # Also of those that are off: a later change tells a new life from what the last one left.
     workers = [
@@ -114,7 +121,10 @@ def observe(
         beats = reader.read(Read.HEARTBEATS, lambda: ports.ledger.heartbeats(workers)) or {}
     now = ports.clock.now()
     if reliable and Read.HEARTBEATS not in reader.unknown:
-        remembered = judge(remembered, instances, beats, now=now, policy=policy)
+        before = remembered
+        remembered = judge(before, instances, beats, now=now, policy=policy)
+        failed, proven = booted(before, remembered, instances, now=now)
+        refusals = noted(refusals, failed, ended=proven) if failed or proven else refusals
     snapshot = Snapshot(
         taken_at=now,
         depth=depth or Depth(visible=0, in_flight=0),
@@ -130,6 +140,7 @@ def observe(
             now=now,
         ),
         unknown=frozenset(reader.unknown),
+        refusals=refusals,
     )
     return Observation(
         snapshot=snapshot,

@@ -6,12 +6,20 @@ import enum
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from gridwell.domain.errors import GridwellError, NoCapacity, ServiceBusy, Throttled
+from gridwell.domain.errors import (
+    GridwellError,
+    NoCapacity,
+    ServiceBusy,
+    ServiceError,
+    Throttled,
+)
+from gridwell.domain.refusal import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from autoscaler.tenure import Tenure
+    from gridwell.domain.fleet import Offer
 
 _NOT_OURS: Final = "the lease is no longer ours"
 
@@ -23,6 +31,7 @@ class Action(enum.StrEnum):
     LAUNCH = "launch"
     TERMINATE = "terminate"
     STOP = "stop"
+    FORCE = "force"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +42,11 @@ class Outcome:
     instance: str | None = None
     slot: int | None = None
     problem: str = ""  #: in words; empty: it was done
+    offer: Offer | None = None  #: of a launch
+    cause: Cause | None = None  #: why EC2 did not do it; None: it did, or was not asked
+    code: str = ""  #: EC2's name for that
+    message: str = ""  #: EC2's words
+    throttled: bool = False  #: AWS wants fewer calls: no more of this action in this round
 
     @property
     def done(self) -> bool:
@@ -87,16 +101,34 @@ class Guard:
         if not self._tenure.renew():
             raise Ended(replace(outcome, problem=_NOT_OURS))
 
-    def failed(self, outcome: Outcome, error: GridwellError) -> Outcome:
-        """The outcome with its problem.
 
-        Raises:
-            Ended: AWS wants fewer calls.
-        """
-        told = replace(outcome, problem=f"{type(error).__name__}: {error}")
-        if isinstance(error, Throttled):
-            raise Ended(told) from error
-        return told
+def refused(outcome: Outcome, error: GridwellError) -> Outcome:
+    """Return the outcome of a call that EC2 was asked and did not answer well."""
+    code = error.code if isinstance(error, ServiceError) else ""
+    return replace(
+        unasked(outcome, error),
+        cause=cause_of(error),
+        code=code or type(error).__name__,
+        message=str(error),
+    )
+
+
+def unasked(outcome: Outcome, error: GridwellError) -> Outcome:
+    """Return the outcome of an action that failed before EC2 was asked for it."""
+    return replace(
+        outcome,
+        problem=f"{type(error).__name__}: {error}",
+        throttled=isinstance(error, Throttled),
+    )
+
+
+def cause_of(error: GridwellError) -> Cause:
+    """Return what an error of EC2 says of trying again."""
+    if isinstance(error, NoCapacity):
+        return Cause.FULL
+    if isinstance(error, Throttled):
+        return Cause.THROTTLED
+    return Cause.UNKNOWN if isinstance(error, ServiceBusy) else Cause.NO
 
 
 def is_no(error: GridwellError) -> bool:

@@ -209,12 +209,12 @@ def _of_reply(
     code = code_of(error)
     words = f"{resource}: {error}"
     if code in codes:
-        return codes[code](words)
+        return codes[code](words, code=code)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _THROTTLED or status == _TOO_MANY_REQUESTS:
-        return Throttled(words)
+        return Throttled(words, code=code)
     if code in _BUSY or status >= _SERVER_FAULT:
-        return ServiceBusy(words)
+        return ServiceBusy(words, code=code)
     return ServiceDenied(f"{words}; {_remedy(code)}", code=code)
 
 

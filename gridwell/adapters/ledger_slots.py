@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 SLOTS: Final = 100  #: two digits; one consistent batch reads them all
 
 _TEXTS: Final = ("token", "instance", "release", "condemned", "heard")
-_TIMES: Final = ("started_at", "stopped_since", "stopping_since", "failed_at", "proven_at")
+_TIMES: Final = (
+    "started_at",
+    "stopped_since",
+    "stopping_since",
+    "leaving_since",
+    "failed_at",
+    "proven_at",
+)
 
 
 def slot_key(fleet: str, place: int) -> Item:

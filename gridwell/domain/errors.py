@@ -71,7 +71,16 @@ class OtherVersion(InvalidMessage):
 
 
 class ServiceError(GridwellError):
-    """AWS or memcached did not answer as it should."""
+    """AWS or memcached did not answer as it should.
+
+    Args:
+        words: for people.
+        code: the service's own name for the error, where it gave one.
+    """
+
+    def __init__(self, *words: object, code: str = "") -> None:
+        self.code = code
+        super().__init__(*words)
 
 
 class ServiceBusy(ServiceError):  # noqa: N818 - see InvalidJob

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from gridwell.domain.bill import Bill
 from gridwell.domain.fleet_history import History
+from gridwell.domain.refusal import Refusal
 
 STALE_SECONDS: Final = 60.0  #: an older view means that nobody looks after the fleet
 
@@ -36,7 +37,8 @@ class Instance:
     token: str | None  #: of the launch that made it
     release: str | None  #: the sha256 of the wheel that it runs
     arn: str  #: its worker's id
-    reason: str = ""  #: EC2's StateReason, where there is one
+    reason: str = ""  #: the code of EC2's StateReason, where there is one
+    reason_message: str = ""  #: its words
     type: str = ""
     subnet: str = ""
     #: When the autoscaler that looks first saw this `launched`, by its own clock; None: it does not
@@ -86,6 +88,7 @@ class Slot:
     failures: int = 0  #: starts and launches in a row that did not succeed
     not_before: float = 0.0  #: no further try before this
     stopping_since: float | None = None  #: when we first saw it stopping
+    leaving_since: float | None = None  #: when we first saw it shutting down
     offer: Offer | None = None  #: what its last launch asked for: the same token asks the same
     refusals: tuple[tuple[Offer, float], ...] = ()  #: offers without capacity, and when it was said
     unproven: bool = (
@@ -97,6 +100,7 @@ class Slot:
     proven_at: float | None = None  #: when a boot of this release last came to a heartbeat
     condemned: str | None = None  #: the instance that is to be terminated, never started again
     fence: int = 0  #: of the lease under which it was last written
+    unreadable: str = ""  #: why the stored row cannot be read: the rest is what could be
     #: The mark of the last heartbeat before the last start: one with another mark is of the boot
     #: since.  Empty: there was none; None: it is not known, as with older releases.
     heard: str | None = None
@@ -106,7 +110,7 @@ class Slot:
 #: Moments that have passed, and a wrong one of which only costs time or a stopped machine.
 PAST_TIMES: Final = ("failed_at", "proven_at", "stopped_since")
 #: Moments from which patience is counted: too little of it would stop what works, or pass the cap.
-PATIENCE_TIMES: Final = ("started_at", "stopping_since")
+PATIENCE_TIMES: Final = ("started_at", "stopping_since", "leaving_since")
 #: Moments that are to come.
 FUTURE_TIMES: Final = ("not_before",)
 
@@ -204,6 +208,7 @@ class FleetView:
     arrived_at: float | None = None  #: when chunks were last seen to arrive in the queue
     held: str = ""  #: why instances that are wanted cannot be had now; empty: none are missing
     owner: str = ""  #: of the lease: the autoscaler that wrote this
+    refusals: tuple[Refusal, ...] = ()  #: what EC2 would not do, and has not done since
     history: History = field(default_factory=History)  #: of the last hour
     bill: Bill = field(default_factory=Bill)  #: since the first view
 
@@ -232,6 +237,7 @@ class FleetView:
             arrived_at=fields.get("arrived_at"),
             held=fields.get("held", ""),
             owner=fields.get("owner", ""),
+            refusals=tuple(Refusal(**item) for item in fields.get("refusals", ())),
             history=History.decode(fields["history"]) if "history" in fields else History(),
             bill=Bill.decode(fields["bill"]) if "bill" in fields else Bill(),
         )

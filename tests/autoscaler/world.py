@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from autoscaler.daemon import Daemon
 from autoscaler.observe import Ports
 from gridwell.adapters.memory import ManualClock, MemoryEc2, MemoryLedger, MemoryQueue
-from gridwell.domain.errors import NoCapacity, ServiceBusy
+from gridwell.domain.errors import NoCapacity, ServiceBusy, ServiceError
 from gridwell.domain.fleet import Heartbeat, Instance, InstanceState
 
 if TYPE_CHECKING:
@@ -76,6 +77,9 @@ class World:
     launches: int = 0
     forced: int = 0
     broken: frozenset[str] = frozenset()  #: releases whose workers never speak
+    mute: frozenset[str] = frozenset()  #: subnets in which workers never speak
+    calls: Counter[str] = field(default_factory=Counter)  #: of each port, the refused ones too
+    unstopped: set[str] = field(default_factory=set)  #: instances that EC2 would not stop
     before: Callable[[str], None] = field(default=lambda _: None)  #: told of each call
     busy: Callable[[], None] = field(default=lambda: None)  #: others, while a process sleeps
     daemons: int = 0
@@ -114,12 +118,19 @@ class World:
             self._chance(self.faults.no_capacity, NoCapacity)
         if name == "stop" and not slept:
             self._must_be_silent(args[0])
-        if name == "terminate":
-            (instance,) = self.ec2.instances(only=args)
-            assert instance.state not in _ALIVE, f"{instance} is terminated"
+        if name == "terminate" and not slept:
+            self._must_be_useless(args[0])
         self.ec2.boot_seconds = self.rng.uniform(1, self.longest_boot)
         self._draw_stop(self.faults.stuck if name == "stop" else 0.0)
-        answer = self._lagging(*args, **kwargs) if name == "instances" else inner(*args, **kwargs)
+        self.calls[name] += 1
+        try:
+            answer = (
+                self._lagging(*args, **kwargs) if name == "instances" else inner(*args, **kwargs)
+            )
+        except ServiceError:
+            if name == "stop":
+                self.unstopped.add(args[0])
+            raise
         self.launches += name == "launch"
         self.forced += name == "stop" and kwargs["force"]
         if name == "start" and self.rng.random() < self.faults.falls_back:
@@ -184,6 +195,13 @@ class World:
         fresh = beat is not None and self.clock.now() - beat.at < self.policy.boot_grace_seconds
         assert instance.state is InstanceState.STOPPING or not fresh, f"{instance} is at work"
 
+    def _must_be_useless(self, name: str) -> None:
+        """What is on is terminated only where EC2 would not stop it, and it is silent."""
+        (instance,) = self.ec2.instances(only=[name])
+        if instance.state in _ALIVE:
+            assert name in self.unstopped, f"{instance} is terminated"
+            self._must_be_silent(name)
+
     def _lagging(self, only: Sequence[str] = ()) -> tuple[Instance, ...]:
         until = self.clock.now() - self.rng.uniform(0, self.faults.lag_seconds)
         shown = next(seen for at, seen in reversed(self._shown) if at <= until or at == self._first)
@@ -196,7 +214,8 @@ class World:
     def _work(self, instance: Instance) -> None:
         now = self.clock.now()
         life = (instance.id, instance.launched)
-        hung = instance.release in self.broken or self.rng.random() < self.faults.hung
+        hung = instance.release in self.broken or instance.subnet in self.mute
+        hung |= self.rng.random() < self.faults.hung
         fresh = _Worker(last_work=now, hung=hung)
         worker = self.workers.setdefault(life, fresh)
         idle = now - worker.last_work

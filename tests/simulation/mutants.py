@@ -405,16 +405,16 @@ def _no_second_look(patches: Patches) -> None:
     def terminate(original: Any, self: shrink.Shrinker, name: str, slots: Any) -> Any:
         look = self._look
 
-        def seen(instance: str) -> Any:
-            found = look(instance)
+        def seen(instance: str, slots: Any) -> Any:
+            found = look(instance, slots)
             return found and dataclasses.replace(found, state=InstanceState.STOPPED)
 
         with mock.patch.object(self, "_look", seen):
             return original(self, name, slots)
 
-    def counted(original: Any, snapshot: Any, policy: Any) -> Any:
+    def counted(original: Any, snapshot: Any, *args: Any) -> Any:
         stale = tuple(i.id for i in snapshot.instances if i.release != snapshot.release)
-        return dataclasses.replace(original(snapshot, policy), stale=stale)
+        return dataclasses.replace(original(snapshot, *args), stale=stale)
 
     patches.wrap(shrink.Shrinker, "terminate", terminate)
     patches.wrap(decide, "take_census", counted)
@@ -438,10 +438,10 @@ def _stopped_instances_are_kept(patches: Patches) -> None:
 def _only_billed_instances_count(patches: Patches) -> None:
     billed = InstanceState.PENDING, InstanceState.RUNNING
 
-    def take(original: Any, snapshot: Any, policy: Any) -> Any:
+    def take(original: Any, snapshot: Any, *args: Any) -> Any:
         on = tuple(i for i in snapshot.instances if i.state in billed)
-        free = original(dataclasses.replace(snapshot, instances=on), policy).free
-        counted = original(snapshot, policy)
+        free = original(dataclasses.replace(snapshot, instances=on), *args).free
+        counted = original(snapshot, *args)
         return dataclasses.replace(counted, free=free, standing=len(on))
 
     patches.wrap(decide, "take_census", take)
@@ -523,9 +523,7 @@ def _old_releases_keep_their_places(patches: Patches) -> None:
     patches.wrap(
         census,
         "take_census",
-        lambda original, snapshot, policy: dataclasses.replace(
-            original(snapshot, policy), stale=()
-        ),
+        lambda original, *args: dataclasses.replace(original(*args), stale=()),
     )
     patches.set(decide, "take_census", census.take_census)
 

@@ -139,11 +139,11 @@ class SimulatedEc2:
             found.state not in ON or self._hooks.silent(found) >= self._grace,
             lambda: f"{instance} is stopped {self._hooks.silent(found):.0f} s after it was heard",
         )
+        self.inner.stop_seconds = self._stop_seconds()
+        self.inner.stop(instance, force=force)
         self._sim.note(f"{instance} is stopped{' by force' if force else ''}")
         if found.state in ON:
             self._hooks.cut(instance)
-        self.inner.stop_seconds = self._stop_seconds()
-        self.inner.stop(instance, force=force)
         self._settles(instance)
 
     def terminate(self, instance: str) -> None:

@@ -6,8 +6,9 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gridwell.domain.errors import NoCapacity, ServiceDenied, WrongState
+from gridwell.domain.errors import NoCapacity, ServiceDenied, ServiceError, WrongState
 from gridwell.domain.fleet import Instance, InstanceState, Offer
+from gridwell.domain.refusal import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +21,8 @@ _BILLED = (InstanceState.PENDING, InstanceState.RUNNING)
 @dataclass(slots=True)
 class _Machine:
     id: str
-    slot: int
-    token: str
+    slot: int | None
+    token: str | None
     release: str
     launched: float
     state: InstanceState
@@ -33,8 +34,8 @@ class _Machine:
     def describe(self) -> Instance:
         """It as EC2 shows it: the same object for as long as nothing changes."""
         last = self.shown
-        now = self.state, self.launched, self.reason
-        if last is None or (last.state, last.launched, last.reason) != now:
+        now = self.state, self.launched, self.reason, self.slot
+        if last is None or (last.state, last.launched, last.reason, last.slot) != now:
             self.shown = last = Instance(
                 id=self.id,
                 state=self.state,
@@ -76,6 +77,10 @@ class MemoryEc2:
         self.capacity = capacity
         self.current_release = release
         self.full: set[Offer] = set()  #: offers without capacity
+        #: What EC2 answers instead, by an action (start, launch, stop, terminate) and an instance's
+        #: id, an offer's name or `ALL`; a refused call has no effect.
+        self.refusals: dict[tuple[str, str], ServiceError] = {}
+        self.stuck_pending: set[str] = set()  #: instances that never come to run
         self._machines: dict[str, _Machine] = {}
         self._numbers = itertools.count(1)
 
@@ -101,6 +106,7 @@ class MemoryEc2:
         if self.current_release is None:
             raise ServiceDenied("there is no image to launch; bake one first")
         asked = offer or Offer()
+        self._refuse("launch", asked.name)
         self._check_capacity(asked)
         machine = _Machine(
             id=f"i-{next(self._numbers):017x}",
@@ -122,6 +128,7 @@ class MemoryEc2:
             return
         if machine.state is not InstanceState.STOPPED:
             raise WrongState(f"{instance} is {machine.state} and cannot be started")
+        self._refuse("start", instance)
         self._check_capacity(machine.offer)
         machine.state = InstanceState.PENDING
         machine.reason = ""
@@ -133,6 +140,9 @@ class MemoryEc2:
         machine = self._machine(instance)
         if machine.state in (InstanceState.SHUTTING_DOWN, InstanceState.TERMINATED):
             raise WrongState(f"{instance} is {machine.state} and cannot be stopped")
+        if machine.state is InstanceState.PENDING:
+            raise WrongState(f"{instance} is pending and cannot be stopped before it runs")
+        self._refuse("stop", instance)
         if machine.state in _BILLED:
             machine.state = InstanceState.STOPPING
             machine.until = self._clock.now() + self.stop_seconds
@@ -143,6 +153,7 @@ class MemoryEc2:
     def terminate(self, instance: str) -> None:
         """See `gridwell.domain.ports.Ec2`."""
         machine = self._machine(instance)
+        self._refuse("terminate", instance)
         if machine.state not in (InstanceState.SHUTTING_DOWN, InstanceState.TERMINATED):
             machine.state = InstanceState.SHUTTING_DOWN
             machine.until = self._clock.now() + self.stop_seconds
@@ -161,6 +172,22 @@ class MemoryEc2:
         machine.state = InstanceState.STOPPED
         machine.reason = "Server.InsufficientInstanceCapacity"
 
+    def untag(self, instance: str) -> None:
+        """What somebody does who removes the tag of its slot."""
+        self._machine(instance).slot = None
+
+    def protect(self, instance: str) -> None:
+        """What somebody does who forbids its termination."""
+        self.refusals["terminate", instance] = ServiceDenied(
+            f"the instance {instance} may not be terminated: modify its 'disableApiTermination'",
+            code="OperationNotPermitted",
+        )
+
+    def _refuse(self, action: str, target: str) -> None:
+        for what in (target, ALL):
+            if (action, what) in self.refusals:
+                raise self.refusals[action, what]
+
     def _machine(self, instance: str) -> _Machine:
         self._settle()
         if instance not in self._machines:
@@ -178,6 +205,8 @@ class MemoryEc2:
         """Let passing states end whose time has come."""
         now = self._clock.now()
         for machine in self._machines.values():
+            if machine.state is InstanceState.PENDING and machine.id in self.stuck_pending:
+                continue
             if now >= machine.until:
                 machine.state = _AFTER.get(machine.state, machine.state)
 
