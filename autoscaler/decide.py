@@ -9,7 +9,7 @@ from autoscaler.boots import distrust_of
 from autoscaler.census import Census, take_census
 from autoscaler.failures import START, TERMINATE, Failures
 from autoscaler.giving_up import Need, given_up
-from autoscaler.intents import since
+from autoscaler.intents import launched_at, since
 from autoscaler.model import FleetPlan, Policy, Read, Snapshot
 from autoscaler.offers import choose
 from autoscaler.orphans import orphans
@@ -162,7 +162,7 @@ def _given_up(
         places=lacking,
         coming=max(0, census.room - census.unanswered) + census.leaving,
         proven=any(
-            one.launched > min(refused, default=snapshot.taken_at)
+            launched_at(one) > min(refused, default=snapshot.taken_at)
             for one in snapshot.instances
             if one.state in (InstanceState.PENDING, InstanceState.RUNNING)
         ),

@@ -131,7 +131,7 @@ def uncounted(
 
     def is_stuck(instance: Instance) -> bool:
         slot = None if instance.slot is None else slots.get(instance.slot)
-        refused = failures.count(TERMINATE, instance.id) >= _TRIED
+        refused = _is_kept(instance, failures, now=now, policy=policy)
         if instance.state is InstanceState.STOPPED:
             return refused and instance.id not in usable
         if instance.state is InstanceState.STOPPING:
@@ -143,3 +143,14 @@ def uncounted(
 
     found = sorted(one.id for one in instances if is_stuck(one))
     return tuple(found[: policy.max_instances])
+
+
+def _is_kept(instance: Instance, failures: Failures, *, now: float, policy: Policy) -> bool:
+    """Return whether EC2 does not terminate an instance.
+
+    Where it agreed, or gave no answer, what it shows may only be late.
+    """
+    tried = failures.get(TERMINATE, instance.id)
+    if tried is None or tried.count < _TRIED:
+        return False
+    return tried.cause == Cause.NO or now - tried.since > policy.force_stop_seconds
