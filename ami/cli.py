@@ -15,6 +15,7 @@ from ami.bundle import make_bundle
 from ami.settings import Settings
 from gridwell.adapters.aws import client, translated
 from gridwell.adapters.clock import SystemClock
+from gridwell.adapters.commands import echo
 from gridwell.adapters.program import read_settings
 from gridwell.adapters.s3 import S3Store
 from gridwell.domain.errors import ServiceError
@@ -42,10 +43,10 @@ def bake(*, base_image: str | None, dry_run: bool, as_json: bool) -> None:
     except ServiceError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        click.echo(json.dumps(outcome))
+        echo(json.dumps(outcome))
     else:
         for name, value in outcome.items():
-            click.echo(f"{name}: {value}")
+            echo(f"{name}: {value}")
 
 
 def _bake(settings: Settings, base_image: str | None, *, dry_run: bool) -> dict[str, object]:
@@ -59,7 +60,7 @@ def _bake(settings: Settings, base_image: str | None, *, dry_run: bool) -> dict[
         base_image=base_image or settings.base_image or _newest_debian(),
         instance_type=settings.builder_type,
         clock=SystemClock(),
-        say=lambda sentence: click.echo(sentence, err=True),
+        say=lambda sentence: echo(sentence, err=True),
     )
     bundle = make_bundle(_PROJECT)
     if dry_run:

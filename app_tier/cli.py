@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gridwell.adapters.commands import echo
+
 if TYPE_CHECKING:
     from app_tier.bench import Ports
     from app_tier.pool import ProcessPool
@@ -95,9 +97,9 @@ def check() -> None:
     from app_tier.smoke import SmokeFailed, smoke  # noqa: PLC0415 - see above
 
     try:
-        click.echo(f"smoke test passed: {smoke()}")
+        echo(f"smoke test passed: {smoke()}")
     except SmokeFailed as error:
-        click.echo(f"smoke test failed: {error}", err=True)
+        echo(f"smoke test failed: {error}", err=True)
         raise SystemExit(1) from error
 
 

@@ -20,7 +20,7 @@ from autoscaler.model import Rule
 from autoscaler.observe import Ports, observe, observed
 from autoscaler.observed import OwnClock
 from autoscaler.settings import Settings
-from gridwell.adapters.commands import answered, json_option, print_json
+from gridwell.adapters.commands import answered, echo, json_option, print_json
 from gridwell.adapters.logs import log_to_stderr
 from gridwell.adapters.program import read_settings
 
@@ -73,7 +73,7 @@ def run(*, dry_run: bool, once: bool, rule: str) -> None:
         owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         tick_seconds=settings.tick_seconds,
         lease_seconds=settings.lease_seconds,
-        rehearse=click.echo if dry_run else None,
+        rehearse=echo if dry_run else None,
     )
     if once:
         plan = daemon.once()
@@ -103,25 +103,25 @@ def explain(rule: str) -> None:
         lease = ports.ledger.lease()
     observation = observe(ports, last, policy)
     for problem in observation.problems:
-        click.echo(f"could not be read: {problem}", err=True)
+        echo(f"could not be read: {problem}", err=True)
     snapshot = observation.snapshot
     plan = decide(snapshot, policy)
-    click.echo(plan.reason)
+    echo(plan.reason)
     control = snapshot.control
-    click.echo(
+    echo(
         f"policy {policy.rule}, cap {take_census(snapshot, policy).cap} of "
         f"{policy.max_instances}, release {snapshot.release or 'none'}"
         f"{', paused' if control.paused else ''}"
     )
-    click.echo(f"lease held by {'nobody' if lease is None else lease.owner}")
+    echo(f"lease held by {'nobody' if lease is None else lease.owner}")
     for chosen in plan.start:
-        click.echo(f"start {chosen.instance} in slot {chosen.slot:02d}")
+        echo(f"start {chosen.instance} in slot {chosen.slot:02d}")
     for slot in plan.launch:
-        click.echo(f"launch in slot {slot:02d}")
+        echo(f"launch in slot {slot:02d}")
     for stop in plan.stop:
-        click.echo(f"stop {stop.instance}{' by force' if stop.force else ''}")
+        echo(f"stop {stop.instance}{' by force' if stop.force else ''}")
     for name in plan.terminate:
-        click.echo(f"terminate {name}")
+        echo(f"terminate {name}")
     if observation.problems:
         raise SystemExit(1)
 
@@ -185,4 +185,4 @@ def _switch(turn: Callable[[Control], Control], *, as_json: bool) -> None:
         print_json({"paused": control.paused, "cap": control.cap})
         return
     limit = "the policy's cap" if control.cap is None else f"at most {control.cap} instances"
-    click.echo(f"{'paused' if control.paused else 'running'}, {limit}")
+    echo(f"{'paused' if control.paused else 'running'}, {limit}")

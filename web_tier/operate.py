@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gridwell.adapters.commands import answered, json_option, print_json
+from gridwell.adapters.commands import answered, echo, json_option, print_json
 from gridwell.adapters.program import read_settings
 from web_tier.settings import Names
 
@@ -45,7 +45,7 @@ def list_letters(*, as_json: bool, limit: int) -> None:
             if as_json:
                 print_json(letter.fields())
             else:
-                click.echo(letter.line())
+                echo(letter.line())
         _tell_of_more(len(letters), limit)
 
 
@@ -68,10 +68,10 @@ def redrive(*, job: str | None, every: bool, as_json: bool, limit: int) -> None:
                 print_json({**{kind: sent.count(kind) for kind in _KINDS}, "refused": len(refused)})
             else:
                 for kind in _KINDS:
-                    click.echo(f"{sent.count(kind)} dead {kind} sent again")
+                    echo(f"{sent.count(kind)} dead {kind} sent again")
             _tell_of_more(len(held), limit)
     if refused:
-        click.echo(f"the queue refused {len(refused)} letters, which stay", err=True)
+        echo(f"the queue refused {len(refused)} letters, which stay", err=True)
         raise SystemExit(1)
 
 
@@ -99,4 +99,4 @@ def _letters() -> Letters:
 
 def _tell_of_more(seen: int, limit: int) -> None:
     if seen == limit:
-        click.echo(f"there may be more than {limit}; --limit looks at more", err=True)
+        echo(f"there may be more than {limit}; --limit looks at more", err=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gridwell.adapters.commands import answered, json_option, print_json
+from gridwell.adapters.commands import answered, echo, json_option, print_json
 from gridwell.adapters.program import read_settings
 from gridwell.domain.access import (
     ID_BYTES,
@@ -66,8 +66,8 @@ def create(*, client: str, scopes: str, expires: str, as_json: bool) -> None:
     if as_json:
         print_json({"key": text, **_fields(key, clock.now())})
     else:
-        click.echo(text)
-        click.echo(f"{_line(key, clock.now())}; it is not shown again", err=True)
+        echo(text)
+        echo(f"{_line(key, clock.now())}; it is not shown again", err=True)
 
 
 @keys.command("list")
@@ -110,7 +110,7 @@ def _show(key: AccessKey, now: float, *, as_json: bool) -> None:
     if as_json:
         print_json(_fields(key, now))
     else:
-        click.echo(_line(key, now))
+        echo(_line(key, now))
 
 
 def _fields(key: AccessKey, now: float) -> dict[str, Any]:

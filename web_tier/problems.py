@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from flask import Response, has_request_context, render_template, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from gridwell.domain.access import redacted
 from gridwell.domain.errors import (
+    DETAIL,
     Fault,
     GridwellError,
     InvalidJob,
@@ -20,6 +20,7 @@ from gridwell.domain.errors import (
     ServiceBusy,
 )
 from gridwell.domain.job import NO_CANDIDATE_POINT, STORAGE_DENIED
+from gridwell.domain.printable import excerpt
 from gridwell.domain.readable import counted
 from web_tier.api.models import FaultShown, ProblemDetails
 from web_tier.api.reading import NotJson
@@ -36,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS: Final = (2, 5)  #: drawn from these, so that clients do not come back together
 _DENIED_SECONDS: Final = 60  #: people must act, which takes longer than any client should wait
-_DETAIL: Final = 400  #: characters: a number of thousands of digits helps nobody
+_FAULTS_BYTES: Final = 8_000  #: of all faults in an answer: it stays small, whatever the request
 
 
 def problem_response(
@@ -59,9 +60,9 @@ def problem_response(
     body = ProblemDetails(
         title=HTTPStatus(status).phrase,
         status=status,
-        detail=_short(detail),
+        detail=excerpt(detail, DETAIL),
         code=code,
-        errors=[FaultShown(pointer=fault.pointer, detail=_short(fault.detail)) for fault in faults],
+        errors=_shown(faults),
     )
     headers = {"Cache-Control": "no-store", **(headers or {})}
     if is_for_people():
@@ -100,10 +101,18 @@ def is_for_people() -> bool:
     return accepted["text/html"] > accepted["application/json"]
 
 
-def _short(text: str) -> str:
-    """A text of bounded length, in which no key is shown to who reads over a shoulder."""
-    text = redacted(text)
-    return text if len(text) <= _DETAIL else f"{text[:_DETAIL]}…"
+def _shown(faults: Sequence[Fault]) -> list[FaultShown]:
+    """Return the first faults as far as they fit into an answer, and how many there are beyond."""
+    shown: list[FaultShown] = []
+    size = 0
+    for number, fault in enumerate(faults):
+        size += len(fault.pointer.encode()) + len(fault.detail.encode())
+        if size > _FAULTS_BYTES:
+            rest = counted(len(faults) - number, "more fault")
+            shown.append(FaultShown(pointer="", detail=f"{rest} not listed; mend these first"))
+            break
+        shown.append(FaultShown(pointer=fault.pointer, detail=fault.detail))
+    return shown
 
 
 def _http_error(error: HTTPException) -> Response:
@@ -132,7 +141,7 @@ def _invalid(error: InvalidJob) -> Response:
     more = f" (and {counted(len(error.faults) - 1, 'more fault')})" if len(error.faults) > 1 else ""
     return problem_response(
         HTTPStatus.UNPROCESSABLE_ENTITY,
-        f"{first.pointer or 'the body'}: {_short(first.detail)}{more}",
+        f"{first.pointer or 'the body'}: {first.detail}{more}",
         code="invalid_job",
         faults=error.faults,
     )

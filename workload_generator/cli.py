@@ -12,6 +12,8 @@ from typing import Any, Final, NoReturn
 
 import click
 
+from gridwell.adapters.commands import echo
+from gridwell.adapters.logs import warn_on_stderr
 from gridwell.domain import limits
 from gridwell.domain.errors import GridwellError
 from workload_generator.bar import shown
@@ -152,21 +154,21 @@ def main(
     Exit codes: 0 every answer is right, 1 an answer is wrong, missing or failed, 2 wrong usage,
     3 the service cannot be reached, 130 interrupted.
     """
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    warn_on_stderr()
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # each retry; what fails is reported
     mix = _mix(**drawn)
-    click.echo(f"{requests} requests from --seed {mix.seed} --offset {mix.offset}", err=True)
+    echo(f"{requests} requests from --seed {mix.seed} --offset {mix.offset}", err=True)
     try:
         report = _report(
             url, mix, requests=requests, concurrency=min(concurrency, requests), timeout=timeout
         )
     except KeyboardInterrupt:
-        click.echo("interrupted; nothing is verified", err=True)
+        echo("interrupted; nothing is verified", err=True)
         raise SystemExit(_INTERRUPTED) from None
     if json_file is not None:
         json_file.write(json.dumps(report, allow_nan=False) + "\n")
     if json_file is not sys.stdout:
-        click.echo(table(report))
+        echo(*table(report).split("\n"))
     if not succeeded(report):
         raise SystemExit(1)
 
@@ -239,7 +241,7 @@ def _check(url: str) -> None:
 
 
 def _unreachable(url: str, error: GridwellError) -> NoReturn:
-    click.echo(
+    echo(
         f"{url} cannot be reached; start the service with `make up`, or give --url: {error}",
         err=True,
     )

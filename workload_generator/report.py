@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+from gridwell.domain.printable import printable
 from workload_generator.judge import Verdict, Worth
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def table(report: dict[str, Any]) -> str:
     }
     width = max(map(len, lines)) + 2
     told = [f"{name:<{width}}{value}" for name, value in lines.items()]
-    told += [f"{fault['worth']}: {_words(fault)}" for fault in report["faults"]]
+    told += [f"{fault['worth']}: {printable(_words(fault))}" for fault in report["faults"]]
     untold = report["requests"] - report["verified"] - len(report["faults"])
     if untold:
         told.append(f"… and {untold} more")

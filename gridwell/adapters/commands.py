@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gridwell.domain.errors import ServiceError
+from gridwell.domain.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
 UNANSWERED: Final = 3  #: the exit status where a service does not answer as it should
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON: an object a line.")
+
+
+def echo(*lines: str, err: bool = False) -> None:
+    """Print lines of text for people: every line that a command prints goes through here.
+
+    What comes from the service, its workers or a file may hold line ends, escapes that move a
+    terminal's cursor, or marks of direction; all are written as escapes.
+    """
+    click.echo("\n".join(map(printable, lines)), err=err)
 
 
 def print_json(fields: Mapping[str, Any]) -> None:
@@ -29,5 +39,5 @@ def answered() -> Iterator[None]:
     try:
         yield
     except ServiceError as error:
-        click.echo(f"error: {type(error).__name__}: {error}", err=True)
+        echo(f"error: {type(error).__name__}: {error}", err=True)
         raise SystemExit(UNANSWERED) from error

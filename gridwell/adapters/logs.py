@@ -14,7 +14,7 @@ import time
 from contextvars import ContextVar
 from typing import Any, Final, TextIO
 
-from gridwell.domain.access import redacted
+from gridwell.domain.printable import printable, redacted
 
 FORMAT: Final = "GRIDWELL_LOG_FORMAT"  #: json or text
 JSON: Final = "json"
@@ -24,6 +24,7 @@ TEXT: Final = "text"
 REQUEST: ContextVar[str] = ContextVar("request", default="")
 
 _LINE: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
+_STACK: Final = "    | "  #: begins each line of an error's stack, so that none passes for a record
 #: What every record has: the rest are the fields of its call.
 _USUAL: Final = frozenset(vars(logging.makeLogRecord({}))) | {"asctime", "message", "taskName"}
 _LONGEST: Final = 10_000  #: characters of a text: CloudWatch cuts lines at 256 KB
@@ -51,6 +52,33 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(fields, default=str, separators=(",", ":"))
 
 
+class TextFormatter(logging.Formatter):
+    """A record as one printable line, with its time in UTC.
+
+    The lines of an error's stack follow, each marked as such: whatever an error quotes, no line
+    can be taken for a record of its own, nor move a terminal's cursor.
+
+    Args:
+        line: what it holds, in the style of `logging`.
+    """
+
+    def __init__(self, line: str = _LINE) -> None:
+        super().__init__(line)
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's
+        """Return the time of a record, as in JSON."""
+        return _time(record.created)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's
+        """Return the line without the stack."""
+        return printable(super().formatMessage(record))[:_LONGEST]
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, and the lines of the stack."""
+        line, *stack = super().format(record).split("\n")
+        return "\n".join([line, *(f"{_STACK}{printable(part)}" for part in stack)])
+
+
 def formatter(stream: TextIO) -> logging.Formatter:
     """The formatter that `GRIDWELL_LOG_FORMAT` asks for, or else fits the stream.
 
@@ -61,7 +89,14 @@ def formatter(stream: TextIO) -> logging.Formatter:
         sys.stderr.write(f"{FORMAT}: it is {asked!r}, neither {JSON} nor {TEXT}, and so ignored\n")
         asked = ""
     text = asked == TEXT or (not asked and stream.isatty())
-    return logging.Formatter(_LINE) if text else JsonFormatter()
+    return TextFormatter() if text else JsonFormatter()
+
+
+def warn_on_stderr() -> None:
+    """Log warnings and errors without their times: of a command that a person runs."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(TextFormatter("%(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 def log_to_stderr() -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
-from gridwell.adapters.commands import print_json
+from gridwell.adapters.commands import echo, print_json
 from gridwell.client.errors import no_result
 from gridwell.show import answer_lines, job_line
 
@@ -23,8 +21,8 @@ def print_job(client: Client, job: Job, *, as_json: bool) -> None:
     if as_json:
         print_json(job.status.fields)
     elif job.status.done:
-        click.echo("\n".join(answer_lines(job.status, url=client.url)))
+        echo(*answer_lines(job.status, url=client.url))
     elif not job.status.ended:
-        click.echo(job_line(job.status))
+        echo(job_line(job.status))
     if job.status.ended and not job.status.done:
         raise no_result(job.status)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gridwell.adapters.commands import json_option, print_json
+from gridwell.adapters.commands import echo, json_option, print_json
 from gridwell.cli.answers import print_job
 from gridwell.cli.options import (
     POINT_FILES,
@@ -115,7 +115,7 @@ def cancel(*, job_ids: tuple[str, ...], as_json: bool, url: str) -> None:
             if as_json:
                 print_json(cancelled.fields)
             else:
-                click.echo(job_line(cancelled))
+                echo(job_line(cancelled))
     click.get_current_context().exit(status)
 
 
@@ -130,4 +130,4 @@ def jobs(*, limit: int, as_json: bool, url: str) -> None:
             if as_json:
                 print_json(job.status.fields)
             else:
-                click.echo(job_line(job.status))
+                echo(job_line(job.status))

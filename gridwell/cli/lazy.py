@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from gridwell.adapters.commands import echo
 from gridwell.domain.errors import GridwellError
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
+            echo("interrupted", err=True)
             return ctx.exit(_INTERRUPTED)
         except ModuleNotFoundError as error:
             if error.name not in _EXTRAS:

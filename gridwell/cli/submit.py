@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from gridwell.adapters.commands import json_option, print_json
+from gridwell.adapters.commands import echo, json_option, print_json
 from gridwell.cli.answers import print_job
 from gridwell.cli.options import client_at, timeout_option, url_option
 from gridwell.client import JobFailed
@@ -63,7 +63,7 @@ def submit(*, wait: bool, timeout: float | None, as_json: bool, url: str, **aske
         elif as_json:
             print_json(job.status.fields)
         else:
-            click.echo(job.id)
+            echo(job.id)
 
 
 def _request(asked: dict[str, Any]) -> JobRequest:
@@ -118,7 +118,7 @@ def _read(file: Path) -> Atoms:
     except OSError as error:
         raise click.BadParameter(f"{file}: {error.strerror}", param_hint="'--atoms'") from error
     found = read_atoms(data, file.name)
-    click.echo(f"{file.name}: {found.words}", err=True)
+    echo(f"{file.name}: {found.words}", err=True)
     for note in found.notes:
-        click.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
     return found.atoms

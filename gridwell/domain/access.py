@@ -22,9 +22,6 @@ ID_BYTES: Final = 6
 SECRET_BYTES: Final = 32
 
 _TEXT: Final = re.compile(r"gw_([0-9a-f]{12})_[A-Za-z0-9_-]{43}", re.ASCII)
-#: In other text, also where it was cut short: what begins like a secret is hidden.
-#: The same of a browser's session, see `gridwell.domain.session`.
-_ANYWHERE: Final = re.compile(r"(gws?_[0-9a-f]{12})_[A-Za-z0-9_-]+", re.ASCII)
 _CLIENT: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 _LIFETIME: Final = re.compile(r"([1-9][0-9]{0,5})([mhd])", re.ASCII)
 _UNITS: Final = {"m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -176,11 +173,6 @@ def read_lifetime(text: str) -> float | None:
             f"{text[:40]!r} is not a lifetime; write such as 30m, 12h or 90d, or never"
         )
     return int(found[1]) * _UNITS[found[2]]
-
-
-def redacted(text: str) -> str:
-    """The same text with the secret of every key and session in it left out."""
-    return _ANYWHERE.sub(r"\1_…", text) if "gw_" in text or "gws_" in text else text
 
 
 def _digest(text: str) -> str:

@@ -18,27 +18,51 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+from gridwell.domain.printable import excerpt, printable
+
+POINTER: Final = 200  #: characters of a fault's pointer
+DETAIL: Final = 400  #: characters of its detail: a number of thousands of digits helps nobody
+MOST_FAULTS: Final = 100  #: of one input; its readers stop at 20 of a kind
 
 
 class GridwellError(Exception):
-    """Anything that Gridwell itself raises."""
+    """Anything that Gridwell itself raises.
+
+    Its text may quote what came from outside, so it is printable and on one line.
+    """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with an input: where it is, and what to do about it."""
+    """One thing wrong with an input: where it is, and what to do about it.
+
+    Both may quote the input, so they are cut, printable, and without the secret of a key.
+    """
 
     pointer: str  #: JSON pointer (RFC 6901) into the request's body
     detail: str  #: names the thing, the value and the remedy
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pointer", excerpt(self.pointer, POINTER))
+        object.__setattr__(self, "detail", excerpt(self.detail, DETAIL))
 
 
 class InvalidJob(GridwellError):  # noqa: N818 - named for what it is, like KeyError's kin in EC2
     """The client asked for something we cannot compute.
 
-    All faults of an input are reported together, so that one round trip is enough to mend it.
+    The faults of an input are reported together, so that one round trip is enough to mend it: the
+    first `MOST_FAULTS` of them, and how many there are beyond.
     """
 
     def __init__(self, *faults: Fault) -> None:
+        if len(faults) > MOST_FAULTS:
+            rest = Fault("", f"{len(faults) - MOST_FAULTS} more faults are not listed")
+            faults = (*faults[:MOST_FAULTS], rest)
         self.faults = faults
         super().__init__("; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults))
 

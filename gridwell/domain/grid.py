@@ -115,7 +115,8 @@ def _faults(grid: Grid) -> Iterator[Fault]:
                 f"/grid/shape/{k}",
                 f"{length!r} is not between 1 and {limits.MAX_AXIS} points along an axis",
             )
-    if grid.points > limits.MAX_POINTS:
+    # Where an axis is too long already, their product may have too many digits to be written.
+    if max(grid.shape) <= limits.MAX_AXIS and grid.points > limits.MAX_POINTS:
         yield Fault(
             "/grid/shape",
             f"{grid.points} points are more than {limits.MAX_POINTS}; "

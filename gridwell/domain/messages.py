@@ -10,6 +10,7 @@ from typing import Any, Final, Self, TypeAlias, TypeVar
 from gridwell.domain import limits
 from gridwell.domain.errors import InvalidMessage, OtherVersion
 from gridwell.domain.minimum import Minimum
+from gridwell.domain.printable import excerpt
 
 VERSION: Final = 2  #: from 2 on, each message of a chunk carries the token of that chunk
 MINIMUM_KIND: Final = "minimum"  #: the kind of chunk whose result is its least potential
@@ -18,6 +19,9 @@ MAP_KIND: Final = "map"  #: as minimum, and the potential of each of its points 
 ERROR_KIND: Final = "error"  #: the kind of message on the results queue that tells of a failed try
 ERROR_TEXT: Final = 500  #: characters of its text
 MOST_RECEIVES: Final = 99  #: what it says at most; queues give a message up long before
+
+_COUNTLESS: Final = 1 << 53  #: no count is as large
+_QUOTED: Final = 100  #: characters of a faulty value in an error
 
 _SHA = re.compile(r"[0-9a-f]{64}")
 _JOB = re.compile(r"[0-9a-f]{32}")
@@ -109,7 +113,7 @@ class ChunkMessage(_Message):
         _check(self.problem, _SHA, "problem")
         _check(self.token, _TOKEN, "token")
         if not isinstance(self.again, bool):
-            raise InvalidMessage(f"again {self.again!r} is neither true nor false")
+            raise InvalidMessage(f"again {_quoted(self.again)} is neither true nor false")
 
     @property
     def envelope(self) -> Envelope:
@@ -148,7 +152,7 @@ class ResultMessage(_Message):
         _check(self.worker, _NAME, "worker")
         if self.best is not None:
             if not isinstance(self.best, str):
-                raise InvalidMessage(f"best {self.best!r} is not text")
+                raise InvalidMessage(f"best {_quoted(self.best)} is not text")
             Minimum.from_key(self.best)
         _check_seconds(self.seconds)
 
@@ -191,7 +195,7 @@ class SeriesMessage(_Message):
         object.__setattr__(self, "points", tuple(self.points))
         for key in self.points:
             if not isinstance(key, str):
-                raise InvalidMessage(f"a point {key!r} is not text")
+                raise InvalidMessage(f"a point {_quoted(key)} is not text")
             Minimum.from_key(key)
 
     @property
@@ -227,12 +231,13 @@ class ErrorMessage(_Message):
         _check(self.worker, _NAME, "worker")
         _check(self.code, _WORD, "code")
         if not _is_text(self.text):
-            raise InvalidMessage(
-                f"text {str(self.text)[:100]!r} is no text of {ERROR_TEXT} at most"
-            )
+            raise InvalidMessage(f"text {_quoted(self.text)} is no text of {ERROR_TEXT} at most")
+        # It ends in logs, on pages and on terminals: a line end or an escape would forge or move
+        # what stands there.
+        object.__setattr__(self, "text", _fitting(self.text))
         _check_count(self.receives, "receives")
         if self.receives > MOST_RECEIVES:
-            raise InvalidMessage(f"receives {self.receives} is more than {MOST_RECEIVES}")
+            raise InvalidMessage(f"receives {_quoted(self.receives)} is more than {MOST_RECEIVES}")
 
     @classmethod
     def of(
@@ -243,7 +248,6 @@ class ErrorMessage(_Message):
         Raises:
             InvalidMessage: if the chunk's message had no token.
         """
-        text = text.encode(errors="replace").decode()  # stores refuse half a surrogate pair
         return cls(
             job=chunk.job,
             attempt=chunk.attempt,
@@ -252,7 +256,7 @@ class ErrorMessage(_Message):
             token=chunk.token or "",
             worker=worker,
             code=code,
-            text=text if len(text) <= ERROR_TEXT else f"{text[: ERROR_TEXT - 1]}…",
+            text=_fitting(text),
             receives=min(receives, MOST_RECEIVES),
         )
 
@@ -282,7 +286,7 @@ def _made(kind: type[_Kind], fields: dict[str, Any], text: str) -> _Kind:
     known = kind.__dataclass_fields__.keys()
     if fields.keys() != known:
         odd = sorted(fields.keys() ^ known)
-        raise InvalidMessage(f"fields {odd} are missing or unknown in {text[:100]!r}")
+        raise InvalidMessage(f"fields {_quoted(odd)} are missing or unknown in {_quoted(text)}")
     return kind(**fields)
 
 
@@ -291,13 +295,15 @@ def _fields(text: str) -> dict[str, Any]:
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InvalidMessage(f"{text[:100]!r} is not JSON") from error
+        raise InvalidMessage(f"{_quoted(text)} is not JSON") from error
     version = fields.get("version") if isinstance(fields, dict) else None
     # Not by ==, because 1.0 and True equal 1 too.
     if not isinstance(version, int) or isinstance(version, bool):
-        raise InvalidMessage(f"{text[:100]!r} is not a message with a version")
+        raise InvalidMessage(f"{_quoted(text)} is not a message with a version")
     if version != VERSION:
-        raise OtherVersion(f"a message of version {version}, this release reads version {VERSION}")
+        raise OtherVersion(
+            f"a message of version {_quoted(version)}, this release reads version {VERSION}"
+        )
     return {name: value for name, value in fields.items() if name != "version"}
 
 
@@ -309,9 +315,23 @@ def _is_text(value: Any) -> bool:
     return len(value) <= ERROR_TEXT
 
 
+def _fitting(text: str) -> str:
+    """Return an error's text as a message takes it: printable, and cut where it is too long."""
+    shown = excerpt(text, ERROR_TEXT)
+    return shown if len(shown) <= ERROR_TEXT else f"{shown[: ERROR_TEXT - 1]}…"
+
+
+def _quoted(value: Any) -> str:
+    """Return a value as an error shows it: whatever was sent, a short text on one line."""
+    try:
+        return excerpt(repr(value[:_QUOTED] if isinstance(value, str) else value), _QUOTED)
+    except (ValueError, RecursionError):  # a number of thousands of digits, or nested without end
+        return f"a value of type {type(value).__name__}"
+
+
 def _check(value: Any, pattern: re.Pattern[str], name: str) -> None:
     if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise InvalidMessage(f"{name} {value!r} does not match {pattern.pattern}")
+        raise InvalidMessage(f"{name} {_quoted(value)} does not match {pattern.pattern}")
 
 
 def _check_envelope(report: SeriesMessage | ErrorMessage) -> None:
@@ -328,9 +348,10 @@ def _check_envelope(report: SeriesMessage | ErrorMessage) -> None:
 def _check_seconds(value: Any) -> None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not 0 <= value < float("inf"):
-        raise InvalidMessage(f"seconds {value!r} is not a duration")
+        raise InvalidMessage(f"seconds {_quoted(value)} is not a duration")
 
 
 def _check_count(value: Any, name: str) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise InvalidMessage(f"{name} {value!r} is not a whole number from 0 on")
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if not is_number or not 0 <= value < _COUNTLESS:
+        raise InvalidMessage(f"{name} {_quoted(value)} is not a whole number from 0 on")

@@ -10,6 +10,7 @@ from gridwell.domain.errors import InvalidMessage
 
 _HEX_DIGITS = 16
 _KEY = re.compile(r"[0-9a-f]{32}")
+_SHOWN = 40  # characters of a faulty key
 _SIGN = 1 << 63
 _ALL = (1 << 64) - 1
 
@@ -44,7 +45,7 @@ class Minimum:
         """
         # The pattern first: int() would also read signs, and a negative index is outside any grid.
         if not _KEY.fullmatch(key):
-            raise InvalidMessage(f"{key!r} is not the key of a minimum")
+            raise InvalidMessage(f"{key[:_SHOWN]!r} is not the key of a minimum")
         bits, index = int(key[:_HEX_DIGITS], 16), int(key[_HEX_DIGITS:], 16)
         bits ^= _SIGN if bits & _SIGN else _ALL
         (value,) = struct.unpack(">d", struct.pack(">Q", bits))

@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from gridwell.domain.errors import InvalidJob
-from gridwell.formats.json_rows import atoms_in, shown
+from gridwell.formats.json_rows import atoms_in
+from gridwell.formats.json_text import RepeatedName, check_size, names_once, shown
 from gridwell.formats.rows import line_fault
 from gridwell.formats.text import file_fault
 
@@ -33,10 +34,14 @@ def read_json(text: Text) -> Atoms:
 
 
 def _parsed(text: Text) -> Any:
+    whole = "\n".join(text.lines)
+    check_size(whole, "/atoms")
     try:
         # NaN and Infinity are no JSON, but many programs write them: read, they are refused with
         # a pointer to each.
-        return json.loads("\n".join(text.lines))
+        return json.loads(whole, object_pairs_hook=names_once)
+    except RepeatedName as error:
+        raise file_fault(f"the JSON has an object in which {error}") from error
     except json.JSONDecodeError as error:
         detail = f"this is not JSON, from column {error.colno} on: {error.msg}"
         raise InvalidJob(line_fault(error.lineno, detail)) from error

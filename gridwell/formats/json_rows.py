@@ -7,13 +7,13 @@ and only a list that fails it is searched value by value for what to tell the cl
 from __future__ import annotations
 
 import itertools
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from gridwell.domain.atoms import Atoms
 from gridwell.domain.errors import Fault, InvalidJob
+from gridwell.formats.json_text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _COLUMNS: Final = 4
 _NUMBERS: Final = frozenset({int, float})  #: bool is a type of its own here, and not among them
 _REPORTED: Final = 20
-_SHOWN: Final = 60  #: characters of a faulty value
 
 
 def atoms_in(value: Any) -> Atoms:
@@ -42,15 +41,6 @@ def atoms_in(value: Any) -> Atoms:
     except OverflowError as error:
         raise InvalidJob(*_some(_overflows(value))) from error
     return Atoms.from_rows(table.reshape(-1, _COLUMNS))
-
-
-def shown(value: Any) -> str:
-    """A faulty JSON value as an error names it, cut short."""
-    try:
-        text = json.dumps(value)
-    except ValueError:  # an integer of thousands of digits
-        text = "a number of thousands of digits"
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _is_table(rows: list[Any]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shlex
 import signal
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gridwell.adapters.commands import json_option, print_json
+from gridwell.adapters.commands import echo, json_option, print_json
+from gridwell.adapters.logs import warn_on_stderr
 from gridwell.adapters.program import PREFIX
 from gridwell.domain.errors import GridwellError, ServiceError
 from gridwell.local_stack.faults.cli import faults as faults_group
@@ -178,7 +178,7 @@ def down(*, state: Path, as_json: bool) -> None:
     if as_json:
         print_json({"ended": ended, "state": str(state.resolve())})
     else:
-        click.echo("ended" if ended else f"nothing runs in {state}", err=True)
+        echo("ended" if ended else f"nothing runs in {state}", err=True)
 
 
 @local.command()
@@ -200,7 +200,7 @@ def env(*, state: Path, as_json: bool) -> None:
         print_json(variables)
         return
     for name, value in variables.items():
-        click.echo(f"export {name}={shlex.quote(value)}")
+        echo(f"export {name}={shlex.quote(value)}")
 
 
 def _whereabouts(running: Running, folder: StateFolder) -> dict[str, str]:
@@ -213,14 +213,14 @@ def _teller() -> Callable[[str], None]:
     began = time.monotonic()
 
     def say(sentence: str) -> None:
-        click.echo(f"[{time.monotonic() - began:5.1f} s] {sentence}", err=True)
+        echo(f"[{time.monotonic() - began:5.1f} s] {sentence}", err=True)
 
     return say
 
 
 def _stay(stack: LocalStack, *, demo: bool, once: bool, as_json: bool) -> int:
     """Everything up, until a signal or the end of a demo that runs once; then everything down."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    warn_on_stderr()
     _interrupt_at(signal.SIGINT, signal.SIGTERM)
     try:
         running = stack.up()
@@ -302,5 +302,5 @@ def _detach(folder: StateFolder, *arguments: str) -> Running:
             process.terminate()
             raise click.ClickException(f"not up after {_DETACH_SECONDS:g} s; look at {log}")
         time.sleep(_LOOK_SECONDS)
-    click.echo(f"up: {running.url} (end it with `gridwell local down`)", err=True)
+    echo(f"up: {running.url} (end it with `gridwell local down`)", err=True)
     return running

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from gridwell.domain.job import JobState
+from gridwell.domain.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,11 +46,12 @@ class LiveBar:
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
-            TextColumn("{task.description:<7}"),
+            # Without markup: what a service says is no instruction to the terminal.
+            TextColumn("{task.description:<7}", markup=False),
             BarColumn(),
-            TextColumn("{task.fields[words]}"),
-            TextColumn("{task.fields[rate]}"),
-            TextColumn("{task.fields[counts]}"),
+            TextColumn("{task.fields[words]}", markup=False),
+            TextColumn("{task.fields[rate]}", markup=False),
+            TextColumn("{task.fields[counts]}", markup=False),
             TimeElapsedColumn(),
             console=console,
             # Others' lines on stderr go above the bar; stdout holds data and is left alone.
@@ -71,7 +73,7 @@ class LiveBar:
         speed = self._progress.tasks[0].finished_speed or self._progress.tasks[0].speed
         self._progress.update(
             self._task,
-            description=status.state,
+            description=printable(status.state),
             total=total,
             completed=done,
             words=words,
@@ -82,7 +84,7 @@ class LiveBar:
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
-        self._progress.console.print(line, highlight=False, markup=False)
+        self._progress.console.print(printable(line), highlight=False, markup=False)
 
 
 class PlainBar:
@@ -110,7 +112,7 @@ class PlainBar:
 
     def say(self, line: str) -> None:
         """Print a line."""
-        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 
 
 def counts(status: JobStatus, instances: int | None) -> str:

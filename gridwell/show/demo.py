@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
-import click
-
-from gridwell.adapters.commands import print_json
+from gridwell.adapters.commands import echo, print_json
 from gridwell.client import Client
 from gridwell.domain.errors import GridwellError
 from gridwell.show.answer import answer_lines
@@ -48,5 +46,5 @@ def run_demo(
     if as_json:
         print_json(job.status.fields)
     else:
-        click.echo("\n".join(answer_lines(job.status, url=url, seconds=seconds)))
+        echo(*answer_lines(job.status, url=url, seconds=seconds))
     return Exit.DONE

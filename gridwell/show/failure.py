@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import enum
 
-import click
-
+from gridwell.adapters.commands import echo
 from gridwell.client.errors import JobFailed, JobTimeout, KeyRefused, NoSuchJob
 from gridwell.domain.errors import (
     GridwellError,
@@ -47,5 +46,5 @@ def tell(error: GridwellError) -> Exit:
     else:
         lines = [str(error)]
     for line in lines:
-        click.echo(f"error: {line}", err=True)
+        echo(f"error: {line}", err=True)
     return next((status for kind, status in _STATUS if isinstance(error, kind)), Exit.FAILED)

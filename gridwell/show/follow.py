@@ -7,9 +7,9 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-import click
 from rich.console import Console
 
+from gridwell.adapters.commands import echo
 from gridwell.domain.errors import GridwellError
 from gridwell.show.bar import Bar, bar_on
 from gridwell.show.fleet_news import news, states
@@ -51,7 +51,7 @@ def told_of_interruption(job: Job) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo(
+        echo(
             f"job {job.id} goes on: `gridwell watch {job.id}` follows it, "
             f"`gridwell cancel {job.id}` ends it",
             err=True,

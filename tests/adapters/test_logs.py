@@ -8,8 +8,10 @@ import logging
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gridwell.adapters.logs import FORMAT, REQUEST, JsonFormatter, formatter
+from gridwell.adapters.logs import FORMAT, REQUEST, JsonFormatter, TextFormatter, formatter
 
 
 def record(message: str = "job %s is done", **extra: Any) -> logging.LogRecord:
@@ -54,6 +56,33 @@ def test_a_line_names_the_request_that_it_belongs_to() -> None:
         assert json.loads(JsonFormatter().format(record()))["request"] == "r-1"
     finally:
         REQUEST.reset(token)
+
+
+@given(st.text(st.characters()))
+def test_a_text_record_is_one_printable_line(message: str) -> None:
+    line = TextFormatter().format(logging.LogRecord("a.b", 20, "f", 1, "%s", (message,), None))
+
+    assert line.isprintable()
+
+
+def test_a_text_record_has_its_time_in_utc() -> None:
+    made = record()
+    made.created = 1_767_225_600.25
+
+    line = TextFormatter().format(made)
+
+    assert line == r"2026-01-01T00:00:00.250Z INFO web_tier.collect job a\nb is done"
+
+
+@given(st.text(st.characters()))
+def test_no_line_of_a_stack_passes_for_a_record(words: str) -> None:
+    error = ValueError(f"x\n2026-01-01T00:00:00.000Z INFO forged {words}")
+
+    first, *stack = TextFormatter().format(record(exc_info=(ValueError, error, None))).split("\n")
+
+    assert first.endswith(r"job a\nb is done")
+    assert stack[0] == "    | ValueError: x"
+    assert all(line.startswith("    | ") and line.isprintable() for line in stack)
 
 
 class Terminal(io.StringIO):

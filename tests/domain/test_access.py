@@ -17,9 +17,9 @@ from gridwell.domain.access import (
     make_key,
     read_lifetime,
     read_scopes,
-    redacted,
 )
 from gridwell.domain.errors import InvalidAccess
+from gridwell.domain.printable import redacted
 
 NOW = 1_000_000.0
 CLIENTS = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,63}", fullmatch=True).filter(

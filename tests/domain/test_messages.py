@@ -178,6 +178,47 @@ def test_a_long_text_is_cut_and_still_fits_into_a_message(letter: str) -> None:
     assert decode_report(error.encode()) == error
 
 
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=500))
+def test_the_text_of_an_error_is_printable_whoever_sent_it(text: str) -> None:
+    sent = decode_report(changed(ERROR, text=text))
+    made = ErrorMessage.of(CHUNK.envelope, worker="w-1", code="raised", text=text, receives=3)
+
+    assert isinstance(sent, ErrorMessage)
+    assert sent.text == made.text
+    assert sent.text.isprintable()
+    assert len(sent.text) <= 500
+    assert not text.isprintable() or sent.text == text
+    assert decode_report(sent.encode()) == sent
+
+
+def test_an_error_with_line_ends_and_escapes_cannot_forge_a_line() -> None:
+    sent = decode_report(changed(ERROR, text="x\n2026-01-01 INFO done\x1b[2K\u202e"))
+
+    assert isinstance(sent, ErrorMessage)
+    assert sent.text == r"x\n2026-01-01 INFO done\x1b[2K\u202e"
+
+
+@pytest.mark.parametrize("name", ["job", "chunk", "worker", "code", "text", "receives", "other"])
+@pytest.mark.parametrize("kind", ["text", "list", "object", "number"])
+def test_a_refusal_is_short_whatever_was_sent(name: str, kind: str) -> None:
+    value = {
+        "text": "y" * 10**6,
+        "list": [["z"] * 10] * 10**5,
+        "object": {"k" * 10**6: 1},
+        "number": 10**4000,
+    }[kind]
+    with pytest.raises(InvalidMessage) as caught:
+        decode_report(changed(ERROR, **{name: value, "k" * 10**6: value}))
+
+    assert len(str(caught.value)) < 400
+    assert str(caught.value).isprintable()
+    with pytest.raises(InvalidMessage) as caught:
+        decode_report(changed(ERROR, **{name: value}))
+
+    assert len(str(caught.value)) < 400
+    assert str(caught.value).isprintable()
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [

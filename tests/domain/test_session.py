@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridwell.domain.access import ID_BYTES, SECRET_BYTES, AccessKey, Scope, make_key, redacted
+from gridwell.domain.access import ID_BYTES, SECRET_BYTES, AccessKey, Scope, make_key
+from gridwell.domain.printable import redacted
 from gridwell.domain.session import (
     IDLE_SECONDS,
     LIFE_SECONDS,

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 from flask import Response, g, redirect, request
 
 from gridwell.domain import limits
-from gridwell.domain.access import redacted
 from gridwell.domain.host import is_consistent, parse_host
+from gridwell.domain.printable import redacted
 from web_tier.access import refusals
 from web_tier.access.ahead import HEAD_ALONE, go_on
 from web_tier.access.caller import caller, set_caller

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -10,12 +12,13 @@ from pydantic_core import from_json
 
 from gridwell.domain import limits
 from gridwell.domain.atoms import Atoms, random_atoms
-from gridwell.domain.errors import Fault, GridwellError, InvalidJob
+from gridwell.domain.errors import POINTER, Fault, GridwellError, InvalidJob
 from gridwell.domain.grid import Grid
 from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.domain.problem import Problem, option_faults
 from gridwell.domain.series import Series
-from gridwell.formats.json_rows import atoms_in, shown
+from gridwell.formats.json_rows import atoms_in
+from gridwell.formats.json_text import RepeatedName, check_size, names_once, shown
 from web_tier.api.models import GridRequest, JobRequest, PlaceRequest
 
 if TYPE_CHECKING:
@@ -36,6 +39,7 @@ _HARMLESS: Final[dict[str, Any]] = {
 }
 
 
+_UNKNOWN: Final = 20  #: unknown names of an object that are listed: a client chooses their number
 #: Objects within a request.
 _PARTS: Final[dict[str, type[BaseModel]]] = {"grid": GridRequest, "place": PlaceRequest}
 
@@ -61,6 +65,7 @@ def read_job(body: bytes) -> Asked:
         NotJson: if the body is not JSON, or is nested without end.
         InvalidJob: with every fault that can be seen at once.
     """
+    check_size(body)
     try:
         # NaN and Infinity are no JSON, but many programs write them: read, they are refused with
         # a pointer to each.
@@ -69,6 +74,7 @@ def read_job(body: bytes) -> Asked:
         raise NotJson(f"the body is not JSON: {error}") from error
     if not isinstance(fields, dict):
         raise InvalidJob(Fault("", f"{shown(fields)} is not an object with a job's fields"))
+    _check_names_once(body, fields)
     return read_fields(fields)
 
 
@@ -162,23 +168,71 @@ def map_faults(points: int, atoms: int) -> list[Fault]:
     return [Fault("/keep_grid", detail) for detail in faults]
 
 
-def _parsed(fields: dict[str, Any], faults: list[Fault]) -> JobRequest:
-    """The request without its faulty parts, so that the others are checked all the same."""
+def _check_names_once(body: bytes, fields: dict[str, Any]) -> None:
+    """Refuse a body in which a name stands twice in one object.
+
+    The fast parser takes the last of equal names and says nothing.  Each name has a colon, so a
+    body with no more colons than the job's objects have names repeats none.  Any other body is
+    odd, and is read once more by a parser that sees every name.
+
+    Raises:
+        InvalidJob: with the first repeated name.
+    """
+    parts = [value for name in _PARTS if isinstance(value := fields.get(name), dict)]
+    if body.count(b":") == sum(map(len, [fields, *parts])):
+        return
     try:
-        return JobRequest.model_validate(fields)
+        json.loads(body, object_pairs_hook=names_once)
+    except RepeatedName as error:
+        raise InvalidJob(Fault("", f"the body has an object in which {error}")) from error
+    except ValueError as error:  # what one parser takes for JSON and the other does not
+        raise NotJson(f"the body is not JSON: {error}") from error
+
+
+def _parsed(fields: dict[str, Any], faults: list[Fault]) -> JobRequest:
+    """Return the request without its faulty parts, so that the others are checked all the same.
+
+    Unknown names are taken out first, so that no step after costs more than the known fields do.
+    """
+    known = _known(fields, JobRequest, faults)
+    for part, model in _PARTS.items():
+        if isinstance(inner := known.get(part), dict):
+            known[part] = _known(inner, model, faults, part)
+    try:
+        return JobRequest.model_validate(known)
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False)
     faults += [_fault(detail) for detail in details]
-    mended = dict(fields)
     for detail in details:
-        field, *inner = detail["loc"]
+        field, *inner = map(str, detail["loc"])
         if not inner or field not in _PARTS:
-            mended.pop(str(field), None)
-            continue
-        whole, part = dict(mended[str(field)]), str(inner[0])
-        whole.pop(part, None)
-        mended[str(field)] = whole | {part: _HARMLESS[part]} if part in _HARMLESS else whole
-    return JobRequest.model_validate(mended)
+            known.pop(field, None)
+        elif inner[0] in _HARMLESS:
+            known[field][inner[0]] = _HARMLESS[inner[0]]  # a copy of ours
+        else:
+            known[field].pop(inner[0], None)
+    return JobRequest.model_validate(known)
+
+
+def _known(
+    fields: dict[str, Any], model: type[BaseModel], faults: list[Fault], part: str = ""
+) -> dict[str, Any]:
+    """Return a copy of an object with its known names, and list the others as faults: a few."""
+    known = {name: fields[name] for name in model.model_fields if name in fields}
+    more = len(fields) - len(known)
+    if not more:
+        return known
+    unknown = (name for name in fields if name not in known)
+    what = f"{part} has" if part else "a job has"
+    names = ", ".join(model.model_fields)
+    at = f"/{part}" if part else ""
+    faults += (
+        Fault(f"{at}/{_escaped(name)}", f"there is no such field; {what} {names}")
+        for name in islice(unknown, _UNKNOWN)
+    )
+    if more > _UNKNOWN:
+        faults.append(Fault(at, f"{more - _UNKNOWN:,} more unknown fields are not listed"))
+    return known
 
 
 def _choice_faults(fields: dict[str, Any]) -> list[Fault]:
@@ -255,18 +309,12 @@ def _tried(make: Callable[[], _T | None], faults: list[Fault]) -> _T | None:
 
 
 def _fault(detail: ErrorDetails) -> Fault:
-    pointer = "".join(f"/{_escaped(part)}" for part in detail["loc"])
-    if detail["type"] == "extra_forbidden":
-        inside = str(detail["loc"][0]) if detail["loc"][1:] else ""
-        model = _PARTS.get(inside, JobRequest)
-        known = ", ".join(model.model_fields)
-        what = f"{inside} has" if inside else "a job has"
-        return Fault(pointer, f"there is no such field; {what} {known}")
+    pointer = "".join(f"/{part}" for part in detail["loc"])
     if detail["type"] == "missing":
         return Fault(pointer, "this field is missing")
     return Fault(pointer, f"{shown(detail['input'])}: {detail['msg']}")
 
 
-def _escaped(part: object) -> str:
-    """A part of a JSON pointer (RFC 6901)."""
-    return str(part).replace("~", "~0").replace("/", "~1")
+def _escaped(name: str) -> str:
+    """Return a name as a part of a JSON pointer (RFC 6901): as much of it as a fault shows."""
+    return name[: POINTER + 1].replace("~", "~0").replace("/", "~1")

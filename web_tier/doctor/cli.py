@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import gridwell
-from gridwell.adapters.commands import answered, json_option, print_json
+from gridwell.adapters.commands import answered, echo, json_option, print_json
 from gridwell.adapters.program import read_settings
 from web_tier.doctor.findings import Finding, Level, line, masked
 from web_tier.settings import Settings
@@ -46,16 +46,16 @@ def doctor(*, as_json: bool, url: str | None) -> None:
     }
     if not as_json:
         told = ", ".join(f"{name} {number}" for name, number in versions.items())
-        click.echo(f"versions  {told}\nsettings")
+        echo(f"versions  {told}", "settings")
         for name, value in in_force.items():
-            click.echo(f"  {name}={value}{'' if name in os.environ else '  (default)'}")
+            echo(f"  {name}={value}{'' if name in os.environ else '  (default)'}")
     findings: list[Finding] = []
     with answered():
         examination = chosen_examination(settings, url or f"http://{settings.host}:{settings.port}")
     for finding in examination.findings():
         findings.append(finding)
         if not as_json:
-            click.echo(line(finding, width=12))
+            echo(*line(finding, width=12).split("\n"))
             sys.stdout.flush()
     failed = any(finding.level is Level.FAILED for finding in findings)
     if as_json:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from gridwell.domain.bill import cost
 from gridwell.domain.fleet import InstanceState
+from gridwell.domain.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -164,5 +165,5 @@ def of_instances(
 
 def line(finding: Finding, width: int) -> str:
     """A finding for people; its level is a word, as colours are not for everybody."""
-    remedy = f"\n{'':{width + 11}}-> {finding.do}" if finding.do else ""
-    return f"{finding.level:<9}{finding.what:<{width}}  {finding.says}{remedy}"
+    remedy = f"\n{'':{width + 11}}-> {printable(finding.do)}" if finding.do else ""
+    return f"{finding.level:<9}{finding.what:<{width}}  {printable(finding.says)}{remedy}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gridwell.adapters.commands import json_option, print_json
+from gridwell.adapters.commands import echo, json_option, print_json
 from gridwell.domain.errors import GridwellError
 from gridwell.local_stack.faults.kinds import KINDS
 from gridwell.local_stack.state import StateFolder
@@ -35,7 +35,7 @@ def faults(context: click.Context, *, state: Path, as_json: bool) -> None:
         print_json(told)
         return
     for line in _lines(told):
-        click.echo(line)
+        echo(line)
 
 
 @faults.command()
@@ -54,7 +54,7 @@ def plan(state: Path, *, name: str, seed: int | None, as_json: bool) -> None:
     if as_json:
         print_json(told)
     else:
-        click.echo(f"{len(found.faults)} faults are planned, seed {found.seed}", err=True)
+        echo(f"{len(found.faults)} faults are planned, seed {found.seed}", err=True)
 
 
 @faults.command()
@@ -80,7 +80,7 @@ def empty(state: Path, *, queue: str, as_json: bool) -> None:
     if as_json:
         print_json({"queue": queue, "lost": lost})
     else:
-        click.echo(f"{lost} messages of {queue} are lost", err=True)
+        echo(f"{lost} messages of {queue} are lost", err=True)
 
 
 @faults.command()
@@ -94,7 +94,7 @@ def duplicate(state: Path, *, queue: str, as_json: bool) -> None:
     if as_json:
         print_json({"queue": queue, "doubled": doubled})
     else:
-        click.echo(f"{doubled} messages of {queue} are there twice", err=True)
+        echo(f"{doubled} messages of {queue} are there twice", err=True)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from gridwell.adapters.logs import TextFormatter
 from gridwell.domain.errors import ServiceError
 from gridwell.local_stack.private_folder import make_private
 
@@ -46,9 +47,9 @@ MOTO_SETTINGS = {
 def main() -> None:
     """Serve until told to end."""
     arguments = _arguments()
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(TextFormatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     os.environ.update(MOTO_SETTINGS)
     try:
         cloud = Cloud(

@@ -1,0 +1,39 @@
+"""How the cost of a function grows with its input, in CPU time of the thread that runs it."""
+
+from __future__ import annotations
+
+import gc
+import time
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+FACTOR: Final = 8  #: of the larger input: a quadratic cost grows 64-fold
+#: Above what caches and the allocator add to 8, and far below 64.
+LINEAR: Final = 24.0
+_TRIES: Final = 3
+
+
+def growth(run: Callable[[T], object], make: Callable[[int], T], size: int) -> float:
+    """Return the least CPU time for an input of `FACTOR` times a size, over that for the size.
+
+    CPU time of one thread does not count what other processes do, and the least of several runs
+    does not count what this one did besides.
+    """
+    return _least(run, make(FACTOR * size)) / _least(run, make(size))
+
+
+def _least(run: Callable[[T], object], value: T) -> float:
+    taken = []
+    gc.disable()
+    try:
+        for _ in range(_TRIES):
+            began = time.thread_time()
+            run(value)
+            taken.append(time.thread_time() - began)
+    finally:
+        gc.enable()
+    return min(taken)
