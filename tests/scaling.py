@@ -26,6 +26,16 @@ def growth(run: Callable[[T], object], make: Callable[[int], T], size: int) -> f
     return _least(run, make(FACTOR * size)) / _least(run, make(size))
 
 
+def listed(item: str, size: int) -> str:
+    """Return a JSON list of one item again and again, of so many bytes."""
+    return f"[{','.join([item] * (size // (len(item) + 1)))}]"
+
+
+def named(size: int) -> str:
+    """Return the names of a JSON object, each with a value, of so many bytes."""
+    return ",".join(f'"n{k:06x}":1' for k in range(size // 12))
+
+
 def _least(run: Callable[[T], object], value: T) -> float:
     taken = []
     gc.disable()

@@ -20,7 +20,7 @@ ERROR_KIND: Final = "error"  #: the kind of message on the results queue that te
 ERROR_TEXT: Final = 500  #: characters of its text
 MOST_RECEIVES: Final = 99  #: what it says at most; queues give a message up long before
 
-_COUNTLESS: Final = 1 << 53  #: no count is as large
+_COUNTLESS: Final = 10**40  #: no count has as many digits
 _QUOTED: Final = 100  #: characters of a faulty value in an error
 
 _SHA = re.compile(r"[0-9a-f]{64}")

@@ -28,7 +28,7 @@ def read_mol2(text: Text) -> Rows:
         InvalidJob: if it holds no charges, is cut short, or a line is faulty.
     """
     lines = text.lines
-    sections = [k for k, line in enumerate(lines) if line.startswith(SECTION)]
+    sections = [k for k, line in enumerate(lines) if line and line.startswith(SECTION)]
     starts = [k for k in sections if lines[k].rstrip() == _MOLECULE]
     begin = next((k for k in sections if lines[k].rstrip() == _ATOM), None)
     if begin is None:
@@ -40,7 +40,9 @@ def read_mol2(text: Text) -> Rows:
         )
     end = next((k for k in sections if k > begin), len(lines))
     numbers = [
-        k for k in range(begin + 2, end + 1) if lines[k - 1].strip() and lines[k - 1][0] != "#"
+        k
+        for k, line in enumerate(lines[begin + 1 : end], begin + 2)
+        if line and line[0] != "#" and not line.isspace()
     ]
     if not numbers:
         raise file_fault(f"the section {_ATOM} is empty")
@@ -52,7 +54,7 @@ def read_mol2(text: Text) -> Rows:
         table=read_rows([lines[k - 1] for k in numbers], numbers, cut),
         numbers=numbers,
         title=_line(lines, head + _NAME) if head is not None else "",
-        skipped=sum(bool(line.strip()) for line in lines) - len(numbers),
+        skipped=sum(map(bool, map(str.strip, lines))) - len(numbers),
         notes=notes,
     )
 

@@ -47,17 +47,21 @@ def atom_records(text: Text) -> Records:
         InvalidJob: if there is no such line.
     """
     lines, notes = text.lines, text.notes
-    end = next((k for k, line in enumerate(lines) if line.startswith("ENDMDL")), len(lines))
-    if any(line.startswith(ATOM_RECORDS) for line in lines[end:]):
+    end = next(
+        (k for k, line in enumerate(lines) if line and line.startswith("ENDMDL")), len(lines)
+    )
+    if any(line and line.startswith(ATOM_RECORDS) for line in lines[end:]):
         notes = (*notes, f"the file holds several models: the first was read, up to line {end + 1}")
-    numbers = [k for k, line in enumerate(lines[:end], 1) if line.startswith(ATOM_RECORDS)]
+    numbers = [k for k, line in enumerate(lines[:end], 1) if line and line.startswith(ATOM_RECORDS)]
     if not numbers:
         raise file_fault("the file has no line that begins with ATOM or HETATM")
     blank = sum(not line or line.isspace() for line in lines)
     return Records(
         lines=[lines[k - 1] for k in numbers],
         numbers=numbers,
-        title=next((line[10:].strip() for line in lines[:end] if line.startswith("TITLE ")), ""),
+        title=next(
+            (line[10:].strip() for line in lines[:end] if line and line.startswith("TITLE ")), ""
+        ),
         skipped=len(lines) - blank - len(numbers),
         notes=notes,
     )

@@ -29,11 +29,8 @@ def read_table(text: Text) -> Rows:
         InvalidJob: with what is wrong with each line.
     """
     lines = text.lines
-    numbers = [
-        k
-        for k, line in enumerate(lines, 1)
-        if (start := line.lstrip()) and not start.startswith(COMMENT)
-    ]
+    stripped = list(map(str.strip, lines))
+    numbers = [k for k, line in enumerate(stripped, 1) if line and line[0] not in COMMENT]
     if not numbers:
         raise file_fault("the file holds nothing but comments; it should hold at least one atom")
     first = lines[numbers[0] - 1][:LONGEST_LINE]
@@ -47,7 +44,7 @@ def read_table(text: Text) -> Rows:
         why = ", as in the header"
     if not numbers:
         raise file_fault("the file holds a header and no atom below it")
-    nonblank = sum(bool(line.strip()) for line in lines)
+    nonblank = sum(map(bool, stripped))
     return Rows(
         table=read_rows(
             [lines[k - 1] for k in numbers], numbers, _cutter(columns, width, delimiter, why)

@@ -6,9 +6,11 @@ import codecs
 from dataclasses import dataclass
 from typing import Final
 
+from gridwell.domain import limits
 from gridwell.domain.errors import Fault, InvalidJob
 
 LONGEST_LINE: Final = 10_000  #: characters; lines of atoms have a hundred
+MOST_LINES: Final = 4 * limits.MAX_ATOMS  #: of a file: blank lines and comments beside the atoms
 
 #: How files begin that hold another file: people upload them by mistake.
 _PACKED: Final = (
@@ -55,7 +57,7 @@ def read_text(data: bytes) -> Text:
     Lines end as editors count them, by LF, CR LF or CR, and by nothing else.
 
     Raises:
-        InvalidJob: if it is empty, packed or binary.
+        InvalidJob: if it is empty, packed, binary, or has more than `MOST_LINES` lines.
     """
     if kind := next((kind for start, kind in _DOCUMENTS if data.startswith(start)), None):
         raise file_fault(f"the file is {kind}; atoms are read from text with numbers, such as CSV")
@@ -74,6 +76,13 @@ def read_text(data: bytes) -> Text:
         raise file_fault("the file is empty; it should hold at least one atom")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
+    # Counted before they are made: a line takes more memory than its end.
+    lines = text.count("\n") + 1
+    if lines > MOST_LINES:
+        raise file_fault(
+            f"the file has {lines:,} lines, more than {MOST_LINES:,}; leave out blank lines, "
+            "comments and further molecules"
+        )
     return Text(text.split("\n"), notes)
 
 

@@ -432,10 +432,11 @@ def test_an_encoded_body_is_not_unfolded(coding: str) -> None:
     assert response.headers["Accept-Encoding"] == "identity"
 
 
-def test_of_a_field_given_twice_the_last_counts() -> None:
+def test_a_field_given_twice_is_refused() -> None:
     response = Site().post('{"grid_size": 4, "atom_count": 5, "grid_size": 6}')
 
-    assert body_of(response)["progress"]["points_total"] == 216
+    assert response.status_code == 422
+    assert 'the name "grid_size" stands twice; give it once' in body_of(response)["detail"]
 
 
 def test_a_charset_may_be_named() -> None:
