@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from app_tier.fitness import Fitness
 from app_tier.foreign import Foreign
 from app_tier.hand import Hand, Held
 from app_tier.jobs import Jobs
@@ -12,7 +13,7 @@ from app_tier.lease import backoff
 from app_tier.pause import Pause
 from app_tier.void import void_reason
 from gridwell.domain.errors import ServiceBusy
-from gridwell.domain.failure import UNSUPPORTED
+from gridwell.domain.failure import MACHINE_FAILED, UNSUPPORTED
 from gridwell.domain.messages import ErrorMessage
 from gridwell.domain.objects import problem_object
 
@@ -43,13 +44,15 @@ class Ports:
     compute: Compute
     clock: Clock
     chance: Callable[[], float]  #: uniform in [0, 1), for jitter
+    check: Callable[[], str] = lambda: ""  #: what is wrong with disk or memory; empty: nothing
 
 
 class Bench:
     """State that the parts of a worker share."""
 
-    def __init__(self, ports: Ports, *, worker: str) -> None:
+    def __init__(self, ports: Ports, *, worker: str, fitness: Fitness | None = None) -> None:
         self.ports = ports
+        self.fitness = fitness or Fitness()
         self.foreign = Foreign()
         self.reports: list[str] = []  #: error messages that wait to be sent
         self._worker = worker
@@ -94,6 +97,9 @@ class Bench:
         if code == UNSUPPORTED:
             self.foreign.refuse(held.message.problem, text, self.now)
             self.foreign.met(text, self.now)
+        self.fitness.failed(held.message.job, code, text)
+        if code == MACHINE_FAILED and (flaw := self.ports.check()):
+            self.fitness.condemn(f"{text}; {flaw}")
         self.report(held.message.envelope, held.receives, code, text)
         self.give_back(step, [held], self.backoff(held.receives))
 

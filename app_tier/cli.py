@@ -11,7 +11,7 @@ import os
 import random
 import secrets
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from app_tier.worker import Worker
 
 logger = logging.getLogger(__name__)
+
+UNFIT_TEXT: Final = 300  #: characters of the reason
 
 
 class _Orders:
@@ -51,16 +53,15 @@ def main() -> None:
     """The app tier: computes chunks until there are none.
 
     Exit codes: 0 done (for `work`: the queue is idle, and nothing else), 1 failed, 2 wrong usage
-    or settings, 69 the queues have not answered for long, 75 told to stop.
+    or settings, 69 the queues have not answered for long, 71 this machine is not fit to compute, 75
+    told to stop.
     """
 
 
 @main.command()
 def work() -> None:
     """Compute chunks from the queue until it stays empty."""
-    from concurrent.futures.process import BrokenProcessPool  # noqa: PLC0415 - see above
-
-    from app_tier.pool import ProcessPool  # noqa: PLC0415
+    from app_tier.pool import ProcessPool  # noqa: PLC0415 - see above
     from app_tier.settings import Settings  # noqa: PLC0415
     from gridwell.adapters.logs import log_to_stderr  # noqa: PLC0415
     from gridwell.adapters.program import read_settings  # noqa: PLC0415
@@ -71,24 +72,64 @@ def work() -> None:
         # Early: to systemd death by SIGTERM is a clean end, and a clean end powers off.
         signal.signal(name, orders.stop)
     log_to_stderr()
-    with ProcessPool(settings.cores) as pool:
-        from gridwell.domain.errors import ServiceDenied  # noqa: PLC0415
-
-        try:
-            status = _work(settings, pool, orders)
-        except ServiceDenied as error:
-            logger.critical(
-                "a service refuses us: %s", error, extra={"action": "worker.service_denied"}
-            )
-            status = 1
-        except BrokenProcessPool as error:
-            logger.critical(
-                "compute processes do not start: %s; `python -m app_tier smoke` says more",
-                error,
-                extra={"action": "worker.no_processes"},
-            )
-            status = 1
+    try:
+        with ProcessPool(settings.cores) as pool:
+            status = _attempt(settings, pool, orders)
+    except OSError as error:
+        # No folder for its files, or no processes: nothing can be computed here.
+        status = _unfit(settings, f"compute processes cannot be set up: {error!r}")
     raise SystemExit(status)
+
+
+def _attempt(settings: Settings, pool: ProcessPool, orders: _Orders) -> int:
+    from concurrent.futures.process import BrokenProcessPool  # noqa: PLC0415 - see above
+
+    from gridwell.domain.errors import ServiceDenied  # noqa: PLC0415
+
+    try:
+        return _work(settings, pool, orders)
+    except ServiceDenied as error:
+        logger.critical(
+            "a service refuses us: %s", error, extra={"action": "worker.service_denied"}
+        )
+        return 1
+    except (BrokenProcessPool, TimeoutError) as error:
+        return _unfit(settings, f"compute processes do not start: {error!r}")
+
+
+def _unfit(settings: Settings, why: str) -> int:
+    """Report a machine that cannot even begin to work; returns the exit status."""
+    import time  # noqa: PLC0415 - see above
+
+    from app_tier.step import Exit  # noqa: PLC0415
+    from gridwell import __version__  # noqa: PLC0415
+    from gridwell.adapters.aws import FEW_TRIES, client  # noqa: PLC0415
+    from gridwell.adapters.ledger_fleet import DynamoFleetLedger  # noqa: PLC0415
+    from gridwell.domain.errors import ServiceError  # noqa: PLC0415
+    from gridwell.domain.fleet import Heartbeat  # noqa: PLC0415
+
+    logger.critical(
+        "this machine takes no work: %s; `python -m app_tier smoke` says more",
+        why,
+        extra={"action": "worker.unfit"},
+    )
+    heartbeat = Heartbeat(
+        worker=settings.worker_id,
+        at=time.time(),
+        busy=0,
+        draining=True,
+        chunks=0,
+        seconds=0.0,
+        version=__version__,
+        unfit=why[:UNFIT_TEXT],
+    )
+    try:
+        dynamodb = client("dynamodb", tries=FEW_TRIES)
+        DynamoFleetLedger(dynamodb, settings.table, settings.fleet).beat(heartbeat)
+    except ServiceError:
+        # Switched off without a word it counts as a boot that failed, which ends the same way.
+        logger.exception("that is not reported", extra={"action": "worker.unreported"})
+    return Exit.UNFIT.value
 
 
 @main.command("smoke")
@@ -106,6 +147,7 @@ def check() -> None:
 def chosen_ports(settings: Settings, pool: ProcessPool) -> Ports:
     """The ports on AWS."""
     from app_tier.bench import Ports  # noqa: PLC0415 - see above
+    from app_tier.machine_check import MachineCheck  # noqa: PLC0415
     from gridwell.adapters.aws import FEW_TRIES, client  # noqa: PLC0415
     from gridwell.adapters.clock import SERVICE_CLOCK  # noqa: PLC0415
     from gridwell.adapters.ledger_fleet import DynamoFleetLedger  # noqa: PLC0415
@@ -124,6 +166,11 @@ def chosen_ports(settings: Settings, pool: ProcessPool) -> Ports:
         compute=pool,
         clock=SERVICE_CLOCK,
         chance=random.random,
+        check=MachineCheck(
+            folder=pool.folder,
+            free_bytes=settings.min_free_mebibytes << 20,
+            memory_bytes=settings.min_memory_mebibytes << 20,
+        ),
     )
 
 
@@ -142,6 +189,7 @@ def _work(settings: Settings, pool: ProcessPool, orders: _Orders) -> int:
         idle_polls=settings.idle_polls,
         minimum_uptime=settings.minimum_uptime_seconds,
         run=secrets.token_hex(8),
+        self_test=True,
     )
     notifier = Notifier(os.environ.get("NOTIFY_SOCKET"), ports.clock)
     contact = Contact(ports.clock, settings.progress_file)

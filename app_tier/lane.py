@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from app_tier import child
 from app_tier.compute import Outcome
-from app_tier.map_file import MapFile
+from app_tier.map_file import MapFile, remove
 from app_tier.shelf import Shelf
 from gridwell.domain.errors import GridwellError, InvalidMessage, OtherVersion
 from gridwell.domain.failure import (
@@ -39,6 +40,8 @@ _OF_THE_CODE: Final = (
     TypeError,
     ValueError,
 )
+#: What a machine raises that has no room, no more open files, processes or threads.
+_OF_THE_MACHINE: Final = (OSError, MemoryError, RuntimeError)
 
 
 @dataclass(slots=True, eq=False)
@@ -63,6 +66,8 @@ class Lane:
         self._folder = folder
         self._tasks: dict[int, _Running] = {}  #: by ticket, in the order of submission
         self._lost: list[Outcome] = []
+        self._known: Shelf[None] = Shelf()  #: problems that the process has
+        self._is_open = False  #: whether there is an executor that takes tasks
         self._open()
 
     @property
@@ -79,7 +84,21 @@ class Lane:
         return ticket in self._tasks
 
     def submit(self, task: ChunkTask) -> None:
-        """Give the process a task; it must have fewer than `child.CELLS`."""
+        """Give the process a task; it must have fewer than `child.CELLS`.
+
+        Where the machine does not let us (a full disk, no more files or processes), the task has
+        failed on this machine, and its outcome says so.
+        """
+        try:
+            self._submit(task)
+        except _OF_THE_MACHINE as error:
+            remove(self._stored(task.ticket))
+            self._known.drop(task.problem)  # the process may never have seen it
+            self._lost.append(Outcome(ticket=task.ticket, error=f"{error!r}", code=MACHINE_FAILED))
+
+    def _submit(self, task: ChunkTask) -> None:
+        if not self._is_open:
+            self._open()
         cell = min({*range(child.CELLS)} - {running.cell for running in self._tasks.values()})
         base = cell * child.CELL_SIZE
         for place in range(child.CELL_SIZE):
@@ -105,7 +124,7 @@ class Lane:
             )
         except BrokenProcessPool:
             self._bury()  # it died since anybody looked
-            self.submit(task)
+            self._submit(task)
             return
         self._tasks[task.ticket] = _Running(task, cell, future)
 
@@ -158,7 +177,13 @@ class Lane:
             process.join()
 
     def warm(self) -> Future[int]:
-        """Start the process, and have it import all that it needs."""
+        """Start the process, and have it import all that it needs.
+
+        Raises:
+            OSError: if the machine does not let us.
+        """
+        if not self._is_open:
+            self._open()
         return self._executor.submit(child.ready)
 
     def _told(self, place: int) -> dict[int, int]:
@@ -201,10 +226,11 @@ class Lane:
     def _open(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._counters = context.RawArray(c_int64, child.CELLS * child.CELL_SIZE)
-        self._known: Shelf[None] = Shelf()
+        self._known = Shelf()
         self._executor = ProcessPoolExecutor(
             1, mp_context=context, initializer=child.begin, initargs=(self._counters,)
         )
+        self._is_open = True
 
     def _bury(self) -> None:
         """Replace a dead process.  It loses the task that it computed; the others wait for the new.
@@ -217,11 +243,12 @@ class Lane:
         self._lost += [self._outcome(running) for running in told if running.wanted]
         for running in unended:
             self._file(running.task.ticket).remove()
-            self._stored(running.task.ticket).unlink(missing_ok=True)
+            remove(self._stored(running.task.ticket))
         self._tasks.clear()
         self._executor.shutdown(wait=False, cancel_futures=True)
-        self._open()
-        self.warm()
+        self._is_open = False
+        with contextlib.suppress(*_OF_THE_MACHINE):  # each task that follows tries again, and tells
+            self.warm()
         for running in unended[1:]:
             if running.wanted:
                 self.submit(running.task)

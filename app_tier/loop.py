@@ -31,7 +31,15 @@ def work(
     notifier.ready()
     while True:
         notifier.alive()
-        step = worker.step()
+        try:
+            step = worker.step()
+        except OSError as error:
+            # Of the machine: ports turn the network's errors into ours.
+            logger.critical(
+                "this machine fails: %r", error, exc_info=error, extra={"action": "worker.failed"}
+            )
+            worker.condemn(f"a step of the worker failed: {error!r}")
+            step = worker.step()
         for note in step.notes:
             level = logging.WARNING if note.serious else logging.INFO
             logger.log(level, "%s", note.text, extra={"action": note.action})

@@ -6,6 +6,7 @@ and read once, and whoever of the two dies leaves nothing in the other's memory.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,4 +38,10 @@ class MapFile:
 
     def remove(self) -> None:
         """See `app_tier.compute.ChunkMap`."""
-        self.path.unlink(missing_ok=True)
+        remove(self.path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file; one that a broken disk does not let go of goes with its folder, or stays."""
+    with contextlib.suppress(OSError):
+        path.unlink()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from app_tier.bench import receipts
 from app_tier.lease import LEASE_SECONDS, Renewal
 from gridwell.domain.errors import ServiceBusy, ServiceDenied
-from gridwell.domain.failure import MAP_DENIED, STUCK
+from gridwell.domain.failure import MACHINE_FAILED, MAP_DENIED, STUCK
 from gridwell.domain.messages import SERIES_KIND, ResultMessage, SeriesMessage
 from gridwell.domain.objects import map_object
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from app_tier.bench import Bench
     from app_tier.compute import Outcome
     from app_tier.hand import Held
+    from app_tier.self_test import SelfTest
     from app_tier.step import Step
 
 
@@ -25,18 +26,22 @@ class Output:
     Args:
         bench: what the worker works at.
         worker: its id.
+        self_test: takes the outcomes of its own computations.
     """
 
-    def __init__(self, bench: Bench, *, worker: str) -> None:
+    def __init__(self, bench: Bench, *, worker: str, self_test: SelfTest) -> None:
         self.chunks = 0  #: computed since the start
         self.seconds = 0.0  #: spent on them
         self._bench = bench
         self._worker = worker
+        self._self_test = self_test
 
     def collect(self, step: Step) -> None:
         """Take the outcomes that are there; a chunk that failed is reported and given back."""
         bench = self._bench
         for outcome in bench.ports.compute.finished():
+            if self._self_test.take(outcome):
+                continue
             held = bench.hand.get(outcome.ticket)
             if held is None:
                 if outcome.map is not None:
@@ -47,6 +52,7 @@ class Output:
                 step.note("chunk_failed", f"{held.name} failed: {outcome.error}")
                 bench.failed(step, held, outcome.code, outcome.error)
                 continue
+            bench.fitness.succeeded()
             self.chunks += 1
             self.seconds += outcome.seconds
             bench.jobs.saw(held.message.job, outcome.best)
@@ -119,6 +125,9 @@ class Output:
                 bench.busy(step, "keeping a map", error)
             except ServiceDenied as error:
                 bench.denied(step, held, MAP_DENIED, "its map", error)
+            except OSError as error:
+                step.note("chunk_failed", f"the map of {held.name} cannot be read: {error}")
+                bench.failed(step, held, MACHINE_FAILED, f"its map cannot be read: {error!r}")
             else:
                 outcome.map.remove()
                 held.outcome = dataclasses.replace(outcome, map=None)

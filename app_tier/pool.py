@@ -46,12 +46,20 @@ class ProcessPool:
 
     def __init__(self, cores: int, *, stuck_seconds: float = 10.0) -> None:
         os.environ.update(ENVIRONMENT)  # children inherit it, before they import numpy
-        self._folder = tempfile.TemporaryDirectory(prefix="gridwell-compute-")
+        # What a broken disk does not let go of must not keep the worker from its end.
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="gridwell-compute-", ignore_cleanup_errors=True
+        )
         self._lanes = [Lane(Path(self._folder.name)) for _ in range(cores)]
         self._stuck_seconds = stuck_seconds
         self._stopping: dict[int, float] = {}  #: since when, by ticket
         self._waiting: deque[ChunkTask] = deque()  #: tasks that no process has room for
         self._starting = [lane.warm() for lane in self._lanes]
+
+    @property
+    def folder(self) -> Path:
+        """Where problems and maps are handed over."""
+        return Path(self._folder.name)
 
     def __enter__(self) -> Self:
         return self
@@ -69,6 +77,7 @@ class ProcessPool:
 
         Raises:
             BrokenProcessPool: if one cannot start.
+            TimeoutError: if one takes too long.
         """
         return [future.result(_START_SECONDS) for future in self._starting]
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from app_tier.compute import ChunkTask, Outcome
 from app_tier.pool import ProcessPool
-from gridwell.domain.atoms import random_atoms
-from gridwell.domain.grid import Grid
-from gridwell.domain.messages import MINIMUM_KIND
+from app_tier.self_test import KNOWN_ANSWER, flaw_of, known_problem, known_task
 from gridwell.domain.potential import least
-from gridwell.domain.problem import Problem
+
+if TYPE_CHECKING:
+    from app_tier.compute import Outcome
 
 _SECONDS: Final = 60.0
 
@@ -31,25 +30,17 @@ def smoke() -> str:
     Raises:
         SmokeFailed: with what went wrong.
     """
-    grid = Grid.cube(10)
-    problem = Problem(grid, random_atoms(100, seed=1, grid=grid), min_distance=0.25)
-    task = ChunkTask(
-        ticket=1,
-        kind=MINIMUM_KIND,
-        problem=problem.sha,
-        data=problem.encode(),
-        box=grid.box,
-        incumbent=None,
-    )
+    problem = known_problem()
+    grid = problem.grid
     every_point = np.arange(grid.points, dtype=np.int64)
     expected = least(grid, problem.atoms, every_point, min_distance=problem.min_distance)
+    if expected != KNOWN_ANSWER:
+        raise SmokeFailed(f"every point gives {expected}, the answer is {KNOWN_ANSWER}")
     with ProcessPool(1) as pool:
-        pool.submit(task)
+        pool.submit(known_task(1))
         outcome = _awaited(pool)
-    if outcome.error is not None:
-        raise SmokeFailed(f"the compute process failed: {outcome.error}")
-    if outcome.best != expected:
-        raise SmokeFailed(f"the kernel found {outcome.best}, every point gives {expected}")
+    if flaw := flaw_of(outcome):
+        raise SmokeFailed(flaw)
     return f"found {outcome.best} in {outcome.seconds * 1000:.0f} ms, as every point gives"
 
 

@@ -11,6 +11,7 @@ class Exit(enum.Enum):
 
     IDLE = 0  #: nothing to do: the unit powers the instance off on this status alone
     UNREACHABLE = 69  #: the queue did not answer for long: EX_UNAVAILABLE, which powers off too
+    UNFIT = 71  #: this machine must compute no more: EX_OSERR, which powers off too
     STOPPED = 75  #: told to stop: EX_TEMPFAIL, which restarts after a stray SIGTERM
 
 

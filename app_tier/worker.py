@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from app_tier.admission import Admission
 from app_tier.bench import Bench, Ports
+from app_tier.fitness import Fitness
 from app_tier.intake import Intake
 from app_tier.output import Output
+from app_tier.self_test import SelfTest
 from app_tier.step import Exit, Step
 from app_tier.tally import Tally
 from gridwell.domain.errors import ServiceBusy
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 HEARTBEAT_SECONDS: Final = 5.0
 DRAIN_SECONDS: Final = 20.0  #: what computes at a stop may take; the unit kills after 30
 PLACES_PER_CORE: Final = 2  #: one chunk computes, the next is there when it ends
+_UNFIT_TEXT: Final = 300  #: characters of a heartbeat's reason
 _LOOK_SECONDS: Final = 1.0  #: the longest wait: leases, heartbeats and signals are looked at then
 
 
@@ -38,6 +41,8 @@ class Habits:
     idle_polls: int = 3  #: empty long polls in a row that make it idle
     minimum_uptime: float = 60.0  #: seconds before it may go for being idle
     run: str = ""  #: drawn for this process: tells its heartbeats from those of the last
+    #: Whether it tests its machine before it takes work, and after failures in a row.
+    self_test: bool = False
 
 
 class Worker:
@@ -51,18 +56,21 @@ class Worker:
     def __init__(self, ports: Ports, habits: Habits) -> None:
         self._ports = ports
         self._habits = habits
-        self._bench = Bench(ports, worker=habits.worker)
+        self._fitness = Fitness(tests=habits.self_test)
+        self._self_test = SelfTest(ports.compute, cores=habits.cores, check=ports.check)
+        self._bench = Bench(ports, worker=habits.worker, fitness=self._fitness)
         self._intake = Intake(
             self._bench,
             places=PLACES_PER_CORE * habits.cores,
             poll_seconds=habits.poll_seconds,
         )
         self._admission = Admission(self._bench)
-        self._output = Output(self._bench, worker=habits.worker)
+        self._output = Output(self._bench, worker=habits.worker, self_test=self._self_test)
         self._tally = Tally(self._bench)
         self._started = self._beat_at = self._bench.now
         self._stop_at: float | None = None
         self._beats = 0
+        self._unfit_at: float | None = None
 
     def stop(self) -> None:
         """Ask it to stop: it takes nothing more, and ends within `DRAIN_SECONDS`.
@@ -87,11 +95,59 @@ class Worker:
         if self._bench.now >= self._beat_at:
             self._look_again(step)
             self._beat(step, draining=self._stop_at is not None)
-        if self._stop_at is None:
-            self._take_more(step)
-        else:
+        if self._stop_at is not None:
             self._drain(step, self._stop_at)
+        elif self._passed_tests(step):
+            self._take_more(step)
+        elif self._fitness.unfit:
+            self._leave(step)
         return step
+
+    def condemn(self, why: str) -> None:
+        """Take no more work, as this machine fails: it ends within `DRAIN_SECONDS`."""
+        self._fitness.condemn(why)
+
+    def _passed_tests(self, step: Step) -> bool:
+        """Whether the machine may take work; if a test is due, bring it on."""
+        test, fitness = self._self_test, self._fitness
+        if fitness.due and not test.running:
+            why = fitness.row or "this machine has just started"
+            serious = bool(fitness.row)
+            step.note("self_test", f"{why}: testing this machine", serious=serious)
+            self._give_all_back(step)
+            test.begin(self._bench.now)
+        if test.running:
+            flaw = test.result(self._bench.now)
+            if flaw is None:
+                self._ports.compute.wait(_LOOK_SECONDS)
+                return False
+            if flaw:
+                fitness.failed_test(flaw)
+            else:
+                step.note("self_test", "this machine's self-test passed", serious=False)
+                fitness.passed()
+        return not fitness.unfit
+
+    def _give_all_back(self, step: Step) -> None:
+        """Let others take at once what is not computed yet."""
+        rest = [held for held in self._bench.hand if held.outcome is None]
+        if rest:
+            self._bench.give_back(step, rest, 0)
+
+    def _leave(self, step: Step) -> None:
+        """End as unfit, once that is reported and all results are sent, or after some seconds."""
+        bench = self._bench
+        if self._unfit_at is None:
+            self._unfit_at = bench.now
+            step.note("unfit", f"this machine takes no more work: {self._fitness.unfit}")
+        self._give_all_back(step)
+        reported = self._beat(step, draining=True)
+        late = bench.now - self._unfit_at >= DRAIN_SECONDS
+        if not late and not (reported and bench.clear):
+            self._ports.compute.wait(_LOOK_SECONDS)
+            return
+        bench.give_back(step, list(bench.hand), 0)
+        step.exit = Exit.UNFIT
 
     def _take_more(self, step: Step) -> None:
         batch = self._intake.receive(step)
@@ -130,7 +186,8 @@ class Worker:
                 self._bench.drop_void(step, held)
             self._bench.delete(step)
 
-    def _beat(self, step: Step, *, draining: bool) -> None:
+    def _beat(self, step: Step, *, draining: bool) -> bool:
+        """Send a heartbeat; whether the ledger has it."""
         self._beats += 1
         heartbeat = Heartbeat(
             worker=self._habits.worker,
@@ -143,11 +200,14 @@ class Worker:
             refuses=self._bench.foreign.said(self._bench.now),
             run=self._habits.run,
             count=self._beats,
+            unfit=self._fitness.unfit[:_UNFIT_TEXT],
         )
         try:
             self._ports.fleet.beat(heartbeat)
         except ServiceBusy as error:
             step.note("busy", f"sending a heartbeat: {error}")
+            return False
+        return True
 
     def _drain(self, step: Step, stop_at: float) -> None:
         """Finish what computes, if that is soon; give everything else back."""

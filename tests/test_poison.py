@@ -69,14 +69,22 @@ def error_of(job: Job) -> JobError:
 @pytest.mark.parametrize(
     ("code", "text"), [(PROCESS_DIED, LOST), (MACHINE_FAILED, "OSError('disk full')")]
 )
-def test_a_chunk_that_fails_on_each_machine_fails_its_job_after_ten_tries(
+def test_a_chunk_that_fails_on_two_machines_fails_its_job_after_ten_tries(
     code: str, text: str
 ) -> None:
-    system, job = lived_through(fails(code, text))
+    system, job = lived_through(fails(code, text), machines=2)
 
-    assert f"chunk 2 failed 10 times, last on worker w-0: {text}" in error_of(job).detail
+    assert "chunk 2 failed 10 times, last on worker w-" in error_of(job).detail
+    assert f": {text} (on 2 machines)" in error_of(job).detail
     assert system.machines[0].deaths == 0
     assert "dead letter of chunk 2 sent once more" not in system.did
+
+
+def test_a_chunk_that_only_one_machine_tries_is_sent_once_more_before_its_job_fails() -> None:
+    system, job = lived_through(fails(PROCESS_DIED, LOST))
+
+    assert f"chunk 2 failed 10 times, last on worker w-0: {LOST}" in error_of(job).detail
+    assert "dead letter of chunk 2 sent once more" in system.did
 
 
 def test_an_error_of_the_computation_fails_its_job_within_seconds() -> None:

@@ -17,6 +17,7 @@ from web_tier.failures import dead_letter_error
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from gridwell.domain.failure import ChunkFailure
     from gridwell.domain.job import Job
     from gridwell.domain.messages import Report
     from gridwell.domain.ports import JobLedger, Queue, Received
@@ -99,10 +100,11 @@ class DeadLetters:
         return done
 
     def _chunk(self, letter: Received) -> list[Reconciled]:
-        """Send a dead letter's chunk once more; if it is told to be hopeless, fail its job.
+        """Send a dead letter's chunk once more, or fail its job if that cannot help.
 
         Machines that switch themselves off give chunks back, which counts as receiving them: one
-        death of a chunk of which nobody told an error does not prove that it is to blame.
+        death of a chunk without a reported error does not prove that it is to blame.  Nor do
+        errors that all come from one machine.
         """
         message = ChunkMessage.decode(letter.body)
         what = f"dead letter of chunk {message.chunk}"
@@ -112,8 +114,7 @@ class DeadLetters:
                 self.dead_chunks.delete([letter.receipt])
                 return []
             failure = self.ledger.read_failure(job.id, job.attempt, message.chunk)
-            told = failure is not None and failure.code != UNSUPPORTED
-            if not told and not message.again:
+            if not message.again and _may_succeed(failure):
                 # Send first, delete second: dying in between costs a third try.
                 chunks = [message.chunk]
                 if not send_chunks(self.chunks, job, chunks, signer=self.signer, again=True):
@@ -149,6 +150,11 @@ class DeadLetters:
         except ServiceBusy as busy:
             return [Reconciled(message.job, f"{what} left: {busy}")]
         return [Reconciled(message.job, f"{what} sent again")] if wanted else []
+
+
+def _may_succeed(failure: ChunkFailure | None) -> bool:
+    """Whether a chunk that died once may succeed elsewhere, by what is known of its failures."""
+    return failure is None or failure.code == UNSUPPORTED or failure.on_one_machine
 
 
 def _matters(message: ChunkMessage | Report, job: Job) -> bool:

@@ -21,6 +21,7 @@ from gridwell.domain.failure import (
     failure_of,
 )
 from gridwell.domain.job import CHUNK_FAILED, NO_WORKER, Job, JobError
+from gridwell.domain.readable import counted
 
 if TYPE_CHECKING:
     from gridwell.domain.messages import ErrorMessage
@@ -83,7 +84,11 @@ class Failures:
 def failure_detail(failure: ChunkFailure) -> str:
     """What is known of a chunk's failed tries."""
     times = "once" if len(failure.tries) == 1 else f"{len(failure.tries)} times"
-    return f"chunk {failure.chunk} failed {times}, last on worker {failure.worker}: {failure.text}"
+    machines = f" (on {counted(len(failure.workers), 'machine')})" if times != "once" else ""
+    return (
+        f"chunk {failure.chunk} failed {times}, last on worker {failure.worker}: "
+        f"{failure.text}{machines}"
+    )
 
 
 def hopeless_detail(failure: ChunkFailure) -> str:
@@ -109,7 +114,12 @@ def dead_letter_error(chunk: int, failure: ChunkFailure | None) -> JobError:
             f"no worker's release can compute chunk {chunk}; worker {failure.worker} says: "
             f"{failure.text}; let instances of another release run, then submit the job again",
         )
+    where = (
+        ", also after it was sent once more; no other machine was there to try it"
+        if failure.on_one_machine
+        else ""
+    )
     return JobError(
         CHUNK_FAILED,
-        f"{failure_detail(failure)}; look at that worker's log, then submit the job again",
+        f"{failure_detail(failure)}{where}; look at that worker's log, then submit the job again",
     )

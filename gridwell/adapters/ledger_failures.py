@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from gridwell.adapters.ledger_items import Item
 
 _SAID: Final = "SET #worker = :worker, #code = :code, #text = :text, #at = :at, #expires = :expires"
-_ALIKE: Final = f"{_SAID} ADD #tries :tries, #alike :tries"
+_ALIKE: Final = f"{_SAID} ADD #tries :tries, #alike :tries, #by :by, #alike_by :by"
 _ALIKE_IF: Final = "attribute_not_exists(#pk) OR (#code = :code AND #text = :text)"
-_UNLIKE: Final = f"{_SAID}, #alike = :tries ADD #tries :tries"
+_UNLIKE: Final = f"{_SAID}, #alike = :tries, #alike_by = :by ADD #tries :tries, #by :by"
 _UNLIKE_IF: Final = "attribute_exists(#pk) AND (#code <> :code OR #text <> :text)"
 _ROUNDS: Final = 4
 
@@ -47,6 +47,7 @@ class FailureItems:
             "at": number(failure.at),
             "expires": number(expiry(failure.at)),
             "tries": number_set(failure.tries),
+            "by": {"SS": sorted(failure.workers)},
         }
         for _ in range(_ROUNDS):
             # One of the two holds, unless another collector's report comes in between.
@@ -80,6 +81,9 @@ def _decoded(item: Mapping[str, Any]) -> ChunkFailure:
             at=float(item["at"]["N"]),
             tries=frozenset(map(int, item["tries"]["NS"])),
             alike=frozenset(map(int, item["alike"]["NS"])),
+            # An item of an earlier release names only the last worker.
+            workers=frozenset(item.get("by", {}).get("SS", ())),
+            alike_workers=frozenset(item.get("alike_by", {}).get("SS", ())),
         )
     except (KeyError, ValueError) as error:
         raise InvalidMessage(

@@ -49,7 +49,11 @@ class DynamoFleetLedger:
 
     def beat(self, heartbeat: Heartbeat) -> None:
         """See `gridwell.domain.ports.FleetLedger`."""
-        optional = {"refuses": heartbeat.refuses, "run": heartbeat.run}
+        optional = {
+            "refuses": heartbeat.refuses,
+            "run": heartbeat.run,
+            "unfit": heartbeat.unfit,
+        }
         self._table.put(
             {
                 "pk": text(_WORKER + heartbeat.worker),
@@ -150,6 +154,7 @@ def _heartbeat(item: Mapping[str, Any]) -> Heartbeat:
             refuses=item.get("refuses", {}).get("S", ""),
             run=item.get("run", {}).get("S", ""),
             count=_whole(item, "count") or 0,
+            unfit=item.get("unfit", {}).get("S", ""),
         )
 
 

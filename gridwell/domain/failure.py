@@ -18,8 +18,14 @@ PROBLEM_DENIED: Final = "problem_denied"  #: the store refuses its problem
 MAP_DENIED: Final = "map_denied"  #: the store refuses its map
 UNSUPPORTED: Final = "unsupported"  #: another release wrote it, and this worker's cannot read it
 
-#: After so many tries in a row with one and the same error of the computation there is no hope.
+#: After so many tries in a row with one and the same error of the computation, on several machines,
+#: there is no hope.
 HOPELESS_TRIES: Final = 3
+#: The same where all of them were on one machine.  A worker tests its machine after fewer failures
+#: in a row, and takes no more work if the test fails: so it has passed one in between.
+HOPELESS_TRIES_ALONE: Final = 6
+#: Distinct machines on which a chunk must have failed before its machine is beyond suspicion.
+ENOUGH_MACHINES: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +45,25 @@ class ChunkFailure:
     at: float  #: when the last was recorded
     tries: frozenset[int]
     alike: frozenset[int]  #: the last ones of them, that said the same as the last
+    workers: frozenset[str] = frozenset()  #: whose tries these were; the last one's is among them
+    alike_workers: frozenset[str] = frozenset()  #: the same of the last ones alike
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "workers", self.workers | {self.worker})
+        object.__setattr__(self, "alike_workers", self.alike_workers | {self.worker})
 
     @property
     def hopeless(self) -> bool:
         """Whether trying again cannot help: a computation is the same on every machine."""
-        return self.code == RAISED and len(self.alike) >= HOPELESS_TRIES
+        if self.code != RAISED:
+            return False
+        several = len(self.alike_workers) >= ENOUGH_MACHINES
+        return len(self.alike) >= (HOPELESS_TRIES if several else HOPELESS_TRIES_ALONE)
+
+    @property
+    def on_one_machine(self) -> bool:
+        """Whether the machine may be to blame: no other one has tried."""
+        return len(self.workers) < ENOUGH_MACHINES
 
     def after(self, earlier: ChunkFailure | None) -> ChunkFailure:
         """What the ledger keeps when this is recorded after what it kept before."""
@@ -54,6 +74,10 @@ class ChunkFailure:
             self,
             tries=earlier.tries | self.tries,
             alike=earlier.alike | self.alike if same else self.alike,
+            workers=earlier.workers | self.workers,
+            alike_workers=(
+                earlier.alike_workers | self.alike_workers if same else self.alike_workers
+            ),
         )
 
 

@@ -83,7 +83,7 @@ def test_the_machine_on_a_laptop_understands_every_line_but_the_user(name: str) 
         ("[Service]Type", "notify"),
         ("[Service]Restart", "on-failure"),
         ("[Service]WatchdogSec", "120"),
-        ("[Service]SuccessExitStatus", "69"),
+        ("[Service]SuccessExitStatus", "69 71"),
         ("[Service]TimeoutStopSec", "30"),
         ("[Service]KillMode", "mixed"),
         ("[Service]User", "gridwell"),
@@ -122,9 +122,11 @@ def test_the_release_waits_for_the_boothook_that_says_what_to_run() -> None:
 def test_no_exit_but_0_ends_a_worker_well() -> None:
     """75, told to stop, must restart after a stray TERM, so it must not count as success.
 
-    69 must not: a queue that cannot be reached is not reached by the next start either.
+    69 must not: a queue that cannot be reached is not reached by the next start either.  Nor must
+    71: a machine that is not fit to compute would only be tested again.
     """
-    assert keys_of(WORKER)["[Service]SuccessExitStatus"] == str(Exit.UNREACHABLE.value)
+    ends = keys_of(WORKER)["[Service]SuccessExitStatus"].split()
+    assert ends == [str(end.value) for end in (Exit.UNREACHABLE, Exit.UNFIT)]
     assert "[Service]RestartPreventExitStatus" not in keys_of(WORKER)
 
 

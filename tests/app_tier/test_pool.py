@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from app_tier.compute import ChunkTask, Outcome
-from app_tier.lane import LOST
+from app_tier.lane import LOST, Lane
 from app_tier.pool import ProcessPool
+from app_tier.self_test import SelfTest
 from app_tier.smoke import smoke
 from gridwell.domain.failure import (
     MACHINE_FAILED,
@@ -341,3 +344,58 @@ def test_a_chunk_whose_process_was_killed_is_given_back_and_computed_again(
 
 def test_the_installation_computes() -> None:
     assert "as every point gives" in smoke()
+
+
+def test_a_problem_that_cannot_be_handed_over_fails_on_this_machine_and_ends_nothing(
+    pool: ProcessPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    other = a_problem(6)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        pool.submit(a_task(1, other))
+        found = outcomes(pool, 1)[1]
+    assert found.code == MACHINE_FAILED
+    assert "No space left on device" in (found.error or "")
+
+    pool.submit(a_task(2, other))
+    assert outcomes(pool, 1)[2].best == true_minimum(other)
+
+
+def test_a_process_that_cannot_be_replaced_fails_its_tasks_until_it_can(
+    pool: ProcessPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.kill(process_of(pool), signal.SIGKILL)
+    until(lambda: pool._lanes[0]._executor._broken is not False)
+
+    def refused(self: Lane) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Lane, "_open", refused)
+        pool.submit(a_task(1))
+        found = outcomes(pool, 1)[1]
+    assert found.code == MACHINE_FAILED
+    assert "Too many open files" in (found.error or "")
+
+    pool.submit(a_task(2))
+    assert outcomes(pool, 1)[2].error is None
+
+
+def test_the_self_test_passes_on_each_process() -> None:
+    with ProcessPool(2) as pool:
+        test = SelfTest(pool, cores=2, check=lambda: "")
+        test.begin(time.monotonic())
+        flaws: list[str] = []
+
+        def ended() -> bool:
+            pool.wait(0.05)
+            assert all(test.take(outcome) for outcome in pool.finished())
+            flaw = test.result(time.monotonic())
+            flaws.extend([] if flaw is None else [flaw])
+            return bool(flaws)
+
+        until(ended)
+    assert flaws == [""]

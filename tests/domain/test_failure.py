@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app_tier.fitness import ROW
 from gridwell.domain.failure import (
     HOPELESS_TRIES,
+    HOPELESS_TRIES_ALONE,
     PROCESS_DIED,
     RAISED,
     UNSUPPORTED,
@@ -26,8 +28,11 @@ if TYPE_CHECKING:
 JOB = a_job()
 
 
-def a_try(number: int, code: str = RAISED, text: str = "odd") -> ChunkFailure:
-    return failure_of(an_error(JOB, 2, code=code, text=text, receives=number), NOW + number)
+def a_try(
+    number: int, code: str = RAISED, text: str = "odd", worker: str = "worker-1"
+) -> ChunkFailure:
+    message = an_error(JOB, 2, code=code, text=text, receives=number, worker=worker)
+    return failure_of(message, NOW + number)
 
 
 def kept(tries: Iterable[ChunkFailure]) -> ChunkFailure:
@@ -43,6 +48,7 @@ tries = st.builds(
     st.integers(1, 10),
     st.sampled_from([RAISED, PROCESS_DIED]),
     st.sampled_from(["odd", "even"]),
+    st.sampled_from(["w-1", "w-2", "w-3"]),
 )
 
 
@@ -59,6 +65,8 @@ def test_a_failure_says_what_its_worker_said() -> None:
         at=NOW,
         tries=frozenset({4}),
         alike=frozenset({4}),
+        workers=frozenset({"worker-1"}),
+        alike_workers=frozenset({"worker-1"}),
     )
 
 
@@ -69,14 +77,29 @@ def test_telling_a_try_twice_changes_nothing(told: list[ChunkFailure]) -> None:
     assert told[-1].after(once) == once
     assert once.tries == reduce(frozenset.union, (each.tries for each in told))
     assert once.alike <= once.tries
+    assert once.workers == {each.worker for each in told}
+    assert once.worker in once.alike_workers <= once.workers
     assert (once.code, once.text) == (told[-1].code, told[-1].text)
 
 
-def test_three_equal_errors_of_the_computation_in_a_row_are_hopeless() -> None:
-    assert not kept([a_try(1), a_try(2)]).hopeless
-    assert not kept([a_try(1), a_try(2), a_try(2)]).hopeless
-    assert kept([a_try(1), a_try(2), a_try(3)]).hopeless
+def test_three_equal_errors_in_a_row_on_two_machines_are_hopeless() -> None:
+    assert not kept([a_try(1), a_try(2, worker="w-2")]).hopeless
+    assert not kept([a_try(1), a_try(2), a_try(2, worker="w-2")]).hopeless
+    assert kept([a_try(1), a_try(2), a_try(3, worker="w-2")]).hopeless
     assert HOPELESS_TRIES == 3
+
+
+def test_equal_errors_on_one_machine_are_hopeless_only_after_its_self_test() -> None:
+    assert HOPELESS_TRIES_ALONE == 2 * ROW  # the machine is tested after the first half
+    assert not kept(map(a_try, range(1, HOPELESS_TRIES_ALONE))).hopeless
+    assert kept(map(a_try, range(1, HOPELESS_TRIES_ALONE + 1))).hopeless
+
+
+def test_machines_before_another_error_do_not_count_for_the_row() -> None:
+    tries = [a_try(1, text="else", worker="w-2"), *map(a_try, (2, 3, 4))]
+
+    assert not kept(tries).hopeless
+    assert not kept(tries).on_one_machine
 
 
 @pytest.mark.parametrize("code", [PROCESS_DIED, UNSUPPORTED, "of_a_later_release"])
@@ -88,7 +111,7 @@ def test_another_error_between_begins_the_row_anew() -> None:
     between = [a_try(1), a_try(2), a_try(3, text="else"), a_try(4), a_try(5)]
 
     assert not kept(between).hopeless
-    assert kept([*between, a_try(6)]).hopeless
+    assert kept([*between, a_try(6, worker="w-2")]).hopeless
     assert kept(between).tries == frozenset(range(1, 6))
 
 

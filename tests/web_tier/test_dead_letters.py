@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gridwell.domain.failure import MACHINE_FAILED, UNSUPPORTED, failure_of
+from gridwell.domain.failure import (
+    MACHINE_FAILED,
+    PROCESS_DIED,
+    RAISED,
+    STUCK,
+    UNSUPPORTED,
+    failure_of,
+)
 from gridwell.domain.job import CHUNK_FAILED, DEADLINE_EXCEEDED, NO_WORKER, JobError, JobState
 from gridwell.domain.messages import ChunkMessage
 from tests.builders import NOW, OTHER_ATTEMPT, a_problem, a_result, an_error
@@ -34,10 +41,18 @@ def job(world: World) -> Job:
     return world.submit(PROBLEM, **SENT)
 
 
-def told(world: World, job: Job, chunk: int, code: str = MACHINE_FAILED, tries: int = 10) -> None:
-    """Let the ledger know of failed tries."""
+def told(
+    world: World,
+    job: Job,
+    chunk: int,
+    code: str = MACHINE_FAILED,
+    tries: int = 10,
+    workers: tuple[str, ...] = ("w-6", "w-7"),
+) -> None:
+    """Let the ledger know of failed tries, of the workers in turn; the last one's is w-7's."""
     for number in range(1, tries + 1):
-        error = an_error(job, chunk, code=code, text="disk full", receives=number, worker="w-7")
+        name = workers[(tries - number + 1) % len(workers)]
+        error = an_error(job, chunk, code=code, text="disk full", receives=number, worker=name)
         world.ledger.record_failure(failure_of(error, NOW))
 
 
@@ -58,11 +73,33 @@ def test_a_chunk_of_which_an_error_is_known_fails_its_job_with_it(world: World, 
 
     assert error_of(world, job) == JobError(
         CHUNK_FAILED,
-        "chunk 2 failed 10 times, last on worker w-7: disk full; look at that worker's log, then "
-        "submit the job again",
+        "chunk 2 failed 10 times, last on worker w-7: disk full (on 2 machines); look at that "
+        "worker's log, then submit the job again",
     )
     assert world.left(world.dead_chunks) == 0
     assert world.left(world.chunks) == 0
+
+
+@pytest.mark.parametrize("code", [MACHINE_FAILED, PROCESS_DIED, STUCK, RAISED])
+def test_a_chunk_that_failed_on_one_machine_alone_is_sent_once_more(
+    world: World, job: Job, code: str
+) -> None:
+    told(world, job, 2, code, workers=("w-7",))
+    bury(world, job, 2)
+
+    world.reconciler().step()
+    assert world.job(job) == job
+    assert world.queued_chunks() == [2]
+
+    bury(world, job, 2, again=True)  # its machine has tested itself well since, or is gone
+    world.reconciler().step()
+
+    assert error_of(world, job) == JobError(
+        CHUNK_FAILED,
+        "chunk 2 failed 10 times, last on worker w-7: disk full (on 1 machine), also after it was "
+        "sent once more; no other machine was there to try it; look at that worker's log, then "
+        "submit the job again",
+    )
 
 
 def test_the_error_of_another_chunk_or_attempt_is_not_this_ones(world: World, job: Job) -> None:

@@ -125,7 +125,10 @@ def test_the_third_equal_error_of_the_computation_fails_the_job_at_once(world: W
 
     error = error_of(world, job)
     assert error.code == CHUNK_FAILED
-    assert "chunk 2 failed 3 times, last on worker w-3: ValueError('odd')" in error.detail
+    assert (
+        "chunk 2 failed 3 times, last on worker w-3: ValueError('odd') (on 3 machines)"
+        in error.detail
+    )
 
 
 def test_one_error_told_again_and_again_is_still_one(world: World) -> None:
@@ -149,7 +152,7 @@ def test_errors_that_may_lie_in_the_machine_never_fail_a_job_by_themselves(
 
 def test_a_chunk_that_is_done_meanwhile_fails_no_job(world: World) -> None:
     job = world.submit(PROBLEM)
-    tell(world, *[an_error(job, 2, code=RAISED, receives=n) for n in (1, 2)])
+    tell(world, *[an_error(job, 2, code=RAISED, receives=n, worker=f"w-{n}") for n in (1, 2)])
     collector = world.collector()
     world.results.send([an_error(job, 1).encode()])
     collector.step()  # it knows the job from now on, and not that chunk 2 was done since
@@ -159,6 +162,17 @@ def test_a_chunk_that_is_done_meanwhile_fails_no_job(world: World) -> None:
     collector.step()
 
     assert world.job(job).state is JobState.RUNNING
+
+
+def test_equal_errors_from_one_machine_fail_no_job_before_its_self_test(world: World) -> None:
+    job = world.submit(PROBLEM)
+
+    tell(world, *[an_error(job, 2, code=RAISED, receives=n) for n in range(1, 6)])
+    assert world.job(job) == job
+    tell(world, an_error(job, 2, code=RAISED, receives=6))
+
+    assert "chunk 2 failed 6 times, " in error_of(world, job).detail
+    assert "(on 1 machine)" in error_of(world, job).detail
 
 
 # --- the stored problem
@@ -212,7 +226,7 @@ def test_a_problem_of_another_release_is_not_called_damaged(world: World) -> Non
 def calls_of_a_step() -> int:
     world, fuse = World(), Fuse()
     job = world.submit(PROBLEM)
-    tell(world, *[an_error(job, 2, code=RAISED, receives=n) for n in (1, 2)])
+    tell(world, *[an_error(job, 2, code=RAISED, receives=n, worker=f"w-{n}") for n in (1, 2)])
     world.results.send([an_error(job, 2, code=RAISED, receives=3).encode()])
     world.collector(fuse).step()
     assert world.job(job).state is JobState.FAILED
@@ -225,7 +239,7 @@ def test_dying_before_or_after_any_call_loses_no_reason(
     world: World, call: int, *, after: bool
 ) -> None:
     job = world.submit(PROBLEM)
-    tell(world, *[an_error(job, 2, code=RAISED, receives=n) for n in (1, 2)])
+    tell(world, *[an_error(job, 2, code=RAISED, receives=n, worker=f"w-{n}") for n in (1, 2)])
     world.results.send([an_error(job, 2, code=RAISED, receives=3).encode()])
     fuse = Fuse(breaks_at=call, error=Died, after=after)
 
