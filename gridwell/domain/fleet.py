@@ -153,6 +153,7 @@ class Heartbeat:
     def mark(self) -> str:
         """A text that no other heartbeat of this machine has, before or after."""
         return f"{self.run} {self.count}" if self.run else f"{self.at!r} {self.chunks} {self.busy}"
+
     unfit: str = ""  #: why its machine must compute no more; empty: it may
 
 

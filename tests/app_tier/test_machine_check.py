@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import resource
 import shutil
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app_tier import machine_check
 from app_tier.machine_check import MachineCheck, available_memory
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def test_a_disk_that_is_full_is_a_flaw(tmp_path: Path, monkeypatch: pytest.Monke
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(machine_check.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     assert "No space left on device" in check(tmp_path)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from app_tier.compute import ChunkTask, Outcome
+from app_tier.self_test import KNOWN_ANSWER, known_problem
 from gridwell.domain.failure import RAISED
 from gridwell.domain.messages import MAP_KIND
 from gridwell.domain.minimum import Minimum
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tests.simulation.known import Known
 
 _POISON_SECONDS: Final = 0.5
+_TEST_SECONDS: Final = 0.1
 
 
 def map_of(problem: str, box: Box) -> bytes:
@@ -47,6 +49,11 @@ class SimulatedMap:
     def remove(self) -> None:
         """See `app_tier.compute.ChunkMap`."""
         self._left.discard(self)
+
+
+def is_self_test(task: ChunkTask) -> bool:
+    """Whether a machine tests itself by this task."""
+    return task.problem == known_problem().sha
 
 
 @dataclass(slots=True)
@@ -120,7 +127,9 @@ class SimulatedCompute:
     def found(self) -> Mapping[int, int]:
         """See `app_tier.compute.Compute`."""
         return {
-            ticket: int(
+            ticket: 0
+            if is_self_test(running.task)
+            else int(
                 len(self._known[running.task.problem].points)
                 * (self._process.sim.now - running.began)
                 / (running.ends - running.began)
@@ -159,6 +168,8 @@ class SimulatedCompute:
         if self._poison == (task.problem, task.box):
             sim.faults.injected["poison chunk"] += 1
             return _Running(task, sim.now, sim.now + _POISON_SECONDS, poison=True)
+        if is_self_test(task):
+            return _Running(task, sim.now, sim.now + _TEST_SECONDS)
         seconds = 0.1 + 8.0 * sim.chance("chunk", task.problem, task.box) ** 2
         if sim.faults.strike("chunk hangs"):
             seconds = float("inf")
@@ -169,6 +180,8 @@ class SimulatedCompute:
     def _outcome(self, running: _Running) -> Outcome:
         faults, task = self._process.sim.faults, running.task
         seconds = running.ends - running.began
+        if is_self_test(task):
+            return Outcome(ticket=task.ticket, best=KNOWN_ANSWER, seconds=seconds)
         if self._raises == (task.problem, task.box):
             faults.injected["chunk raises"] += 1
             self._raised(task.ticket)

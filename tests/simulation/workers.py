@@ -65,6 +65,7 @@ class WorkerProcess(Process):
                 poll_seconds=POLL_SECONDS,
                 idle_polls=IDLE_POLLS,
                 run=f"{world.sim.rng.getrandbits(64):016x}",
+                self_test=True,
             ),
         )
         world.chunks.empty_polls[self.name] = 0
@@ -75,7 +76,9 @@ class WorkerProcess(Process):
     @property
     def serves(self) -> bool:
         """Whether it takes chunks."""
-        return self.alive and not self.asleep and self.worker._stop_at is None
+        worker = self.worker
+        takes = worker._stop_at is None and not worker._fitness.unfit
+        return self.alive and not self.asleep and takes
 
     def step(self) -> float:
         self._compute.rest = 0.0
@@ -97,6 +100,8 @@ class WorkerProcess(Process):
         if ended is Exit.IDLE:
             polls = self._world.chunks.empty_polls[self.name]
             self.sim.require(I16_HOME, polls >= IDLE_POLLS, f"{self.name} goes after {polls}")
+            self._host.off()
+        elif ended is Exit.UNFIT:
             self._host.off()
         else:
             self._host.restart()
