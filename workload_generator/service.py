@@ -14,7 +14,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from gridwell.client.transport import BearerKey
+from gridwell.client.bearer_key import BearerKey
 from gridwell.domain.address import is_loopback
 from gridwell.domain.errors import GridwellError, ServiceBusy, ServiceError
 
@@ -64,10 +64,13 @@ class Service:
         url: where the service is, without a path.
         key: sent with every request, where the service asks for one.
         tries: how often a call is made again at most; fewer times where nobody listens at all.
+
+    Raises:
+        ValueError: if the key cannot be one, or may not be sent there; see `BearerKey`.
     """
 
     def __init__(self, url: str, *, key: str | None = None, tries: int = 30) -> None:
-        self._auth = None if key is None else BearerKey(key)
+        self._auth = None if key is None else BearerKey(key, url)
         self._url = url.rstrip("/")
         self._tries = tries
         self._mine = threading.local()
@@ -151,10 +154,11 @@ class Service:
                 data=data,
                 headers=headers,
                 timeout=(_CONNECT_SECONDS, wait + _READ_SECONDS),
+                allow_redirects=False,  # the interface has none
             )
         except requests.RequestException as error:
             raise ServiceBusy(f"{method} {self._url}{path} got no answer: {error}") from error
-        if not response.ok:
+        if not response.ok or response.is_redirect:
             raise _error(response, f"{method} {path}")
         return response
 

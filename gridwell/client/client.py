@@ -40,16 +40,26 @@ class Client:
         key: by which the service knows you, where it asks for one; without a URL and a key, the
             one in `GRIDWELL_KEY`.
         retries: further tries after a lost connection, or where the service asks for them.
+        allow_http: whether the key may go over http:// to another machine, where others may read
+            it on its way; without it, if `GRIDWELL_ALLOW_HTTP` is 1.
+
+    Raises:
+        ValueError: if the URL or the key cannot be one, or the key may not be sent there.
     """
 
     def __init__(
-        self, url: str | None = None, *, key: str | None = None, retries: int = _RETRIES
+        self,
+        url: str | None = None,
+        *,
+        key: str | None = None,
+        retries: int = _RETRIES,
+        allow_http: bool | None = None,
     ) -> None:
         if url is None:
             # The key of the environment is for the service of the environment and for no other.
             url = os.environ.get(URL_VARIABLE) or DEFAULT_URL
             key = os.environ.get(KEY_VARIABLE) or None if key is None else key
-        self._transport = Transport(url, retries=retries, key=key)
+        self._transport = Transport(url, retries=retries, key=key, allow_http=allow_http)
 
     def __repr__(self) -> str:
         return f"<Client {self.url}>"

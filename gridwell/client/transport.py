@@ -7,18 +7,16 @@ import weakref
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Self
-from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
 from urllib3.exceptions import MaxRetryError
 from urllib3.util import Retry
 
 import gridwell
+from gridwell.client.bearer_key import BearerKey, origin_of
 from gridwell.client.errors import KeyRefused, NoSuchJob, Unreachable
 from gridwell.client.request import not_finite
-from gridwell.domain.access import PresentedKey
 from gridwell.domain.address import is_loopback
 from gridwell.domain.errors import (
     Fault,
@@ -29,6 +27,7 @@ from gridwell.domain.errors import (
     ServiceError,
     WrongState,
 )
+from gridwell.domain.printable import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,19 +59,21 @@ class Transport:
             after the seconds that it asks for if they are few.  Every call may be repeated, a
             submission too: an equal one joins the same job.
         key: sent with every request; None: none is.
+        allow_http: see `BearerKey`.
 
     Raises:
-        ValueError: if the URL is not one of HTTP, or the key cannot be one.
+        ValueError: if the URL is not one of HTTP, or the key cannot be one, or may not be sent
+            there.
     """
 
-    def __init__(self, url: str, *, retries: int, key: str | None = None) -> None:
-        parts = urlsplit(url) if isinstance(url, str) else urlsplit("")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{url!r} is not the URL of a service; give http://host:port")
+    def __init__(
+        self, url: str, *, retries: int, key: str | None = None, allow_http: bool | None = None
+    ) -> None:
+        _, host, _ = origin_of(url)
         self.url = url.rstrip("/")
-        self._direct = is_loopback(parts.hostname)
+        self._direct = is_loopback(host)
         self._retries = retries
-        self._auth = None if key is None else BearerKey(key)
+        self._auth = None if key is None else BearerKey(key, url, allow_http=allow_http)
         self._mine = threading.local()
         self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
 
@@ -113,6 +114,7 @@ class Transport:
                 json=body,
                 timeout=(CONNECT_SECONDS, READ_SECONDS + wait),
                 stream=stream,
+                allow_redirects=False,
             )
         except requests.exceptions.InvalidJSONError as error:
             raise InvalidJob(*(not_finite(body) or [Fault("", str(error))])) from error
@@ -121,9 +123,8 @@ class Transport:
                 f"no service answers at {self.url} ({type(error).__name__}); "
                 "is it up, and is that its URL?"
             ) from error
-        if response.ok:
-            return response
-        raise _error(response, has_key=self._auth is not None)
+        _check(response, has_key=self._auth is not None)
+        return response
 
     def download(self, path: str, file: BinaryIO) -> None:
         """Write what a path holds to a file, of any size in little memory.
@@ -178,9 +179,9 @@ class Transport:
                     headers={"Accept": "text/event-stream", **headers},
                     timeout=(CONNECT_SECONDS, silence),
                     stream=True,
+                    allow_redirects=False,
                 ) as response:
-                    if not response.ok:
-                        raise _error(response, has_key=self._auth is not None)
+                    _check(response, has_key=self._auth is not None)
                     if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
                         raise ServiceError(f"{response.url} is no stream of events")
                     response.encoding = "utf-8"
@@ -221,31 +222,6 @@ class Transport:
         return session
 
 
-class BearerKey(AuthBase):
-    """Sends a key with each request to the service, and to nobody else.
-
-    Args:
-        text: of the key.
-
-    Raises:
-        ValueError: if it cannot be one; the words do not show it.
-    """
-
-    def __init__(self, text: str) -> None:
-        presented = PresentedKey.parse(text.strip()) if isinstance(text, str) else None
-        if presented is None:
-            raise ValueError(
-                "what was given as the key cannot be one: keys are gw_, 12 hex digits, _ and 43 "
-                "letters; check that all of it is there"
-            )
-        self._presented = presented
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """The request with the key."""
-        request.headers["Authorization"] = f"Bearer {self._presented.text}"
-        return request
-
-
 class PatientRetry(Retry):
     """Keeps to Retry-After; what asks for longer than half a minute is for the caller to decide."""
 
@@ -280,6 +256,16 @@ def parsed(response: requests.Response) -> Any:
         raise InvalidMessage(
             f"{response.url} answers {response.text[:_SHOWN]!r}, which is not JSON; check the URL"
         ) from error
+
+
+def _check(response: requests.Response, *, has_key: bool) -> None:
+    """Return if an answer is a good one, and raise the error that it tells of if not."""
+    if response.is_redirect:
+        # The interface has none, and where this one leads is not known to be the service.
+        place = excerpt(response.headers["Location"], _SHOWN)
+        raise InvalidMessage(f"{response.url} leads to {place}; give the URL of the service there")
+    if not response.ok:
+        raise _error(response, has_key=has_key)
 
 
 def _error(response: requests.Response, *, has_key: bool) -> GridwellError:

@@ -163,8 +163,8 @@ def test_without_a_url_the_environments_is_used_and_its_key_goes_nowhere_else(
     assert Client()._transport._auth is not None
     assert Client("http://127.0.0.1:8080")._transport._auth is None
 
-    monkeypatch.setenv("GRIDWELL_URL", "http://elsewhere:81/")
-    assert Client().url == "http://elsewhere:81"
+    monkeypatch.setenv("GRIDWELL_URL", "https://elsewhere:81/")
+    assert Client().url == "https://elsewhere:81"
     with pytest.raises(ValueError, match="8080 is not the URL of a service"):
         Client(cast("str", 8080))
 

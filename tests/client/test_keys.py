@@ -7,13 +7,15 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 from click.testing import CliRunner
 from werkzeug.wrappers import Response
 
 from gridwell.cli import main
 from gridwell.client import Client, KeyRefused
+from gridwell.client.bearer_key import BearerKey
 from gridwell.domain.access import Scope
-from gridwell.domain.errors import ServiceBusy
+from gridwell.domain.errors import InvalidMessage, ServiceBusy, ServiceError
 from gridwell.show import Exit
 from tests.client.served import Served, serving
 from tests.web_tier.keyed import Keyed
@@ -126,6 +128,110 @@ def test_a_command_without_the_right_key_is_wrong_usage(
     assert status == Exit.USAGE
     assert words in err
     assert not key or key not in err
+
+
+OPEN_URLS = [
+    "http://grid.example.org",
+    "http://grid.example.org:8080/base",
+    "http://192.0.2.1",
+    "http://10.0.0.1:80",
+    "http://[2001:db8::1]",
+    "http://localhost.example.org",
+    "http://127.0.0.1.example.org",
+    "http://127.1",
+    "http://0.0.0.0",
+    "http://grid.example.org\\@127.0.0.1",
+    "http://grid.example.org#@127.0.0.1",
+    "http://grid.example.org?@127.0.0.1/",
+    "HTTP://GRID.EXAMPLE.ORG",
+]
+
+
+@pytest.mark.parametrize("url", OPEN_URLS)
+@pytest.mark.parametrize("kind", [Client, Service])
+def test_a_key_is_not_given_for_http_to_another_machine(
+    url: str, kind: type[Client | Service]
+) -> None:
+    with pytest.raises(ValueError, match=r"https:// URL.*allow_http=True or GRIDWELL_ALLOW_HTTP=1"):
+        kind(url, key=UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1@grid.example.org", "http://gw:secret@127.0.0.1", "ftp://x", "http:"]
+)
+def test_an_url_with_a_user_or_of_another_scheme_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="the URL of"):
+        Client(url, key=UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://grid.example.org",
+        "https://192.0.2.1:8443",
+        "http://127.0.0.1:8080",
+        "http://127.8.0.1",
+        "http://[::1]:8080",
+        "http://localhost",
+        "http://LOCALHOST:8080",
+    ],
+)
+def test_a_key_is_given_for_https_and_for_this_machine(url: str) -> None:
+    with Client(url, key=UNKNOWN) as client:
+        assert client.url == url
+
+
+def test_http_to_another_machine_can_be_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    Client("http://grid.example.org", key=UNKNOWN, allow_http=True).close()
+    Client("http://grid.example.org").close()  # without a key there is nothing to read
+    monkeypatch.setenv("GRIDWELL_ALLOW_HTTP", "1")
+    Client("http://grid.example.org", key=UNKNOWN).close()
+    with pytest.raises(ValueError, match="without encryption"):
+        Client("http://grid.example.org", key=UNKNOWN, allow_http=False)
+
+
+def test_a_command_names_the_remedy_where_its_key_would_be_open(keyed: Keyed) -> None:
+    status, _, err = run("http://grid.example.org", "jobs", key=keyed.key())
+
+    assert status == Exit.USAGE
+    assert "GRIDWELL_ALLOW_HTTP=1" in " ".join(err.split())
+    assert "S" * 20 not in err
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_a_redirect_is_never_followed_and_gets_no_key(
+    served: Served, keyed: Keyed, code: int
+) -> None:
+    with serving() as other:
+        leading = Response(status=code, headers={"Location": f"{other.url}/v1/fleet"})
+        served.troubles = [leading, leading, leading]
+        with Client(served.url, key=keyed.key()) as client:
+            for call in (client.fleet, lambda: client.submit(**SMALL)):
+                with pytest.raises(InvalidMessage, match=f"leads to {other.url}"):
+                    call()
+        with Service(served.url, key=keyed.key()) as service, pytest.raises(ServiceError):
+            service.fleet()
+
+        assert len(served.requests) == 3
+        assert other.requests == []
+
+
+@pytest.mark.parametrize(
+    ("url", "is_sent"),
+    [
+        ("https://grid.example.org/v1/jobs", True),
+        ("https://grid.example.org:443/", True),
+        ("https://GRID.example.org/", True),
+        ("http://grid.example.org/", False),
+        ("https://grid.example.org:8443/", False),
+        ("https://other.example.org/", False),
+        ("https://grid.example.org.evil.example/", False),
+    ],
+)
+def test_a_key_is_sent_to_its_service_alone(url: str, *, is_sent: bool) -> None:
+    request = requests.Request("GET", url, auth=BearerKey(UNKNOWN, "https://grid.example.org"))
+
+    assert ("Authorization" in request.prepare().headers) is is_sent
 
 
 def test_the_load_generator_takes_a_key_too(served: Served, keyed: Keyed) -> None:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(300)
 
+#: Of the demo job, as `tests.oracle.true_minimum` finds it in some ten seconds.
+DEMO_ANSWER = {"minimum   -2.1043295141892497", "index     (3, 19, 8)"}
+
 
 def ask(stack: Stack, body: dict[str, Any], *, wait: int = 30) -> dict[str, Any]:
     """A job's JSON after it ended, or after as many waits as a slow machine needs."""
@@ -79,21 +82,18 @@ def test_a_job_wakes_an_instance_and_its_answer_is_exact_to_the_last_bit(stack: 
     assert len(job["workers"]) == 1
 
 
-def test_the_same_problem_again_is_answered_in_under_50_ms(stack: Stack) -> None:
+def test_the_same_problem_again_is_answered_by_its_post_without_computing(stack: Stack) -> None:
     body = {"grid_size": 16, "atom_count": 1000, "seed": 3}
     first = ask(stack, body)
+    assert first["state"] == "done"
 
     with requests.Session() as session:
-        session.get(f"{stack.url}/healthz", timeout=10)  # the connection is made
-        times = []
-        for _ in range(5):
-            began = time.monotonic()
-            again = session.post(f"{stack.url}/v1/jobs", json=body, timeout=10)
-            times.append(time.monotonic() - began)
+        again = [session.post(f"{stack.url}/v1/jobs", json=body, timeout=30) for _ in range(5)]
 
-    assert again.status_code == 200
-    assert again.json()["result"] == first["result"]
-    assert sorted(times)[2] < 0.05
+    # No header asked to wait, so an answer that had to be computed would be a 202.
+    assert [reply.status_code for reply in again] == [200] * 5
+    # Of the first run, to the moment of its end: no chunk was sent again.
+    assert [reply.json() for reply in again] == [first] * 5
 
 
 def test_a_large_job_is_shared_by_several_instances_and_its_bar_moves(stack: Stack) -> None:
@@ -226,7 +226,6 @@ def test_make_run_once_prints_the_answer_and_leaves_nothing(stack: Stack, tmp_pa
     images = tmp_path / "state" / "images"
     images.parent.mkdir()
     subprocess.run(["cp", "-al", stack.state.path / "images", images], check=True)
-    began = time.monotonic()
     process = start_stack(tmp_path / "state", f"--port={free_port()}", "--demo", "--once")
     family = Family(process.pid)
     await_true((tmp_path / "state" / "running.json").exists, 60)
@@ -234,9 +233,9 @@ def test_make_run_once_prints_the_answer_and_leaves_nothing(stack: Stack, tmp_pa
     out, _ = process.communicate(timeout=120)
 
     assert process.returncode == 0, out
-    assert "minimum" in out
+    assert set(out.splitlines()) >= DEMO_ANSWER
     assert members.alive() == []
-    assert time.monotonic() - began < 30
+    assert not (tmp_path / "state" / "running.json").exists()
 
 
 def test_the_doctor_finds_a_running_stack_well(stack: Stack) -> None:
