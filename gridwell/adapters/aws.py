@@ -16,6 +16,8 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    CredentialRetrievalError,
+    MetadataRetrievalError,
     NoCredentialsError,
     NoRegionError,
     ParamValidationError,
@@ -27,6 +29,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from gridwell.adapters.clock import SERVICE_CLOCK
+from gridwell.adapters.credentials import PatientSession
 from gridwell.domain.errors import ServiceBusy, ServiceDenied, ServiceError, Throttled
 
 if TYPE_CHECKING:
@@ -117,7 +120,8 @@ def client(service: str, *, tries: int = TRIES) -> Any:
     """A client of an AWS service that gives up on a silent network in seconds.
 
     Region, credentials and endpoint come from where every AWS tool takes them: the environment,
-    the configuration files, the instance's metadata.  A client may be shared between threads.
+    the configuration files, the instance's metadata.  The last is asked at the first call, and
+    again at the next while it gives no credentials.  A client may be shared between threads.
 
     Args:
         service: as boto3 names it, like ``sqs``.
@@ -135,6 +139,8 @@ def client(service: str, *, tries: int = TRIES) -> Any:
         # Signed addresses must be of version 4, which boto3 does not take by itself everywhere.
         signature_version="s3v4" if service == "s3" else None,
     )
+    if boto3.DEFAULT_SESSION is None:
+        boto3.setup_default_session(botocore_session=PatientSession())
     with translated(f"the AWS service {service}"):
         made = boto3.client(service, config=config)  # type: ignore[call-overload]
     _keep_time(made, SERVICE_CLOCK)
@@ -192,6 +198,11 @@ def translated(
         raise ServiceDenied(
             f"{resource} cannot be asked: {error}; set AWS_DEFAULT_REGION and credentials, or run "
             "on an instance with a role"
+        ) from error
+    except (CredentialRetrievalError, MetadataRetrievalError) as error:
+        raise ServiceBusy(
+            f"{resource} cannot be asked: {error}; credentials are looked for again at the next "
+            "call: wait, or set them in the environment where there is no such service"
         ) from error
     # moto's plain 500 page is no error that the parser knows.
     except (BotoCoreError, ResponseParserError) as error:
