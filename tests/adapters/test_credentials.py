@@ -53,7 +53,7 @@ def answering(made: Any) -> list[str]:
 
     def answer(request: Any, **_: Any) -> Any:
         signed.append(request.headers["Authorization"].decode().partition("Credential=")[2][:8])
-        return AWSResponse("https://q", 200, HTTPHeaders(), _Raw())  # type: ignore[arg-type]
+        return AWSResponse("https://q", 200, HTTPHeaders(), _Raw())
 
     made.meta.events.register("before-send", answer)
     return signed
