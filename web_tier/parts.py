@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final, cast
 from flask import current_app
 
 from web_tier.access.caller import caller
+from web_tier.access.events import note_foreign, note_job
 from web_tier.access.policy import Access
 from web_tier.metrics import Metrics
+from web_tier.publisher import both
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,8 +45,10 @@ class Parts:
 
 
 def give(app: Flask, parts: Parts) -> None:
-    """Let the application's views find their parts."""
-    app.extensions[_KEY] = parts
+    """Let the application's views find their parts, and log what their callers do."""
+    service = parts.service
+    watched = replace(service, tell=both(service.tell, note_job), foreign=note_foreign)
+    app.extensions[_KEY] = replace(parts, service=watched)
 
 
 def parts_of(app: Flask) -> Parts:

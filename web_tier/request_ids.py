@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from flask import g, request
 
-from gridwell.adapters.logs import REQUEST
+from gridwell.adapters.logs import CLIENT, REQUEST
 
 if TYPE_CHECKING:
     from flask import Flask, Response
@@ -39,3 +39,4 @@ def _tell(response: Response) -> Response:
 def _forget(_: BaseException | None) -> None:
     """Threads serve one request after another."""
     REQUEST.set("")
+    CLIENT.set("")

@@ -83,6 +83,8 @@ class Service:
     charge: Callable[[str, Problem, str], Charge] = lambda *_: Charge()
     tell: Callable[[JobEvent], None] = lambda _: None  #: hears of jobs accepted and cancelled
     signer: Signer | None = None  #: None: one that reads the ledger's secret
+    #: Called with a job that was asked for and is another client's.
+    foreign: Callable[[Job], None] = lambda _: None
 
     def __post_init__(self) -> None:
         if self.signer is None:
@@ -159,7 +161,7 @@ class Service:
             if found is None or _expired(found, now):
                 return None
             found = self._remembered(found)
-        return found if found.client == self.client else None
+        return found if self._owns(found) else None
 
     def cancel(self, job: str) -> Job | None:
         """End a job of this client that has not ended; workers drop its chunks by themselves.
@@ -174,7 +176,7 @@ class Service:
         for _ in range(_CANCEL_ROUNDS):
             now = self.clock.now()
             found = self.ledger.read(job)
-            if found is None or found.client != self.client or _expired(found, now):
+            if found is None or not self._owns(found) or _expired(found, now):
                 return None
             if found.state.terminal:
                 return self._remembered(found)
@@ -219,6 +221,12 @@ class Service:
     def map(self, job: Job, *, most_points: int = SLAB_POINTS) -> Iterator[NDArray[np.float64]]:
         """The map that a done job kept: see `web_tier.kept_map.map_values`."""
         return map_values(self.store, job, most_points=most_points)
+
+    def _owns(self, job: Job) -> bool:
+        """Whether a job is this client's."""
+        if job.client != self.client:
+            self.foreign(job)
+        return job.client == self.client
 
     def _remembered(self, job: Job) -> Job:
         """The job as it is shown; if it has ended the cache knows it from now on."""

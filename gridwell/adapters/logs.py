@@ -22,6 +22,8 @@ TEXT: Final = "text"
 
 #: The request that this thread serves, if it serves one: every line of it says so.
 REQUEST: ContextVar[str] = ContextVar("request", default="")
+#: The client whose request that is, once it is known.
+CLIENT: ContextVar[str] = ContextVar("client", default="")
 
 _LINE: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
 _STACK: Final = "    | "  #: begins each line of an error's stack, so that none passes for a record
@@ -43,6 +45,8 @@ class JsonFormatter(logging.Formatter):
         }
         if request := REQUEST.get():
             fields["request"] = request
+        if client := CLIENT.get():
+            fields["client"] = client
         # Never over one of ours: a field of that name would hide when or what.
         own = {name: value for name, value in vars(record).items() if name not in _USUAL}
         fields = own | fields
@@ -71,7 +75,14 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's
         """Return the line without the stack."""
-        return printable(super().formatMessage(record))[:_LONGEST]
+        line = printable(super().formatMessage(record))[:_LONGEST]
+        of_request = {"request": REQUEST.get(), "client": CLIENT.get()}
+        # A record that has them as fields of its own tells them in its message.
+        return line + "".join(
+            f" {name}={value}"
+            for name, value in of_request.items()
+            if value and name not in vars(record)
+        )
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, and the lines of the stack."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from flask import g, has_request_context
 
+from gridwell.adapters.logs import CLIENT
 from gridwell.domain.job import PUBLIC_CLIENT
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ NOBODY: Final = Caller()
 def set_caller(caller: Caller) -> None:
     """Note who the request comes from."""
     setattr(g, _CALLER, caller)
+    CLIENT.set(caller.client)
 
 
 def caller() -> Caller:

@@ -10,10 +10,11 @@ from flask import Response, g, redirect, request
 from gridwell.domain import limits
 from gridwell.domain.host import is_consistent, parse_host
 from gridwell.domain.printable import redacted
-from web_tier.access import refusals
+from web_tier.access import events, refusals
 from web_tier.access.ahead import HEAD_ALONE, go_on
 from web_tier.access.caller import caller, set_caller
 from web_tier.access.crossing import is_foreign
+from web_tier.access.events import Event, note, note_refusal
 from web_tier.access.headers import protect
 from web_tier.access.hosts import is_ours
 from web_tier.access.identify import address, identify_caller
@@ -38,7 +39,8 @@ _COUNTED: Final = "gridwell_counted"
 
 
 def install(app: Flask, access: Access, clock: Clock) -> None:
-    """Let nobody reach a route of `app` but by the rules."""
+    """Let nobody reach a route of `app` but by the rules, and log who tried."""
+    events.install(app, clock, is_open=access.keyring is None)
 
     def check() -> Response | None:
         try:
@@ -49,6 +51,7 @@ def install(app: Flask, access: Access, clock: Clock) -> None:
                 return None if request.routing_exception else go_on()
             _count(access, rule_of(request.endpoint), who)
         except Refused as refused:
+            note_refusal(refused)
             return refused.response
         return None
 
@@ -69,11 +72,15 @@ def demand(access: Access, rule: Rule) -> None:
     Raises:
         Refused: if its key does not allow that, another site's page sent it, or it is too often.
     """
-    _check_origin("POST", access)
-    key = caller().key
-    if key is not None and not key.allows(rule.scope):
-        raise refusals.scope_missing(key, rule.scope)
-    _count(access, rule, address() if key is None else key.client)
+    try:
+        _check_origin("POST", access)
+        key = caller().key
+        if key is not None and not key.allows(rule.scope):
+            raise refusals.scope_missing(key, rule.scope)
+        _count(access, rule, address() if key is None else key.client)
+    except Refused as refused:
+        note_refusal(refused)
+        raise
 
 
 def _check_host(access: Access) -> None:
@@ -129,9 +136,11 @@ def _check(access: Access, clock: Clock) -> str:
     if rule is None or access.keyring is None or request.method == "OPTIONS":
         return who
     known = _caller(access, access.keyring, clock)
+    set_caller(known)
     if known.key is not None and not known.key.allows(rule.scope):
         raise refusals.scope_missing(known.key, rule.scope)
-    set_caller(known)
+    if known.key is not None and access.keyring.is_first_use(known.key.id):
+        note(Event.KEY_ACCEPTED, reason="by a session" if known.session else "by its header")
     return known.client
 
 
@@ -145,7 +154,13 @@ def _caller(access: Access, keyring: Keyring, clock: Clock) -> Caller:
         # shall not see it there again.
         place = request.full_path.rstrip("?")
         query = urlencode({"next": place if redacted(place) == place else "/"})
-        raise Refused(cast("Response", redirect(f"{LOGIN}?{query}"))) from refused
+        raise Refused(
+            cast("Response", redirect(f"{LOGIN}?{query}")),
+            code=refused.code,
+            key_id=refused.key_id,
+            client=refused.client,
+            reason=refused.reason,
+        ) from refused
 
 
 def _count(access: Access, rule: Rule | None, who: str) -> None:

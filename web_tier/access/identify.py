@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from gridwell.domain.access import AccessKey
     from web_tier.access.keyring import Keyring
     from web_tier.access.policy import Access
-
-logger = logging.getLogger(__name__)
 
 _FAILURES: Final = "failures"
 _LIST_AGAIN_SECONDS: Final = math.ceil(LIST_SECONDS)
@@ -92,7 +89,7 @@ def identify_session(text: str, access: Access, keyring: Keyring, *, now: float)
     session = sessions.current(token.digest)
     state = SessionState.EXPIRED if session is None else session.state(now)
     if session is None or state is not SessionState.ACTIVE:
-        raise refusals.session_over(state)
+        raise refusals.session_over(key, state)
     sessions.use(session)
     return Caller(client=key.client, key=key, session=session)
 
@@ -147,7 +144,8 @@ def _found(
             listed = keyring.is_listed(presented.id)
             if listed is None and not keyring.reserve.take():
                 # A key may have been made since the list was read: not wrong, but asked to wait.
-                raise refusals.too_many_failures(replace(standing, reset=_LIST_AGAIN_SECONDS))
+                wait = replace(standing, reset=_LIST_AGAIN_SECONDS)
+                raise refusals.too_many_failures(wait, presented.id)
             if listed is False:
                 return None
     if lookup is None:
@@ -158,14 +156,8 @@ def _found(
 
 
 def _failure(presented: PresentedKey | SessionToken | None, access: Access) -> refusals.Refused:
-    where = address()
-    standing = access.rates.take(access.failure_limit, _FAILURES, where)
+    key_id = "" if presented is None else presented.id
+    standing = access.rates.take(access.failure_limit, _FAILURES, address())
     if not standing.within:
-        return refusals.too_many_failures(standing)
-    logger.warning(
-        "a wrong key from %s, %s",
-        where,
-        "of no form" if presented is None else f"of id {presented.id}",
-        extra={"action": "access.wrong", "address": where},
-    )
-    return refusals.key_wrong()
+        return refusals.too_many_failures(standing, key_id)
+    return refusals.key_wrong(key_id)

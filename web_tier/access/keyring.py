@@ -53,6 +53,7 @@ class Keyring:
         self._clock = clock
         self._found: OrderedDict[str, Lookup] = OrderedDict()  # keys, for a day
         self._missing: OrderedDict[str, Lookup] = OrderedDict()  # ids without a key
+        self._used: dict[str, float] = {}  # of the keys in `_found`: when it was read then
         self._ids: frozenset[str] = frozenset()
         self._list_tried_at = float("-inf")
         self.sessions = Sessions(ledger, clock)
@@ -104,6 +105,15 @@ class Keyring:
             self._ids = self._ledger.key_ids()
             return key_id in self._ids
 
+    def is_first_use(self, key_id: str) -> bool:
+        """Return whether nobody asked this since the key was last read: once in `KEPT_SECONDS`."""
+        with self._lock:
+            found = self._found.get(key_id)
+            if found is None or found.at == self._used.get(key_id):
+                return False
+            self._used[key_id] = found.at
+            return True
+
     def current(self, key_id: str) -> AccessKey | None:
         """Return the key of an id that exists, as of `KEPT_SECONDS` ago at most.
 
@@ -127,7 +137,7 @@ class Keyring:
             cache[key_id] = lookup
             cache.move_to_end(key_id)
             if len(cache) > KEPT_KEYS:
-                cache.popitem(last=False)
+                self._used.pop(cache.popitem(last=False)[0], None)
         return lookup
 
     def _recent(

@@ -10,7 +10,9 @@ from flask import Blueprint, make_response, redirect, render_template, request
 
 from gridwell.domain.session import SessionToken
 from web_tier.access import refusals
+from web_tier.access.caller import Caller, set_caller
 from web_tier.access.cookie import clear_session_cookie, session_cookie, set_session_cookie
+from web_tier.access.events import Event, note, note_refusal
 from web_tier.access.identify import identify, identify_session
 from web_tier.access.refusals import Refused
 from web_tier.parts import here
@@ -52,9 +54,12 @@ def enter() -> ResponseReturnValue:
         if not standing.within:
             raise refusals.too_many_requests("logins", _LOGINS, standing)
     except Refused as refused:
+        note_refusal(refused)
         return _page(after, refused.response)
     _end_session(keyring)
     token, session = keyring.sessions.open(key)
+    set_caller(Caller(client=key.client, key=key))
+    note(Event.LOGIN)
     response = make_response(redirect(after, HTTPStatus.SEE_OTHER))
     set_session_cookie(response, token.text, seconds=session.ends - now)
     response.headers["Cache-Control"] = "no-store"
@@ -83,10 +88,12 @@ def _end_session(keyring: Keyring) -> None:
     if text is None or token is None:
         return
     try:
-        identify_session(text, parts.access, keyring, now=parts.clock.now())
+        known = identify_session(text, parts.access, keyring, now=parts.clock.now())
     except Refused:
         return  # it opens nothing already
     keyring.sessions.end(token.digest)
+    set_caller(known)
+    note(Event.LOGOUT)
 
 
 def _page(after: str, refusal: Response | None = None) -> ResponseReturnValue:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from flask import request
+
 from web_tier.problems import problem_response
 
 if TYPE_CHECKING:
@@ -20,10 +22,30 @@ _REALM: Final = 'Bearer realm="gridwell"'
 
 
 class Refused(Exception):  # noqa: N818 - it carries an answer, and nothing is broken
-    """The request ends here, with this answer."""
+    """The request ends here, with this answer.
 
-    def __init__(self, response: Response) -> None:
+    Args:
+        response: the answer.
+        code: of the answer, by which the security log knows it.
+        key_id: of the key that was presented.
+        client: whose key that is, where that was proved.
+        reason: more about it, for the security log.
+    """
+
+    def __init__(
+        self,
+        response: Response,
+        *,
+        code: str = "",
+        key_id: str = "",
+        client: str = "",
+        reason: str = "",
+    ) -> None:
         self.response = response
+        self.code = code
+        self.key_id = key_id
+        self.client = client
+        self.reason = reason
         super().__init__(response.status)
 
 
@@ -36,24 +58,34 @@ def key_missing() -> Refused:
     )
 
 
-def key_wrong() -> Refused:
+def key_wrong(key_id: str = "") -> Refused:
     """What was shown opens nothing."""
     return _unauthorized(
         "the key is not one of ours; check that all of it is there, or ask the operator for one",
         code="key_wrong",
+        key_id=key_id,
     )
 
 
 def key_over(key: AccessKey, state: KeyState) -> Refused:
     """It did once, and no longer does."""
     return _unauthorized(
-        f"the key {key.id} is {state}; ask the operator for another one", code=f"key_{state}"
+        f"the key {key.id} is {state}; ask the operator for another one",
+        code=f"key_{state}",
+        key_id=key.id,
+        client=key.client,
     )
 
 
-def session_over(state: SessionState) -> Refused:
+def session_over(key: AccessKey, state: SessionState) -> Refused:
     """A browser's session is no longer open."""
-    return _unauthorized(f"the session is {state}; log in again at /login", code=f"session_{state}")
+    return _unauthorized(
+        f"the session is {state}; log in again at /login",
+        code=f"session_{state}",
+        key_id=key.id,
+        client=key.client,
+        reason=state,
+    )
 
 
 def scope_missing(key: AccessKey, scope: Scope) -> Refused:
@@ -65,7 +97,11 @@ def scope_missing(key: AccessKey, scope: Scope) -> Refused:
             "ask the operator for one that allows it",
             code="scope_missing",
             headers={"WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{scope}"'},
-        )
+        ),
+        code="scope_missing",
+        key_id=key.id,
+        client=key.client,
+        reason=f"needs {scope}, has {','.join(sorted(key.scopes))}",
     )
 
 
@@ -76,7 +112,9 @@ def cross_site() -> Refused:
             HTTPStatus.FORBIDDEN,
             "a page of another site made this request; use a page of this service",
             code="cross_site",
-        )
+        ),
+        code="cross_site",
+        reason=f"from {request.headers.get('Origin', 'an unnamed origin')}",
     )
 
 
@@ -88,7 +126,9 @@ def unknown_host(host: str) -> Refused:
             f"this server does not go by the name {host[:_SHOWN]!r}; ask for it by 127.0.0.1 or "
             "localhost, or name it in GRIDWELL_HOSTS if that is its name",
             code="unknown_host",
-        )
+        ),
+        code="unknown_host",
+        reason=f"asked for {host}",
     )
 
 
@@ -105,14 +145,19 @@ def malformed_host(host: str) -> Refused:
             f"the Host field {host[:_SHOWN]!r} is absent, malformed, or other than the host of the "
             "request's target; send one Host field with a name and at most a port",
             code="malformed_host",
-        )
+        ),
+        code="malformed_host",
+        reason=f"asked for {host}",
     )
 
 
-def too_many_failures(standing: Standing) -> Refused:
+def too_many_failures(standing: Standing, key_id: str = "") -> Refused:
     """An address that showed wrong keys too often."""
     return _too_many(
-        "too many wrong keys came from this address", standing, code="too_many_failures"
+        "too many wrong keys came from this address",
+        standing,
+        code="too_many_failures",
+        key_id=key_id,
     )
 
 
@@ -122,22 +167,40 @@ def too_many_requests(kind: str, limit: str, standing: Standing) -> Refused:
         f"there were more {kind} than {limit.replace('/', ' per ')}",
         standing,
         code="too_many_requests",
+        reason=f"more {kind} than {limit}",
     )
 
 
 def _unauthorized(
-    detail: str, *, code: str, challenge: str = f'{_REALM}, error="invalid_token"'
+    detail: str,
+    *,
+    code: str,
+    challenge: str = f'{_REALM}, error="invalid_token"',
+    key_id: str = "",
+    client: str = "",
+    reason: str = "",
 ) -> Refused:
     headers = {"WWW-Authenticate": challenge}
-    return Refused(problem_response(HTTPStatus.UNAUTHORIZED, detail, code=code, headers=headers))
+    return Refused(
+        problem_response(HTTPStatus.UNAUTHORIZED, detail, code=code, headers=headers),
+        code=code,
+        key_id=key_id,
+        client=client,
+        reason=reason,
+    )
 
 
-def _too_many(words: str, standing: Standing, *, code: str) -> Refused:
+def _too_many(
+    words: str, standing: Standing, *, code: str, key_id: str = "", reason: str = ""
+) -> Refused:
     return Refused(
         problem_response(
             HTTPStatus.TOO_MANY_REQUESTS,
             f"{words}; try again after the seconds of Retry-After",
             code=code,
             headers={"Retry-After": str(standing.reset)},
-        )
+        ),
+        code=code,
+        key_id=key_id,
+        reason=reason,
     )

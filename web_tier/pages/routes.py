@@ -12,6 +12,7 @@ from werkzeug.exceptions import NotFound
 from gridwell.domain.errors import InvalidJob, ServiceError, WrongState
 from gridwell.domain.job import JobState
 from web_tier.access.caller import caller
+from web_tier.access.events import Event, note
 from web_tier.access.rules import CLOSED
 from web_tier.api.responses import find_job, gone, is_job_id, no_such_job
 from web_tier.api.stored import stored_problem
@@ -143,6 +144,7 @@ def kill(instance: str) -> ResponseReturnValue:
     ours = () if view is None else (one.id for one in view.instances)
     if parts.kill is None or instance not in ours:
         raise NotFound
+    note(Event.INSTANCE_KILLED, reason=instance)
     try:
         parts.kill(instance)
     except WrongState as error:
