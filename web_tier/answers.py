@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from gridwell.domain.canonical import canonical_json
 from gridwell.domain.errors import GridwellError
 from gridwell.domain.grid import Grid
-from gridwell.domain.job import Job, JobError, JobState
+from gridwell.domain.job import Job, JobError, JobState, job_id
 from gridwell.domain.minimum import Minimum
 from gridwell.domain.series import Series
 from gridwell.domain.split import Plan
@@ -132,9 +132,10 @@ def decode_final(data: bytes, job: str) -> Job | None:
 
 
 def _agrees(job: Job) -> bool:
-    """Whether chunks, plan, grid and result are of one job."""
+    """Whether id, client, chunks, plan, grid and result are of one job."""
     return (
-        job.done <= frozenset(range(job.plan.chunks))
+        job.id == job_id(job.client, job.problem, job.kind)
+        and job.done <= frozenset(range(job.plan.chunks))
         and tuple(cuts[-1] for cuts in job.plan.cuts) == job.grid.shape
         and all(found.index < job.grid.points for found in job.answer)
     )

@@ -73,10 +73,13 @@ def collect() -> None:
     from web_tier.collector import Collector  # noqa: PLC0415
     from web_tier.denials import Denials  # noqa: PLC0415
     from web_tier.finisher import Finisher  # noqa: PLC0415
+    from web_tier.forgeries import Forgeries  # noqa: PLC0415
     from web_tier.metrics import Metrics  # noqa: PLC0415
     from web_tier.publisher import both  # noqa: PLC0415
     from web_tier.readiness import collector_beat  # noqa: PLC0415
     from web_tier.reconciler import Reconciler  # noqa: PLC0415
+    from web_tier.sealed import SealedCache  # noqa: PLC0415
+    from web_tier.signer import Signer  # noqa: PLC0415
 
     settings = read_settings(Settings)
     log_to_stderr()
@@ -86,15 +89,23 @@ def collect() -> None:
     store = S3Store(client("s3"), settings.bucket)
     metrics = Metrics()
     publisher = chosen_publisher(settings)
-    metrics.watch_losses(outages=lambda: cache.outages, dropped=lambda: publisher.dropped)
+    forgeries = Forgeries()
+    metrics.watch_losses(
+        outages=lambda: cache.outages,
+        dropped=lambda: publisher.dropped,
+        forged=lambda: forgeries.count,
+    )
+    signer = Signer(ledger)
+    values = SealedCache(cache, signer, forged=forgeries.add)
     tell = both(metrics.tell, publisher.tell)
     denials = Denials(clock)
     finisher = Finisher(
         ledger=ledger,
         store=store,
-        cache=cache,
+        cache=values,
         clock=clock,
         tell=tell,
+        signer=signer,
         denied=denials.add,
         refused=both(log_refusal, metrics.refused_answer),
         checked_points=settings.checked_points,
@@ -116,7 +127,7 @@ def collect() -> None:
             results=results,
             ledger=ledger,
             finisher=finisher,
-            cache=cache,
+            cache=values,
             clock=clock,
             poll_seconds=settings.poll_seconds,
             tell=tell,
@@ -175,12 +186,15 @@ def chosen_parts(settings: Settings) -> Parts:
     from web_tier.allowance import Allowance  # noqa: PLC0415
     from web_tier.backlog import Backlog  # noqa: PLC0415
     from web_tier.fleet_metrics import FleetMetrics  # noqa: PLC0415
+    from web_tier.forgeries import Forgeries  # noqa: PLC0415
     from web_tier.gate import usual_gates  # noqa: PLC0415
     from web_tier.metrics import CountedCache, Metrics  # noqa: PLC0415
     from web_tier.parts import Parts  # noqa: PLC0415
     from web_tier.publisher import both  # noqa: PLC0415
     from web_tier.readiness import Readiness  # noqa: PLC0415
+    from web_tier.sealed import SealedCache  # noqa: PLC0415
     from web_tier.service import Service  # noqa: PLC0415
+    from web_tier.signer import Signer  # noqa: PLC0415
     from web_tier.watcher import Watcher  # noqa: PLC0415
 
     clock = SERVICE_CLOCK
@@ -193,11 +207,14 @@ def chosen_parts(settings: Settings) -> Parts:
     access_ledger = DynamoAccessLedger(dynamodb, settings.table)
     allowance = Allowance(quota=settings.quota, jobs=ledger, spending=access_ledger, clock=clock)
     store = S3Store(client("s3"), settings.bucket)
+    signer, forgeries = Signer(ledger), Forgeries()
+    watched = SealedCache(cache, signer, forged=forgeries.add)
     service = Service(
         ledger=ledger,
         store=store,
         # The watcher's lookups are not counted: it asks forty times a second for what is awaited.
-        cache=CountedCache(cache, metrics),
+        cache=SealedCache(CountedCache(cache, metrics), signer, forged=forgeries.add),
+        signer=signer,
         chunks=chunks,
         clock=clock,
         draw_attempt=lambda: secrets.token_hex(8),
@@ -206,7 +223,7 @@ def chosen_parts(settings: Settings) -> Parts:
         tell=both(metrics.tell, publisher.tell),
     )
     watcher = Watcher(
-        cache=cache,
+        cache=watched,
         ledger=ledger,
         clock=clock,
         capacity=settings.waiting,
@@ -215,7 +232,11 @@ def chosen_parts(settings: Settings) -> Parts:
     fleet = DynamoFleetLedger(dynamodb, settings.table, settings.fleet)
     gates = usual_gates(clock)
     metrics.watch_rooms(gates, watcher)
-    metrics.watch_losses(outages=lambda: cache.outages, dropped=lambda: publisher.dropped)
+    metrics.watch_losses(
+        outages=lambda: cache.outages,
+        dropped=lambda: publisher.dropped,
+        forged=lambda: forgeries.count,
+    )
     metrics.registry.register(FleetMetrics(fleet, name=settings.fleet, clock=clock))
     return Parts(
         service=service,
@@ -227,7 +248,7 @@ def chosen_parts(settings: Settings) -> Parts:
             ledger=ledger,
             store=store,
             chunks=chunks,
-            cache=cache,
+            cache=watched,
             fleet=fleet,
             name=settings.fleet,
             clock=clock,
@@ -237,7 +258,7 @@ def chosen_parts(settings: Settings) -> Parts:
         dollars_per_hour=settings.dollars_per_hour,
         access=Access(
             keyring=Keyring(access_ledger, clock) if settings.access == "keys" else None,
-            rates=MemcachedRates(settings.memcached),
+            rates=MemcachedRates(settings.memcached, stack=settings.stack),
             limits=settings.rates,
             failure_limit=settings.failure_rate,
             hosts=settings.names,

@@ -23,6 +23,7 @@ from gridwell.domain.readable import readable_jobs
 from web_tier.answers import PROGRESS_SECONDS, encode_progress, progress_key
 from web_tier.denials import Denials
 from web_tier.failures import Failures
+from web_tier.sealed import sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +76,7 @@ class Collector:
         self._results = results
         self._ledger = ledger
         self._finisher = finisher
-        self._cache = cache
+        self._cache = sealed(cache, finisher.signs)
         self._clock = clock
         self._poll_seconds = poll_seconds
         self._tell = tell  #: hears of progress; the finisher's own of the ends

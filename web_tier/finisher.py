@@ -28,6 +28,7 @@ from gridwell.domain.sampling import DEFAULT_POINTS, sampled_points
 from gridwell.domain.series import Flaw, find_flaw
 from web_tier.answers import FINAL_SECONDS, answer_key, encode_answer, encode_final, final_key
 from web_tier.record import record
+from web_tier.sealed import sealed
 from web_tier.signer import Signer
 from web_tier.stored_objects import calls_about
 
@@ -74,6 +75,7 @@ class Finisher:
     def __post_init__(self) -> None:
         if self.signer is None:
             object.__setattr__(self, "signer", Signer(self.ledger))
+        object.__setattr__(self, "cache", sealed(self.cache, self.signs))
 
     @property
     def signs(self) -> Signer:

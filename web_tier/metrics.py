@@ -153,10 +153,17 @@ class Metrics:
         clients.labels("stream").set_function(lambda: watcher.streaming)
         self.registry.register(_GateMetrics(gates))
 
-    def watch_losses(self, *, outages: Callable[[], int], dropped: Callable[[], int]) -> None:
-        """Tell of memcached's outages, and of events that were dropped."""
+    def watch_losses(
+        self,
+        *,
+        outages: Callable[[], int],
+        dropped: Callable[[], int],
+        forged: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """Tell of memcached's outages and forged values, and of events that were dropped."""
         for name, words, value in (
             ("gridwell_cache_outages", "Times that memcached stopped answering.", outages),
+            ("gridwell_cache_forged", "Cached values that this stack did not write.", forged),
             ("gridwell_job_events_dropped", "Events that could not be published.", dropped),
         ):
             # Counted elsewhere, and so asked for.

@@ -42,6 +42,7 @@ from web_tier.dispatch import resend_seconds, send_chunks
 from web_tier.fresh import ended_job, fresh_job, is_true, refuse_long_series
 from web_tier.kept_map import SLAB_POINTS, map_values
 from web_tier.record import record
+from web_tier.sealed import sealed
 from web_tier.signer import Signer
 from web_tier.stored_objects import calls_about
 from web_tier.told import with_told
@@ -89,6 +90,7 @@ class Service:
     def __post_init__(self) -> None:
         if self.signer is None:
             object.__setattr__(self, "signer", Signer(self.ledger))
+        object.__setattr__(self, "cache", sealed(self.cache, cast("Signer", self.signer)))
 
     def submit(self, problem: Problem, *, seed: int | None = None, kind: str = MINIMUM_KIND) -> Job:
         """The job of this client for a problem: joined, renewed or made.
@@ -112,11 +114,9 @@ class Service:
         now = self.clock.now()
         job = job_id(self.client, problem.sha, kind)
         values = self.cache.get_many([final_key(job), answer_key(problem.sha)])
-        if (final := _lasting(values, job, now)) is not None:
-            return final
-        seen = self.ledger.read(job)
-        if seen is not None and not seen.renewable(now):
-            return self._remembered(seen)
+        joined, seen = self._look(job, _lasting(values, job, now), now)
+        if joined is not None:
+            return joined
         if has_no_candidate(problem):
             raise NoCandidatePoint
         refuse_long_series(problem)
@@ -227,6 +227,24 @@ class Service:
         if job.client != self.client:
             self.foreign(job)
         return job.client == self.client
+
+    def _look(self, job: str, final: Job | None, now: float) -> tuple[Job | None, Job | None]:
+        """Return the job that a request joins, if there is one, and else the one that it renews.
+
+        A cache may outlive what the ledger holds, as where that was restored or emptied; so an end
+        that the cache has is believed only while the ledger has the same attempt, or is away.
+        """
+        try:
+            seen = self.ledger.read(job)
+        except ServiceBusy:
+            if final is None:
+                raise
+            return final, None
+        if seen is None or seen.renewable(now):
+            return None, seen
+        if final is not None and final.attempt == seen.attempt:
+            return final, None
+        return self._remembered(seen), None
 
     def _remembered(self, job: Job) -> Job:
         """The job as it is shown; if it has ended the cache knows it from now on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
@@ -67,6 +68,12 @@ class Settings(Names, AccessSettings):
     kill_url: str = Field("", pattern=r"^(http://.+)?$")
     kill_key: SecretStr = SecretStr("")  #: a bearer token for `kill_url`; empty: none is sent
     dollars_per_hour: float = Field(0.08925, ge=0)  #: c7i.large on demand, us-east-1, 2026
+
+    @property
+    def stack(self) -> str:
+        """Sixteen hex digits that name the stack where several share a memcached."""
+        names = f"{self.fleet}\n{self.table}\n{self.bucket}"
+        return hashlib.sha256(names.encode()).hexdigest()[:16]
 
     @property
     def waiting(self) -> int:

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 _CHUNK: Final = "chunk of an attempt"
 _ATTEMPT: Final = "next attempt"
 _SAMPLE: Final = "sampled points"
+_STACK: Final = "name of the stack"
+_CACHE: Final = "cached values"
 _ATTEMPT_DIGITS: Final = 16
+_STACK_DIGITS: Final = 16
 
 
 class Signer:
@@ -28,6 +31,7 @@ class Signer:
     def __init__(self, ledger: JobLedger) -> None:
         self._ledger = ledger
         self._keys: Keys | None = None
+        self._stack = ""
 
     def load(self) -> None:
         """Read the secret, if that was not done yet."""
@@ -64,6 +68,24 @@ class Signer:
             reported: the keys of the reported points.
         """
         return int.from_bytes(self._loaded().mac(_SAMPLE, job.id, job.attempt, *reported), "big")
+
+    def cache_key(self, key: str) -> str:
+        """Return a cache key with this stack's name before it: no other stack has the same one.
+
+        The name is made of the secret, which lies in the stack's ledger: so a ledger that was
+        emptied has another one.
+        """
+        if not self._stack:
+            self._stack = self._loaded().mac(_STACK).hex()[:_STACK_DIGITS]
+        return f"{self._stack}:{key}"
+
+    def cache_code(self, key: str, value: bytes) -> bytes:
+        """Return the code of a cached value under its whole key."""
+        return self._loaded().mac(_CACHE, key, value)
+
+    def is_cache_code(self, code: bytes, key: str, value: bytes) -> bool:
+        """Return whether a cached value was written under this key, by this stack."""
+        return self._loaded().verifies(code, _CACHE, key, value)
 
     def _loaded(self) -> Keys:
         if self._keys is None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from gridwell.domain.errors import ServiceError
 from gridwell.domain.readable import readable_jobs
+from web_tier.sealed import sealed
+from web_tier.signer import Signer
 from web_tier.told import with_told
 from web_tier.watch import Ticket, Watch
 
@@ -46,7 +48,7 @@ class Watcher:
         capacity: int,
         streams: int = 0,
     ) -> None:
-        self._cache = cache
+        self._cache = sealed(cache, Signer(ledger))
         self._ledger = ledger
         self._clock = clock
         self._capacity = {False: capacity, True: streams}

@@ -50,9 +50,11 @@ class MemcachedRates:
     Args:
         address: of memcached, as ``host:port`` or the absolute path of a socket file.
         clock: measures how long memcached has been away.
+        stack: names whose counts these are, where several stacks share a memcached.
     """
 
-    def __init__(self, address: str, *, clock: Clock | None = None) -> None:
+    def __init__(self, address: str, *, clock: Clock | None = None, stack: str = "") -> None:
+        self._prefix = f"{stack}:" if stack else ""
         self._reach = Reach(address, clock=clock)
         # One pool for all threads: the library would keep a connection for each of them.
         storage = MemcachedStorage(
@@ -64,12 +66,14 @@ class MemcachedRates:
 
     def take(self, rate: str, kind: str, who: str) -> Standing:
         """See `gridwell.domain.ports.Rates`."""
-        shared = self._reach.ask(lambda: _taken(self._shared, _item(rate), kind, who))
+        shared = self._reach.ask(
+            lambda: _taken(self._shared, _item(rate), self._prefix + kind, who)
+        )
         return self._own.take(rate, kind, who) if shared is None else shared
 
     def look(self, rate: str, kind: str, who: str) -> Standing:
         """See `gridwell.domain.ports.Rates`."""
-        shared = self._reach.ask(lambda: _seen(self._shared, _item(rate), kind, who))
+        shared = self._reach.ask(lambda: _seen(self._shared, _item(rate), self._prefix + kind, who))
         return self._own.look(rate, kind, who) if shared is None else shared
 
     def close(self) -> None:

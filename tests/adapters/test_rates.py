@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import logging
 import socket
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -116,3 +117,12 @@ def test_memcached_is_asked_again_after_a_second(
         f"memcached at {memcached.address} answers again"
     ]
     rates.close()
+
+
+def test_two_stacks_on_one_memcached_count_apart(memcached: Memcached) -> None:
+    one, two = (MemcachedRates(memcached.address, stack=stack) for stack in ("one", "two"))
+    for rates in (one, two):
+        with closing(rates):
+            standing = rates.take("1/minute", "reads", "alice")
+            assert standing.within
+            assert not rates.take("1/minute", "reads", "alice").within

@@ -8,6 +8,7 @@ from gridwell.adapters.memory import MemoryCache
 from tests.simulation.invariants import I10_CACHE
 from tests.simulation.kernel import MachineClock
 from web_tier.answers import decode_final
+from web_tier.sealed import CODE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,9 +40,9 @@ class SimulatedCache(MemoryCache):
 
     def set(self, key: str, value: bytes, *, seconds: int) -> None:
         """See `gridwell.domain.ports.Cache`."""
-        what, _, name = key.partition(":")
+        _stack, what, name = key.split(":")
         if what == "final":
-            self._judge(name, value)
+            self._judge(name, value[CODE_BYTES:])
         if self._keeps and not self._sim.faults.strike("cache forgets"):
             super().set(key, value, seconds=seconds)
 

@@ -176,7 +176,7 @@ def broken_application() -> APIFlask:
     site = Site()
     job = site.stored(site.post({"grid_size": 101, "atom_count": 1, "keep_grid": True}))
     done = replace(job, state=JobState.DONE, finished=site.world.clock.now())
-    site.world.cache.set(final_key(job.id), encode_final(done), seconds=3600)
+    site.world.values.set(final_key(job.id), encode_final(done), seconds=3600)
     for chunk in range(job.plan.chunks - 1):
         data = float64_header(job.plan.box(chunk).shape) + bytes(8 * job.plan.box(chunk).points)
         site.world.store.put_new(map_object(job.id, job.attempt, chunk), data, content_type="")

@@ -135,13 +135,13 @@ def test_the_cache_knows_it_only_after_the_ledger() -> None:
     fuse = Fuse()
     seen: list[bytes | None] = []
     fuse.on_call = lambda: seen.append(
-        world.cache.get_many([final_key(job.id)]).get(final_key(job.id))
+        world.values.get_many([final_key(job.id)]).get(final_key(job.id))
     )
 
     a_service(world, fuse).cancel(job.id)
 
     assert seen == [None] * 3  # before the read, the write and the read
-    final = decode_final(world.cache.get_many([final_key(job.id)])[final_key(job.id)], job.id)
+    final = decode_final(world.values.get_many([final_key(job.id)])[final_key(job.id)], job.id)
     assert final == replace(world.job(job), sent_at=None)
     assert final.state is JobState.CANCELLED
 

@@ -81,7 +81,7 @@ def test_some_results_make_a_running_job_that_shows_its_progress(world: World) -
     assert running.workers == {"worker-1"}
     assert collected.ended == []
     key = progress_key(job.id)
-    progress = decode_progress(world.cache.get_many([key])[key], job.id)
+    progress = decode_progress(world.values.get_many([key])[key], job.id)
     assert progress is not None
     assert (progress.attempt, progress.points_done) == (job.attempt, 32)
     assert progress.done == {1, 3}
@@ -99,7 +99,7 @@ def test_a_finished_job_is_in_the_cache_before_its_results_are_deleted(world: Wo
     with pytest.raises(Died):
         world.collector(Fuse(breaks_at=calls.calls - 1, error=Died)).step()
 
-    data = world.cache.get_many([final_key(job.id)])[final_key(job.id)]
+    data = world.values.get_many([final_key(job.id)])[final_key(job.id)]
     final = decode_final(data, job.id)
     assert final is not None
     assert final.result == BEST

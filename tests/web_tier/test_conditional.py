@@ -155,7 +155,7 @@ def test_a_map_of_another_attempt_is_another_file() -> None:
     problem = a_service(site.world).problem(job)
     assert problem is not None
     site.world.keep_map(other, problem)
-    site.world.cache.set(final_key(job.id), encode_final(other), seconds=60)
+    site.world.values.set(final_key(job.id), encode_final(other), seconds=60)
 
     again = get(site, path, If_None_Match=etag)
     assert again.status_code == 200

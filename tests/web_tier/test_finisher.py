@@ -54,7 +54,7 @@ def complete(
 
 
 def cached(world: World, job: Job) -> Job | None:
-    data = world.cache.get_many([final_key(job.id)]).get(final_key(job.id))
+    data = world.values.get_many([final_key(job.id)]).get(final_key(job.id))
     return None if data is None else decode_final(data, job.id)
 
 
@@ -80,7 +80,7 @@ def test_the_answer_lies_wherever_somebody_may_look(world: World) -> None:
     assert (shown.state, shown.result) == (JobState.DONE, BEST)
     assert decode_answer(world.store.objects[answer_object(PROBLEM.sha)], PROBLEM.sha) == (BEST,)
     key = answer_key(PROBLEM.sha)
-    assert decode_answer(world.cache.get_many([key])[key], PROBLEM.sha) == (BEST,)
+    assert decode_answer(world.values.get_many([key])[key], PROBLEM.sha) == (BEST,)
 
 
 def test_the_record_tells_all_that_is_needed_to_check_the_answer(world: World) -> None:
@@ -186,7 +186,7 @@ def test_a_wrong_value_fails_the_job_in_the_end_and_names_the_worker(
     assert "worker-7" in ended.error.detail
     assert repr(BEST.value) in ended.error.detail
     assert answer_object(PROBLEM.sha) not in world.store.objects
-    assert not world.cache.get_many([answer_key(PROBLEM.sha)])
+    assert not world.values.get_many([answer_key(PROBLEM.sha)])
 
 
 def test_a_point_that_does_not_qualify_fails_the_job(world: World) -> None:
@@ -289,7 +289,7 @@ def test_a_new_attempt_that_begins_meanwhile_is_not_put_into_the_cache(world: Wo
     assert world.finisher(fuse).fail(job, JobError("chunk_failed", "why")) is None
 
     assert world.job(job) == again
-    assert not world.cache.get_many([final_key(job.id)])
+    assert not world.values.get_many([final_key(job.id)])
 
 
 def calls_of_finish() -> int:

@@ -372,7 +372,7 @@ def offer(site: Site, job: Job) -> None:
     problem, store = replace(a_problem(3), grid=job.grid), site.world.store
     store.put_new(problem_object(problem.sha), problem.encode(), content_type="")
     store.get_range = EndlessStore(job).get_range  # type: ignore[method-assign]
-    site.world.cache.set(final_key(job.id), encode_final(job), seconds=3600)
+    site.world.values.set(final_key(job.id), encode_final(job), seconds=3600)
 
 
 def peak(pieces: Iterator[Any]) -> float:

@@ -55,7 +55,7 @@ def test_a_new_problem_becomes_a_queued_job_with_all_its_messages() -> None:
     assert world.queued_chunks() == list(range(8))
     assert stored.sent_at == world.clock.now()
     assert stored.resend_at == world.clock.now() + 120
-    data = world.cache.get_many([progress_key(job.id)])[progress_key(job.id)]
+    data = world.values.get_many([progress_key(job.id)])[progress_key(job.id)]
     progress = decode_progress(data, job.id)
     assert progress is not None
     assert (progress.attempt, progress.points_done) == (job.attempt, 0)
@@ -97,7 +97,7 @@ def test_the_same_problem_again_joins_the_job_and_sends_nothing(state: JobState)
     assert world.queued_chunks() == []
 
 
-def test_a_done_job_is_answered_from_the_cache_without_any_other_call() -> None:
+def test_a_done_job_is_answered_from_the_cache_though_the_ledger_is_away() -> None:
     site = Site()
     done = site.done()
     fuse = Fuse(breaks_at=0)
@@ -107,6 +107,18 @@ def test_a_done_job_is_answered_from_the_cache_without_any_other_call() -> None:
     again = a_service(site.world, fuse).submit(problem)
 
     assert (again.result, again.attempt) == (done.result, done.attempt)
+    assert fuse.calls == 1
+
+
+def test_reading_a_done_job_asks_nothing_but_the_cache() -> None:
+    site = Site()
+    done = site.done()
+    fuse = Fuse(breaks_at=0)
+
+    read = a_service(site.world, fuse).read(done.id)
+
+    assert read is not None
+    assert (read.result, read.attempt) == (done.result, done.attempt)
     assert fuse.calls == 0
 
 
@@ -148,7 +160,7 @@ def test_a_done_job_that_the_cache_forgot_is_read_once_and_remembered() -> None:
     assert problem is not None
 
     assert a_service(site.world).submit(problem).result == done.result
-    data = site.world.cache.get_many([final_key(done.id)])[final_key(done.id)]
+    data = site.world.values.get_many([final_key(done.id)])[final_key(done.id)]
     assert decode_final(data, done.id) is not None
 
 
@@ -163,7 +175,7 @@ def test_a_failed_job_starts_a_new_attempt() -> None:
     assert (again.state, again.run) == (JobState.QUEUED, 2)
     assert again.attempt != first.attempt
     assert world.queued_chunks() == [0]
-    assert final_key(again.id) not in world.cache.get_many([final_key(again.id)])
+    assert final_key(again.id) not in world.values.get_many([final_key(again.id)])
 
 
 def test_a_problem_that_failed_by_itself_stays_failed() -> None:
@@ -196,7 +208,7 @@ def test_a_stale_failure_in_the_cache_does_not_hide_the_new_attempt() -> None:
     failed = world.finisher().fail(first, BROKEN)
     assert failed is not None
     again = a_service(world).submit(problem)
-    world.cache.set(final_key(again.id), encode_final(failed), seconds=60)  # a late finisher
+    world.values.set(final_key(again.id), encode_final(failed), seconds=60)  # a late finisher
 
     read = a_service(world).read(again.id)
 
@@ -230,7 +242,7 @@ def test_another_clients_answer_makes_a_done_job_at_once(cached: bool) -> None: 
 def test_an_answer_that_is_not_true_is_not_believed(index: int) -> None:
     world, problem = World(), a_problem()
     lie = encode_answer(problem.sha, Minimum(-1e6, index))
-    world.cache.set(answer_key(problem.sha), lie, seconds=60)
+    world.values.set(answer_key(problem.sha), lie, seconds=60)
 
     assert a_service(world).submit(problem).state is JobState.QUEUED
 

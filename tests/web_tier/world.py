@@ -24,6 +24,7 @@ from tests.oracle import true_map, true_minimum
 from web_tier.collector import Collector
 from web_tier.finisher import Finisher
 from web_tier.reconciler import Reconciler
+from web_tier.sealed import SealedCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -85,6 +86,7 @@ class World:
         self.ledger = a_ledger()
         self.store = MemoryStore()
         self.cache = MemoryCache(self.clock)
+        self.values = SealedCache(self.cache, SIGNER)  # the same, as the web tier uses it
         self.dead_chunks = MemoryQueue(self.clock)
         self.chunks = MemoryQueue(self.clock, dead=self.dead_chunks)
         self.dead_results = MemoryQueue(self.clock)

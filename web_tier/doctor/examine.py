@@ -86,8 +86,9 @@ class Examination:
         return age, "" if beat is None else beat.refuses
 
     def _ask_cache(self) -> None:
-        self.cache.set(_PROBE, b"1", seconds=60)
-        if not self.cache.get_many([_PROBE]):
+        probe = f"{self.fleet}:{_PROBE}"
+        self.cache.set(probe, b"1", seconds=60)
+        if not self.cache.get_many([probe]):
             raise ServiceBusy("it keeps nothing: answers come later, and none is wrong; start it")
 
     def _readyz(self) -> dict[str, Any]:
