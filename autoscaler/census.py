@@ -138,6 +138,11 @@ def cap_of(snapshot: Snapshot, policy: Policy) -> int:
 
 
 def _held(snapshot: Snapshot) -> str:
+    if snapshot.control.paused and "paused" in snapshot.control.unreadable:
+        return (
+            "the operator's switch cannot be read, and may say paused: gridwell resume, or pause, "
+            "writes it anew"
+        )
     if snapshot.control.paused:
         return "paused by the operator"
     return "" if snapshot.release is not None else "there is no image to launch, bake one"

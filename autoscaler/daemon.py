@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from autoscaler.act import Actor, learn
 from autoscaler.census import cap_of
 from autoscaler.decide import decide
-from autoscaler.failures import after_round
+from autoscaler.failures import READ, after_round
 from autoscaler.journal import Journal, decision_of
 from autoscaler.model import FleetPlan, Read
 from autoscaler.observe import observe, observed
@@ -161,6 +161,11 @@ class Daemon:
             "fleet.read_failed", "; ".join(filter(None, (*observation.problems, view_problem)))
         )
         snapshot = observation.snapshot
+        unread = [one for one in snapshot.refusals if one.action == READ]
+        self._tell_once(
+            "fleet.row_unreadable",
+            "; ".join(f"the {one.target} cannot be read: {one.message}" for one in unread),
+        )
         plan = decide(snapshot, self._policy)
         if self._rehearse is not None:
             self._rehearse(plan.reason)

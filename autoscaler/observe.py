@@ -12,6 +12,7 @@ from autoscaler.intents import remember
 from autoscaler.model import Read, Snapshot
 from autoscaler.observed import ObservedEc2, ObservedLedger, OwnClock
 from autoscaler.places import adopted, placed
+from autoscaler.unreadable import healed, known, rows, switch
 from gridwell.domain.errors import GridwellError
 from gridwell.domain.fleet import Control, Depth, InstanceState, Slot
 
@@ -105,7 +106,14 @@ def observe(
     reliable = reader.unknown.isdisjoint((Read.INSTANCES, Read.SLOTS))
     if reliable:
         instances = placed(instances, slots)
-        remembered = adopted(slots, instances)
+        remembered = healed(
+            slots,
+            instances,
+            refusals,
+            now=ports.clock.now(),
+            after_seconds=policy.intent_seconds,
+        )
+        remembered = adopted(remembered, instances)
         instances = placed(instances, remembered)
         remembered = remember(
             remembered, instances, now=ports.clock.now(), lag_seconds=policy.lag_seconds
@@ -125,13 +133,15 @@ def observe(
         remembered = judge(before, instances, beats, now=now, policy=policy)
         failed, proven = booted(before, remembered, instances, now=now)
         refusals = noted(refusals, failed, ended=proven) if failed or proven else refusals
+    if reader.unknown.isdisjoint((Read.SLOTS, Read.CONTROL, Read.HEARTBEATS)):
+        refusals = known(refusals, rows(slots, beats, control, now=now))
     snapshot = Snapshot(
         taken_at=now,
         depth=depth or Depth(visible=0, in_flight=0),
         instances=instances,
         release=release,
         slots=remembered,
-        control=control,
+        control=switch(control, previous),
         heartbeats=beats,
         arrived_at=arrived_at(
             None if previous is None else previous.arrived_at,

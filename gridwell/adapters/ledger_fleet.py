@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.adapters.dynamo_table import Table
@@ -11,11 +12,12 @@ from gridwell.adapters.ledger_slots import (
     lease_item,
     lease_key,
     lease_of,
+    readable_slot,
     slot_item,
     slot_key,
-    slot_of,
 )
 from gridwell.adapters.ledger_suspects import SuspectItems
+from gridwell.domain.errors import InvalidMessage
 from gridwell.domain.fleet import Control, FleetView, Heartbeat
 
 if TYPE_CHECKING:
@@ -29,6 +31,17 @@ if TYPE_CHECKING:
 HEARTBEAT_KEPT_SECONDS: Final = 7 * 86_400  #: then TTL removes a worker that has gone
 
 _WORKER: Final = "worker#"
+#: Rows that could not be read are replaced only while they are as they were read, or older.
+_STILL_OLD: Final = (
+    "( attribute_not_exists(#epoch) OR NOT attribute_type(#epoch, :number) OR #epoch <= :seen )"
+    " AND "
+    "( attribute_not_exists(#fence) OR NOT attribute_type(#fence, :number) OR #fence <= :fence )"
+)
+_STILL_UNREADABLE: Final = (
+    "attribute_not_exists(#owner) OR NOT attribute_type(#owner, :text) OR "
+    "attribute_not_exists(#fence) OR NOT attribute_type(#fence, :number) OR "
+    "attribute_not_exists(#expires_at) OR NOT attribute_type(#expires_at, :number)"
+)
 
 
 class DynamoFleetLedger:
@@ -82,7 +95,7 @@ class DynamoFleetLedger:
         """See `gridwell.domain.ports.FleetLedger`."""
         wanted = range(SLOTS) if places is None else sorted(set(places))
         items = self._table.get_many(slot_key(self._fleet, place) for place in wanted)
-        return tuple(sorted(map(slot_of, items), key=lambda slot: slot.number))
+        return tuple(sorted(map(readable_slot, items), key=lambda slot: slot.number))
 
     def write_slot(self, slot: Slot, *, seen: Slot) -> bool:
         """See `gridwell.domain.ports.FleetLedger`."""
@@ -90,17 +103,18 @@ class DynamoFleetLedger:
         if seen.epoch == 0:
             condition += " OR attribute_not_exists(#pk)"
         values = {"seen": number(seen.epoch), "fence": number(slot.fence)}
+        if seen.unreadable:
+            condition, values["number"] = _STILL_OLD, text("N")
         written, against = self._table.put(slot_item(self._fleet, slot), condition, values)
         # Tried again after a lost reply: it meets itself.
-        return written or (against is not None and slot_of(against) == slot)
+        return written or (against is not None and readable_slot(against) == slot)
 
     def control(self) -> Control:
         """See `gridwell.domain.ports.FleetLedger`."""
         item = self._table.get(self._control_key)
         if item is None:
             return Control()
-        with explained(item):
-            return Control(cap=_whole(item, "cap"), paused=item["paused"]["BOOL"])
+        return _control(item)
 
     def write_control(self, control: Control) -> None:
         """See `gridwell.domain.ports.FleetLedger`."""
@@ -127,7 +141,9 @@ class DynamoFleetLedger:
     def write_lease(self, lease: Lease, *, seen: Lease | None) -> bool:
         """See `gridwell.domain.ports.FleetLedger`."""
         condition, values = "attribute_not_exists(#pk)", {}
-        if seen is not None:
+        if seen is not None and seen.unreadable:
+            condition, values = _STILL_UNREADABLE, {"text": text("S"), "number": text("N")}
+        elif seen is not None:
             condition = "#owner = :owner AND #fence = :fence AND #expires_at = :expires"
             # A lease that an older release wrote has no number of renewals.
             condition += " AND #renewal = :renewal" if seen.renewal else ""
@@ -142,20 +158,53 @@ class DynamoFleetLedger:
 
 
 def _heartbeat(item: Mapping[str, Any]) -> Heartbeat:
-    with explained(item):
+    """Return the heartbeat that an item holds; one that cannot be read is no recent sign of life.
+
+    Its digest changes with the row: a worker of another release is alive that goes on to write it.
+    """
+    worker = item["pk"]["S"].removeprefix(_WORKER)
+    try:
+        with explained(item):
+            return Heartbeat(
+                worker=worker,
+                at=float(item["at"]["N"]),
+                busy=int(item["busy"]["N"]),
+                draining=item["draining"]["BOOL"],
+                chunks=int(item["chunks"]["N"]),
+                seconds=float(item["seconds"]["N"]),
+                version=item["version"]["S"],
+                refuses=item.get("refuses", {}).get("S", ""),
+                run=item.get("run", {}).get("S", ""),
+                count=_whole(item, "count") or 0,
+                unfit=item.get("unfit", {}).get("S", ""),
+            )
+    except InvalidMessage as error:
+        digest = hashlib.sha256(repr(sorted(item.items())).encode()).hexdigest()[:16]
         return Heartbeat(
-            worker=item["pk"]["S"].removeprefix(_WORKER),
-            at=float(item["at"]["N"]),
-            busy=int(item["busy"]["N"]),
-            draining=item["draining"]["BOOL"],
-            chunks=int(item["chunks"]["N"]),
-            seconds=float(item["seconds"]["N"]),
-            version=item["version"]["S"],
-            refuses=item.get("refuses", {}).get("S", ""),
-            run=item.get("run", {}).get("S", ""),
-            count=_whole(item, "count") or 0,
-            unfit=item.get("unfit", {}).get("S", ""),
+            worker=worker,
+            at=0.0,
+            busy=0,
+            draining=False,
+            chunks=0,
+            seconds=0.0,
+            version="",
+            unreadable=f"{error} (row {digest})",
         )
+
+
+def _control(item: Mapping[str, Any]) -> Control:
+    """Return the switch; a field that cannot be read is named, and pauses if it may say so."""
+    unreadable = []
+    cap = None
+    try:
+        cap = _whole(item, "cap")
+    except (KeyError, ValueError):
+        unreadable.append("cap")
+    paused = item.get("paused", {"BOOL": False}).get("BOOL")
+    if not isinstance(paused, bool):
+        paused = True
+        unreadable.append("paused")
+    return Control(cap=cap, paused=paused, unreadable=tuple(unreadable))
 
 
 def _whole(item: Mapping[str, Any], name: str) -> int | None:

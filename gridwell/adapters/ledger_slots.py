@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.adapters.ledger_items import explained, number, text
+from gridwell.domain.errors import InvalidMessage
 from gridwell.domain.fleet import Lease, Offer, Slot
 
 if TYPE_CHECKING:
@@ -82,6 +84,19 @@ def slot_of(item: Mapping[str, Any]) -> Slot:
         )
 
 
+def readable_slot(item: Mapping[str, Any]) -> Slot:
+    """Return the slot that an item holds; of one that cannot be read what must not be lost."""
+    try:
+        return slot_of(item)
+    except InvalidMessage as error:
+        return Slot(
+            number=int(item["pk"]["S"].rpartition("#")[2]),
+            epoch=_at_least(item.get("epoch")),
+            fence=_at_least(item.get("fence")),
+            unreadable=str(error),
+        )
+
+
 def lease_key(fleet: str) -> Item:
     """The key of a fleet's lease."""
     return {"pk": text(f"lease#{fleet}")}
@@ -100,16 +115,22 @@ def lease_item(fleet: str, lease: Lease) -> Item:
 
 
 def lease_of(item: Mapping[str, Any]) -> Lease:
-    """The lease that an item holds.
+    """Return the lease that an item holds; one that cannot be read is nobody's, and has no end."""
+    owner, fence, expires = item.get("owner", {}), item.get("fence", {}), item.get("expires_at", {})
+    readable = "S" in owner and "N" in fence and "N" in expires
+    seconds = item.get("seconds", {})
+    return Lease(
+        owner=owner["S"] if readable else "",
+        fence=_at_least(fence),
+        expires=float(expires["N"]) if readable else math.inf,
+        renewal=_at_least(item.get("renewal")),
+        seconds=float(seconds["N"]) if "N" in seconds else None,
+        unreadable=not readable,
+    )
 
-    Raises:
-        InvalidMessage: if it is none of ours.
-    """
-    with explained(item):
-        return Lease(
-            owner=item["owner"]["S"],
-            fence=int(item["fence"]["N"]),
-            expires=float(item["expires_at"]["N"]),
-            renewal=int(item["renewal"]["N"]) if "renewal" in item else 0,
-            seconds=float(item["seconds"]["N"]) if "seconds" in item else None,
-        )
+
+def _at_least(attribute: Mapping[str, Any] | None) -> int:
+    """Return a whole number that is not below a stored one; 0 where it is no number."""
+    if attribute is None or "N" not in attribute:
+        return 0
+    return math.ceil(float(attribute["N"]))

@@ -5,12 +5,18 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+import zlib
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from gridwell.domain.bill import Bill
 from gridwell.domain.fleet_history import History
 from gridwell.domain.refusal import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_T = TypeVar("_T")
 
 STALE_SECONDS: Final = 60.0  #: an older view means that nobody looks after the fleet
 
@@ -127,6 +133,7 @@ class Lease:
     expires: float  #: by the holder's clock: for the holder alone, and 0 once it is given back
     renewal: int = 0  #: grows with each write, so that each renewal is a change to be seen
     seconds: float | None = None  #: None: an older release wrote it, and did not note it
+    unreadable: bool = False  #: the stored row cannot be read: the rest is what could be
 
     @property
     def is_given_back(self) -> bool:
@@ -148,6 +155,7 @@ class Heartbeat:
     refuses: str = ""  #: what another release wrote and this one cannot do, if it met such lately
     run: str = ""  #: of the worker's process: drawn when it starts
     count: int = 0  #: of this run's heartbeats: no two are equal, however the clock is set
+    unreadable: str = ""  #: why the stored row cannot be read, and its digest: a change is a change
 
     @property
     def mark(self) -> str:
@@ -163,6 +171,7 @@ class Control:
 
     cap: int | None = None  #: at most this many instances, where given
     paused: bool = False  #: nothing is started or launched
+    unreadable: tuple[str, ...] = ()  #: its fields that cannot be read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +248,16 @@ class FleetView:
             arrived_at=fields.get("arrived_at"),
             held=fields.get("held", ""),
             owner=fields.get("owner", ""),
-            refusals=tuple(Refusal(**item) for item in fields.get("refusals", ())),
-            history=History.decode(fields["history"]) if "history" in fields else History(),
-            bill=Bill.decode(fields["bill"]) if "bill" in fields else Bill(),
+            # What only tells of the past must not hide the present.
+            refusals=_or_none(lambda: tuple(Refusal(**one) for one in fields["refusals"])) or (),
+            history=_or_none(lambda: History.decode(fields["history"])) or History(),
+            bill=_or_none(lambda: Bill.decode(fields["bill"])) or Bill(),
         )
+
+
+def _or_none(decode: Callable[[], _T]) -> _T | None:
+    """Return a part of a view, or None where it is missing or cannot be read."""
+    try:
+        return decode()
+    except (AttributeError, KeyError, TypeError, ValueError, zlib.error):
+        return None
