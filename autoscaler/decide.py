@@ -75,7 +75,8 @@ def decide(snapshot: Snapshot, policy: Policy) -> FleetPlan:
     start += _starts(doubtful, census, lacking, taken=len(start) + len(launch))
     terminate = _terminations(snapshot, census, policy, failures, start, outworn, short=short)
     spare = tuple(s for s in census.startable if s not in start and s.instance not in terminate)
-    left = short - len(start) - len(launch)
+    # What EC2 has refused time and again is told also while it is tried once more.
+    is_held = short > len(start) + len(launch) or (short > 0 and failures.is_in_the_way(policy))
     plan = FleetPlan(
         reason="",
         want=want,
@@ -89,7 +90,7 @@ def decide(snapshot: Snapshot, policy: Policy) -> FleetPlan:
         terminate=terminate,
         stop=orphans(snapshot, policy, failures),
         uncounted=census.uncounted,
-        held=why_held(census, choice, distrust, policy) if left > 0 else "",
+        held=why_held(census, choice, distrust, policy, failures) if is_held else "",
     )
     return replace(plan, reason=reason_of(plan, snapshot, census, policy))
 

@@ -15,6 +15,7 @@ from gridwell.domain.refusal import ALL, LONGEST_MESSAGE, Cause, Refusal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from autoscaler.model import Policy
     from autoscaler.outcome import Outcome
     from gridwell.domain.fleet import Instance, Slot
 
@@ -100,6 +101,12 @@ class Failures:
         if refusal is None or not self.is_throttled(action, now):
             return 0.0
         return now - refusal.since
+
+    def is_in_the_way(self, policy: Policy) -> bool:
+        """Return whether starts, or launches by every offer, came to nothing time and again."""
+        starts = any(r.action == START and r.count > 1 for r in self.known.values())
+        launches = all(self.count(LAUNCH, offer.name) > 1 for offer in policy.offers)
+        return starts or launches
 
     # --- offers
 

@@ -104,12 +104,14 @@ class Guard:
 
 def refused(outcome: Outcome, error: GridwellError) -> Outcome:
     """Return the outcome of a call that EC2 was asked and did not answer well."""
-    code = error.code if isinstance(error, ServiceError) else ""
+    code, said = ("", "")
+    if isinstance(error, ServiceError):
+        code, said = error.code, error.message
     return replace(
         unasked(outcome, error),
         cause=cause_of(error),
         code=code or type(error).__name__,
-        message=str(error),
+        message=said or str(error),
     )
 
 

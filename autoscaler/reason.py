@@ -3,40 +3,97 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from autoscaler.failures import BOOT, LAUNCH, NONE, START
 from autoscaler.rules import RULES
+from gridwell.domain.refusal import Cause, described, remedy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from autoscaler.boots import Distrust
     from autoscaler.census import Census
+    from autoscaler.failures import Failures
     from autoscaler.model import FleetPlan, Policy, Snapshot
     from autoscaler.offers import Choice
+    from gridwell.domain.refusal import Refusal
+
+_MOST: Final = 2  #: refusals that are told together
+_UNNAMED: Final = ("", "NoCapacity")  #: codes that say no more than that there is no capacity
 
 
 def reason_of(plan: FleetPlan, snapshot: Snapshot, census: Census, policy: Policy) -> str:
     """A plan in words, with the arithmetic, for people and for the fleet's view."""
     queue = RULES[policy.rule].arithmetic(snapshot.depth)
     left = plan.short - len(plan.start) - len(plan.launch)
-    does = [_done(plan, census), f"{left} short: {plan.held}" if plan.held else ""]
+    does = [_done(plan, census)]
+    if plan.held:
+        does.append(f"{left} short: {plan.held}" if left > 0 else plan.held)
+    if plan.uncounted:
+        does.append(
+            f"not counted, as EC2 neither starts nor ends them: {', '.join(plan.uncounted)}"
+        )
     todo = "; ".join(filter(None, does)) or "nothing to do"
     return f"{queue}, want {plan.want} of cap {census.cap}; {_there(census)}; {todo}"
 
 
-def why_held(census: Census, choice: Choice, distrust: Distrust | None, policy: Policy) -> str:
+def why_held(
+    census: Census,
+    choice: Choice,
+    distrust: Distrust | None,
+    policy: Policy,
+    failures: Failures = NONE,
+) -> str:
     """Why there are fewer than wanted, for people: what is in the way, and what will end it."""
     if census.held:
         return census.held
     if distrust is not None:
-        turn = f"the next is tried in {_about(distrust.wait)}" if distrust.wait else "one is tried"
-        return (
-            f"{distrust.row} boots of this release in a row came to no heartbeat, {turn}; "
-            "a new release ends this"
-        )
+        return _mute(distrust, policy, failures)
+    launches = [r for o in policy.offers if (r := failures.get(LAUNCH, o.name)) is not None]
     if not choice.offers:
+        wait = f"it is asked again in {_about(choice.wait)}"
+        told = [one for one in launches if one.cause != Cause.FULL or one.code not in _UNNAMED]
+        if told:
+            return f"{_all(told)}; {wait}"
         offers = ", ".join(map(str, policy.offers))
-        return f"EC2 has no capacity for {offers}, it is asked again in {_about(choice.wait)}"
-    return "no place or machine to be had now"
+        return f"EC2 has no capacity for {offers}, {wait}"
+    starts = [r for r in failures.known.values() if r.action == START]
+    if any(one.count > 1 for one in (*starts, *launches)):
+        return _all([*launches, *sorted(starts, key=lambda one: -one.count)])
+    there = {
+        "stopping": census.stopping,
+        "shutting down": census.leaving,
+        "stopped and waiting for their next try": census.stopped,
+        "on without a sign of life": census.silent,
+        "launches without an answer": census.unanswered,
+    }
+    places = ", ".join(f"{count} {words}" for words, count in there.items() if count)
+    return f"every place under the cap of {census.cap} is taken{f': {places}' if places else ''}"
+
+
+def _mute(distrust: Distrust, policy: Policy, failures: Failures) -> str:
+    """What is told of boots that come to no heartbeat: of the release only where it may be that."""
+    turn = f"the next is tried in {_about(distrust.wait)}" if distrust.wait else "one is tried"
+    if distrust.untried:
+        offers = ", ".join(map(str, distrust.mute))
+        return (
+            f"{distrust.row} boots in a row by {offers} came to no heartbeat, "
+            f"{distrust.untried[0]} is tried next"
+        )
+    row = f"{distrust.row} boots of this release in a row came to no heartbeat, {turn}"
+    boots = [r for o in policy.offers if (r := failures.get(BOOT, o.name)) is not None]
+    if told := [one for one in boots if one.code]:
+        return f"{row}; {_all(told)}"
+    where = f", by {', '.join(map(str, policy.offers))}" if len(policy.offers) > 1 else ""
+    return f"{row}{where}; a new release ends this"
+
+
+def _all(refusals: Iterable[Refusal]) -> str:
+    """The different refusals, each once with its remedy, as far as there is room."""
+    different = {(one.action, one.code, one.cause): one for one in reversed([*refusals])}
+    shown = [*different.values()][::-1][:_MOST]
+    return "; ".join(f"{described(one)} ({remedy(one)})" for one in shown)
 
 
 def _about(seconds: float) -> str:

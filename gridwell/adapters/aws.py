@@ -219,14 +219,15 @@ def _of_reply(
 ) -> ServiceError:
     code = code_of(error)
     words = f"{resource}: {error}"
+    said = str(error.response.get("Error", {}).get("Message", ""))
     if code in codes:
-        return codes[code](words, code=code)
+        return codes[code](words, code=code, message=said)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _THROTTLED or status == _TOO_MANY_REQUESTS:
-        return Throttled(words, code=code)
+        return Throttled(words, code=code, message=said)
     if code in _BUSY or status >= _SERVER_FAULT:
-        return ServiceBusy(words, code=code)
-    return ServiceDenied(f"{words}; {_remedy(code)}", code=code)
+        return ServiceBusy(words, code=code, message=said)
+    return ServiceDenied(f"{words}; {_remedy(code)}", code=code, message=said)
 
 
 def _remedy(code: str) -> str:

@@ -100,10 +100,12 @@ class ServiceError(GridwellError):
     Args:
         words: for people.
         code: the service's own name for the error, where it gave one.
+        message: the service's own words.
     """
 
-    def __init__(self, *words: object, code: str = "") -> None:
+    def __init__(self, *words: object, code: str = "", message: str = "") -> None:
         self.code = code
+        self.message = message
         super().__init__(*words)
 
 
@@ -120,16 +122,7 @@ class Throttled(ServiceBusy):
 
 
 class ServiceDenied(ServiceError):  # noqa: N818 - see InvalidJob
-    """Credentials, permissions or a missing resource: retrying cannot help.
-
-    Args:
-        detail: what was refused, and the remedy.
-        code: AWS's name of the refusal, where it gives one.
-    """
-
-    def __init__(self, detail: str = "", *, code: str = "") -> None:
-        self.code = code
-        super().__init__(detail)
+    """Credentials, permissions or a missing resource: retrying cannot help."""
 
 
 class ObjectDenied(ServiceDenied):

@@ -36,6 +36,9 @@ class Refusal:
     count: int = 1
     release: str = ""  #: of a boot
 
+    def __post_init__(self) -> None:
+        Cause(self.cause)  # a ValueError: another release wrote it
+
     @property
     def key(self) -> tuple[str, str]:
         """What it is about."""
@@ -56,3 +59,86 @@ class Refusal:
             count=self.count + later.count,
             release=self.release,
         )
+
+
+#: The remedy of an error code, by how it begins; the first that fits.
+_REMEDIES: Final = (
+    ("InvalidSubnet", "correct GRIDWELL_SUBNETS"),
+    ("InsufficientFreeAddresses", "use a larger subnet, or name more in GRIDWELL_SUBNETS"),
+    ("InvalidParameterValue", "correct GRIDWELL_INSTANCE_TYPES, or the launch template"),
+    ("InvalidInstanceType", "correct GRIDWELL_INSTANCE_TYPES"),
+    ("Unsupported", "name types in GRIDWELL_INSTANCE_TYPES that the zone and the image allow"),
+    ("Unauthorized", "allow the action in the autoscaler's role"),
+    ("AccessDenied", "allow the action in the autoscaler's role"),
+    ("PendingVerification", "wait until AWS has verified the account for this region"),
+    ("OperationNotPermitted", "remove the instance's protection from stopping or termination"),
+    ("VcpuLimit", "raise the account's quota of vCPUs, or lower the cap"),
+    ("InstanceLimit", "raise the account's quota of instances, or lower the cap"),
+    ("VolumeLimit", "raise the account's quota of volumes"),
+    ("Client.VolumeLimit", "raise the account's quota of volumes"),
+    ("MaxSpot", "raise the account's quota of Spot Instances"),
+    ("SpotMaxPrice", "raise the price in the launch template"),
+    ("NetworkInterfaceLimit", "raise the account's quota of network interfaces"),
+    ("ResourceCount", "raise the account's quota that the message names"),
+    ("ReservationCapacity", "enlarge the capacity reservation, or let the template use none"),
+    ("InsufficientVolume", "name more in GRIDWELL_SUBNETS, or another volume type"),
+    ("Insufficient", "name more in GRIDWELL_INSTANCE_TYPES and GRIDWELL_SUBNETS"),
+    ("Server.Insufficient", "name more in GRIDWELL_INSTANCE_TYPES and GRIDWELL_SUBNETS"),
+    ("Client.InternalError", "let EC2 use the volumes' key; enable it if it is disabled"),
+    ("Client.InvalidSnapshot", "bake the image again"),
+    ("InvalidAMI", "bake the image again"),
+    ("InvalidVolume", "nothing: the instance is replaced"),
+    ("KMS", "enable the volumes' key, and let EC2 use it"),
+    ("InvalidKMS", "enable the volumes' key, and let EC2 use it"),
+    ("Client.InvalidKMS", "enable the volumes' key, and let EC2 use it"),
+    ("RequestLimit", "wait; look for what else calls EC2 in this account and region"),
+    ("Throttl", "wait; look for what else calls EC2 in this account and region"),
+    ("NoCapacity", "name more in GRIDWELL_INSTANCE_TYPES and GRIDWELL_SUBNETS"),
+)
+_ACTIONS: Final = {
+    "start": "start",
+    "launch": "launch",
+    "stop": "stop",
+    "force": "stop",
+    "terminate": "terminate",
+}
+_BY_CAUSE: Final = {
+    Cause.FULL: "name more in GRIDWELL_INSTANCE_TYPES and GRIDWELL_SUBNETS",
+    Cause.NO: "look the code up in EC2's list of error codes",
+    Cause.UNKNOWN: "wait; look at AWS's health page if it lasts",
+    Cause.THROTTLED: "wait; look for what else calls EC2 in this account and region",
+    Cause.IDLE: "wait; write to AWS if it lasts",
+    Cause.SILENT: "look at an instance's console, the subnet's route and the release",
+    Cause.UNREADABLE: "nothing, if it is over in some minutes; else remove the row",
+}
+
+
+def remedy(refusal: Refusal) -> str:
+    """Return what ends a refusal."""
+    for beginning, words in _REMEDIES:
+        if refusal.code.startswith(beginning):
+            return words
+    return _BY_CAUSE[Cause(refusal.cause)]
+
+
+def described(refusal: Refusal) -> str:
+    """Return a refusal for people: what, EC2's code and words."""
+    code = f"{refusal.code}: {refusal.message}" if refusal.message else refusal.code
+    why = f": {code}" if code else ""
+    verb = _ACTIONS.get(refusal.action, refusal.action)
+    what = _offer(refusal.target) if "@" in refusal.target else refusal.target
+    sentences = {
+        Cause.UNREADABLE: f"the ledger's {what} cannot be read",
+        Cause.SILENT: f"{refusal.count} boots in a row of {what} had no heartbeat",
+        Cause.THROTTLED: f"EC2 throttles every {verb}",
+        Cause.FULL: f"EC2 has no capacity to {verb} {what}",
+        Cause.IDLE: f"EC2 agreed to {verb} {what}, and nothing changed",
+        Cause.UNKNOWN: f"EC2 does not answer a {verb} of {what}",
+    }
+    return sentences.get(Cause(refusal.cause), f"EC2 refuses to {verb} {what}") + why
+
+
+def _offer(name: str) -> str:
+    kind, _, subnet = name.partition("@")
+    place = f" in {subnet}" if subnet else ""
+    return f"{kind or 'the launch template'}{place}"
