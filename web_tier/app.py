@@ -19,6 +19,8 @@ from web_tier.parts import give
 if TYPE_CHECKING:
     from web_tier.parts import Parts
 
+#: The version of the interface, which those see who may not know the release.
+_INTERFACE: Final = "1"
 _YEAR: Final = 31_536_000
 
 
@@ -27,11 +29,12 @@ def create_app(parts: Parts) -> APIFlask:
 
     It starts no thread and calls nothing outside, so it may be made before a fork.
     """
+    is_open = parts.access.keyring is None
     # No docs_path: the documentation pages would load scripts from elsewhere.
     app = APIFlask(
         "web_tier",
         title="Gridwell",
-        version=gridwell.__version__,
+        version=gridwell.__version__ if is_open else _INTERFACE,
         json_errors=False,
         docs_path=None,
         static_url_path=shell.static_path(),
@@ -53,11 +56,10 @@ def create_app(parts: Parts) -> APIFlask:
     def complete(spec: dict[str, Any] | str) -> dict[str, Any] | str:
         if isinstance(spec, str):
             return spec
-        is_open = parts.access.keyring is None
         return docs.ordered(security.secure(docs.complete(spec), app.url_map, is_open=is_open))
 
     give(app, parts)
-    request_ids.name_each(app)
+    request_ids.name_each(app, by_proxies=parts.access.proxies > 0)
     parts.metrics.watch(app)
     problems.register(app)
     shell.furnish(app)

@@ -14,20 +14,26 @@ if TYPE_CHECKING:
     from flask import Flask, Response
 
 HEADER: Final = "X-Request-ID"
-_GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_GIVEN: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
-def name_each(app: Flask) -> None:
-    """Let each request of an application have a name: a proxy's, or one of ours."""
-    app.before_request(_name)
+def name_each(app: Flask, *, by_proxies: bool = False) -> None:
+    """Let each request of an application have a name.
+
+    Args:
+        app: the application.
+        by_proxies: whether the operator's own proxies give names; those of anybody else would let
+            callers choose what the log says.
+    """
+
+    def name() -> None:
+        given = request.headers.get(HEADER, "") if by_proxies else ""
+        g.request_id = given if _GIVEN.fullmatch(given) else secrets.token_hex(8)
+        REQUEST.set(g.request_id)
+
+    app.before_request(name)
     app.after_request(_tell)
     app.teardown_request(_forget)
-
-
-def _name() -> None:
-    given = request.headers.get(HEADER, "")
-    g.request_id = given if _GIVEN.fullmatch(given) else secrets.token_hex(8)
-    REQUEST.set(g.request_id)
 
 
 def _tell(response: Response) -> Response:

@@ -34,6 +34,7 @@ class Scope(enum.StrEnum):
     SUBMIT = "submit"  #: submit jobs, and cancel them
     READ = "read"  #: look at its own jobs, and at the fleet
     ADMIN = "admin"  #: everything, and what no other scope was given
+    METRICS = "metrics"  #: read what the service counts of all clients together, as Prometheus does
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -231,6 +231,20 @@ def test_an_item_that_is_no_key_is_named(aws: Aws, client: str) -> None:
         DynamoAccessLedger(aws.clients["dynamodb"], table).key(key_id)
 
 
+def test_a_scope_of_a_later_release_allows_nothing(aws: Aws, client: str) -> None:
+    dynamodb, table = aws.clients["dynamodb"], aws.names["LedgerTable"]
+    ledger, key = DynamoAccessLedger(dynamodb, table), a_key(client)
+    ledger.add_key(key)
+    dynamodb.update_item(
+        TableName=table,
+        Key={"pk": {"S": f"access#key#{key.id}"}},
+        UpdateExpression="SET scopes = :scopes",
+        ExpressionAttributeValues={":scopes": {"SS": ["read", "teleport"]}},
+    )
+
+    assert ledger.key(key.id) == replace(key, scopes=frozenset({Scope.READ}))
+
+
 def test_keys_are_no_jobs(aws: Aws, client: str) -> None:
     dynamodb, table = aws.clients["dynamodb"], aws.names["LedgerTable"]
     ledger = DynamoAccessLedger(dynamodb, table)

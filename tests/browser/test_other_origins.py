@@ -99,19 +99,21 @@ def test_with_a_key_a_page_of_another_origin_submits_and_follows_its_job(
     assert again["status"] == 304
 
 
-def test_while_open_a_page_of_another_origin_reads_files_and_no_jobs(
+def test_while_open_a_page_of_another_origin_reads_neither_files_nor_jobs(
     page: Page, tmp_path: Path
 ) -> None:
     with serving(tmp_path / "log", app="tests.web_tier.http:application()") as server:
         made = requests.post(f"{server.url}/v1/jobs", json=SMALL, timeout=PATIENCE).json()
         atoms = fetch(page, f"{server.url}{made['links']['atoms']}")
+        seen = fetch(page, f"{server.url}{made['links']['atoms']}", mode="no-cors")
         jobs = fetch(page, f"{server.url}/v1/jobs")
         sent = fetch(page, f"{server.url}/v1/jobs", method="POST", body="{}", mode="no-cors")
         kept = requests.get(f"{server.url}/v1/jobs", timeout=PATIENCE).json()["jobs"]
 
-    assert atoms["status"] == 200
+    assert atoms == BLOCKED
+    assert seen == BLOCKED, "not even that it is there"
     assert jobs == BLOCKED
-    assert sent["status"] == 0, "opaque"
+    assert sent == BLOCKED
     assert [job["id"] for job in kept] == [made["id"]]
 
 

@@ -40,6 +40,7 @@ SEEN = ("SCRIPT_NAME", "PATH_INFO", "HTTP_HOST", "REMOTE_ADDR", "wsgi.url_scheme
 MEMCACHED = "GRIDWELL_TEST_MEMCACHED"  #: its address, if there shall be a real one
 
 A_KEY, A_READER, NO_KEY = 1, 2, 3  #: numbers for `fixed_key`
+READER = frozenset({Scope.READ, Scope.METRICS})
 
 NEVER = 1e9  #: a delay after which nobody waits
 MOST_PAIRS = 100_000  #: more is not computed here: such a job fails
@@ -93,7 +94,7 @@ def hasty() -> APIFlask:
 def keyed() -> APIFlask:
     """A site that asks for keys, of which `A_KEY` is one that may submit, and `A_READER` not."""
     site = Keyed()
-    for number, scopes in ((A_KEY, USUAL), (A_READER, frozenset({Scope.READ}))):
+    for number, scopes in ((A_KEY, USUAL), (A_READER, READER)):
         _, key = fixed_key(number, scopes)
         assert site.ledger.add_key(key)
     return site.site.app

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from openapi_spec_validator import validate
 
+import gridwell
 from gridwell.adapters.logs import hide_keys
 from gridwell.domain.access import Scope
 from gridwell.domain.errors import ServiceBusy
@@ -194,6 +195,41 @@ def test_two_keys_of_one_client_are_one_client() -> None:
     job = keyed.job(keyed.key(), done=False)
 
     assert keyed.ask("GET", f"/v1/jobs/{job.id}", keyed.key()).status_code == 200
+
+
+def test_what_all_clients_do_together_needs_a_scope_of_its_own() -> None:
+    keyed = Keyed()
+
+    problem(keyed.ask("GET", "/metrics", keyed.key()), 403, "scope_missing")
+    for scope in (Scope.METRICS, Scope.ADMIN):
+        answer = keyed.ask("GET", "/metrics", keyed.key(scopes=frozenset({scope})))
+        assert answer.status_code == 200
+    assert (
+        keyed.ask("GET", "/v1/jobs", keyed.key(scopes=frozenset({Scope.METRICS}))).status_code
+        == 403
+    )
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/openapi.json", "/login", "/docs", "/"])
+def test_the_release_is_told_to_nobody_without_a_key(path: str) -> None:
+    keyed = Keyed()
+    people = {"Accept": "text/html"} if path in ("/login", "/docs", "/") else {}
+
+    answer = keyed.ask("GET", path, headers=people)
+
+    assert gridwell.__version__ not in answer.text.replace("127.0.0.1", "").replace("3.1.0", "")
+    assert not [value for value in answer.headers.values() if gridwell.__version__ in value]
+
+
+def test_whoever_is_logged_in_sees_the_release_and_while_open_everybody_does() -> None:
+    keyed, site = Keyed(), Site()
+    keyed.ask("POST", "/login", data={"key": keyed.key()})
+
+    assert f"Gridwell {gridwell.__version__}" in keyed.ask("GET", "/").text
+    for path in ("/healthz", "/readyz"):
+        answer = site.client.get(path)
+        assert answer.json is not None
+        assert answer.json["version"] == gridwell.__version__
 
 
 # One client and another.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from tests.web_tier.http import Site
+from web_tier.access.policy import Access
 
 
 def test_an_answer_names_its_request_and_no_two_are_alike() -> None:
@@ -15,11 +16,18 @@ def test_an_answer_names_its_request_and_no_two_are_alike() -> None:
     assert all(re.fullmatch("[0-9a-f]{16}", name) for name in names)
 
 
-def test_a_name_that_a_proxy_gave_stays_and_one_that_is_none_is_replaced() -> None:
-    client = Site().client
+def test_a_name_that_our_proxy_gave_stays_and_one_that_is_none_is_replaced() -> None:
+    client = Site(access=Access(proxies=1)).client
 
     kept = client.get("/nowhere", headers={"X-Request-ID": "Root.1-abc"})
-    strange = client.get("/healthz", headers={"X-Request-ID": "a b\u00e9" * 50})
 
     assert kept.headers["X-Request-ID"] == "Root.1-abc"
-    assert re.fullmatch("[0-9a-f]{16}", strange.headers["X-Request-ID"])
+    for strange in ("a b\u00e9" * 50, "a" * 65, "", "a\tb", "a;b", "\u0661"):
+        replaced = client.get("/healthz", headers={"X-Request-ID": strange})
+        assert re.fullmatch("[0-9a-f]{16}", replaced.headers["X-Request-ID"])
+
+
+def test_a_name_that_anybody_gave_is_not_taken() -> None:
+    answer = Site().client.get("/healthz", headers={"X-Request-ID": "forged"})
+
+    assert re.fullmatch("[0-9a-f]{16}", answer.headers["X-Request-ID"])

@@ -7,7 +7,7 @@ import pytest
 from tests.web_tier.http import SMALL, Site
 from tests.web_tier.keyed import Keyed
 from tests.web_tier.test_access import ROUTES, problem
-from web_tier.access.rules import FILES, WITH_KEY
+from web_tier.access.rules import FILES, PUBLIC, WITH_KEY
 
 ORIGIN = {"Origin": "https://viewer.example", "Sec-Fetch-Site": "cross-site"}
 EXPOSED = {
@@ -19,7 +19,7 @@ OPENED = [(path, endpoint, method) for path, endpoint, method in ROUTES if endpo
 CLOSED = [
     (path, endpoint, method)
     for path, endpoint, method in ROUTES
-    if endpoint not in WITH_KEY | FILES
+    if endpoint not in WITH_KEY | FILES | PUBLIC
 ]
 
 
@@ -131,7 +131,7 @@ def test_while_open_no_page_of_others_lists_reads_or_submits_jobs(
 
 
 @pytest.mark.parametrize(("path", "endpoint", "method"), OPENED)
-def test_while_open_a_page_of_others_reads_files_whose_address_it_knows(
+def test_while_open_a_page_of_others_reads_no_file_whose_address_it_computed(
     path: str, endpoint: str, method: str
 ) -> None:
     del endpoint
@@ -140,9 +140,18 @@ def test_while_open_a_page_of_others_reads_files_whose_address_it_knows(
 
     answer = site.client.open(path, method=method, headers=ORIGIN)
     asked = site.client.open(path, method="OPTIONS", headers=preflight(method, "if-none-match"))
+    absent = site.client.open(path.replace(site.done().id, "0" * 32), headers=ORIGIN)
 
-    assert answer.headers["Access-Control-Allow-Origin"] == "*"
-    assert asked.headers["Access-Control-Allow-Methods"] == "GET, HEAD, OPTIONS"
+    for response in (answer, asked, absent):
+        assert "Access-Control-Allow-Origin" not in response.headers
+        assert response.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+def test_the_description_is_everybodys() -> None:
+    for client in (Site().client, Keyed().site.client):
+        answer = client.get("/openapi.json", headers=ORIGIN)
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert "Cross-Origin-Resource-Policy" not in answer.headers
 
 
 def test_the_question_before_a_request_is_not_counted() -> None:

@@ -34,6 +34,8 @@ class Rule:
 SUBMITS: Final = Rule(scope=Scope.SUBMIT, kind=Kind.SUBMITS)
 READS: Final = Rule(scope=Scope.READ, kind=Kind.READS)
 CHANGES: Final = Rule(scope=Scope.SUBMIT, kind=Kind.READS)  #: light, and needs the right to submit
+#: Of all clients together: no tenant learns how much the others do.
+METRICS: Final = Rule(scope=Scope.METRICS, kind=Kind.READS)
 CLOSED: Final = Rule(scope=Scope.ADMIN, kind=Kind.READS)
 
 #: Routes that anybody may ask: they tell nothing of any job.
@@ -52,7 +54,9 @@ OPEN: Final = frozenset(
 #: Routes that any name of the server may lead to: whoever watches over a process knows only its
 #: address, and they tell nothing.
 ANY_NAME: Final = frozenset({"fleet.healthz", "fleet.readyz"})
-#: Files that scripts of any page may read: viewers of molecules fetch them by their URL.
+#: What scripts of any page may read.
+PUBLIC: Final = frozenset({"openapi.spec"})
+#: Files that such a script may fetch with a key, as viewers of molecules do.
 FILES: Final = frozenset(
     {
         "files.atoms",
@@ -60,7 +64,6 @@ FILES: Final = frozenset(
         "grids.grid_cube",
         "grids.grid_dx",
         "grids.grid_npz",
-        "openapi.spec",
         "points.ions_file",
         "points.points_file",
     }
@@ -92,7 +95,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "grids.grid_dx": READS,
     "grids.grid_npz": READS,
     "fleet.fleet": READS,
-    "fleet.metrics": READS,
+    "fleet.metrics": METRICS,
     "pages.home": READS,
     "pages.submit": SUBMITS,
     "pages.estimate": CHANGES,
@@ -126,9 +129,9 @@ def rule_of(endpoint: str | None) -> Rule | None:
 
 
 def is_shared(endpoint: str | None, *, with_keys: bool) -> bool:
-    """Whether scripts of other origins may read what a route answers.
+    """Return whether scripts of other origins may read what a route answers.
 
-    Without keys any page that somebody looks at could list, read and submit jobs: so only files,
-    whose addresses nobody can guess.
+    While access is open any page that somebody looks at could list, read and submit jobs; and the
+    address of a file tells which problem it is of, so whoever knows a problem can compute it.
     """
-    return endpoint in FILES or (with_keys and endpoint in WITH_KEY)
+    return endpoint in PUBLIC or (with_keys and endpoint in FILES | WITH_KEY)

@@ -34,6 +34,8 @@ def share(response: Response, *, with_keys: bool) -> None:
         with_keys: whether callers need keys.
     """
     if not is_shared(request.endpoint, with_keys=with_keys):
+        # Nor as a picture or a script, whose loading would tell whether it is there.
+        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         return
     response.headers["Access-Control-Allow-Origin"] = "*"
     response.headers["Access-Control-Expose-Headers"] = _SHOWN

@@ -43,7 +43,7 @@ def readyz() -> Response:
             headers={"Retry-After": retry_after()},
         )
     notes = [f"{name}: {words}" for name, words in ready.notes.items()]
-    return json_response(Readiness(status="ready", version=gridwell.__version__, notes=notes))
+    return json_response(Readiness(status="ready", version=_release(), notes=notes))
 
 
 @routes.get("/metrics")
@@ -57,4 +57,9 @@ def metrics() -> Response:
 @routes.doc(**docs.HEALTH)
 def healthz() -> Response:
     """This process answers.  It asks nobody else: an outage of memcached must not end web hosts."""
-    return json_response(Health(status="ok", version=gridwell.__version__))
+    return json_response(Health(status="ok", version=_release()))
+
+
+def _release() -> str | None:
+    """The release, unless anybody may ask: an attacker would look for what is known of it."""
+    return gridwell.__version__ if here().access.keyring is None else None

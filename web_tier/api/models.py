@@ -374,18 +374,26 @@ class FleetShown(BaseModel):
     cost: float = Field(description="of those seconds, in US dollars: an estimate")
 
 
+#: For who may know it: not where anybody may ask.
+_RELEASE: Any = Field(
+    None,
+    description="the release; left out where access needs keys",
+    exclude_if=lambda version: version is None,
+)
+
+
 class Health(BaseModel):
     """This process answers; it says nothing of what it stands on."""
 
     status: str
-    version: str
+    version: str | None = _RELEASE
 
 
 class Readiness(BaseModel):
     """This process can serve: what it needs answered."""
 
     status: str
-    version: str
+    version: str | None = _RELEASE
     notes: list[str] = Field(description="what is away that it can do without")
 
 

@@ -109,7 +109,9 @@ class Examination:
         return told
 
     def _of_web(self, told: Mapping[str, Any]) -> Finding:
-        says = f"{self.url} is {told.get('status')}, version {told.get('version')}"
+        says = f"{self.url} is {told.get('status')}"
+        if told.get("version"):
+            says += f", version {told['version']}"
         notes = told.get("notes") or []
         if notes:
             return Finding(what="web tier", says=f"{says}; {'; '.join(notes)}", level=Level.WARNING)

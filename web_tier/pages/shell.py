@@ -44,11 +44,11 @@ def furnish(app: Flask) -> None:
 
 
 def _names() -> dict[str, Any]:
-    known = caller()
+    known, is_open = caller(), here().access.keyring is None
     return {
         "own_url": _own_url(),
         "client": None if known.key is None else known.client,
-        "version": gridwell.__version__,
+        "version": gridwell.__version__ if is_open or known.key is not None else "",
         "max_grid_size": int(limits.MAX_POINTS ** (1 / 3)),
         "max_atoms": limits.MAX_ATOMS,
         "max_bytes": limits.MAX_BODY_BYTES,
