@@ -1,11 +1,16 @@
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from gridwell.local_stack.machine.metadata import Metadata
+from gridwell.local_stack.faults.callers import Callers
+from gridwell.local_stack.faults.injector import Injector
+from gridwell.local_stack.faults.metadata import MetadataFaults
+from gridwell.local_stack.faults.plan import Fault, FaultPlan
+from gridwell.local_stack.machine.metadata import Metadata, MetadataError
 from gridwell.local_stack.region.imds import MetadataServer
 from gridwell.local_stack.region.instance_facts import InstanceFacts
 
@@ -114,3 +119,65 @@ def test_what_the_options_hide_is_not_there(endpoint: str, source: Source) -> No
     assert metadata.get("meta-data/iam/security-credentials/") is None
     assert metadata.get("user-data") is None
     assert metadata.get("meta-data/instance-id") == b"i-1"
+
+
+def planned(*faults: Fault) -> MetadataFaults:
+    injector = Injector()
+    injector.put(FaultPlan(seed=1, faults=faults))
+    return MetadataFaults(injector, Callers(Path("/nobody's")))
+
+
+def test_a_throttled_service_answers_503_and_recovers() -> None:
+    faults = planned(Fault(kind="metadata throttled", operation="GetToken", nth=1, times=2))
+    server = MetadataServer(lambda: FACTS, faults=faults)
+    try:
+        url = f"{server.endpoint}/latest/api/token"
+        statuses = [ask("PUT", url, **{TTL: "60"}).status_code for _ in range(3)]
+    finally:
+        server.close()
+
+    assert statuses == [503, 503, 200]
+    assert faults.injector.injected == {"metadata throttled": 2}
+
+
+def test_a_service_that_hangs_closes_the_connection_in_the_end() -> None:
+    faults = planned(Fault(kind="metadata hangs", nth=1, times=1, seconds=(0.05, 0.05)))
+    server = MetadataServer(lambda: FACTS, faults=faults)
+    try:
+        with pytest.raises(requests.ConnectionError):
+            ask("PUT", f"{server.endpoint}/latest/api/token", **{TTL: "60"})
+        assert ask("PUT", f"{server.endpoint}/latest/api/token", **{TTL: "60"}).ok
+    finally:
+        server.close()
+
+
+def test_a_booting_machine_waits_for_its_metadata_service(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gridwell.local_stack.machine.metadata.PAUSE_SECONDS", 0.01)
+    faults = planned(
+        Fault(kind="metadata throttled", nth=1, times=3, seconds=(0.0, 0.0)),
+        Fault(kind="metadata hangs", nth=3, times=2, seconds=(0.0, 0.0)),
+    )
+    server = MetadataServer(lambda: FACTS, faults=faults)
+    try:
+        found = Metadata(server.endpoint).get("meta-data/instance-id")
+    finally:
+        server.close()
+
+    assert found == FACTS.instance_id.encode()
+    assert faults.injector.injected == {"metadata throttled": 3, "metadata hangs": 2}
+
+
+def test_a_machine_whose_metadata_service_never_answers_gives_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("PAUSE_SECONDS", "PATIENCE_SECONDS"):
+        monkeypatch.setattr(f"gridwell.local_stack.machine.metadata.{name}", 0.01)
+    faults = planned(Fault(kind="metadata throttled", probability=1.0, seconds=(0.0, 0.0)))
+    server = MetadataServer(lambda: FACTS, faults=faults)
+    try:
+        with pytest.raises(MetadataError, match="gave no token: HTTP 503"):
+            Metadata(server.endpoint)
+    finally:
+        server.close()

@@ -42,6 +42,7 @@ class Supervised(Process):
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world.sim, name, world.machine_clock())
         self._world = world
+        self.starts()
         self.begin()
         self.wake(self.sim.now)
 
@@ -67,6 +68,7 @@ class Supervised(Process):
         self.alive = True
         self.poll_until = None
         self._due = float("inf")
+        self.starts()
         self.begin()
         self.wake(self.sim.now)
 

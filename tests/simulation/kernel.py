@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 from gridwell.adapters.clock import ServiceClock
 from tests.builders import NOW
-from tests.simulation.faults import Faults
+from tests.simulation.faults import KEYLESS, KEYLESS_CALL, Faults
 from tests.simulation.invariants import INVARIANTS
 
 if TYPE_CHECKING:
@@ -205,6 +205,8 @@ class Process:
         self.clock = MachineClock(sim) if clock is None else clock
         self.service_clock = RepliedClock(sim, self.clock)
         self.alive = True
+        self.keyless_until = float("-inf")  #: it has no credentials before
+        self.keyless_seconds = 0.0  #: for how long each call of it looks for them
         self.asleep = False  #: in the middle of a step
         self.poll_until: float | None = None  #: when the long poll ends that it is blocked in
         self._due = float("inf")
@@ -222,6 +224,15 @@ class Process:
     def died(self) -> None:
         """What becomes of a process that died."""
         raise NotImplementedError
+
+    def starts(self) -> None:
+        """Begin as on a machine whose metadata service may fail for a while."""
+        faults = self.sim.faults
+        hangs = faults.strike("metadata hangs")
+        if hangs or faults.strike("metadata throttled"):
+            self.keyless_until = self.sim.now + self.sim.rng.uniform(1.0, KEYLESS)
+            self.keyless_seconds = KEYLESS_CALL if hangs else 0.0
+            self.sim.note(f"{self.name} starts without credentials")
 
     def wake(self, when: float) -> None:
         """Run at a time, or before it if that was agreed already."""

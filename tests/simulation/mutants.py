@@ -34,7 +34,7 @@ from gridwell.domain import failure
 from gridwell.domain.fleet import InstanceState
 from gridwell.domain.job import Job, JobState
 from gridwell.domain.messages import ChunkMessage
-from tests.simulation import queue
+from tests.simulation import kernel, queue
 from web_tier import (
     answers,
     collector,
@@ -504,6 +504,16 @@ def _grace_by_the_clock_of_ec2(patches: Patches) -> None:
 @_mutant("Deadlines are judged by the machine's own wall clock.", kind="clocks differ", within=300)
 def _deadlines_by_the_wall_clock(patches: Patches) -> None:
     patches.set(ServiceClock, "now", lambda self: self._clock.now())
+
+
+@_mutant("A program that starts without credentials never has any.", kind="metadata throttled")
+def _credentials_are_looked_for_once(patches: Patches) -> None:
+    def starts(original: Any, self: Any) -> None:
+        original(self)
+        if self.keyless_until > self.sim.now:
+            self.keyless_until = float("inf")
+
+    patches.wrap(kernel.Process, "starts", starts)
 
 
 @_mutant("The ledger takes a slot under an older fence.", kind="second autoscaler")

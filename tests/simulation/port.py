@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 WATCHDOG_SECONDS: Final = 120.0  #: systemd's, for a program whose loop does not go round
 _LONGEST_PAUSE: Final = 900.0
+_KEYLESS: Final = {"metadata throttled", "metadata hangs"}
 _LOOKS: Final = ("instances", "release")
 
 
@@ -120,11 +121,16 @@ class Port:
                 limits.append(limits[-1] + faults.rates[kind])
                 acts.append((kind, act))
         likely = limits.pop()
-        if not likely:
+        keyless = self._name != "cache" and faults.rates.keys() & _KEYLESS
+        if not likely and not keyless:
             setattr(self, name, method)
             return cast("Callable[..., Any]", method)
 
         def call(*args: Any, **options: Any) -> Any:
+            if keyless and process.sim.now < process.keyless_until:
+                if process.keyless_seconds:
+                    process.stall(process.keyless_seconds, f"{self._name}.{name}")
+                raise ServiceBusy("the metadata service gives no credentials")
             drawn = rng.random()
             if drawn >= likely or not faults.on:
                 return method(*args, **options)

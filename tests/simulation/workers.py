@@ -68,6 +68,7 @@ class WorkerProcess(Process):
                 self_test=True,
             ),
         )
+        self.starts()
         world.chunks.empty_polls[self.name] = 0
         self._moved: dict[int, tuple[int, float]] = {}
         self._fed_at = self.sim.now

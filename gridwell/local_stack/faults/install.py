@@ -9,9 +9,11 @@ from gridwell.local_stack.faults.control import FaultControl
 from gridwell.local_stack.faults.hosts import FaultyHost
 from gridwell.local_stack.faults.injector import Injector
 from gridwell.local_stack.faults.layer import FaultLayer
+from gridwell.local_stack.faults.metadata import MetadataFaults
 from gridwell.local_stack.faults.queues import Queues
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from gridwell.local_stack.region.lifecycle import Host, Lifecycle
@@ -25,6 +27,7 @@ def install(
     state: Path,
     account_id: str,
     region: str,
+    on_metadata: Callable[[MetadataFaults], None] = lambda _: None,
 ) -> FaultyHost:
     """Wrap the server's application; nothing is planned yet.
 
@@ -35,15 +38,16 @@ def install(
         state: the region's folder, by which its programs are known.
         account_id: moto's.
         region: its name.
+        on_metadata: gets the faults of the instances' metadata services.
 
     Returns:
         The host that the lifecycle is to be attached to.
     """
     injector = Injector()
     queues = Queues(account_id=account_id, region=region)
+    callers = Callers(state)
     faulty = FaultyHost(host, lifecycle)
-    layer = FaultLayer(
-        server.app, injector=injector, callers=Callers(state), host=faulty, queues=queues
-    )
+    layer = FaultLayer(server.app, injector=injector, callers=callers, host=faulty, queues=queues)
+    on_metadata(MetadataFaults(injector, callers))
     server.app = FaultControl(layer, injector=injector, queues=queues)
     return faulty

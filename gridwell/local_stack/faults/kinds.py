@@ -15,6 +15,9 @@ SQS_BATCHES: Final = frozenset(
     {"SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"}
 )
 
+#: The metadata service of an instance and what is asked of it, in the words of a plan.
+METADATA: Final = {"imds": frozenset({"GetToken", "GetMetadata"})}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
@@ -56,6 +59,18 @@ KINDS: Final[Mapping[str, Kind]] = {
         seconds=(30.0, 300.0),
         time_is="how long the instance is pending",
         operations={"ec2": frozenset({"RunInstances", "StartInstances"})},
+    ),
+    "metadata throttled": Kind(
+        does="an instance's metadata service answers 503",
+        seconds=(0.0, 0.0),
+        time_is=_SPELL,
+        operations=METADATA,
+    ),
+    "metadata hangs": Kind(
+        does="an instance's metadata service does not answer, and closes the connection",
+        seconds=(1.0, 10.0),
+        time_is="until it closes the connection",
+        operations=METADATA,
     ),
     "describe late": Kind(
         does="EC2 shows its instances as they were before",

@@ -6,11 +6,14 @@ A few lines on a plain socket: an HTTP library would take longer to import than 
 from __future__ import annotations
 
 import socket
+import time
 from urllib.parse import urlsplit
 
 TOKEN_SECONDS = 21600
 TIMEOUT_SECONDS = 5.0
-OK, NOT_FOUND = 200, 404
+PATIENCE_SECONDS = 40.0  #: cloud-init waits too; a machine that is not up in 60 s has failed
+PAUSE_SECONDS = 0.5
+OK, NOT_FOUND, SERVER_FAULT = 200, 404, 500
 
 
 class MetadataError(OSError):
@@ -42,9 +45,25 @@ class Metadata:
         return body if status == OK else None
 
     def _ask(self, method: str, path: str, header: str) -> tuple[int, bytes]:
+        """Ask until there is an answer that says something of the question."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                status, body = self._ask_once(method, path, header)
+            except OSError:
+                if time.monotonic() >= until:
+                    raise
+            else:
+                if status < SERVER_FAULT or time.monotonic() >= until:
+                    return status, body
+            time.sleep(PAUSE_SECONDS)
+
+    def _ask_once(self, method: str, path: str, header: str) -> tuple[int, bytes]:
         request = f"{method} {path} HTTP/1.0\r\nHost: {self._address[0]}\r\n{header}\r\n\r\n"
         with socket.create_connection(self._address, TIMEOUT_SECONDS) as connection:
             connection.sendall(request.encode())
             reply = b"".join(iter(lambda: connection.recv(65536), b""))
+        if not reply:
+            raise MetadataError(f"metadata service closed the connection at {path}")
         head, _, body = reply.partition(b"\r\n\r\n")
         return int(head.split(maxsplit=2)[1]), body

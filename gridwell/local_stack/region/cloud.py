@@ -152,6 +152,7 @@ class Cloud:
             state=state,
             account_id=ACCOUNT,
             region=self.region,
+            on_metadata=self.host.put_metadata_faults,
         )
 
     @property

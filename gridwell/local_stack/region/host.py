@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from gridwell.local_stack.faults.metadata import MetadataFaults
     from gridwell.local_stack.region.lifecycle import Lifecycle
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class Host:
         self.access_key = access_key
         self.stop_seconds = stop_seconds
         self.state = state
+        self.metadata_faults: MetadataFaults | None = None
         self._machines: dict[str, _Machine] = {}
         self._lock = threading.Lock()
         # A dead cloud process leaves folders behind; EC2 knows nothing of those instances now.
@@ -72,6 +74,10 @@ class Host:
                 "this machine refuses PID namespaces; instances are ended process by process",
                 extra={"action": "host.no_namespace"},
             )
+
+    def put_metadata_faults(self, faults: MetadataFaults) -> None:
+        """Let the metadata services of instances ask for faults, from the next boot on."""
+        self.metadata_faults = faults
 
     # What the lifecycle asks for.
 
@@ -257,7 +263,9 @@ class _Machine:
             partial.rename(disk)
         if self._imds is None:
             self._imds = MetadataServer(
-                lambda: host.lifecycle.facts(self._id), access_key=host.access_key
+                lambda: host.lifecycle.facts(self._id),
+                access_key=host.access_key,
+                faults=host.metadata_faults,
             )
         env = machine_environment(
             folder=self._folder,

@@ -16,11 +16,15 @@ import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
 
 from gridwell.adapters.loopback_http import LoopbackHandler
 from gridwell.domain.loopback_request import FORBIDDEN, Refusal
 from gridwell.local_stack.loopback_peer import find_peer
 from gridwell.local_stack.region.instance_facts import InstanceFacts
+
+if TYPE_CHECKING:
+    from gridwell.local_stack.faults.metadata import MetadataFaults
 
 #: Answers with the facts of now, or None when EC2 has forgotten the instance.
 FactsSource = Callable[[], InstanceFacts | None]
@@ -36,10 +40,17 @@ class MetadataServer:
     Args:
         facts: of the instance.
         access_key: the id of the key in the role's credentials; no region takes the default.
+        faults: asked before each answer; None: nothing goes wrong.
     """
 
-    def __init__(self, facts: FactsSource, *, access_key: str = "local") -> None:
-        self._server = _Server(facts, access_key)
+    def __init__(
+        self,
+        facts: FactsSource,
+        *,
+        access_key: str = "local",
+        faults: MetadataFaults | None = None,
+    ) -> None:
+        self._server = _Server(facts, access_key, faults)
         thread = threading.Thread(
             target=self._server.serve_forever, args=(0.1,), name="imds", daemon=True
         )
@@ -59,9 +70,10 @@ class MetadataServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, facts: FactsSource, access_key: str) -> None:
+    def __init__(self, facts: FactsSource, access_key: str, faults: MetadataFaults | None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.facts = facts
+        self.faults = faults
         self.access_key = access_key
         self.tokens: dict[str, float] = {}  # token -> when it lapses, on the monotonic clock
 
@@ -82,7 +94,24 @@ class _Handler(LoopbackHandler, BaseHTTPRequestHandler):
         peer = find_peer(self.connection)
         return peer is not None and peer.uid == os.geteuid()
 
+    def _meets_fault(self, operation: str) -> bool:
+        """Let a planned fault happen in the place of an answer; whether there was one."""
+        faults, facts = self.server.faults, self.server.facts()
+        if faults is None or facts is None:
+            return False
+        met = operation, facts.instance_id, self.connection
+        if (seconds := faults.hang_seconds(*met)) is not None:
+            time.sleep(seconds)
+            self.close_connection = True
+            return True
+        if faults.is_throttled(*met):
+            self._reply(503)
+            return True
+        return False
+
     def do_PUT(self) -> None:
+        if self._meets_fault("GetToken"):
+            return
         ttl = self.headers.get(_TTL_HEADER, "")
         usable = ttl.isdigit() and 1 <= int(ttl) <= MAXIMUM_TOKEN_SECONDS
         if self.path != "/latest/api/token" or not usable:
@@ -99,6 +128,8 @@ class _Handler(LoopbackHandler, BaseHTTPRequestHandler):
             self._reply(200, token.encode(), {_TTL_HEADER: ttl})
 
     def do_GET(self) -> None:
+        if self._meets_fault("GetMetadata"):
+            return
         token = self.headers.get("X-aws-ec2-metadata-token", "")
         if self.server.tokens.get(token, 0.0) < time.monotonic():
             self._reply(401)
