@@ -130,14 +130,14 @@ def explain(rule: str) -> None:
 @json_option
 def pause(*, as_json: bool) -> None:
     """Start and launch nothing, from the next tick on; what is on works and goes home."""
-    _switch(lambda control: replace(control, paused=True), as_json=as_json)
+    _switch("pause", lambda control: replace(control, paused=True), as_json=as_json)
 
 
 @main.command()
 @json_option
 def resume(*, as_json: bool) -> None:
     """Start and launch again."""
-    _switch(lambda control: replace(control, paused=False), as_json=as_json)
+    _switch("resume", lambda control: replace(control, paused=False), as_json=as_json)
 
 
 @main.command()
@@ -146,9 +146,9 @@ def resume(*, as_json: bool) -> None:
 def cap(*, instances: str, as_json: bool) -> None:
     """Let the fleet have no more than N instances; `off` leaves only the policy's cap."""
     if instances == "off":
-        _switch(lambda control: replace(control, cap=None), as_json=as_json)
+        _switch("cap", lambda control: replace(control, cap=None), as_json=as_json)
     elif instances.isascii() and instances.isdigit():
-        _switch(lambda control: replace(control, cap=int(instances)), as_json=as_json)
+        _switch("cap", lambda control: replace(control, cap=int(instances)), as_json=as_json)
     else:
         raise click.BadParameter(f"{instances!r} is no number of instances; give 0 or more, or off")
 
@@ -176,11 +176,19 @@ def _wind_up() -> None:
     faulthandler.dump_traceback_later(_HUNG_SECONDS, exit=True, file=_STANDARD_ERROR)
 
 
-def _switch(turn: Callable[[Control], Control], *, as_json: bool) -> None:
-    ledger = chosen_ports(read_settings(Settings)).ledger
+def _switch(name: str, turn: Callable[[Control], Control], *, as_json: bool) -> None:
+    settings = read_settings(Settings)
+    ports = chosen_ports(settings)
     with answered():
-        control = turn(ledger.control())
-        ledger.write_control(control)
+        control = turn(ports.ledger.control())
+        # First, so that no act is without its record: one that is cut off has one too many.
+        ports.ledger.audit.note(
+            f"fleet.{name}",
+            subject=settings.fleet,
+            now=ports.clock.now(),
+            detail=f"paused={control.paused} cap={control.cap}",
+        )
+        ports.ledger.write_control(control)
     if as_json:
         print_json({"paused": control.paused, "cap": control.cap})
         return

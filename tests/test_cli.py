@@ -424,7 +424,7 @@ def test_help_names_each_command_and_exit_status_and_imports_none_of_them() -> N
     )
 
     listed = done.stdout.split("Commands:")[1].split()
-    words = "submit result watch cancel jobs load local keys pause resume cap dead-letters"
+    words = "submit result watch cancel jobs load local keys audit pause resume cap dead-letters"
     for word in words.split():
         assert word in listed
     assert "130  interrupted" in done.stdout

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gridwell.domain.access import AccessKey
     from gridwell.domain.ports import AccessLedger, Clock
 
+_LONGEST_ID = 64  #: characters of what is given as one, in the record of what operators did
 _TRIES = 3  #: of drawing an id that nobody has; the first is as good as sure
 
 
@@ -59,6 +60,13 @@ def create(*, client: str, scopes: str, expires: str, as_json: bool) -> None:
                 key_id=secrets.token_bytes(ID_BYTES),
                 secret=secrets.token_bytes(SECRET_BYTES),
             )
+            # First, so that no key is without its record.
+            ledger.audit.note(
+                "keys.create",
+                subject=key.id,
+                now=key.created,
+                detail=f"client={client} scopes={','.join(sorted(key.scopes))} expires={expires}",
+            )
             if ledger.add_key(key):
                 break
         else:
@@ -89,6 +97,7 @@ def revoke(*, key_id: str, as_json: bool) -> None:
     """Let a key open nothing any more; servers notice within 30 seconds."""
     ledger, clock = chosen_ledger(read_settings(Names))
     with _answered():
+        ledger.audit.note("keys.revoke", subject=key_id[:_LONGEST_ID], now=clock.now())
         key = ledger.revoke_key(key_id, now=clock.now())
     if key is None:
         raise click.BadParameter("there is no key of that id; `list` shows them", param_hint="'ID'")

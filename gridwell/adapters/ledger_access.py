@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.adapters.dynamo_table import Table
+from gridwell.adapters.ledger_audit import DynamoAuditLog
 from gridwell.adapters.ledger_items import number, text, text_set
 from gridwell.adapters.ledger_sessions import decode_session, encode_session, session_key
 from gridwell.domain.access import AccessKey, Scope
@@ -40,6 +41,7 @@ class DynamoAccessLedger:
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._table = Table(client, table)
+        self.audit = DynamoAuditLog(client, table)
 
     def add_key(self, key: AccessKey) -> bool:
         """See `gridwell.domain.ports.AccessLedger`."""

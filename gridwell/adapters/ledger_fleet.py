@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.adapters.dynamo_table import Table
+from gridwell.adapters.ledger_audit import DynamoAuditLog
 from gridwell.adapters.ledger_items import explained, number, text
 from gridwell.adapters.ledger_slots import (
     SLOTS,
@@ -55,6 +56,7 @@ class DynamoFleetLedger:
 
     def __init__(self, client: DynamoDBClient, table: str, fleet: str) -> None:
         self._table = Table(client, table)
+        self.audit = DynamoAuditLog(client, table)
         self._suspects = SuspectItems(self._table)
         self._fleet = fleet
         self._view_key = {"pk": text(f"fleet#{fleet}")}

@@ -20,6 +20,7 @@ from gridwell.cli.lazy import LazyGroup, Part
         Part("pause", "autoscaler.cli:pause", "Start and launch no more instances."),
         Part("resume", "autoscaler.cli:resume", "Start and launch instances again."),
         Part("cap", "autoscaler.cli:cap", "Let the fleet have at most N instances."),
+        Part("audit", "web_tier.operate_audit:audit", "List what operators did."),
         Part("doctor", "web_tier.doctor.cli:doctor", "See what answers, and what costs money."),
         Part(
             "dead-letters",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gridwell.domain.access import AccessKey
+    from gridwell.domain.audit import Act
     from gridwell.domain.events import Notice
     from gridwell.domain.failure import ChunkFailure, Suspect
     from gridwell.domain.fleet import (
@@ -294,6 +295,10 @@ class JobLedger(Protocol):
 class FleetLedger(Protocol):
     """What the ledger keeps of the fleet."""
 
+    @property
+    def audit(self) -> AuditLog:
+        """What operators did."""
+
     def beat(self, heartbeat: Heartbeat) -> None:
         """Store a worker's sign of life over its last one."""
 
@@ -351,8 +356,31 @@ class FleetLedger(Protocol):
         """
 
 
+class AuditLog(Protocol):
+    """What operators did by commands."""
+
+    def note(self, action: str, *, subject: str, now: float, detail: str = "") -> Act:
+        """Add an act of whoever runs this command; call it before the act itself.
+
+        A call that is repeated as its reply was lost may add it twice.
+
+        Args:
+            action: such as `keys.create`.
+            subject: what it is done to.
+            now: the time.
+            detail: more about it; no secret.
+        """
+
+    def acts(self, *, first_day: int, last_day: int) -> tuple[Act, ...]:
+        """Return the acts of some days in UTC, counted from 1970, the newest first."""
+
+
 class AccessLedger(Protocol):
     """What the ledger keeps of clients: their keys and sessions, and what they have spent."""
+
+    @property
+    def audit(self) -> AuditLog:
+        """What operators did."""
 
     def add_key(self, key: AccessKey) -> bool:
         """Store a new key.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from app_tier.compute import ChunkTask, Compute
     from app_tier.step import Exit, Step
     from gridwell.domain.job import Job
-    from gridwell.domain.ports import Received
+    from gridwell.domain.ports import FleetLedger, Received
 
 WORKER = "worker-1"
 
@@ -161,7 +161,7 @@ class World:
                 results=self.results,
                 store=self.store,
                 jobs=self.jobs,
-                fleet=self.fleet,
+                fleet=cast("FleetLedger", self.fleet),
                 compute=self.compute if processes is None else processes,
                 clock=self.clock,
                 chance=lambda: 0.5,

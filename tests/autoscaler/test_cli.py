@@ -223,3 +223,16 @@ def test_a_tick_that_hangs_ends_the_program_and_tells_where() -> None:
 
     assert run.returncode == 1
     assert "in depth" in run.stderr
+
+
+def test_what_operators_do_to_the_fleet_is_recorded(ports: Ports) -> None:
+    for words in (["pause"], ["cap", "3"], ["resume"]):
+        assert call(*words)[0] == 0
+
+    acts = ports.ledger.audit.acts(first_day=0, last_day=10**6)
+    assert [act.action for act in reversed(acts)] == ["fleet.pause", "fleet.cap", "fleet.resume"]
+    assert {act.detail for act in acts} == {
+        "paused=True cap=None",
+        "paused=True cap=3",
+        "paused=False cap=3",
+    }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cfnlint.decode.cfn_yaml import loads  # type: ignore[import-untyped]  # ships no types
 
-from gridwell.adapters import ledger_access, stack
+from gridwell.adapters import ledger_access, ledger_audit, stack
 from gridwell.adapters.ledger_found import found_key
 from gridwell.adapters.ledger_sessions import session_key
 from gridwell.adapters.stack import (
@@ -452,6 +452,7 @@ def test_the_items_of_keys_sessions_and_audits_are_named_as_the_policies_say() -
     assert fnmatch.fnmatchcase(ledger_access._KEY, "access#*")
     assert fnmatch.fnmatchcase(ledger_access._ALL_KEYS["pk"]["S"], "access#*")
     assert fnmatch.fnmatchcase(session_key("d" * 64)["pk"]["S"], "session#*")
+    assert fnmatch.fnmatchcase(ledger_audit._day_key(20_000)["pk"]["S"], "audit#*")
 
 
 def test_nobody_but_the_autoscaler_touches_machines() -> None:

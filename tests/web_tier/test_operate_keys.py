@@ -12,6 +12,7 @@ from gridwell.domain.access import PresentedKey, Scope, is_key
 from gridwell.domain.errors import ServiceDenied
 from web_tier import operate_keys
 from web_tier.cli import main
+from web_tier.operate_audit import audit
 
 
 @pytest.fixture
@@ -137,3 +138,46 @@ def test_a_ledger_that_refuses_is_told_with_status_three(monkeypatch: pytest.Mon
     done = call("list")
 
     assert (done.exit_code, done.stderr) == (3, "error: ServiceDenied: the table is not yours\n")
+
+
+def test_what_operators_do_to_keys_is_recorded_before_it_is_done(
+    ledger: MemoryAccessLedger, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = create("--client", "alice", "--scopes", "read", "--expires", "2d")
+    clock.sleep(1.0)
+    call("revoke", made.id)
+
+    revoked, created = ledger.audit.acts(first_day=0, last_day=10**6)
+    assert (created.action, created.subject, created.at) == (
+        "keys.create",
+        made.id,
+        clock.now() - 1,
+    )
+    assert created.detail == "client=alice scopes=read expires=2d"
+    assert (revoked.action, revoked.subject) == ("keys.revoke", made.id)
+    assert made.text not in repr((revoked, created))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ServiceDenied("the table is not yours")
+
+    monkeypatch.setattr(ledger.audit, "note", refuse)
+    assert call("create", "--client", "bob").exit_code == 3
+    assert len(ledger.all_keys()) == 1
+
+
+def test_the_record_is_listed_the_newest_first(
+    ledger: MemoryAccessLedger, clock: ManualClock
+) -> None:
+    old = create("--client", "alice")
+    clock.sleep(40 * 86_400)
+    new = create("--client", "bob")
+
+    def audited(*words: str) -> Result:
+        return CliRunner().invoke(audit, [*words])
+
+    (shown,) = [json.loads(line) for line in audited("--json").stdout.splitlines()]
+    assert (shown["action"], shown["subject"]) == ("keys.create", new.id)
+    assert shown["detail"].startswith("client=bob")
+    assert shown["at"].endswith("+00:00")
+    lines = audited("--days", "41").stdout.splitlines()
+    assert [new.id in lines[0], old.id in lines[1]] == [True, True]

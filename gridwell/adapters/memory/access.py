@@ -7,6 +7,8 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gridwell.adapters.memory.audit import MemoryAuditLog
+
 if TYPE_CHECKING:
     from gridwell.domain.access import AccessKey
     from gridwell.domain.session import Session
@@ -17,6 +19,7 @@ class MemoryAccessLedger:
 
     def __init__(self) -> None:
         self._keys: dict[str, AccessKey] = {}
+        self.audit = MemoryAuditLog()
         self._sessions: dict[str, Session] = {}
         self._spent: dict[tuple[str, int], float] = defaultdict(float)
         self._lock = threading.Lock()

@@ -7,6 +7,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gridwell.adapters.memory.audit import MemoryAuditLog
 from gridwell.domain.errors import Fault, InvalidJob
 from gridwell.domain.fleet import Control, FleetView, Heartbeat, Lease, Slot
 from gridwell.domain.job import Job, JobError, JobState, credit, expiry
@@ -32,6 +33,7 @@ class MemoryLedger:
     """
 
     def __init__(self, *, draw_secret: Callable[[], bytes] = _new_secret) -> None:
+        self.audit = MemoryAuditLog()
         self._draw_secret = draw_secret
         self._secret: bytes | None = None
         self._suspects: dict[str, Suspect] = {}
