@@ -44,6 +44,8 @@ class Ports:
     compute: Compute
     clock: Clock
     chance: Callable[[], float]  #: uniform in [0, 1), for jitter
+    #: Seconds by which the machine's wall clock is ahead of the services' time; None: unknown.
+    skew: Callable[[], float | None] = lambda: None
     check: Callable[[], str] = lambda: ""  #: what is wrong with disk or memory; empty: nothing
 
 

@@ -166,6 +166,7 @@ def chosen_ports(settings: Settings, pool: ProcessPool) -> Ports:
         compute=pool,
         clock=SERVICE_CLOCK,
         chance=random.random,
+        skew=lambda: SERVICE_CLOCK.skew,
         check=MachineCheck(
             folder=pool.folder,
             free_bytes=settings.min_free_mebibytes << 20,

@@ -200,6 +200,7 @@ class Worker:
             refuses=self._bench.foreign.said(self._bench.now),
             run=self._habits.run,
             count=self._beats,
+            skew=_rounded(self._ports.skew()),
             unfit=self._fitness.unfit[:_UNFIT_TEXT],
         )
         try:
@@ -226,3 +227,8 @@ class Worker:
         self._beat(step, draining=True)
         step.exit = Exit.STOPPED
         step.note("stopped", "told to stop, and nothing is in hand any more", serious=False)
+
+
+def _rounded(skew: float | None) -> float | None:
+    """Return a skew without digits that say nothing: services tell whole seconds."""
+    return None if skew is None else round(skew, 1)

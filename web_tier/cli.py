@@ -155,6 +155,7 @@ def collect() -> None:
                 merged=merged,
                 version=gridwell.__version__,
                 refuses=denials.summary,
+                skew=clock.skew,
             )
         ),
     )

@@ -11,7 +11,8 @@ from prometheus_client.registry import Collector
 from gridwell.domain.errors import GridwellError
 from gridwell.domain.fleet import InstanceState
 from web_tier.bounded import Checks
-from web_tier.readiness import collector_age, collector_name
+from web_tier.readiness import collector_name, collector_silence
+from web_tier.silence import Silence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,9 +36,9 @@ class FleetMetrics(Collector):
 
     def __init__(self, ledger: FleetLedger, *, name: str, clock: Clock) -> None:
         self._ledger = ledger
-        self._clock = clock
         self._worker = collector_name(name)
         self._view: FleetView | None = None
+        self._silence = Silence(clock)
         self._collector_age: float | None = None
         self._checks = Checks({"view": self._read}, clock=clock)
 
@@ -53,7 +54,7 @@ class FleetMetrics(Collector):
         view = self._view
         if view is None:
             return
-        age = self._clock.now() - view.at
+        age = self._silence.seconds("view", view.at, at=view.at)
         yield _one("gridwell_fleet_view_age_seconds", "Since the autoscaler wrote it.", age)
         states = Counter(instance.state for instance in view.instances)
         instances = GaugeMetricFamily(
@@ -80,7 +81,7 @@ class FleetMetrics(Collector):
     def _read(self) -> None:
         try:
             self._view = self._ledger.view()
-            self._collector_age = collector_age(self._ledger, self._worker, self._clock.now())
+            self._collector_age = collector_silence(self._ledger, self._worker, self._silence)
         except (KeyError, TypeError, ValueError) as error:
             raise GridwellError(f"the view cannot be read: {error!r}") from error
 

@@ -9,6 +9,7 @@ from gridwell.domain.errors import ServiceBusy
 from gridwell.domain.fleet import Heartbeat
 from gridwell.domain.objects import problem_object
 from web_tier.bounded import Checks
+from web_tier.silence import Silence
 
 if TYPE_CHECKING:
     from gridwell.domain.ports import Cache, Clock, FleetLedger, JobLedger, ObjectStore, Queue
@@ -56,6 +57,7 @@ class Readiness:
         self._cache = cache
         self._fleet = fleet
         self._worker = collector_name(name)
+        self._silence = Silence(clock)
         self._needed = Checks(
             {
                 "ledger": lambda: ledger.read(_NO_JOB),
@@ -80,7 +82,7 @@ class Readiness:
             raise ServiceBusy("it keeps nothing; answers come later, and none is wrong")
 
     def _ask_collector(self) -> None:
-        age = collector_age(self._fleet, self._worker, self._clock.now())
+        age = collector_silence(self._fleet, self._worker, self._silence)
         if age is None or age > SILENT_SECONDS:
             heard = "never" if age is None else f"{age:.0f} s ago"
             raise ServiceBusy(f"last heard of {heard}; jobs wait until one runs")
@@ -92,7 +94,13 @@ def collector_name(fleet: str) -> str:
 
 
 def collector_beat(
-    fleet: str, *, now: float, merged: int, version: str, refuses: str = ""
+    fleet: str,
+    *,
+    now: float,
+    merged: int,
+    version: str,
+    refuses: str = "",
+    skew: float | None = None,
 ) -> Heartbeat:
     """A collector's sign of life."""
     return Heartbeat(
@@ -104,10 +112,23 @@ def collector_beat(
         seconds=0.0,
         version=version,
         refuses=refuses,
+        skew=skew,
     )
 
 
 def collector_age(ledger: FleetLedger, worker: str, now: float) -> float | None:
-    """Seconds since a collector was last heard of; None: never."""
+    """Seconds since a collector was last heard of, by its own clock; None: never."""
     beat = ledger.heartbeats([worker]).get(worker)
     return None if beat is None else max(0.0, now - beat.at)
+
+
+def collector_silence(ledger: FleetLedger, worker: str, silence: Silence) -> float | None:
+    """Return for how many seconds no collector was heard of, as far as is known; None: ever.
+
+    Args:
+        ledger: where collectors leave their signs of life.
+        worker: the name that they use.
+        silence: what was heard of them before.
+    """
+    beat = ledger.heartbeats([worker]).get(worker)
+    return None if beat is None else silence.seconds(worker, beat, at=beat.at)

@@ -128,7 +128,7 @@ class Reconciler:
         except ServiceDenied as error:
             self.denials.add("(queue of chunks)", error)
             return False
-        now = self._clock.now()
+        now = self._clock.monotonic()
         if depth.visible or depth.in_flight:
             self._empty_since = None
         elif self._empty_since is None:

@@ -80,6 +80,7 @@ class DynamoFleetLedger:
                 "version": text(heartbeat.version),
                 "expires": number(int(heartbeat.at) + HEARTBEAT_KEPT_SECONDS),
                 "count": number(heartbeat.count),
+                **({} if heartbeat.skew is None else {"skew": number(heartbeat.skew)}),
                 **{name: text(value) for name, value in optional.items() if value},
             }
         )
@@ -178,6 +179,7 @@ def _heartbeat(item: Mapping[str, Any]) -> Heartbeat:
                 refuses=item.get("refuses", {}).get("S", ""),
                 run=item.get("run", {}).get("S", ""),
                 count=_whole(item, "count") or 0,
+                skew=float(item["skew"]["N"]) if "skew" in item else None,
                 unfit=item.get("unfit", {}).get("S", ""),
             )
     except InvalidMessage as error:

@@ -155,6 +155,7 @@ class Heartbeat:
     refuses: str = ""  #: what another release wrote and this one cannot do, if it met such lately
     run: str = ""  #: of the worker's process: drawn when it starts
     count: int = 0  #: of this run's heartbeats: no two are equal, however the clock is set
+    skew: float | None = None  #: seconds by which its machine's wall clock is ahead; None: unknown
     unreadable: str = ""  #: why the stored row cannot be read, and its digest: a change is a change
 
     @property
@@ -224,8 +225,11 @@ class FleetView:
     bill: Bill = field(default_factory=Bill)  #: since the first view
 
     def is_stale(self, now: float) -> bool:
-        """Whether no autoscaler has written it for too long: it writes every ten seconds."""
-        return now - self.at > STALE_SECONDS
+        """Whether no autoscaler has written it for too long: it writes every ten seconds.
+
+        Nor can one be believed that says a time which is far from having come.
+        """
+        return abs(now - self.at) > STALE_SECONDS
 
     def encode(self) -> str:
         """The view as JSON text."""

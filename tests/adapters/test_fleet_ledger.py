@@ -45,6 +45,7 @@ BEAT = Heartbeat(
     refuses="a message of version 2",
     run="0123456789abcdef",
     count=7,
+    skew=-600.5,
 )
 FULL_SLOT = Slot(
     number=18,

@@ -23,13 +23,17 @@ from web_tier.cli import main
 from web_tier.doctor.examine import Examination
 from web_tier.doctor.findings import (
     Level,
+    clock_skews,
     masked,
+    of_clock,
+    of_clocks,
     of_collector,
     of_dead,
     of_instances,
     of_release,
     of_view,
 )
+from web_tier.readiness import collector_beat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,6 +170,48 @@ def test_what_needs_a_hand_says_which() -> None:
     assert of_collector(5.0).level is Level.OK
     assert "redrive" in of_dead("dead chunks", Depth(visible=1, in_flight=1)).do
     assert "ami bake" in of_release(None).do
+
+
+@pytest.mark.parametrize(
+    ("skew", "level", "words"),
+    [
+        (0.4, "OK", "0.4 s ahead of the services' time"),
+        (-4.9, "OK", "4.9 s behind the services' time"),
+        (600.0, "warning", "600.0 s ahead of the services' time"),
+        (-181.0, "warning", "181.0 s behind the services' time"),
+    ],
+)
+def test_the_machines_own_clock_is_judged_by_the_services_time(
+    skew: float, level: str, words: str
+) -> None:
+    finding = of_clock(skew)
+
+    assert (finding.level.value, finding.says) == (level, words)
+    assert ("timedatectl" in finding.do) == (level == "warning")
+
+
+def test_doctor_tells_the_clocks_that_are_wrong(served: Served) -> None:
+    world = served.site.world
+    ec2 = MemoryEc2(world.clock)
+    ec2.launch(0, "t" * 32)
+    world.clock.advance(60)
+    (instance,) = ec2.instances()
+    beat = replace(collector_beat("f", now=world.clock.now(), merged=0, version="1"), skew=1.0)
+    world.ledger.beat(beat)
+    world.ledger.beat(replace(beat, worker=instance.arn, skew=-600.0))
+
+    assert levels(served, ec2=ec2, skew=lambda: 0.1)["clock"] == "OK"
+    assert levels(served, ec2=ec2)["clocks"] == "warning"
+    skews = clock_skews([beat, replace(beat, worker=instance.arn, skew=-600.0)], now=NOW)
+    assert of_clocks(skews).says == f"1 of 2 wrong: {instance.id} 600.0 s behind"
+    assert of_clocks({"f": 1.0}).says == "1 known, none wrong"
+
+
+def test_a_heartbeat_of_an_older_release_shows_a_clock_that_is_ahead() -> None:
+    beat = collector_beat("f", now=NOW + 61, merged=0, version="1")
+
+    assert clock_skews([beat], now=NOW) == {"f": 61.0}
+    assert clock_skews([beat], now=NOW + 62) == {}
 
 
 def test_instances_are_told_with_what_they_cost() -> None:

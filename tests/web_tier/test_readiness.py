@@ -51,6 +51,22 @@ def test_a_process_whose_ports_answer_is_ready() -> None:
     assert (ready.problems, ready.notes) == ({}, {})
 
 
+@pytest.mark.parametrize("ahead", [-600.0, -61.0, 600.0, 1e9])
+def test_a_collector_is_judged_by_its_signs_of_life_and_not_by_its_clock(ahead: float) -> None:
+    world = World()
+    looks = readiness(world)
+    notes = []
+    for _ in range(3):
+        collecting(world, -ahead)
+        notes.append("collector" in looks.look().notes)
+        world.clock.advance(10)
+    world.clock.advance(SILENT_SECONDS)
+    silent = looks.look().notes
+
+    assert notes == [ahead < 0, False, False]  # until a change is seen its time is all there is
+    assert "collector" in silent
+
+
 @pytest.mark.parametrize(
     ("port", "name"), [("ledger", "ledger"), ("store", "store"), ("chunks", "queue")]
 )

@@ -91,6 +91,7 @@ def chosen_examination(settings: Settings, url: str) -> Examination:
         queues={kind: SqsQueue(sqs, settings.queue(kind)) for kind in kinds},
         ec2=Ec2Fleet(aws("ec2"), settings.fleet, settings.template),
         clock=SERVICE_CLOCK,
+        skew=lambda: SERVICE_CLOCK.skew,
         fleet=settings.fleet,
         account=lambda: account(sts),
         url=url.rstrip("/"),

@@ -10,9 +10,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from gridwell.domain.errors import GridwellError, ServiceBusy
+from gridwell.domain.fleet import InstanceState
 from web_tier.doctor.findings import (
     Finding,
     Level,
+    clock_skews,
+    of_clock,
+    of_clocks,
     of_collector,
     of_dead,
     of_instances,
@@ -48,10 +52,14 @@ class Examination:
     account: Callable[[], str]  #: tells whose account it is
     url: str  #: of the web tier
     dollars_per_hour: float  #: what an instance costs
+    #: Seconds by which this machine's clock is ahead of the services' time; None: unknown.
+    skew: Callable[[], float | None] = lambda: None
 
     def findings(self) -> Iterator[Finding]:
         """What there is to say, one thing after another as it is found."""
         yield _asked("account", self.account, lambda name: Finding(what="account", says=name))
+        if (skew := self.skew()) is not None:
+            yield of_clock(skew)
         yield _asked("web tier", self._readyz, self._of_web)
         yield _asked("store", lambda: self.store.get(_NO_OBJECT), _answers("store"))
         yield _asked("memcached", self._ask_cache, _answers("memcached"), Level.WARNING)
@@ -65,6 +73,7 @@ class Examination:
             yield of_view(view[0], self.clock.now())
             yield _asked("collector", self._collector, lambda told: of_collector(*told))
         yield _asked("release", self.ec2.release, of_release)
+        yield from self._clocks()
         seen = view[0] if view else None
         yield _asked(
             "instances",
@@ -84,6 +93,17 @@ class Examination:
         age = collector_age(self.ledger, name, self.clock.now())
         beat = self.ledger.heartbeats([name]).get(name)
         return age, "" if beat is None else beat.refuses
+
+    def _clocks(self) -> Iterator[Finding]:
+        """Judge the clocks of machines that are on, and of the collectors, by their heartbeats."""
+        on = (InstanceState.PENDING, InstanceState.RUNNING)
+        try:
+            arns = [one.arn for one in self.ec2.instances() if one.state in on]
+            beats = self.ledger.heartbeats([*arns, collector_name(self.fleet)])
+        except GridwellError:
+            return  # that EC2 or the ledger does not answer is a finding of its own
+        if skews := clock_skews(beats.values(), now=self.clock.now()):
+            yield of_clocks(skews)
 
     def _ask_cache(self) -> None:
         probe = f"{self.fleet}:{_PROBE}"

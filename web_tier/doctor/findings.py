@@ -15,8 +15,14 @@ from gridwell.domain.printable import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from gridwell.domain.fleet import Depth, FleetView, Instance
+    from gridwell.domain.fleet import Depth, FleetView, Heartbeat, Instance
 
+SKEW_SECONDS: Final = 5.0  #: a clock that is kept by NTP is right to far less
+_SHOWN_CLOCKS: Final = 5
+_SET_CLOCK: Final = (
+    "nothing is decided by it, but AWS refuses requests that are some minutes off: let chrony or "
+    "systemd-timesyncd keep it (timedatectl set-ntp true)"
+)
 COLLECTOR_SECONDS: Final = 60.0  #: a silence that says that none runs
 _BILLED: Final = frozenset({InstanceState.RUNNING})
 _GONE: Final = frozenset({InstanceState.SHUTTING_DOWN, InstanceState.TERMINATED})
@@ -101,6 +107,53 @@ def of_collector(age: float | None, refused: str = "") -> Finding:
         says=heard,
         level=Level.WARNING,
         do="no job ends without one; start it: python -m web_tier collect",
+    )
+
+
+def of_clock(skew: float) -> Finding:
+    """This machine's wall clock against the time in AWS's replies.
+
+    Args:
+        skew: seconds by which it is ahead.
+    """
+    says = f"{abs(skew):.1f} s {'ahead of' if skew >= 0 else 'behind'} the services' time"
+    if abs(skew) <= SKEW_SECONDS:
+        return Finding(what="clock", says=says)
+    return Finding(what="clock", says=says, level=Level.WARNING, do=_SET_CLOCK)
+
+
+def clock_skews(beats: Iterable[Heartbeat], *, now: float) -> dict[str, float]:
+    """Return by how many seconds the clocks of workers and collectors are ahead, where it is known.
+
+    Args:
+        beats: the last ones of those that are on.
+        now: the services' time after they were read.
+    """
+    known = {}
+    for beat in beats:
+        name = beat.worker.rpartition("/")[2]
+        if beat.skew is not None:
+            known[name] = beat.skew
+        elif beat.at - now > SKEW_SECONDS:  # of an older release: its time is still to come
+            known[name] = beat.at - now
+    return known
+
+
+def of_clocks(skews: Mapping[str, float]) -> Finding:
+    """The clocks of workers and collectors, by `clock_skews`."""
+    wrong = {name: skew for name, skew in skews.items() if abs(skew) > SKEW_SECONDS}
+    if not wrong:
+        return Finding(what="clocks", says=f"{len(skews)} known, none wrong")
+    worst = sorted(wrong, key=lambda name: -abs(wrong[name]))[:_SHOWN_CLOCKS]
+    said = ", ".join(
+        f"{name} {abs(wrong[name]):.1f} s {'ahead' if wrong[name] > 0 else 'behind'}"
+        for name in worst
+    )
+    return Finding(
+        what="clocks",
+        says=f"{len(wrong)} of {len(skews)} wrong: {said}",
+        level=Level.WARNING,
+        do=_SET_CLOCK,
     )
 
 

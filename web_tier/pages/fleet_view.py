@@ -87,7 +87,12 @@ def fleet_page(
     ]
     age = now - view.at
     stale = None
-    if age > STALE_SECONDS:
+    if age < -STALE_SECONDS:
+        stale = (
+            f"The autoscaler's last look is dated {duration(-age)} in the future: a clock is "
+            "wrong, and what follows may be old."
+        )
+    elif age > STALE_SECONDS:
         stale = f"The autoscaler has not been heard of for {duration(age)}: what follows is old."
     return FleetPage(
         stale=stale,
