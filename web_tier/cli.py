@@ -60,9 +60,7 @@ def serve() -> None:
 @main.command()
 def collect() -> None:
     """Merge what workers found into the ledger, and look after jobs left behind, until SIGTERM."""
-    from prometheus_client import start_http_server  # noqa: PLC0415 - `serve` needs none of it
-
-    from gridwell.adapters.aws import client  # noqa: PLC0415
+    from gridwell.adapters.aws import client  # noqa: PLC0415 - `serve` needs none of it
     from gridwell.adapters.clock import SERVICE_CLOCK  # noqa: PLC0415
     from gridwell.adapters.ledger_fleet import DynamoFleetLedger  # noqa: PLC0415
     from gridwell.adapters.ledger_jobs import DynamoJobLedger  # noqa: PLC0415
@@ -75,6 +73,7 @@ def collect() -> None:
     from web_tier.finisher import Finisher  # noqa: PLC0415
     from web_tier.forgeries import Forgeries  # noqa: PLC0415
     from web_tier.metrics import Metrics  # noqa: PLC0415
+    from web_tier.metrics_server import MetricsServer  # noqa: PLC0415
     from web_tier.publisher import both  # noqa: PLC0415
     from web_tier.readiness import collector_beat  # noqa: PLC0415
     from web_tier.reconciler import Reconciler  # noqa: PLC0415
@@ -112,8 +111,7 @@ def collect() -> None:
     )
     metrics.watch_denials(lambda: len(denials.current))
     if settings.collector_metrics_port:
-        port, host = settings.collector_metrics_port, settings.host
-        start_http_server(port, addr=host, registry=metrics.registry)
+        MetricsServer(settings.host, settings.collector_metrics_port, metrics.registry).start()
     fleet = DynamoFleetLedger(dynamodb, settings.table, settings.fleet)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -11,8 +11,10 @@ from gridwell.domain.loopback_request import Refusal, host_refusal, page_refusal
 class LoopbackHandler(BaseHTTPRequestHandler):
     """Refuses requests of web pages by their heads, before any body is received."""
 
-    #: False for a server on an address that other machines reach, by whatever name.
-    only_loopback_hosts = True
+    @property
+    def only_loopback_hosts(self) -> bool:
+        """Whether other hosts' names are refused; not where other machines are served."""
+        return True
 
     def parse_request(self) -> bool:
         """Read the head of a request.
