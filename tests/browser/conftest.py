@@ -62,16 +62,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture(scope="session")
-def playwright() -> Iterator[Playwright]:
-    """What starts browsers: there can be only one of it."""
-    chromium()
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only where there is one
-
-    with sync_playwright() as started:
-        yield started
-
-
 @contextmanager
 def launched(
     playwright: Playwright, *options: str, without: tuple[str, ...] = ()

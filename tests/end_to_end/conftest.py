@@ -43,10 +43,14 @@ class Stack:
         """Where the web tier answers."""
         return self.running.url
 
+    def remote_faults(self) -> RemoteFaults:
+        """The faults of the region."""
+        return RemoteFaults(self.running.endpoint, access_key=self.running.access_key)
+
     @contextmanager
     def faults(self, plan: FaultPlan) -> Iterator[RemoteFaults]:
         """Let a plan's faults happen; afterwards nothing goes wrong any more."""
-        remote = RemoteFaults(self.running.endpoint, access_key=self.running.access_key)
+        remote = self.remote_faults()
         remote.put(plan)
         try:
             yield remote
