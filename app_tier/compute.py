@@ -56,6 +56,7 @@ class Outcome:
     best: Minimum | None = None  #: None: no point qualified
     points: tuple[Minimum, ...] = ()  #: of a series
     map: ChunkMap | None = None  #: to be kept before the result is sent
+    map_digest: str | None = None  #: of the map that was kept
     seconds: float = 0.0  #: of computing, on one core
     error: str | None = None
     code: str = MACHINE_FAILED  #: of the error, one of `gridwell.domain.failure`'s

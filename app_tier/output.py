@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from app_tier.bench import receipts
 from app_tier.lease import LEASE_SECONDS, Renewal
+from app_tier.map_store import store_map
 from gridwell.domain.errors import ServiceBusy, ServiceDenied
 from gridwell.domain.failure import MACHINE_FAILED, MAP_DENIED, STUCK
 from gridwell.domain.messages import SERIES_KIND, ResultMessage, SeriesMessage
-from gridwell.domain.objects import map_object
 
 if TYPE_CHECKING:
     from app_tier.bench import Bench
@@ -115,12 +115,7 @@ class Output:
                 continue
             message = held.message
             try:
-                # A map that is there already is another worker's of the same chunk, and as good.
-                bench.ports.store.put_new(
-                    map_object(message.job, message.attempt, message.chunk),
-                    outcome.map.read(),
-                    content_type="application/x-npy",
-                )
+                digest = store_map(bench.ports.store, message, outcome.map.read())
             except ServiceBusy as error:
                 bench.busy(step, "keeping a map", error)
             except ServiceDenied as error:
@@ -130,7 +125,7 @@ class Output:
                 bench.failed(step, held, MACHINE_FAILED, f"its map cannot be read: {error!r}")
             else:
                 outcome.map.remove()
-                held.outcome = dataclasses.replace(outcome, map=None)
+                held.outcome = dataclasses.replace(outcome, map=None, map_digest=digest)
 
     def _give_up(self, step: Step, held: Held, moves: int | None) -> None:
         """Let go of a chunk whose lease ends; only one that hangs is to blame for it."""
@@ -164,4 +159,5 @@ class Output:
             best=None if outcome.best is None else outcome.best.key(),
             worker=self._worker,
             seconds=outcome.seconds,
+            map=outcome.map_digest,
         ).encode()

@@ -15,6 +15,7 @@ from gridwell.domain.failure import MACHINE_FAILED
 from gridwell.domain.grid import Grid
 from gridwell.domain.job import DEADLINE_SECONDS, PUBLIC_CLIENT, Job, JobState, job_id
 from gridwell.domain.messages import (
+    MAP_KIND,
     MINIMUM_KIND,
     SERIES_KIND,
     ErrorMessage,
@@ -104,6 +105,7 @@ def a_result(job: Job, chunk: int, best: Minimum | None, /, **changes: Any) -> R
         best=None if best is None else best.key(),
         worker="worker-1",
         seconds=0.1,
+        map="d" * 64 if job.kind == MAP_KIND else None,
     )
     return replace(message, **changes)
 

@@ -17,7 +17,7 @@ from gridwell.domain.errors import (
     ServiceError,
 )
 from gridwell.domain.events import EventKind, JobEvent
-from gridwell.domain.messages import ErrorMessage, Report, SeriesMessage, decode_report
+from gridwell.domain.messages import MAP_KIND, ErrorMessage, Report, SeriesMessage, decode_report
 from gridwell.domain.minimum import lesser
 from gridwell.domain.readable import readable_jobs
 from web_tier.answers import PROGRESS_SECONDS, encode_progress, progress_key
@@ -236,8 +236,11 @@ class Collector:
                 points = message.found
             best = lesser(best, message.minimum)
         chunks = frozenset(message.chunk for message in own)
+        maps = {message.chunk: message.map for message in own if message.map is not None}
         now = self._clock.now()
-        return self._ledger.merge(job, attempt, chunks, best, worker=worker, now=now, points=points)
+        return self._ledger.merge(
+            job, attempt, chunks, best, worker=worker, now=now, points=points, maps=maps
+        )
 
     def _record(self, job: Job, failed: list[ErrorMessage], collected: Collected) -> None:
         """Record failed tries of chunks that are not known to be merged after all."""
@@ -280,10 +283,14 @@ def _misfit(message: Report, job: Job) -> str | None:
         return f"a result of plan {message.plan}, the job's is {job.plan.sha}"
     if message.chunk >= job.plan.chunks:
         return f"a result of chunk {message.chunk}, the job has {job.plan.chunks}"
-    if isinstance(message, ErrorMessage):
-        return None
+    return None if isinstance(message, ErrorMessage) else _misfit_result(message, job)
+
+
+def _misfit_result(message: _Result, job: Job) -> str | None:
     if isinstance(message, SeriesMessage) != (job.series is not None):
         return "a result of one kind, and a job of another"
+    if (message.map is not None) != (job.kind == MAP_KIND):
+        return "a result without the digest of its map, or with one where none is kept"
     minimum = message.minimum
     if minimum is not None and minimum.index >= job.grid.points:
         return f"a minimum at point {minimum.index}, the grid has {job.grid.points}"

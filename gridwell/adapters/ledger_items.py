@@ -45,6 +45,19 @@ def text(value: str) -> Item:
     return {"S": value}
 
 
+def binary(value: bytes) -> Item:
+    """Return bytes as an attribute's value."""
+    return {"B": value}
+
+
+def map_attribute(attempt: str, chunk: int) -> str:
+    """Return the name of the attribute that holds the digest of a chunk's map.
+
+    It names the attempt, so that none of an earlier one stands in the way of the next one's.
+    """
+    return f"map_{attempt}_{chunk}"
+
+
 def number(value: float) -> Item:
     """A number; whole ones without a point, as TTL wants them."""
     whole = isinstance(value, int) or value.is_integer()
@@ -113,6 +126,10 @@ def encode_job(job: Job) -> Item:
         "best": None if job.best is None else text(job.best.key()),
         "best_by": None if job.best_by is None else text(job.best_by),
         "workers": text_set(job.workers) if job.workers else None,
+        **{
+            map_attribute(job.attempt, chunk): binary(bytes.fromhex(digest))
+            for chunk, digest in job.maps
+        },
         "credits": number_set(job.credits) if job.credits else None,
         "refusals": number(job.refusals) if job.refusals else None,
         "result": None if job.result is None else text(job.result.key()),
@@ -169,6 +186,7 @@ def _decoded(item: Mapping[str, Any]) -> Job:
         best=_minimum(item.get("best")),
         best_by=item["best_by"]["S"] if "best_by" in item else None,
         workers=frozenset(item.get("workers", {}).get("SS", ())),
+        maps=frozenset(_maps(item)),
         credits=frozenset(int(each) for each in item.get("credits", {}).get("NS", ())),
         refusals=int(item.get("refusals", {}).get("N", "0")),
         resends=int(item["resends"]["N"]),
@@ -179,6 +197,13 @@ def _decoded(item: Mapping[str, Any]) -> Job:
         error=JobError(error["code"]["S"], error["detail"]["S"]) if error else None,
         **{name: float(item[name]["N"]) for name in _OPTIONAL_TIMES if name in item},
     )
+
+
+def _maps(item: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
+    prefix = map_attribute(item["attempt"]["S"], 0)[:-1]
+    for name, value in item.items():
+        if name.startswith(prefix):
+            yield int(name.removeprefix(prefix)), bytes(value["B"]).hex()
 
 
 def _json(value: Any) -> str:

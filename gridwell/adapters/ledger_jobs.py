@@ -14,12 +14,14 @@ from gridwell.adapters.ledger_failures import FailureItems
 from gridwell.adapters.ledger_found import FoundItems
 from gridwell.adapters.ledger_items import (
     SHARDS,
+    binary,
     decode_job,
     encode_job,
     error_map,
     job_key,
     job_of_key,
     keys,
+    map_attribute,
     number,
     number_set,
     text,
@@ -28,7 +30,7 @@ from gridwell.adapters.ledger_items import (
 from gridwell.adapters.ledger_secret import SecretItem, new_secret
 from gridwell.adapters.ledger_suspects import SuspectItems
 from gridwell.domain.job import NO_CANDIDATE_POINT, UNFINISHED, JobState, credit, expiry
-from gridwell.domain.ports import Page
+from gridwell.domain.ports import NO_MAPS, Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -138,19 +140,22 @@ class DynamoJobLedger:
         worker: str,
         now: float,
         points: tuple[Minimum, ...] = (),
+        maps: Mapping[int, str] = NO_MAPS,
     ) -> Job | None:
         """See `gridwell.domain.ports.JobLedger`."""
         key = job_key(job)
+        merge = _MERGE + _set_maps(attempt, maps)
         values = _live(attempt) | {
             "chunks": number_set(chunks),
             "workers": text_set(frozenset({worker})),
             "credits": number_set(frozenset(credit(chunk, worker) for chunk in chunks)),
             "now": number(now),
+            **{f"map{chunk}": binary(bytes.fromhex(digest)) for chunk, digest in maps.items()},
         }
         if best is not None:
             merged, item = self._table.update(
                 key,
-                f"{_MERGE}, #best = :best, #best_by = :worker{_POINTS if points else ''}",
+                f"{merge}, #best = :best, #best_by = :worker{_POINTS if points else ''}",
                 f"{_LIVE} AND (attribute_not_exists(#best) OR #best > :best)",
                 values | {"best": text(best.key()), "worker": text(worker)} | _points(points),
             )
@@ -159,7 +164,7 @@ class DynamoJobLedger:
             if not _is_live(item, attempt):
                 return None
         # Without a better minimum.  The stored one only ever falls, so that this cannot be late.
-        merged, item = self._table.update(key, _MERGE, _LIVE, values)
+        merged, item = self._table.update(key, merge, _LIVE, values)
         return decode_job(item) if merged and item is not None else None
 
     def finish(
@@ -320,6 +325,14 @@ class DynamoJobLedger:
             tuple(found[job] for job in page if job in found),
             job_cursor.encode(keys[limit - 1]) if len(keys) > limit else None,
         )
+
+
+def _set_maps(attempt: str, maps: Mapping[int, str]) -> str:
+    """Return the change that keeps the first digest of each chunk's map."""
+    names = {chunk: map_attribute(attempt, chunk) for chunk in sorted(maps)}
+    return "".join(
+        f", #{name} = if_not_exists(#{name}, :map{chunk})" for chunk, name in names.items()
+    )
 
 
 def _points(points: tuple[Minimum, ...]) -> dict[str, Any]:

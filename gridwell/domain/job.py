@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gridwell.domain.grid import Grid
     from gridwell.domain.minimum import Minimum
     from gridwell.domain.series import Series
@@ -85,6 +87,7 @@ class Job:
     best_by: str | None = None  #: the worker that found it
     workers: frozenset[str] = frozenset()  #: who computed chunks of this attempt
     credits: frozenset[int] = frozenset()  #: which of them reported which chunk, see `credit`
+    maps: frozenset[tuple[int, str]] = frozenset()  #: chunks, and the digests of their maps
     refusals: int = 0  #: attempts before this one whose merged answer was proved wrong
     sent_at: float | None = None  #: when all chunk messages were sent
     resend_at: float | None = None  #: not before this may missing chunks be sent again
@@ -111,6 +114,10 @@ class Job:
         """Return the workers that reported a chunk of this attempt, in order of their names."""
         return [worker for worker in sorted(self.workers) if credit(chunk, worker) in self.credits]
 
+    def with_maps(self, maps: Mapping[int, str]) -> frozenset[tuple[int, str]]:
+        """Return `maps` with more of them: of a chunk that has a digest already that one stays."""
+        return frozenset({**maps, **dict(self.maps)}.items())
+
     @property
     def points_done(self) -> int:
         """Grid points whose chunk is merged."""
@@ -136,6 +143,7 @@ class Job:
             refusals=self.refusals + 1,
             done=frozenset(),
             credits=frozenset(),
+            maps=frozenset(),
             workers=frozenset(),
             best=None,
             best_by=None,

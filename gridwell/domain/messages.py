@@ -142,6 +142,7 @@ class ResultMessage(_Message):
     best: str | None  #: a minimum's key
     worker: str
     seconds: float  #: of computing, on one core
+    map: str | None = None  #: the digest of the chunk's stored map, see `gridwell.formats`
 
     def __post_init__(self) -> None:
         _check(self.job, _JOB, "job")
@@ -150,6 +151,8 @@ class ResultMessage(_Message):
         _check(self.plan, _SHA, "plan")
         _check(self.token, _TOKEN, "token")
         _check(self.worker, _NAME, "worker")
+        if self.map is not None:
+            _check(self.map, _SHA, "map")
         if self.best is not None:
             if not isinstance(self.best, str):
                 raise InvalidMessage(f"best {_quoted(self.best)} is not text")
@@ -197,6 +200,10 @@ class SeriesMessage(_Message):
             if not isinstance(key, str):
                 raise InvalidMessage(f"a point {_quoted(key)} is not text")
             Minimum.from_key(key)
+
+    @property
+    def map(self) -> None:
+        """The digest of its map: no series keeps one."""
 
     @property
     def found(self) -> tuple[Minimum, ...]:

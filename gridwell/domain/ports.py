@@ -10,7 +10,8 @@ unknown) or `ServiceDenied` (it will not), except where a promise says otherwise
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from gridwell.domain.job import Job, JobError
     from gridwell.domain.minimum import Minimum
     from gridwell.domain.session import Session
+
+
+NO_MAPS: Final[Mapping[int, str]] = MappingProxyType({})  #: digests of no chunk
 
 
 class Clock(Protocol):
@@ -138,6 +142,7 @@ class JobLedger(Protocol):
         worker: str,
         now: float,
         points: tuple[Minimum, ...] = (),
+        maps: Mapping[int, str] = NO_MAPS,
     ) -> Job | None:
         """Add finished chunks, and their least minimum, to a running attempt.
 
@@ -151,6 +156,7 @@ class JobLedger(Protocol):
             worker: who computed them.
             now: the time to record as `moved`.
             points: those of a series, of which `best` is the first; they are kept with it.
+            maps: the digests of the chunks' maps, by chunk; the first of a chunk stays.
 
         Returns:
             The job after the merge; None if there is no unfinished job of this attempt.

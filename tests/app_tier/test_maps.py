@@ -12,8 +12,9 @@ from app_tier.compute import ChunkTask, Outcome
 from app_tier.handlers import HANDLERS
 from app_tier.kernels import potential_map
 from app_tier.pool import ProcessPool
-from gridwell.domain.messages import MAP_KIND
-from gridwell.domain.objects import map_object
+from gridwell.domain.messages import MAP_KIND, ResultMessage
+from gridwell.domain.objects import map_digests_object, map_object
+from gridwell.formats.map_digests import block_digests, digest_of
 from tests.app_tier.world import World, actions, busy
 from tests.builders import a_job, a_problem, atoms_at
 from tests.oracle import true_minimum
@@ -116,15 +117,23 @@ def test_a_store_that_is_busy_keeps_the_result_back_until_the_map_is_kept() -> N
     assert world.left() == (0, 0)
 
 
-def test_a_map_that_is_there_already_stays_as_it_is() -> None:
+def test_a_map_that_is_there_already_stays_and_this_one_is_stored_beside_it() -> None:
     world = World()
     job = world.submit(PROBLEM, chunks=1, kind=MAP_KIND)
-    world.memory.put_new(map_object(job.id, job.attempt, 0), b"first", content_type="")
+    key = map_object(job.id, job.attempt, 0)
+    world.memory.put_new(key, b"first", content_type="")
 
     world.run()
 
-    assert world.memory.get(map_object(job.id, job.attempt, 0)) == b"first"
-    assert len(world.sent()) == 1
+    (result,) = world.sent()
+    assert isinstance(result, ResultMessage)
+    assert result.map is not None
+    assert world.memory.get(key) == b"first"
+    data = world.memory.get(map_object(job.id, job.attempt, 0, result.map))
+    digests = world.memory.get(map_digests_object(job.id, job.attempt, 0, result.map))
+    assert data is not None
+    assert digests == block_digests(data)
+    assert result.map == digest_of(digests)
 
 
 def test_a_chunk_that_is_let_go_leaves_no_map_behind() -> None:

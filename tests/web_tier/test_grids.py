@@ -18,11 +18,13 @@ import requests
 from ase.io.cube import read_cube
 
 from gridwell.domain.errors import GridwellError
+from gridwell.domain.errors import InvalidMessage
 from gridwell.domain.grid import Grid
 from gridwell.domain.job import JobState
 from gridwell.domain.messages import MAP_KIND
-from gridwell.domain.objects import map_object, problem_object
+from gridwell.domain.objects import map_digests_object, map_object, problem_object
 from gridwell.formats.cube import BOHR
+from gridwell.formats.map_digests import BLOCK_BYTES, block_digests, digest_of
 from gridwell.formats.npy import float64_header
 from tests.builders import NOW, a_job, a_problem
 from tests.load.server import serving
@@ -187,7 +189,7 @@ def test_who_asks_for_the_head_hears_what_a_download_says_and_reads_one_row(
     assert {name: value for name, value in head.headers if name != "X-Request-ID"} == {
         name: value for name, value in expected.items() if name != "X-Request-ID"
     }
-    assert sum(read) == 7 * 8 + 2 * 128  # a row, and the heads of the two chunks that it cuts
+    assert read == [BLOCK_BYTES] * 2  # a block of each of the two chunks that the first row cuts
 
 
 def test_the_head_of_a_large_map_takes_no_place_and_next_to_no_reads() -> None:
@@ -424,3 +426,93 @@ def test_only_a_few_clients_download_large_maps_together() -> None:
 
     assert (first.status_code, refused.status_code) == (200, 503)
     assert site.client.get(path(job, "npz")).status_code == 200  # and not one for ever
+
+
+# --- maps that were changed after the job was done
+
+
+def put(site: Site, key: str, data: bytes) -> None:
+    """Replace an object, as whoever may write to the bucket can without a policy."""
+    site.world.store.objects[key] = data
+
+
+def a_changed_map(site: Site, job: Job, chunk: int = 0) -> bytes:
+    """The map of a chunk with another last value."""
+    data = site.world.store.objects[map_object(job.id, job.attempt, chunk)]
+    return data[:-8] + np.float64(-12345.0).tobytes()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_nothing_of_a_map_that_was_replaced_is_served(site: Site, form: str) -> None:
+    job = done(site)
+    for chunk in range(job.plan.chunks):
+        put(site, map_object(job.id, job.attempt, chunk), a_changed_map(site, job, chunk))
+
+    with site.client.get(path(job, form)) as response:
+        assert response.status_code == 500
+        assert b"12345" not in response.data
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_map_replaced_together_with_its_digests_is_not_served_either(
+    site: Site, form: str
+) -> None:
+    job = done(site)
+    whose = job.id, job.attempt, 0
+    changed = a_changed_map(site, job)
+    put(site, map_object(*whose), changed)
+    put(site, map_digests_object(*whose), block_digests(changed))
+
+    assert site.client.get(path(job, form)).status_code == 500
+
+
+def test_a_map_beside_one_that_was_planted_is_found_by_its_digest(site: Site) -> None:
+    job = done(site)
+    whose = job.id, job.attempt, 0
+    expected = site.client.get(path(job, "dx")).data
+    objects = site.world.store.objects
+    true, digests = objects[map_object(*whose)], objects[map_digests_object(*whose)]
+    for key, data in (
+        (map_object(*whose, digest_of(digests)), true),
+        (map_digests_object(*whose, digest_of(digests)), digests),
+        (map_object(*whose), b"planted"),
+        (map_digests_object(*whose), block_digests(b"planted")),
+    ):
+        put(site, key, data)
+
+    assert site.client.get(path(job, "dx")).data == expected
+
+
+def test_a_large_chunk_is_verified_block_by_block_with_each_block_read_once() -> None:
+    world = World()
+    problem = replace(a_problem(3), grid=Grid((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (64, 64, 40)))
+    job = world.submit(problem, chunks=4, kind=MAP_KIND)
+    maps, total = {}, 0
+    for chunk in range(job.plan.chunks):
+        shape = job.plan.box(chunk).shape
+        values = np.random.default_rng(chunk).normal(size=shape)
+        data, whose = float64_header(shape) + values.tobytes(), (job.id, job.attempt, chunk)
+        world.store.put_new(map_object(*whose), data, content_type="")
+        world.store.put_new(map_digests_object(*whose), block_digests(data), content_type="")
+        maps[chunk] = digest_of(block_digests(data))
+        total += len(data)
+    known = replace(job, maps=job.with_maps(maps))
+    sizes: list[int] = []
+    stored = world.store.get_range
+
+    def look(key: str, start: int, length: int) -> bytes | None:
+        data = stored(key, start, length)
+        sizes.append(len(data or b""))
+        return data
+
+    world.store.get_range = look  # type: ignore[method-assign]
+
+    read = np.concatenate(
+        [slab.ravel() for slab in map_values(world.store, known, most_points=5000)]
+    )
+
+    assert sum(sizes) == total
+    assert len(read) == job.grid.points
+    world.store.objects[map_object(job.id, job.attempt, 3)] = b"x" * 400_000
+    with pytest.raises(InvalidMessage, match=r"chunk 3 .* damaged or was replaced"):
+        deque(map_values(world.store, known, most_points=5000), maxlen=0)

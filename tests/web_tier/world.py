@@ -18,7 +18,8 @@ from gridwell.adapters.memory import (
 )
 from gridwell.domain.errors import ServiceBusy
 from gridwell.domain.messages import SERIES_KIND, ChunkMessage
-from gridwell.domain.objects import map_object, problem_object
+from gridwell.domain.objects import map_digests_object, map_object, problem_object
+from gridwell.formats.map_digests import block_digests, digest_of
 from tests.builders import SIGNER, a_job, a_ledger, a_problem, a_result, a_series
 from tests.oracle import true_map, true_minimum
 from web_tier.collector import Collector
@@ -111,15 +112,19 @@ class World:
             return
         for chunk in range(job.plan.chunks) if chunks is None else chunks:
             best = true_minimum(problem, job.plan.box(chunk))
-            self.results.send([a_result(job, chunk, best, **changes).encode()])
+            digests = self.store.get(map_digests_object(job.id, job.attempt, chunk))
+            kept = {} if digests is None else {"map": digest_of(digests)}
+            self.results.send([a_result(job, chunk, best, **(kept | changes)).encode()])
 
     def keep_map(self, job: Job, problem: Problem) -> None:
         """Store the maps of all chunks of a job, as workers do."""
         for chunk in range(job.plan.chunks):
             file = io.BytesIO()
             np.save(file, true_map(problem, job.plan.box(chunk)), allow_pickle=False)
-            key = map_object(job.id, job.attempt, chunk)
-            self.store.put_new(key, file.getvalue(), content_type="application/x-npy")
+            data, whose = file.getvalue(), (job.id, job.attempt, chunk)
+            self.store.put_new(map_object(*whose), data, content_type="application/x-npy")
+            digests = block_digests(data)
+            self.store.put_new(map_digests_object(*whose), digests, content_type="")
 
     def finisher(self, fuse: Fuse | None = None) -> Finisher:
         """A finisher, whose calls go through a fuse if there is one."""

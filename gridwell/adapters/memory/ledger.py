@@ -12,7 +12,7 @@ from gridwell.domain.errors import Fault, InvalidJob
 from gridwell.domain.fleet import Control, FleetView, Heartbeat, Lease, Slot
 from gridwell.domain.job import Job, JobError, JobState, credit, expiry
 from gridwell.domain.minimum import Minimum, lesser
-from gridwell.domain.ports import Page
+from gridwell.domain.ports import NO_MAPS, Page
 from gridwell.domain.secret import SECRET_BYTES
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ class MemoryLedger:
         worker: str,
         now: float,
         points: tuple[Minimum, ...] = (),
+        maps: Mapping[int, str] = NO_MAPS,
     ) -> Job | None:
         """See `gridwell.domain.ports.JobLedger`."""
         with self._lock:
@@ -103,6 +104,7 @@ class MemoryLedger:
                 points=stored.points if least == stored.best else points,
                 workers=stored.workers | {worker},
                 credits=stored.credits | {credit(chunk, worker) for chunk in chunks},
+                maps=stored.with_maps(maps),
                 moved=now,
             )
             return merged
