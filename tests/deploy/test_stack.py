@@ -23,6 +23,13 @@ from gridwell.adapters.stack import (
     template,
 )
 from gridwell.domain.errors import ServiceError
+from gridwell.domain.objects import (
+    answer_object,
+    map_digests_object,
+    map_object,
+    problem_object,
+    record_object,
+)
 from tests.local_stack.conftest import ROOT, Region, client, running_region
 
 if TYPE_CHECKING:
@@ -55,6 +62,7 @@ MADE = {
 #: What moto reads without a word and does not make: tried on AWS only.  A test below notices when
 #: a new moto makes one of them; a new line of the template must be put into one list or the other.
 SKIPPED = {
+    "AWS::S3::BucketPolicy": {"Bucket", "PolicyDocument"},
     "AWS::DynamoDB::Table": {"TimeToLiveSpecification"},
     "AWS::S3::Bucket": {
         *("LifecycleConfiguration", "OwnershipControls", "PublicAccessBlockConfiguration"),
@@ -317,6 +325,8 @@ def test_what_moto_is_said_to_skip_it_still_skips(region: Region, outputs: dict[
 
     live = region.client("dynamodb").describe_time_to_live(**table)["TimeToLiveDescription"]
     made = {
+        "Bucket": is_there(s3.get_bucket_policy, **bucket),
+        "PolicyDocument": is_there(s3.get_bucket_policy, **bucket),
         "LifecycleConfiguration": is_there(s3.get_bucket_lifecycle_configuration, **bucket),
         "OwnershipControls": is_there(s3.get_bucket_ownership_controls, **bucket),
         "PublicAccessBlockConfiguration": is_there(s3.get_public_access_block, **bucket),
@@ -501,3 +511,23 @@ def test_a_role_passes_on_no_role_but_the_workers_to_ec2(role: str) -> None:
             assert statement["Condition"]["StringEquals"] == {
                 "iam:PassedToService": "ec2.amazonaws.com"
             }
+
+
+def test_what_is_stored_of_a_job_is_written_once() -> None:
+    (statement,) = RESOURCES["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+
+    assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
+    assert statement["Action"] == "s3:PutObject"
+    assert statement["Condition"] == {
+        "Null": {"s3:if-none-match": "true"},
+        "Bool": {"s3:ObjectCreationOperation": "true"},
+    }
+    keys = {
+        problem_object("a" * 64),
+        answer_object("a" * 64),
+        record_object("b" * 32, "c" * 16),
+        map_object("b" * 32, "c" * 16, 0),
+        map_digests_object("b" * 32, "c" * 16, 0),
+    }
+    folders = {resource["Fn::Sub"] for resource in statement["Resource"]}
+    assert folders == {f"${{Bucket.Arn}}/{key.split('/')[0]}/*" for key in keys}

@@ -17,8 +17,7 @@ import pytest
 import requests
 from ase.io.cube import read_cube
 
-from gridwell.domain.errors import GridwellError
-from gridwell.domain.errors import InvalidMessage
+from gridwell.domain.errors import GridwellError, InvalidMessage
 from gridwell.domain.grid import Grid
 from gridwell.domain.job import JobState
 from gridwell.domain.messages import MAP_KIND
