@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from autoscaler.boots import is_broken, ready_at
 from autoscaler.failures import NONE, TERMINATE
+from autoscaler.fitness import spoilt, why_unfit
 from autoscaler.giving_up import hopeless, uncounted
 from autoscaler.intents import Intent, beat_of, intent_of, since
 from autoscaler.model import Policy, Read, Snapshot, Start
@@ -127,7 +128,7 @@ def take_census(
         broken=_those(stopped, slots, lambda slot, one: is_broken(slot, one, policy)),
         condemned=_those(stopped, slots, lambda slot, one: _is_condemned(slot, one, failures)),
         retries=_ready(_askable(unanswered, slots, snapshot, policy), slots, snapshot),
-        free=_ready(_free(snapshot, policy, intents, len(left_out)), slots, snapshot),
+        free=_free_ready(snapshot, policy, intents, slots, extra=len(left_out)),
     )
 
 
@@ -163,7 +164,7 @@ def _able(
 ) -> bool:
     """Whether an instance that is on will take chunks, or may be expected to soon."""
     beat = beat_of(instance, snapshot.heartbeats, slots)
-    if beat is not None and beat.draining:
+    if instance.arn in snapshot.suspects or (beat is not None and beat.draining):
         return False  # it takes no more, and is about to switch itself off
     if _in_grace(since(instance, slots), snapshot, policy):
         return True
@@ -217,6 +218,7 @@ def _may_start(
         or slot.unreadable
         or _is_condemned(slot, instance, failures)
         or is_broken(slot, instance, policy)
+        or why_unfit(instance, snapshot.heartbeats, snapshot.suspects)
         or _is_on_its_way(instance, snapshot, policy, slots)
     )
 
@@ -279,6 +281,21 @@ def _free(
         for number in range(min(PLACES, policy.max_instances + extra))
         if number not in taken and intents.get(number, Intent.NONE) is Intent.NONE
     ]
+
+
+def _free_ready(
+    snapshot: Snapshot,
+    policy: Policy,
+    intents: Mapping[int, Intent],
+    slots: Mapping[int, Slot],
+    *,
+    extra: int,
+) -> tuple[int, ...]:
+    """Free slots that may be tried now; those in which a machine was unfit come last."""
+    avoided = spoilt(snapshot.refusals)
+    free = _free(snapshot, policy, intents, extra + len(avoided))
+    ready = _ready(free, slots, snapshot)
+    return tuple(sorted(ready, key=lambda number: number in avoided))
 
 
 def _askable(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from autoscaler.boots import distrust_of
 from autoscaler.census import Census, take_census
 from autoscaler.failures import START, TERMINATE, Failures
+from autoscaler.fitness import doubt_of, suspect_stops, unfit_stopped
 from autoscaler.giving_up import Need, given_up
 from autoscaler.intents import launched_at, since
 from autoscaler.model import FleetPlan, Policy, Read, Snapshot
@@ -20,6 +21,7 @@ from gridwell.domain.fleet import InstanceState
 
 if TYPE_CHECKING:
     from autoscaler.boots import Distrust
+    from autoscaler.fitness import Doubt
     from autoscaler.model import Start
     from autoscaler.offers import Choice
 
@@ -66,6 +68,8 @@ def decide(snapshot: Snapshot, policy: Policy) -> FleetPlan:
     want = min(RULES[policy.rule].want(snapshot.depth, policy), census.cap)
     short = max(0, want - census.capacity)
     grow = _growth(short, census, distrust)
+    doubt = doubt_of(snapshot, policy)
+    grow = grow if doubt is None else min(grow, doubt.most(census))
 
     start = _starts(census.startable, census, grow)
     launch, reserve = _launches(census, choice, grow - len(start), starts=len(start))
@@ -88,11 +92,26 @@ def decide(snapshot: Snapshot, policy: Policy) -> FleetPlan:
         stand_in=failures.is_throttled(START, snapshot.taken_at),
         offers=choice.offers,
         terminate=terminate,
-        stop=orphans(snapshot, policy, failures),
+        stop=(*orphans(snapshot, policy, failures), *suspect_stops(snapshot))[
+            : policy.stop_per_tick
+        ],
         uncounted=census.uncounted,
-        held=why_held(census, choice, distrust, policy, failures) if is_held else "",
+        held=_why_held(census, choice, distrust, doubt, policy, failures) if is_held else "",
     )
     return replace(plan, reason=reason_of(plan, snapshot, census, policy))
+
+
+def _why_held(
+    census: Census,
+    choice: Choice,
+    distrust: Distrust | None,
+    doubt: Doubt | None,
+    policy: Policy,
+    failures: Failures,
+) -> str:
+    if doubt is not None and distrust is None and not census.held:
+        return doubt.words
+    return why_held(census, choice, distrust, policy, failures)
 
 
 def _with_places(snapshot: Snapshot) -> Snapshot:
@@ -191,7 +210,7 @@ def _terminations(
     *,
     short: int,
 ) -> tuple[str, ...]:
-    """Stopped instances to give up: those in the way, condemned, of another release, or spent.
+    """Stopped instances to give up: unfit, in the way, condemned, of another release, or spent.
 
     Those that EC2 would not terminate before wait, and come after the others.
     """
@@ -199,7 +218,10 @@ def _terminations(
         return ()
     spent = () if short else RULES[policy.rule].spent(snapshot, census, policy)
     settled = _settled(snapshot, policy) - {chosen.instance for chosen in start}
-    wanted = dict.fromkeys((*outworn, *census.condemned, *census.broken, *census.stale, *spent))
+    unfit = unfit_stopped(snapshot)
+    wanted = dict.fromkeys(
+        (*unfit, *outworn, *census.condemned, *census.broken, *census.stale, *spent)
+    )
     now = snapshot.taken_at
     ready = [n for n in wanted if n in settled and failures.is_ready(TERMINATE, n, now)]
     ready.sort(key=lambda name: failures.last(TERMINATE, name))

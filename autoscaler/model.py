@@ -11,6 +11,7 @@ from gridwell.domain.fleet import Control, Depth, Instance, Offer, Slot
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gridwell.domain.failure import Suspect
     from gridwell.domain.fleet import Heartbeat
     from gridwell.domain.refusal import Refusal
 
@@ -48,6 +49,7 @@ class Snapshot:
     slots: tuple[Slot, ...] = ()  #: what the ledger remembers, brought up to date by `remember`
     control: Control = _UNTOUCHED
     heartbeats: Mapping[str, Heartbeat] = field(default_factory=dict)  #: the last ones, by ARN
+    suspects: Mapping[str, Suspect] = field(default_factory=dict)  #: workers proved wrong, by ARN
     arrived_at: float | None = None  #: when chunks were last seen to arrive; None: never
     unknown: frozenset[str] = frozenset()  #: reads that failed: never terminate on these
     refusals: tuple[Refusal, ...] = ()  #: what EC2 would not do, see `autoscaler.failures`
@@ -146,6 +148,7 @@ class Stop:
     instance: str
     force: bool = False  #: it hangs in its shutdown
     terminate: bool = False  #: EC2 would not stop it
+    suspect: bool = False  #: a report of its worker was proved wrong, and it goes on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from autoscaler.boots import judge
 from autoscaler.classic import arrived_at
 from autoscaler.failures import booted, kept, noted
+from autoscaler.fitness import remembered as remembered_unfit
 from autoscaler.intents import remember
 from autoscaler.model import Read, Snapshot
 from autoscaler.observed import ObservedEc2, ObservedLedger, OwnClock
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from autoscaler.model import Policy
+    from gridwell.domain.failure import Suspect
     from gridwell.domain.fleet import FleetView, Heartbeat
     from gridwell.domain.ports import Clock, Ec2, FleetLedger, Queue
 
@@ -127,12 +129,16 @@ def observe(
     beats: Mapping[str, Heartbeat] = {}
     if workers:
         beats = reader.read(Read.HEARTBEATS, lambda: ports.ledger.heartbeats(workers)) or {}
+    suspects: Mapping[str, Suspect] = {}
+    if workers:
+        suspects = reader.read(Read.HEARTBEATS, lambda: ports.ledger.suspects(workers)) or {}
     now = ports.clock.now()
     if reliable and Read.HEARTBEATS not in reader.unknown:
         before = remembered
         remembered = judge(before, instances, beats, now=now, policy=policy)
         failed, proven = booted(before, remembered, instances, now=now)
         refusals = noted(refusals, failed, ended=proven) if failed or proven else refusals
+        refusals = remembered_unfit(refusals, instances, beats, suspects, now=now)
     if reader.unknown.isdisjoint((Read.SLOTS, Read.CONTROL, Read.HEARTBEATS)):
         refusals = known(refusals, rows(slots, beats, control, now=now))
     snapshot = Snapshot(
@@ -143,6 +149,7 @@ def observe(
         slots=remembered,
         control=switch(control, previous),
         heartbeats=beats,
+        suspects=suspects,
         arrived_at=arrived_at(
             None if previous is None else previous.arrived_at,
             None if previous is None else previous.queue,

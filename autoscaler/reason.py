@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from autoscaler.failures import BOOT, LAUNCH, NONE, START
+from autoscaler.fitness import unfit_stopped
 from autoscaler.rules import RULES
 from gridwell.domain.refusal import Cause, described, remedy
 
@@ -27,7 +28,7 @@ def reason_of(plan: FleetPlan, snapshot: Snapshot, census: Census, policy: Polic
     """A plan in words, with the arithmetic, for people and for the fleet's view."""
     queue = RULES[policy.rule].arithmetic(snapshot.depth)
     left = plan.short - len(plan.start) - len(plan.launch)
-    does = [_done(plan, census)]
+    does = [_done(plan, census, snapshot)]
     if plan.held:
         does.append(f"{left} short: {plan.held}" if left > 0 else plan.held)
     if plan.uncounted:
@@ -114,8 +115,9 @@ def _there(census: Census) -> str:
     return " + ".join(f"{count} {word}" for word, count in counts.items() if count) or "none there"
 
 
-def _done(plan: FleetPlan, census: Census) -> str:
+def _done(plan: FleetPlan, census: Census, snapshot: Snapshot) -> str:
     kinds = {
+        "terminate {} not fit to work": unfit_stopped(snapshot),
         "terminate {} given up before": census.condemned,
         "terminate {} that do not boot": census.broken,
         "terminate {} of another release": census.stale,
@@ -126,10 +128,12 @@ def _done(plan: FleetPlan, census: Census) -> str:
         gone[words] = sum(name in names for name in left)
         left = [name for name in left if name not in names]
     forced = sum(stop.force for stop in plan.stop)
+    suspected = sum(stop.suspect for stop in plan.stop)
     counts = {
         "start {} stopped": len(plan.start),
         "launch {}": len(plan.launch),
-        "stop {} without a sign of life": len(plan.stop) - forced,
+        "stop {} without a sign of life": len(plan.stop) - forced - suspected,
+        "stop {} whose worker was proved wrong": suspected,
         "cut the power of {} that hang in their shutdown": forced,
         **gone,
         "terminate {} no longer needed": len(left),

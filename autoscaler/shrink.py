@@ -51,11 +51,12 @@ class Shrinker:
             if instance is None:
                 return replace(outcome, problem="EC2 shows it no longer")
             beats = self._ports.ledger.heartbeats([instance.arn])
+            suspected = stop.suspect and self._ports.ledger.suspects([instance.arn])
         except GridwellError as error:
             return unasked(outcome, error)
         now = self._ports.clock.now()
         found = orphan(instance, beats, slots, now=now, policy=self._policy, failures=failures)
-        if found != stop:
+        if found != stop and not (suspected and instance.state is InstanceState.RUNNING):
             return replace(outcome, problem="it is of use again, or has stopped")
         self._guard.check(outcome)
         try:

@@ -157,13 +157,12 @@ class Heartbeat:
     count: int = 0  #: of this run's heartbeats: no two are equal, however the clock is set
     skew: float | None = None  #: seconds by which its machine's wall clock is ahead; None: unknown
     unreadable: str = ""  #: why the stored row cannot be read, and its digest: a change is a change
+    unfit: str = ""  #: why its machine must compute no more; empty: it may
 
     @property
     def mark(self) -> str:
         """A text that no other heartbeat of this machine has, before or after."""
         return f"{self.run} {self.count}" if self.run else f"{self.at!r} {self.chunks} {self.busy}"
-
-    unfit: str = ""  #: why its machine must compute no more; empty: it may
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

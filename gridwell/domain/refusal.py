@@ -19,6 +19,8 @@ class Cause(enum.StrEnum):
     IDLE = "without effect"  #: EC2 agreed, and nothing has changed yet
     THROTTLED = "throttled"  #: too many calls of this action
     SILENT = "no heartbeat"  #: a boot that came to no heartbeat
+    UNFIT = "unfit"  #: a machine that must not compute
+    CLEARED = "unfit, others work"  #: the same, and neither its release nor its image is to blame
     UNREADABLE = "unreadable"  #: a row of the ledger
 
 
@@ -26,7 +28,7 @@ class Cause(enum.StrEnum):
 class Refusal:
     """One action on one target that came to nothing, `count` times in a row."""
 
-    action: str  #: start, launch, stop, force, terminate, boot, or read
+    action: str  #: start, launch, stop, force, terminate, boot, work, or read
     target: str  #: an instance's id, an offer's name, a row's name, or `ALL`
     cause: str  #: of the last time, one of `Cause`
     code: str = ""  #: EC2's error code or StateReason of the last time
