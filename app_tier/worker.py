@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from app_tier.hand import Held
 
 HEARTBEAT_SECONDS: Final = 5.0
+SUSPICION_SECONDS: Final = 30.0  #: between two looks at what is held against this worker
 DRAIN_SECONDS: Final = 20.0  #: what computes at a stop may take; the unit kills after 30
 PLACES_PER_CORE: Final = 2  #: one chunk computes, the next is there when it ends
 _UNFIT_TEXT: Final = 300  #: characters of a heartbeat's reason
@@ -71,6 +72,7 @@ class Worker:
         self._stop_at: float | None = None
         self._beats = 0
         self._unfit_at: float | None = None
+        self._suspicion_at = self._started
 
     def stop(self) -> None:
         """Ask it to stop: it takes nothing more, and ends within `DRAIN_SECONDS`.
@@ -185,6 +187,20 @@ class Worker:
             for held in self._bench.hand:
                 self._bench.drop_void(step, held)
             self._bench.delete(step)
+        if self._habits.self_test and self._bench.now >= self._suspicion_at:
+            self._suspicion_at = self._bench.now + SUSPICION_SECONDS
+            self._ask_suspicion(step)
+
+    def _ask_suspicion(self, step: Step) -> None:
+        """Take no more work if a report of this worker was proved wrong: its machine is faulty."""
+        name = self._habits.worker
+        try:
+            suspect = self._ports.fleet.suspects([name]).get(name)
+        except ServiceBusy as error:
+            step.note("busy", f"asking whether this worker is suspected: {error}")
+            return
+        if suspect is not None:
+            self.condemn(f"a report of this worker was proved wrong: {suspect.why}")
 
     def _beat(self, step: Step, *, draining: bool) -> bool:
         """Send a heartbeat; whether the ledger has it."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from autoscaler.boots import is_broken, ready_at
 from autoscaler.failures import NONE, TERMINATE
-from autoscaler.fitness import spoilt, why_unfit
+from autoscaler.fitness import is_unfit, spoilt
 from autoscaler.giving_up import hopeless, uncounted
 from autoscaler.intents import Intent, beat_of, intent_of, since
 from autoscaler.model import Policy, Read, Snapshot, Start
@@ -218,7 +218,7 @@ def _may_start(
         or slot.unreadable
         or _is_condemned(slot, instance, failures)
         or is_broken(slot, instance, policy)
-        or why_unfit(instance, snapshot.heartbeats, snapshot.suspects)
+        or is_unfit(instance, snapshot)
         or _is_on_its_way(instance, snapshot, policy, slots)
     )
 

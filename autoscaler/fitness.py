@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from autoscaler.boots import boot_pause
 from autoscaler.failures import noted, refusal
-from autoscaler.model import Stop
+from autoscaler.model import Read, Stop
 from gridwell.domain.fleet import InstanceState
 from gridwell.domain.refusal import Cause
 
@@ -44,13 +44,24 @@ def why_unfit(
     return "" if beat is None else beat.unfit
 
 
+def is_unfit(instance: Instance, snapshot: Snapshot) -> bool:
+    """Return whether an instance must not be started.
+
+    While its heartbeat cannot be read, what was remembered of it counts.
+    """
+    if why_unfit(instance, snapshot.heartbeats, snapshot.suspects):
+        return True
+    return Read.HEARTBEATS in snapshot.unknown and any(
+        one.action == UNFIT and one.target == instance.id for one in snapshot.refusals
+    )
+
+
 def unfit_stopped(snapshot: Snapshot) -> tuple[str, ...]:
     """Return the ids of stopped instances that are to be terminated, as they are not fit."""
     return tuple(
         one.id
         for one in snapshot.instances
-        if one.state is InstanceState.STOPPED
-        and why_unfit(one, snapshot.heartbeats, snapshot.suspects)
+        if one.state is InstanceState.STOPPED and is_unfit(one, snapshot)
     )
 
 
@@ -102,9 +113,7 @@ def remembered(
     old = [
         (UNFIT, name)
         for name, one in known.items()
-        if name not in reasons
-        and one.cause == Cause.CLEARED
-        and now - one.at > _REMEMBERED_SECONDS
+        if name not in reasons and one.cause == Cause.CLEARED and now - one.at > _REMEMBERED_SECONDS
     ]
     kept = noted(refusals, new, ended=[*fit, *old]) if new or fit or old else refusals
     if not _works(instances, heartbeats, suspects):

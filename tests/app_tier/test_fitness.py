@@ -25,11 +25,12 @@ from gridwell.domain.failure import (
     RAISED,
     STUCK,
     UNSUPPORTED,
+    Suspect,
 )
 from gridwell.domain.messages import MAP_KIND
 from gridwell.domain.minimum import Minimum
 from tests.app_tier.world import WORKER, World, actions, busy
-from tests.builders import a_problem
+from tests.builders import NOW, a_problem
 from tests.oracle import true_minimum
 
 if TYPE_CHECKING:
@@ -272,6 +273,18 @@ def test_a_full_disk_is_seen_at_the_first_failure() -> None:
     assert machine.exit is Exit.UNFIT
     assert machine.unfit == f"{ODD}; 0 MiB are free"
     assert [error.text for error in machine.world.errors()] == [ODD]
+
+
+def test_a_worker_whose_report_was_proved_wrong_takes_no_more_work() -> None:
+    machine = Machine()
+    machine.run(2)
+    machine.world.ledger.record_suspect(
+        Suspect(worker=WORKER, attempts=frozenset({"a"}), job="j", why="a point is lower", at=NOW)
+    )
+    machine.run(200)
+
+    assert machine.exit is Exit.UNFIT
+    assert machine.unfit == "a report of this worker was proved wrong: a point is lower"
 
 
 def test_an_unfit_machine_waits_for_its_report() -> None:

@@ -139,6 +139,16 @@ def test_nothing_is_terminated_while_heartbeats_cannot_be_read() -> None:
     assert decide(seen, POLICY).terminate == ()
 
 
+def test_a_machine_remembered_as_unfit_is_not_started_while_heartbeats_cannot_be_read() -> None:
+    one = instance(0, "stopped")
+    unknown = frozenset({"heartbeats"})
+
+    plan = decide(snapshot(one, visible=4, unknown=unknown, refusals=(a_refusal(one.id),)), POLICY)
+
+    assert plan.start == ()
+    assert len(decide(snapshot(one, visible=4, unknown=unknown), POLICY).start) == 1
+
+
 # --- the daemon
 
 

@@ -142,7 +142,8 @@ class Client(Supervised):
             else job.attempt in self._world.ledger.ended_at
         )
         self.sim.require(I17, true, lambda: f"{self.name} is told {job}")
-        hopeless = self._world.chunks.swallows == job.problem  # an hour is enough
+        # An hour is enough.
+        hopeless = job.problem in (self._world.chunks.swallows, self._world.store.denied)
         if job.renewable(self.sim.now) and self._tries <= 1 and not hopeless:
             self._job = None
             return

@@ -10,6 +10,7 @@ from app_tier.self_test import KNOWN_ANSWER, known_problem
 from gridwell.domain.failure import RAISED
 from gridwell.domain.messages import MAP_KIND
 from gridwell.domain.minimum import Minimum
+from tests.simulation.illness import TEXT, Illness
 from tests.simulation.kernel import Died
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class SimulatedCompute:
         lies: told the ticket of each wrong result.
         raises: the problem and box that raise an error wherever they are computed.
         raised: told the ticket of each such error.
+        illness: what is wrong with the machine.
     """
 
     def __init__(
@@ -87,10 +89,12 @@ class SimulatedCompute:
         raises: tuple[str, Box] | None,
         lies: Callable[[int], None],
         raised: Callable[[int], None],
+        illness: Illness | None = None,
     ) -> None:
         self.rest = 0.0  #: seconds that the worker asked to wait
         self.maps: set[SimulatedMap] = set()  #: that lie beside the worker
         self._process = process
+        self._illness = illness
         self._known = known
         self._cores = cores
         self._poison = poison
@@ -168,7 +172,9 @@ class SimulatedCompute:
         if self._poison == (task.problem, task.box):
             sim.faults.injected["poison chunk"] += 1
             return _Running(task, sim.now, sim.now + _POISON_SECONDS, poison=True)
-        if is_self_test(task):
+        if self._illness is Illness.HANGS:
+            return _Running(task, sim.now, float("inf"))
+        if is_self_test(task) or self._illness is not None:
             return _Running(task, sim.now, sim.now + _TEST_SECONDS)
         seconds = 0.1 + 8.0 * sim.chance("chunk", task.problem, task.box) ** 2
         if sim.faults.strike("chunk hangs"):
@@ -180,6 +186,9 @@ class SimulatedCompute:
     def _outcome(self, running: _Running) -> Outcome:
         faults, task = self._process.sim.faults, running.task
         seconds = running.ends - running.began
+        ill = self._illness
+        if ill is not None and (ill.is_seen or not is_self_test(task)):
+            return Outcome(ticket=task.ticket, error=TEXT, code=ill.code)
         if is_self_test(task):
             return Outcome(ticket=task.ticket, best=KNOWN_ANSWER, seconds=seconds)
         if self._raises == (task.problem, task.box):

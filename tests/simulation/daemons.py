@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from autoscaler.daemon import Daemon
 from autoscaler.observe import Ports as FleetPorts
+from gridwell.domain.errors import ServiceDenied
 from tests.simulation.invariants import I14
 from tests.simulation.kernel import Process
 from tests.simulation.port import Port
@@ -109,7 +110,12 @@ class CollectorProcess(Supervised):
         )
 
     def step(self) -> float:
-        turn = self._turns.step()
+        try:
+            turn = self._turns.step()
+        except ServiceDenied as error:
+            self.sim.note(f"{self.name} ends: {error}")
+            self.crash()
+            return 0.0
         for done in turn.reconciled:
             self.sim.note(f"{self.name}: job {done.job[:6]}: {done.did}")
         return turn.pause or self.sim.rng.uniform(0.01, 0.05)

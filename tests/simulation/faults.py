@@ -63,6 +63,9 @@ KEYLESS_CALL: Final = 5.0  #: for how long a call looks for them where the servi
 KEYLESS: Final = 60.0  #: the longest that a program is without credentials when it starts
 _LEASE: Final = 50.0  #: until an autoscaler that finds a dead one's lease takes it, and a tick
 _OFF_AND_ON: Final = COUNT_LAG + DESCRIBE_LAG + LONGEST_STOP + LONGEST_BOOT + 30.0
+#: Until an unfit machine is seen as such, stopped, terminated and replaced, and the longest pause
+#: after a row of them.
+_REPLACED: Final = 2 * _OFF_AND_ON + 900.0
 _FOUR_STARTS: Final = 300.0  #: a worker that crashes so often in this time switches its machine off
 
 KINDS: Final[dict[str, Kind]] = {
@@ -100,6 +103,11 @@ KINDS: Final[dict[str, Kind]] = {
     "chunk hangs": Kind(_SERVICE, 0.01, after=600.0),
     "chunk is slow": Kind(_SERVICE, 0.05),
     "result lies": Kind(_SERVICE, 0.004),
+    # Of new machines, for their lives.
+    "machine fails": Kind(_SERVICE, 0.1, after=_REPLACED),
+    "machine is full": Kind(_SERVICE, 0.1, after=_REPLACED),
+    "machine hangs": Kind(_SERVICE, 0.06, after=_REPLACED + 600.0),
+    "machine fails slyly": Kind(_SERVICE, 0.04, after=_REPLACED),
     # --- from outside
     "instance dies": Kind(_OUTSIDE, 900.0),
     "instance is terminated": Kind(_OUTSIDE, 2000.0),
@@ -120,6 +128,7 @@ KINDS: Final[dict[str, Kind]] = {
     "clocks differ": Kind(_SEED, 0.5, always=True),
     "poison chunk": Kind(_SEED, 0.04, always=True),
     "queue swallows": Kind(_SEED, 0.04, always=True),  # all chunks of one problem
+    "object is denied": Kind(_SEED, 0.08, always=True),  # those of one problem, maybe for good
     "chunk raises": Kind(_SEED, 0.1, always=True),  # the same error wherever it is computed
     "clients cancel": Kind(_SEED, 0.3, always=True),
     "second collector": Kind(_SEED, 0.3, always=True),

@@ -47,6 +47,8 @@ I16_WANT = "I16 no more than wanted"
 I17 = "I17 what clients see"
 I17_TWIN = "I17 cache is only a cache"
 I18 = "I18 no extra launch"
+I19 = "I19 one machine fails no job"
+I20 = "I20 unfit stays off"
 CALM = "no program raises"
 
 INVARIANTS: Final[dict[str, str]] = {
@@ -69,7 +71,7 @@ INVARIANTS: Final[dict[str, str]] = {
     I7_EPOCH: "S: never two instances of one launch",
     I8_STOPPED: "S: only stopped instances are terminated",
     I8_AGED: "S: only instances long stopped, given up or of another release are terminated",
-    I8_ALIVE: "S: no instance is stopped that was heard within its grace",
+    I8_ALIVE: "S: no instance is stopped that was heard within its grace, but a proved liar's",
     I8_LEASE: "S: no autoscaler takes a lease that has not ended",
     I8_FENCE: "S: no slot is written under an older fence than it carries",
     I9_MOVES: "S: a chunk's lease is extended only if the chunk moved since the last time",
@@ -90,5 +92,7 @@ INVARIANTS: Final[dict[str, str]] = {
     I17: "S: a client is shown the truth or a true failure, whatever the cache says",
     I17_TWIN: "Q: with a cache that never keeps anything, every client gets the same answer",
     I18: "Q: an autoscaler killed at any of its calls launches nothing more than its twin",
+    I19: "S: no job fails by what one machine reports that does not pass its self-test",
+    I20: "S: an instance whose worker said that it is unfit is never started again",
     CALM: "S: no program lets an unexpected error escape",
 }

@@ -14,6 +14,7 @@ from gridwell.domain.job import (
     INTEGRITY,
     LOST_MESSAGES,
     NO_CANDIDATE_POINT,
+    STORAGE_DENIED,
     Job,
 )
 from gridwell.domain.messages import (
@@ -115,12 +116,26 @@ class Judge:
                 job.attempt in self._world.ledger.lied and job.refusals >= MAX_REFUSALS
             ),
             LOST_MESSAGES: lambda: job.resends >= MAX_RESENDS and not self._is_answered(job),
+            STORAGE_DENIED: lambda: (
+                job.problem == self._world.store.denied and self._world.store.was_refused
+            ),
             CHUNK_FAILED: lambda: self._is_hopeless(job, options.get("unless_done")),
             NO_CANDIDATE_POINT: lambda: (
                 job.complete and self._world.known[job.problem].least is None
             ),
         }
         return job.error is not None and job.error.code in reasons and reasons[job.error.code]()
+
+    def is_fair(self, job: Job, chunk: int | None) -> bool:
+        """Whether more than one ill machine speaks against a chunk that fails its job now."""
+        if job.error is None or job.error.code != CHUNK_FAILED or chunk is None:
+            return True
+        known = self._world.ledger.inner.read_failure(job.id, job.attempt, chunk)
+        if known is None or len(known.workers) > 1:
+            return True
+        machines = {i.arn: i.id for i in self._world.ec2.now()}
+        illness = self._world.illnesses.get(machines[known.worker])
+        return illness is None or not illness.is_seen
 
     def is_kept(self, job: Job, chunk: int) -> bool:
         """Whether the map of a chunk is stored, and is its own."""

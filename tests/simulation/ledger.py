@@ -23,6 +23,7 @@ from tests.simulation.invariants import (
     I8_FENCE,
     I8_LEASE,
     I15,
+    I19,
 )
 from web_tier.finisher import MAX_REFUSALS
 from web_tier.reconciler import MAX_RESENDS
@@ -71,6 +72,7 @@ class WatchedLedger:
         known: the truth about problems, by sha.
         is_true: whether a failed job's reason holds, at the moment it is written.
         is_kept: whether a chunk's map is stored.
+        is_fair: whether more than one ill machine speaks against a chunk that fails its job.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class WatchedLedger:
         known: dict[str, Known],
         is_true: Callable[[Job, dict[str, Any]], bool],
         is_kept: Callable[[Job, int], bool],
+        is_fair: Callable[[Job, int | None], bool] = lambda *_: True,
     ) -> None:
         self.inner = _Ledger(draw_secret=lambda: SECRET)
         self.ended_at: dict[str, float] = {}  #: when each attempt ended
@@ -91,6 +94,7 @@ class WatchedLedger:
         self._known = known
         self._is_true = is_true
         self._is_kept = is_kept
+        self._is_fair = is_fair
         self._index: list[str] = []
         self._made: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
 
@@ -229,5 +233,7 @@ class WatchedLedger:
             require(I15, after.id in self.asked, f"nobody asked to cancel {after.id}")
         if after.state is JobState.FAILED:
             require(I15, self._is_true(after, options), f"{after.id}: {after.error}")
+            fair = self._is_fair(after, options.get("unless_done"))
+            require(I19, fair, f"{after.id} is failed by one machine: {after.error}")
             if after.error is not None and after.error.code == DEADLINE_EXCEEDED:
                 self.expired.append(after)

@@ -10,8 +10,17 @@ from gridwell.adapters.memory import MemoryEc2
 from gridwell.domain.errors import NoCapacity
 from gridwell.domain.fleet import Instance, InstanceState, Offer
 from tests.simulation.faults import DESCRIBE_LAG, LONGEST_BOOT, LONGEST_STOP, STUCK_STOP
-from tests.simulation.invariants import I7_CAP, I7_EPOCH, I7_SLOT, I8_AGED, I8_ALIVE, I8_STOPPED
+from tests.simulation.invariants import (
+    I7_CAP,
+    I7_EPOCH,
+    I7_SLOT,
+    I8_AGED,
+    I8_ALIVE,
+    I8_STOPPED,
+    I20,
+)
 from tests.simulation.kernel import MachineClock
+from tests.simulation.port import WATCHDOG_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,6 +29,8 @@ if TYPE_CHECKING:
 
 ON: Final = (InstanceState.PENDING, InstanceState.RUNNING)
 BROKEN: Final = "broken"  #: how the names of releases begin whose worker never starts
+#: A start may be long on its way, and follow a look at what was before.
+_NOT_SEEN: Final = DESCRIBE_LAG + WATCHDOG_SECONDS + 10.0
 BILLED: Final = (*ON, InstanceState.STOPPING)
 OFF: Final = (InstanceState.STOPPED, InstanceState.TERMINATED)
 
@@ -32,7 +43,8 @@ class Hooks:
     cut: Callable[[str], None]  #: it is stopped from outside
     grown: Callable[[], None]  #: an instance was started or launched
     silent: Callable[[Instance], float]  #: for how long one that is on gave no sign of life
-    given_up: Callable[[Instance], bool]  #: whether it booted in vain too often
+    given_up: Callable[[Instance], bool]  #: whether it booted in vain too often, or is unfit
+    unfit_seconds: Callable[[Instance], float]  #: for how long it has been known to be unfit
 
 
 class SimulatedEc2:
@@ -123,6 +135,12 @@ class SimulatedEc2:
             raise NoCapacity("no capacity by chance")
         self.inner.boot_seconds = self._boot_seconds(instance)
         was = self.inner._machine(instance).state
+        if was is InstanceState.STOPPED:
+            found = next(i for i in self.now() if i.id == instance)
+            known = self._hooks.unfit_seconds(found)
+            self._sim.require(
+                I20, known <= _NOT_SEEN, lambda: f"{instance} is started, unfit for {known:.0f} s"
+            )
         self.inner.start(instance)
         if was is InstanceState.STOPPED:
             self._sim.note(f"{instance} is started")

@@ -9,13 +9,18 @@ from app_tier.bench import Ports
 from app_tier.lease import LEASE_SECONDS
 from app_tier.step import Exit
 from app_tier.worker import Habits, Worker
+from gridwell.domain.errors import ServiceDenied
 from tests.simulation.compute import SimulatedCompute
+from tests.simulation.illness import TEXT, Illness
 from tests.simulation.invariants import I9_MOVES, I13_MAPS, I16, I16_HOME
 from tests.simulation.kernel import Process
 from tests.simulation.port import Port
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from app_tier.compute import Compute
+    from gridwell.domain.failure import Suspect
     from gridwell.domain.fleet import Heartbeat
     from tests.simulation.kernel import MachineClock
     from tests.simulation.queue import Message
@@ -37,6 +42,7 @@ class WorkerProcess(Process):
         super().__init__(world.sim, f"worker of {host.instance[-3:]}", host.clock)
         self._host = host
         self._world = world
+        illness = world.illnesses.get(host.instance)
         self._compute = SimulatedCompute(
             self,
             world.known,
@@ -45,6 +51,7 @@ class WorkerProcess(Process):
             raises=world.raises,
             lies=self._note_lie,
             raised=self._note_error,
+            illness=illness,
         )
         ledger = Port(world.ledger, "ledger", self)
         self.worker = Worker(
@@ -57,6 +64,7 @@ class WorkerProcess(Process):
                 compute=cast("Compute", self._compute),
                 clock=self.service_clock,
                 chance=world.sim.rng.random,
+                check=lambda: TEXT if illness is Illness.FULL else "",
             ),
             Habits(
                 worker=host.arn,
@@ -84,7 +92,13 @@ class WorkerProcess(Process):
     def step(self) -> float:
         self._compute.rest = 0.0
         hand = self.worker._bench.hand
-        ended = self.worker.step().exit
+        try:
+            ended = self.worker.step().exit
+        except ServiceDenied as error:  # the process exits with 1
+            self.sim.note(f"{self.name} ends: {error}")
+            self.kill()
+            self._host.restart()
+            return 0.0
         if len(hand) or not self.worker._intake.empty_polls or not self._world.settled:
             self._fed_at = self.sim.now
             if not self.worker._intake.empty_polls:
@@ -151,6 +165,11 @@ class _WrongTimes:
     def beat(self, heartbeat: Heartbeat) -> None:
         """See `gridwell.domain.ports.FleetLedger`."""
         self._ledger.beat(replace(heartbeat, at=self._clock.now()))
+
+    def suspects(self, workers: Iterable[str]) -> dict[str, Suspect]:
+        """See `gridwell.domain.ports.FleetLedger`."""
+        found: dict[str, Suspect] = self._ledger.suspects(workers)
+        return found
 
 
 class Host:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from autoscaler.fitness import why_unfit
 from autoscaler.model import Policy
-from gridwell.adapters.memory import MemoryStore
 from gridwell.domain.fleet import InstanceState
 from tests.simulation.cache import SimulatedCache
 from tests.simulation.clients import Client
@@ -25,6 +25,7 @@ from tests.simulation.faults import (
     SKEW,
     Where,
 )
+from tests.simulation.illness import Illness, drawn
 from tests.simulation.invariants import I12, I13, I16_WANT
 from tests.simulation.judge import Judge
 from tests.simulation.kernel import MachineClock
@@ -34,6 +35,7 @@ from tests.simulation.ledger import WatchedLedger
 from tests.simulation.port import WATCHDOG_SECONDS
 from tests.simulation.queue import SimulatedQueue
 from tests.simulation.region import BILLED, OFF, Hooks, SimulatedEc2
+from tests.simulation.store import SimulatedStore
 from tests.simulation.workers import LINGER, Host, WorkerProcess
 from web_tier.signer import Signer
 
@@ -71,8 +73,10 @@ class World:
         self.settled_at = float("inf") if sim.faults.rates else sim.began
         self.known = known_problems()
         self.judge = Judge(self)
-        self.store = MemoryStore()
-        self.ledger = WatchedLedger(sim, self.known, self.judge.is_true, self.judge.is_kept)
+        self.store = SimulatedStore(sim, self._problem_of(0), self._is_record_of)
+        self.ledger = WatchedLedger(
+            sim, self.known, self.judge.is_true, self.judge.is_kept, self.judge.is_fair
+        )
         self.signer = Signer(self.ledger)  # of those who judge
         self.cache = SimulatedCache(sim, self.ledger, keeps=cache_keeps)
         self.dead_chunks = SimulatedQueue(sim, "dead chunks")
@@ -103,11 +107,13 @@ class World:
                 grown=self._grown,
                 silent=self._silent,
                 given_up=self._given_up,
+                unfit_seconds=self._unfit_seconds,
             ),
             grace=self.policy.boot_grace_seconds - WATCHDOG_SECONDS,  # a call may be slow
             kept_seconds=self.kept_seconds,
         )
         self.hosts: dict[str, Host] = {}
+        self.illnesses: dict[str, Illness | None] = {}  #: by instance
         self.poison = self._a_chunk() if sim.faults.has("poison chunk") else None
         self.raises = self._a_chunk() if sim.faults.has("chunk raises") else None
         if sim.faults.has("queue swallows"):
@@ -149,10 +155,13 @@ class World:
         Where there was room to grow, the next tick and a boot, and what counts and EC2 tell late.
         Else the cap's last place may just have begun to stop, which must end first; and after a new
         release the stopped instance is of the old one: it is terminated, and another launched.
+        The same is true of a machine that was not fit to work.
         """
         room = 0.0 if self._room else LONGEST_STOP
         releases = {"new release", "broken release"} & self.sim.faults.rates.keys()
-        renewed = LONGEST_STOP + TICK_SECONDS if releases else 0.0
+        renewed = LONGEST_STOP + TICK_SECONDS if releases or self._unfit else 0.0
+        # It is terminated only when EC2 can show its last start no longer.
+        renewed += self.policy.lag_seconds + TICK_SECONDS if self._unfit else 0.0
         return self.lag + room + TICK_SECONDS + renewed + LONGEST_BOOT + _STEP
 
     @property
@@ -228,13 +237,39 @@ class World:
     def _boot(self, instance: str) -> None:
         if instance in self.hosts:
             self.hosts[instance].cut()
+        if instance not in self.illnesses:
+            self.illnesses[instance] = illness = drawn(self.sim.faults)
+            if illness is not None:
+                self.sim.note(f"fault: {instance}: {illness.value}")
         self.hosts[instance] = Host(self, instance)
 
     def _cut(self, instance: str) -> None:
         if instance in self.hosts:
             self.hosts[instance].cut()
 
+    @property
+    def _unfit(self) -> bool:
+        """Whether any machine was not fit to work so far."""
+        return any(map(self._is_unfit, self.ec2.now()))
+
+    def _is_unfit(self, instance: Instance) -> bool:
+        beats = self.ledger.inner.heartbeats([instance.arn])
+        suspects = self.ledger.inner.suspects([instance.arn])
+        return bool(why_unfit(instance, beats, suspects))
+
+    def _unfit_seconds(self, instance: Instance) -> float:
+        if not self._is_unfit(instance):
+            return 0.0
+        return self.sim.now - self.ledger.heard_at.get(instance.arn, self.sim.now)
+
+    def _is_record_of(self, key: str, problem: str) -> bool:
+        folder, _, rest = key.partition("/")
+        job = self.ledger.inner.read(rest.partition("/")[0]) if folder == "jobs" else None
+        return job is not None and job.problem == problem
+
     def _silent(self, instance: Instance) -> float:
+        if self.ledger.inner.suspects([instance.arn]):
+            return float("inf")  # it is stopped though it speaks
         heard = self.ledger.heard_at.get(instance.arn, instance.launched)
         return self.sim.now - max(instance.launched, heard)
 
@@ -251,7 +286,9 @@ class World:
 
     def _given_up(self, instance: Instance) -> bool:
         slots = [slot for slot in self.ledger.inner.slots() if slot.instance == instance.id]
-        return any(slot.failed_boots >= self.policy.quarantine_boots for slot in slots)
+        return self._is_unfit(instance) or any(
+            slot.failed_boots >= self.policy.quarantine_boots for slot in slots
+        )
 
     def _problem_of(self, number: int) -> str:
         """What a client asks: the same in a twin, whatever else happens in it."""
