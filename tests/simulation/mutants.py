@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
-from app_tier import admission, bench, intake, jobs, lease, output, worker
+from app_tier import admission, bench, fitness, intake, jobs, lease, output, worker
 from app_tier.lease import Lease, Renewal
 from autoscaler import (
     census,
@@ -38,6 +38,7 @@ from tests.simulation import kernel, queue
 from web_tier import (
     answers,
     collector,
+    dead_letters,
     dispatch,
     failures,
     finisher,
@@ -198,6 +199,19 @@ def _deadlines_are_ignored(patches: Patches) -> None:
         return reconciler.Step.NOTHING if found is reconciler.Step.EXPIRE else found
 
     patches.wrap(reconciler, "next_step", step)
+
+
+@_mutant(
+    "A complete job whose objects are refused for good is tried on and on.",
+    kind="object is denied",
+)
+def _refused_jobs_never_end(patches: Patches) -> None:
+    patches.set(finisher.Finisher, "fail_denied", lambda *_args, **_kw: None)
+
+
+@_mutant("Errors of a single machine fail a job.", kind="machine fails slyly", within=300)
+def _one_machine_is_believed(patches: Patches) -> None:
+    patches.set(dead_letters, "_may_succeed", lambda known: known is None)
 
 
 # --- the web tier
@@ -566,3 +580,17 @@ def _hopeless_chunks_are_tried_for_ever(patches: Patches) -> None:
         "dead_letter_error",
         lambda original, chunk, _failure: original(chunk, None),
     )
+
+
+# --- machines that are not fit
+
+
+@_mutant("A machine on which everything fails goes on.", kind="machine fails", within=300)
+def _machines_are_not_tested(patches: Patches) -> None:
+    patches.set(fitness.Fitness, "due", property(lambda _self: False))
+
+
+@_mutant("A machine that is not fit to work is started again.", kind="machine fails", within=300)
+def _unfit_machines_are_started(patches: Patches) -> None:
+    patches.set(census, "is_unfit", lambda *_args: False)
+    patches.set(decide, "unfit_stopped", lambda _snapshot: ())
