@@ -59,7 +59,7 @@ def live(
 
     monkeypatch.setattr(compute.SimulatedCompute, "_begin", begun)
     monkeypatch.setattr(compute.SimulatedCompute, "_outcome", ended)
-    policy = world.Policy
+    policy = world.Policy  # type: ignore[attr-defined]
 
     def capped(**limits: Any) -> Any:
         return dataclasses.replace(policy(**limits), max_instances=cap)
