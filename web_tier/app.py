@@ -12,6 +12,7 @@ from web_tier import problems, request_ids
 from web_tier.access import guard
 from web_tier.access import pages as login
 from web_tier.api import docs, events, files, fleet, grids, jobs, points, security
+from web_tier.api.constant import constant
 from web_tier.pages import routes as pages
 from web_tier.pages import shell
 from web_tier.parts import give
@@ -58,6 +59,10 @@ def create_app(parts: Parts) -> APIFlask:
             return spec
         return docs.ordered(security.secure(docs.complete(spec), app.url_map, is_open=is_open))
 
+    # The description takes milliseconds to write, and anybody may ask for it.
+    app.view_functions["openapi.spec"] = lambda: constant(
+        lambda: app.json.dumps(app.spec), "application/json", "public, max-age=300"
+    )
     give(app, parts)
     request_ids.name_each(app, by_proxies=parts.access.proxies > 0)
     parts.metrics.watch(app)

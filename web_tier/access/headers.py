@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from flask import request
@@ -22,7 +23,9 @@ def protect(response: Response) -> Response:
     button and the browser's disk show no molecule.  Programs that send a key keep what the route
     lets them.
     """
-    if response.mimetype == _HTML or caller().session is not None:
+    # An answer without a body has the media type that the framework supposes.
+    is_page = response.mimetype == _HTML and response.status_code != HTTPStatus.NOT_MODIFIED
+    if is_page or caller().session is not None:
         response.headers["Cache-Control"] = "no-store"
     if request.is_secure:
         response.headers["Strict-Transport-Security"] = _HSTS
