@@ -222,6 +222,8 @@ class _GateMetrics(Collector):
             "large_bodies": gates.large_bodies,
             "downloads": gates.downloads,
         }
+        if gates.files is not None:
+            self._gates["files"] = gates.files
 
     def collect(self) -> Iterable[Metric]:
         """The values as they are now."""

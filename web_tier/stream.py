@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gridwell.domain.job import Job
     from gridwell.domain.ports import Clock
     from web_tier.watch import Ticket
-    from web_tier.watcher import Watcher
+    from web_tier.watcher import OwnedWatcher, Watcher
 
 HEARTBEAT_SECONDS: Final = 10.0  #: proxies cut what is silent for a minute, some sooner
 LIFE_SECONDS: Final = 600.0  #: then the stream ends, and the client begins another
@@ -33,7 +33,7 @@ def stream(
     ticket: Ticket | None,
     *,
     seen: str | None,
-    watcher: Watcher,
+    watcher: Watcher | OwnedWatcher,
     clock: Clock,
     read: Callable[[str], Job | None],
     is_allowed: Callable[[], bool] = lambda: True,
@@ -68,7 +68,7 @@ def stream(
             return
         latest = read(job.id)
         if not ticket.ended or latest is None:
-            return  # the stream's life is over, or the job expired
+            return  # the stream's life is over, it was displaced, or the job expired
         if latest == job and not latest.state.terminal:
             return  # this process is about to end: the client asks the next one
         job, seen = latest, None
@@ -107,19 +107,24 @@ class _Permit:
 def _steps(job: Job, ticket: Ticket, dies: float, clock: Clock, permit: _Permit) -> Iterator[str]:
     """The steps of one attempt until it ends, or until the stream may not go on."""
     sent_at, known = clock.monotonic(), _id(progress_of(job))
-    while not ticket.ended and clock.monotonic() < dies and not permit.is_over():
+    while not _is_woken(ticket) and clock.monotonic() < dies and not permit.is_over():
         if not ticket.event.wait(HEARTBEAT_SECONDS):
             yield ": still there\n\n"
             continue
         rest = APART_SECONDS - (clock.monotonic() - sent_at)
-        if rest > 0 and not ticket.ended:
+        if rest > 0 and not _is_woken(ticket):
             clock.sleep(rest)
         ticket.event.clear()
-        if ticket.latest is None or ticket.ended:
+        if ticket.latest is None or _is_woken(ticket):
             continue
         if (step := _id(ticket.latest)) != known:  # the watcher begins with how things stand
             yield _event("progress", job, ticket.latest)
             sent_at, known = clock.monotonic(), step
+
+
+def _is_woken(ticket: Ticket) -> bool:
+    """Whether no step comes any more: the attempt ended, or another owner has the place."""
+    return ticket.ended or ticket.displaced
 
 
 def _event(name: str, job: Job, progress: Progress) -> str:

@@ -35,10 +35,12 @@ class Ticket:
     job: str
     attempt: str  #: the attempt that the ledger last showed; values of another one are misses
     read_at: float  #: when the ledger last showed it
+    owner: str = ""  #: who waits
     follows: bool = False  #: whether it is woken by progress, too
     series: bool = False  #: whether the steps of its job show in the ledger alone
     event: threading.Event = field(default_factory=threading.Event)
     ended: bool = False  #: whether the attempt has, or may have, ended
+    displaced: bool = False  #: whether its place went to another owner
     latest: Progress | None = None  #: how far the attempt is known to have come
     known: bool = False  #: whether the cache had something to say about it when last asked
     progress: bytes | None = None  #: the last progress looked at, so that it is decoded once
@@ -46,6 +48,11 @@ class Ticket:
     def end(self) -> None:
         """Wake it: its attempt has, or may have, ended."""
         self.ended = True
+        self.event.set()
+
+    def displace(self) -> None:
+        """Wake it: another owner has its place now."""
+        self.displaced = True
         self.event.set()
 
     def move(self, progress: Progress) -> None:

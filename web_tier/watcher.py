@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from gridwell.domain.errors import ServiceError
 from gridwell.domain.readable import readable_jobs
 from web_tier.sealed import sealed
+from web_tier.shares import Shares, yielding_owner
 from web_tier.signer import Signer
 from web_tier.told import with_told
 from web_tier.watch import Ticket, Watch
@@ -30,6 +31,9 @@ TICK_SECONDS: Final = 0.025
 
 class Watcher:
     """Lets requests wait for their jobs.
+
+    Where no place is left, the owner of the most loses its newest one to an owner of fewer: waiting
+    ends early then, and a stream ends, which its client begins again.
 
     Args:
         cache: where ends show first.
@@ -52,7 +56,8 @@ class Watcher:
         self._ledger = ledger
         self._clock = clock
         self._capacity = {False: capacity, True: streams}
-        self._used = {False: 0, True: 0}
+        self._used = {False: Shares(), True: Shares()}
+        self._entered: dict[Ticket, None] = {}  #: in the order in which they came
         self._watch = Watch()
         self._changed = threading.Condition()
         self._closed = threading.Event()
@@ -61,31 +66,32 @@ class Watcher:
     @property
     def waiting(self) -> int:
         """How many requests wait for an end."""
-        return self._used[False]
+        return self._used[False].total
 
     @property
     def streaming(self) -> int:
         """How many requests follow a job."""
-        return self._used[True]
+        return self._used[True].total
 
-    def wait(self, job: Job, seconds: float) -> bool:
+    def wait(self, job: Job, seconds: float, owner: str = "") -> bool:
         """Return when the job's attempt has, or may have, ended, or `seconds` have passed.
 
         A wake-up carries no data: read the job afterwards.
 
         Returns:
-            False, at once, if there is no room to wait or the process is about to end.
+            False, at once, if there is no room to wait or the process is about to end; and as soon
+            as another owner, who has less, needs the room.
         """
-        ticket = self._enter(job, follows=False)
+        ticket = self._enter(job, owner, follows=False)
         if ticket is None:
             return False
         try:
             ticket.event.wait(seconds)
         finally:
             self.leave(ticket)
-        return True
+        return not ticket.displaced
 
-    def follow(self, job: Job) -> Ticket | None:
+    def follow(self, job: Job, owner: str = "") -> Ticket | None:
         """Follow a job's attempt: the ticket is woken by each step, and has the latest.
 
         Whoever was woken clears the event before looking at the ticket, and leaves in the end.
@@ -93,31 +99,53 @@ class Watcher:
         Returns:
             None, at once, if there is no room to follow or the process is about to end.
         """
-        return self._enter(job, follows=True)
+        return self._enter(job, owner, follows=True)
 
     def leave(self, ticket: Ticket) -> None:
         """Neither wait nor follow any more; once is enough."""
         with self._changed:
-            if ticket in self._watch:
-                self._used[ticket.follows] -= 1
-                self._watch.remove(ticket)
+            self._remove(ticket)
 
-    def _enter(self, job: Job, *, follows: bool) -> Ticket | None:
+    def _remove(self, ticket: Ticket) -> None:
+        if ticket in self._entered:
+            del self._entered[ticket]
+            self._used[ticket.follows].give_back(ticket.owner)
+            self._watch.remove(ticket)
+
+    def _enter(self, job: Job, owner: str, *, follows: bool) -> Ticket | None:
         ticket = Ticket(
             job=job.id,
             attempt=job.attempt,
             read_at=self._clock.monotonic(),
+            owner=owner,
             follows=follows,
             series=job.series is not None,
         )
         with self._changed:
-            if self._closed.is_set() or self._used[follows] >= self._capacity[follows]:
+            if self._closed.is_set() or not self._has_room(owner, follows=follows):
                 return None
-            self._used[follows] += 1
+            self._used[follows].take(owner)
+            self._entered[ticket] = None
             self._watch.add(ticket)
             self._ensure_thread()
             self._changed.notify()
         return ticket
+
+    def _has_room(self, owner: str, *, follows: bool) -> bool:
+        used, capacity = self._used[follows], self._capacity[follows]
+        if used.total < capacity:
+            return True
+        loser = yielding_owner(used.held, owner)
+        if loser is None:
+            return False
+        newest = next(
+            ticket
+            for ticket in reversed(self._entered)
+            if (ticket.owner, ticket.follows) == (loser, follows)
+        )
+        self._remove(newest)
+        newest.displace()
+        return True
 
     def close(self) -> None:
         """Wake everybody, let nobody wait any more, and end the thread."""
@@ -164,6 +192,28 @@ class Watcher:
                 while not len(self._watch) and not self._closed.is_set():
                     self._changed.wait()
             self.step()
+
+
+class OwnedWatcher:
+    """A watcher as one owner sees it.
+
+    Args:
+        watcher: of the process.
+        owner: who waits and follows.
+    """
+
+    def __init__(self, watcher: Watcher, owner: str) -> None:
+        self._watcher = watcher
+        self._owner = owner
+        self.leave = watcher.leave
+
+    def wait(self, job: Job, seconds: float) -> bool:
+        """See `Watcher.wait`."""
+        return self._watcher.wait(job, seconds, self._owner)
+
+    def follow(self, job: Job) -> Ticket | None:
+        """See `Watcher.follow`."""
+        return self._watcher.follow(job, self._owner)
 
 
 class Waits(Protocol):

@@ -35,9 +35,9 @@ class CountedRates:
     def __init__(self) -> None:
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
-    def take(self, rate: str, kind: str, who: str) -> Standing:
+    def take(self, rate: str, kind: str, who: str, cost: int = 1) -> Standing:
         """See `gridwell.domain.ports.Rates`."""
-        return _taken(self._limiter, _item(rate), kind, who)
+        return _taken(self._limiter, _item(rate), kind, who, cost)
 
     def look(self, rate: str, kind: str, who: str) -> Standing:
         """See `gridwell.domain.ports.Rates`."""
@@ -64,12 +64,12 @@ class MemcachedRates:
         self._shared = SlidingWindowCounterRateLimiter(storage)
         self._own = CountedRates()
 
-    def take(self, rate: str, kind: str, who: str) -> Standing:
+    def take(self, rate: str, kind: str, who: str, cost: int = 1) -> Standing:
         """See `gridwell.domain.ports.Rates`."""
         shared = self._reach.ask(
-            lambda: _taken(self._shared, _item(rate), self._prefix + kind, who)
+            lambda: _taken(self._shared, _item(rate), self._prefix + kind, who, cost)
         )
-        return self._own.take(rate, kind, who) if shared is None else shared
+        return self._own.take(rate, kind, who, cost) if shared is None else shared
 
     def look(self, rate: str, kind: str, who: str) -> Standing:
         """See `gridwell.domain.ports.Rates`."""
@@ -81,8 +81,8 @@ class MemcachedRates:
         self._reach.close()
 
 
-def _taken(limiter: Any, item: RateLimitItem, kind: str, who: str) -> Standing:
-    within: bool = limiter.hit(item, kind, who)
+def _taken(limiter: Any, item: RateLimitItem, kind: str, who: str, cost: int) -> Standing:
+    within: bool = limiter.hit(item, kind, who, cost=min(cost, item.amount))
     return _standing(item, within, limiter.get_window_stats(item, kind, who))
 
 

@@ -473,13 +473,14 @@ class Rates(Protocol):
     No call raises while the counts are away: each process then counts for itself.
     """
 
-    def take(self, rate: str, kind: str, who: str) -> Standing:
+    def take(self, rate: str, kind: str, who: str, cost: int = 1) -> Standing:
         """Count a call, if it is within the limit.
 
         Args:
             rate: the limit, such as `100/minute`.
             kind: what is counted; different kinds never add up.
             who: whose call it is.
+            cost: how many calls it counts as; never more than the limit, or it could not be made.
         """
 
     def look(self, rate: str, kind: str, who: str) -> Standing:

@@ -126,3 +126,14 @@ def test_two_stacks_on_one_memcached_count_apart(memcached: Memcached) -> None:
             standing = rates.take("1/minute", "reads", "alice")
             assert standing.within
             assert not rates.take("1/minute", "reads", "alice").within
+
+
+def test_a_call_may_count_as_several(rates: Rates, who: str) -> None:
+    assert rates.take("10/day", "reads", who, cost=6).remaining == 4
+    assert not rates.take("10/day", "reads", who, cost=6).within
+    assert rates.take("10/day", "reads", who, cost=4).remaining == 0
+
+
+def test_no_call_costs_more_than_the_limit(rates: Rates, who: str) -> None:
+    assert rates.take(RATE, "reads", who, cost=100).within
+    assert not rates.take(RATE, "reads", who, cost=1).within

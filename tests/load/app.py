@@ -9,10 +9,13 @@ import json
 import os
 import threading
 import time
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from gridwell.adapters.clock import SystemClock
 from gridwell.adapters.memcached import MemcachedCache
 from gridwell.domain.access import ID_BYTES, SECRET_BYTES, Scope, make_key
 from gridwell.domain.job import DEADLINE_EXCEEDED, JobError
@@ -21,7 +24,8 @@ from tests.web_tier.keyed import USUAL, Keyed
 from tests.web_tier.world import World
 from web_tier.access.policy import Access
 from web_tier.access.proxies import trusting
-from web_tier.door import arrival
+from web_tier.door import arrival, worker
+from web_tier.gate import Gate, Gates, usual_gates
 from web_tier.parts import parts_of
 
 if TYPE_CHECKING:
@@ -39,7 +43,9 @@ PROXIES = "GRIDWELL_TEST_PROXIES"  #: how many proxies are trusted
 SEEN = ("SCRIPT_NAME", "PATH_INFO", "HTTP_HOST", "REMOTE_ADDR", "wsgi.url_scheme")
 MEMCACHED = "GRIDWELL_TEST_MEMCACHED"  #: its address, if there shall be a real one
 
-A_KEY, A_READER, NO_KEY = 1, 2, 3  #: numbers for `fixed_key`
+OPENS = "GRIDWELL_TEST_OPENS"  #: a file, with which submissions begin in `shared`
+PLACES, QUEUED, HELD = 4, 16, 8 << 20  #: of the gates, queues and bytes of `shared`
+A_KEY, A_READER, NO_KEY, ANOTHER = 1, 2, 3, 4  #: numbers for `fixed_key`
 READER = frozenset({Scope.READ, Scope.METRICS})
 
 NEVER = 1e9  #: a delay after which nobody waits
@@ -116,10 +122,50 @@ def seen() -> APIFlask:
     return app
 
 
-def fixed_key(number: int, scopes: frozenset[Scope] = USUAL) -> tuple[str, AccessKey]:
+def shared() -> APIFlask:
+    """A keyed site of which `A_KEY` and `ANOTHER` are two clients, with room for little."""
+    worker.HELD_BYTES = HELD  # type: ignore[misc]
+    site = Keyed(gates=small_gates(), capacity=PLACES)
+    for number, client in ((A_KEY, "alice"), (ANOTHER, "bob")):
+        _, key = fixed_key(number, USUAL | {Scope.METRICS}, client)
+        assert site.ledger.add_key(key)
+    return site.site.app
+
+
+def shared_open() -> APIFlask:
+    """The same without keys: each address is an owner."""
+    worker.HELD_BYTES = HELD  # type: ignore[misc]
+    return Site(gates=small_gates(), capacity=PLACES).app
+
+
+def small_gates() -> Gates:
+    """Gates of a few places, of which submissions open when the file `OPENS` is there."""
+    clock = SystemClock()
+    gates = replace(
+        usual_gates(clock),
+        downloads=Gate("large downloads", clock=clock, places=PLACES, displaces=True),
+    )
+    if opens := os.environ.get(OPENS):
+        worker.QUEUED_MOST = QUEUED  # type: ignore[misc]
+        worker.QUEUED_SECONDS = 600.0  # type: ignore[misc]
+        gates = replace(gates, submits=Gate("submissions", clock=clock, places=1))
+        place = gates.submits.enter()
+
+        def leave() -> None:
+            while not Path(opens).exists():
+                time.sleep(0.01)
+            place.leave()
+
+        threading.Thread(target=leave, daemon=True).start()
+    return gates
+
+
+def fixed_key(
+    number: int, scopes: frozenset[Scope] = USUAL, client: str = "alice"
+) -> tuple[str, AccessKey]:
     """The same key in each process."""
     return make_key(
-        "alice",
+        client,
         scopes,
         now=0.0,
         lifetime=None,

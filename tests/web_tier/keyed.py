@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gridwell.domain.job import Job
     from web_tier.access.rules import Kind
     from web_tier.allowance import Allowance
+    from web_tier.gate import Gates
 
 USUAL = frozenset({Scope.SUBMIT, Scope.READ})
 
@@ -36,6 +37,8 @@ class Keyed:
     proxies: int = 0
     hosts: frozenset[str] | None = None
     kill: Callable[[str], None] | None = None
+    gates: Gates | None = None
+    capacity: int = 4
     world: World = field(default_factory=World)
     ledger: MemoryAccessLedger = field(default_factory=MemoryAccessLedger)
     site: Site = field(init=False)
@@ -48,7 +51,14 @@ class Keyed:
             hosts=self.hosts,
             proxies=self.proxies,
         )
-        self.site = Site(world=self.world, access=access, allowance=self.allowance, kill=self.kill)
+        self.site = Site(
+            world=self.world,
+            access=access,
+            allowance=self.allowance,
+            kill=self.kill,
+            gates=self.gates,
+            capacity=self.capacity,
+        )
 
     def key(
         self,

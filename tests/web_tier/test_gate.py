@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -83,6 +84,70 @@ def test_nobody_waits_longer_than_promised() -> None:
         pass
 
 
+def test_one_owner_leaves_places_to_others() -> None:
+    gate = Gate("at work", clock=ManualClock(), places=3, share=2)
+    assert gate.try_enter("greedy") is not None
+    place = gate.try_enter("greedy")
+    assert place is not None
+
+    with pytest.raises(Overloaded, match="2 at work already for one client"):
+        gate.enter("greedy")
+    assert gate.try_enter("modest") is not None
+    place.leave()
+    assert gate.try_enter("greedy") is not None
+    assert gate.inside == 3
+
+
+def test_the_owner_of_most_places_loses_its_newest_to_another() -> None:
+    gate = Gate("at work", clock=ManualClock(), places=4, displaces=True)
+    places = [gate.enter("greedy") for _ in range(4)]
+    lost: list[int] = []
+    for number, place in enumerate(places):
+        place.on_displaced = partial(lost.append, number)
+
+    modest = [gate.enter("modest"), gate.enter("modest")]
+    assert lost == [3, 2]
+    with pytest.raises(Overloaded):  # both have two now
+        gate.enter("modest")
+    with pytest.raises(Overloaded):
+        gate.enter("greedy")
+
+    places[3].leave()  # it was lost already
+    assert gate.inside == 4
+    modest[0].leave()
+    assert gate.inside == 3
+
+
+def test_waiting_owners_are_admitted_in_turn_and_the_longest_line_makes_room() -> None:
+    gate = Gate("at work", clock=ManualClock(), places=1, waiting=3, seconds=30)
+    place = gate.enter("greedy")
+    order: list[str] = []
+    refused: list[str] = []
+
+    def wait(owner: str) -> None:
+        try:
+            with gate.admitted(owner):
+                order.append(owner)
+        except Overloaded:
+            refused.append(owner)
+
+    threads = [threading.Thread(target=wait, args=("greedy",)) for _ in range(3)]
+    for number, thread in enumerate(threads, start=1):
+        thread.start()
+        while gate._waiting < number:
+            time.sleep(0.001)
+    threads.append(threading.Thread(target=wait, args=("modest",)))
+    threads[-1].start()
+    while not refused:
+        time.sleep(0.001)
+    place.leave()
+    for thread in threads:
+        thread.join(10)
+
+    assert refused == ["greedy"]
+    assert order == ["greedy", "modest", "greedy"]
+
+
 def test_an_error_inside_gives_the_place_back() -> None:
     gate = Gate("at work", clock=ManualClock(), places=1)
     with pytest.raises(ZeroDivisionError), gate.admitted():
@@ -107,7 +172,9 @@ def test_many_refusals_are_one_line_of_the_log(caplog: pytest.LogCaptureFixture)
 
 def test_the_gates_leave_threads_for_those_who_only_read() -> None:
     gates = usual_gates(ManualClock())
-    held = gates.submits.threads + gates.large_bodies.threads + gates.downloads.threads
+    assert gates.files is not None
+    each = (gates.submits, gates.large_bodies, gates.downloads, gates.files)
+    held = sum(gate.threads for gate in each)
 
     assert held <= SERVING_THREADS - 32
 

@@ -33,6 +33,7 @@ class Waiting:
     watcher: Watcher
     job: Job
     seconds: float = PATIENCE
+    owner: str = ""
     answers: list[bool] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -40,7 +41,7 @@ class Waiting:
         self.thread.start()
 
     def _wait(self) -> None:
-        self.answers.append(self.watcher.wait(self.job, self.seconds))
+        self.answers.append(self.watcher.wait(self.job, self.seconds, self.owner))
 
     def end(self) -> bool:
         self.thread.join(PATIENCE / 2)
@@ -260,6 +261,46 @@ def test_followers_have_places_of_their_own() -> None:
     assert third is not None
     assert watcher.follow(job) is None
     watcher.leave(third)
+    watcher.close()
+
+
+def test_the_owner_of_most_streams_loses_its_newest_to_another() -> None:
+    world = World()
+    job = world.submit()
+    watcher = Watcher(
+        cache=world.cache, ledger=world.ledger, clock=world.clock, capacity=0, streams=3
+    )
+    greedy = [watcher.follow(job, "greedy") for _ in range(3)]
+    modest = watcher.follow(job, "modest")
+
+    assert [ticket is not None and ticket.displaced for ticket in greedy] == [False, False, True]
+    assert modest is not None
+    assert watcher.follow(job, "greedy") is None
+    assert watcher.follow(job, "modest") is None  # it would have as many as the other then
+    assert watcher.streaming == 3
+    for ticket in (*greedy, modest):
+        assert ticket is not None
+        watcher.leave(ticket)
+    assert watcher.streaming == 0
+    watcher.close()
+
+
+def test_the_owner_of_most_waits_has_its_newest_ended_early_for_another() -> None:
+    world = World()
+    job = world.submit()
+    watcher = a_watcher(world, capacity=2)
+    greedy = []
+    for count in (1, 2):
+        greedy.append(Waiting(watcher, job, owner="greedy"))
+        until_waiting(watcher, count)
+
+    modest = Waiting(watcher, job, owner="modest")
+
+    assert greedy[1].end() is False
+    until_waiting(watcher, 2)
+    assert watcher.wait(job, PATIENCE, "greedy") is False
+    world.finisher().fail(job, FAILED)
+    assert greedy[0].end() is modest.end() is True
     watcher.close()
 
 

@@ -20,7 +20,7 @@ from web_tier.access.hosts import is_ours
 from web_tier.access.identify import address, identify_caller
 from web_tier.access.proxies import trusting
 from web_tier.access.refusals import Refused
-from web_tier.access.rules import ANY_NAME, body_limit, is_shared, rule_of
+from web_tier.access.rules import ANY_NAME, READS, body_limit, is_shared, rule_of
 from web_tier.access.sharing import share
 from web_tier.door.framing import too_large
 from web_tier.problems import is_for_people
@@ -62,6 +62,7 @@ def install(app: Flask, access: Access, clock: Clock) -> None:
     if access.proxies:
         trusted = trusting(app.wsgi_app, access.proxies)
         app.wsgi_app = trusted  # type: ignore[method-assign]  # Flask's own way
+    app.register_error_handler(Refused, lambda refused: refused.response)
     app.before_request(check)
     app.after_request(tell)
 
@@ -78,6 +79,22 @@ def demand(access: Access, rule: Rule) -> None:
         if key is not None and not key.allows(rule.scope):
             raise refusals.scope_missing(key, rule.scope)
         _count(access, rule, address() if key is None else key.client)
+    except Refused as refused:
+        note_refusal(refused)
+        raise
+
+
+def charge(access: Access, reads: int) -> None:
+    """Count a request that costs more than a read as some reads more.
+
+    Raises:
+        Refused: if the client has had its reads.
+    """
+    key = caller().key
+    if not reads:
+        return
+    try:
+        _count(access, READS, address() if key is None else key.client, cost=reads)
     except Refused as refused:
         note_refusal(refused)
         raise
@@ -137,6 +154,8 @@ def _check(access: Access, clock: Clock) -> str:
         return who
     known = _caller(access, access.keyring, clock)
     set_caller(known)
+    headers = request.headers
+    access.credentials.remember(headers.get("Authorization"), headers.get("Cookie"), known.client)
     if known.key is not None and not known.key.allows(rule.scope):
         raise refusals.scope_missing(known.key, rule.scope)
     if known.key is not None and access.keyring.is_first_use(known.key.id):
@@ -163,11 +182,11 @@ def _caller(access: Access, keyring: Keyring, clock: Clock) -> Caller:
         ) from refused
 
 
-def _count(access: Access, rule: Rule | None, who: str) -> None:
+def _count(access: Access, rule: Rule | None, who: str, cost: int = 1) -> None:
     limit = None if rule is None else access.limits.get(rule.kind)
     if rule is None or limit is None or request.method == "OPTIONS":
         return
-    standing = access.rates.take(limit, rule.kind, who)
+    standing = access.rates.take(limit, rule.kind, who, cost)
     setattr(g, _COUNTED, (rule.kind, standing))
     if not standing.within:
         raise refusals.too_many_requests(rule.kind, limit, standing)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gridwell.adapters.rates import CountedRates
+from web_tier.access.credentials import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,4 +26,6 @@ class Access:
     failure_limit: str = "20/minute"  #: wrong keys from one address
     #: the names by which the server may be asked for, besides this machine's; None: any
     hosts: frozenset[str] | None = frozenset()
+    #: those that were accepted, to count requests by client before they are judged
+    credentials: Credentials = field(default_factory=Credentials)
     proxies: int = 0  #: of ours in front; only what they say of the caller is believed

@@ -98,7 +98,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "fleet.metrics": METRICS,
     "pages.home": READS,
     "pages.submit": SUBMITS,
-    "pages.estimate": CHANGES,
+    "pages.estimate": SUBMITS,  #: it reads a job or a file, which costs what submitting them does
     "pages.jobs": READS,
     "pages.job": READS,
     "pages.cancel": CHANGES,

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from flask import request
+
 from gridwell.domain.errors import GridwellError
+from web_tier.access.guard import charge
+from web_tier.access.owners import owner
 from web_tier.parts import here
 
 if TYPE_CHECKING:
@@ -12,7 +19,11 @@ if TYPE_CHECKING:
 
     from flask import Response
 
+    from web_tier.gate import Place
+
 FEW_ATOMS: Final = 10_000  #: they fill a megabyte at most: no large download
+_READ: Final = 10_000  #: atoms or points that cost about as much as another read
+_MOST_READS: Final = 100  #: so that the largest file stays within any limit
 _PIECE: Final = 256 * 1024  #: bytes that a client must take within the time for a piece
 
 
@@ -40,15 +51,25 @@ def exactly(parts: Iterable[bytes], length: int) -> Iterator[bytes]:
         raise GridwellError(f"{sent} bytes or more were written where {length} were promised")
 
 
-def download(make: Callable[[], Response], *, large: bool) -> Response:
-    """The response, which holds a place until its client has it all if it is a large one.
+def download(make: Callable[[], Response], *, large: bool, size: int = 0) -> Response:
+    """Return the response, which holds a place until its client has it all.
+
+    Args:
+        make: makes the response.
+        large: whether it is a large one, of which there are few places.
+        size: how many atoms or points are written; it counts as a read for each `_READ`.
 
     Raises:
+        Refused: if the client has had its reads.
         Overloaded: if there is no place.
     """
-    if not large:
+    charge(here().access, min(_MOST_READS - 1, size // _READ))
+    gates = here().gates
+    gate = gates.downloads if large else gates.files
+    if gate is None:
         return make()
-    place = here().gates.downloads.enter()
+    place = gate.enter(owner())
+    _let_go_of(place)
     try:
         response = make()
     except BaseException:
@@ -56,3 +77,15 @@ def download(make: Callable[[], Response], *, large: bool) -> Response:
         raise
     response.call_on_close(place.leave)
     return response
+
+
+def _let_go_of(place: Place) -> None:
+    """Break the download off when its place goes to another owner: no file may look whole then."""
+    link: socket.socket | None = request.environ.get("gunicorn.socket")
+    if link is not None:
+        place.on_displaced = partial(_shut, link)
+
+
+def _shut(link: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # its client has gone
+        link.shutdown(socket.SHUT_RDWR)

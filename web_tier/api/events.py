@@ -11,11 +11,13 @@ from flask import Response, request
 
 from web_tier.access.caller import caller
 from web_tier.access.identify import is_still_accepted
+from web_tier.access.owners import owner
 from web_tier.api import docs
 from web_tier.api.responses import NO_STORE, find_job, no_such_job
 from web_tier.parts import here
 from web_tier.problems import problem_response, retry_after
 from web_tier.stream import stream
+from web_tier.watcher import OwnedWatcher
 
 if TYPE_CHECKING:
     from web_tier.access.caller import Caller
@@ -32,7 +34,8 @@ def events(job_id: str) -> Response:
     if job is None:
         return no_such_job(job_id)
     parts = here()
-    ticket = None if job.state.terminal else parts.watcher.follow(job)
+    watcher = OwnedWatcher(parts.watcher, owner())
+    ticket = None if job.state.terminal else watcher.follow(job)
     if ticket is None and not job.state.terminal:
         return problem_response(
             HTTPStatus.SERVICE_UNAVAILABLE,
@@ -44,7 +47,7 @@ def events(job_id: str) -> Response:
         job,
         ticket,
         seen=request.headers.get("Last-Event-ID"),
-        watcher=parts.watcher,
+        watcher=watcher,
         clock=parts.clock,
         read=parts.service.read,
         is_allowed=partial(_is_allowed, caller(), parts),
@@ -53,7 +56,7 @@ def events(job_id: str) -> Response:
     headers = {**NO_STORE, "X-Accel-Buffering": "no"}
     response = Response(told, headers=headers, content_type="text/event-stream; charset=utf-8")
     if ticket is not None:  # also of a client that was gone before the first event
-        response.call_on_close(partial(parts.watcher.leave, ticket))
+        response.call_on_close(partial(watcher.leave, ticket))
     return response
 
 

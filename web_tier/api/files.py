@@ -50,7 +50,9 @@ def atoms(job_id: str) -> Response:
         f"{job.problem}.{form.suffix}",
         {"Cache-Control": _FOR_EVER, "Vary": "Accept"},
         lambda headers: download(
-            partial(_atoms, job, form, headers), large=job.atom_count > FEW_ATOMS
+            partial(_atoms, job, form, headers),
+            large=job.atom_count > FEW_ATOMS,
+            size=job.atom_count,
         ),
     )
 
@@ -71,7 +73,11 @@ def record(job_id: str) -> Response:
     return unless_known(
         f"{job.attempt}.record",
         {"Cache-Control": kept(job, here().clock.now())},
-        lambda headers: download(partial(_record, job, headers), large=job.atom_count > FEW_ATOMS),
+        lambda headers: download(
+            partial(_record, job, headers),
+            large=job.atom_count > FEW_ATOMS,
+            size=job.atom_count,
+        ),
     )
 
 

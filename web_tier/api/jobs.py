@@ -13,6 +13,7 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from gridwell.domain import limits
 from gridwell.domain.errors import Fault, InvalidJob
 from gridwell.domain.job import JobState
+from web_tier.access.owners import owner
 from web_tier.api import docs
 from web_tier.api.conditional import ASK_AGAIN, kept, tagged
 from web_tier.api.models import JobPage
@@ -22,7 +23,7 @@ from web_tier.api.responses import NO_STORE, find_job, is_job_id, json_response,
 from web_tier.api.showing import show_job
 from web_tier.parts import here
 from web_tier.problems import problem_response
-from web_tier.watcher import await_end
+from web_tier.watcher import OwnedWatcher, await_end
 
 if TYPE_CHECKING:
     from gridwell.domain.job import Job
@@ -105,7 +106,7 @@ def cancel(job_id: str) -> Response:
 def _submitted() -> Job:
     """The job that the body asks for: a large problem must not outlive this call."""
     parts = here()
-    with parts.gates.submitting(request.content_length):
+    with parts.gates.submitting(request.content_length, owner()):
         asked = read_job(_body())
         return parts.service.submit(asked.problem, seed=asked.seed, kind=asked.kind)
 
@@ -129,7 +130,11 @@ def awaited(job: Job) -> tuple[Job, dict[str, str]]:
         return job, {}
     parts = here()
     job, granted = await_end(
-        job, seconds, watcher=parts.watcher, clock=parts.clock, read=parts.service.read
+        job,
+        seconds,
+        watcher=OwnedWatcher(parts.watcher, owner()),
+        clock=parts.clock,
+        read=parts.service.read,
     )
     return job, {"Preference-Applied": f"wait={seconds}"} if granted else {}
 

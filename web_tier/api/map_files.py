@@ -106,7 +106,11 @@ def map_file(job: Job, form: MapForm) -> Response:
     return unless_known(
         f"{job.attempt}.{form.name}",
         headers,
-        lambda tagged: download(partial(_made, job, form, tagged), large=large),
+        lambda tagged: download(
+            partial(_made, job, form, tagged),
+            large=large,
+            size=0 if is_looked_at else job.grid.points,
+        ),
     )
 
 

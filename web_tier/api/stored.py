@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from web_tier.access.owners import owner
 from web_tier.parts import here
 
 if TYPE_CHECKING:
@@ -24,5 +25,5 @@ def stored_problem(job: Job) -> Iterator[Problem | None]:
         Overloaded: if there is no place for one of that size.
     """
     parts = here()
-    with parts.gates.submitting(_ATOM_BYTES * job.atom_count):
+    with parts.gates.submitting(_ATOM_BYTES * job.atom_count, owner()):
         yield parts.service.problem(job)

@@ -41,6 +41,7 @@ class Arrival:
     ) -> None:
         self.framing = Framing() if limit_of is None else Framing(limit_of)
         self.size = 0  #: bytes received
+        self.began = now  #: when its body, or before that its head, began to come
         self._deadline = now + idle_seconds
         # Closed by `close`: it outlives this call by design.
         self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115
@@ -53,7 +54,8 @@ class Arrival:
     @property
     def is_small(self) -> bool:
         """Whether its body was announced, and is not what `LARGE_BODY` calls large."""
-        return self.size <= LARGE_BODY and not self.framing.in_pieces
+        framing = self.framing
+        return self.size <= LARGE_BODY and (not framing.in_pieces or framing.limit <= LARGE_BODY)
 
     @property
     def is_asked_about(self) -> bool:
@@ -72,6 +74,7 @@ class Arrival:
 
     def go_on(self, now: float) -> None:
         """The body may come: its time begins now."""
+        self.began = now
         self._deadline = now + BODY_SECONDS
 
     def take(self, data: bytes, now: float) -> None:
@@ -79,11 +82,11 @@ class Arrival:
         if not data:
             return
         if self.idle:
-            self._deadline = now + HEAD_SECONDS
+            self.began, self._deadline = now, now + HEAD_SECONDS
         in_body = self.framing.in_body
         self.framing.take(data)
         if self.framing.in_body and not in_body:
-            self._deadline = now + BODY_SECONDS
+            self.began, self._deadline = now, now + BODY_SECONDS
         if self.framing.refusal is None:
             self.size += len(data)
             self._file.write(data)

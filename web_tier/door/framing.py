@@ -90,6 +90,7 @@ class Framing:
         self.whole = False  #: nothing more is needed to serve it
         self.certain = True  #: whole by its own words; if not, the connection ends with it
         self.refusal: Refusal | None = None
+        self.fields: list[tuple[bytes, bytes]] = []  #: of the header, names in lower case
         self.continues = False  #: the client waits for `100 Continue` before it sends the body
         self._left = 0
         self._chunks: _Chunks | None = None
@@ -131,7 +132,7 @@ class Framing:
 
     def _read_head(self) -> None:
         fields = [line.partition(b":") for line in bytes(self.head).split(b"\r\n")[1:]]
-        named = [(name.lower(), value.strip()) for name, _, value in fields]
+        self.fields = named = [(name.lower(), value.strip()) for name, _, value in fields]
         lengths = [value for name, value in named if name == b"content-length"]
         codings = [value.lower() for name, value in named if name == b"transfer-encoding"]
         if any(name != name.strip() for name, _ in named):

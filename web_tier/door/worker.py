@@ -12,7 +12,8 @@ import errno
 import selectors
 import socket
 import time
-from collections import deque
+from collections import Counter
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -22,19 +23,22 @@ from gunicorn.http import errors, get_parser, wsgi
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from web_tier.access.bodies import BodyLimits
+from web_tier.access.owners import Owners
 from web_tier.door.ahead import answer_to_head
-from web_tier.door.arrival import IN_MEMORY_BYTES, Arrival
+from web_tier.door.arrival import Arrival
+from web_tier.door.eviction import Held, first_to_go
 from web_tier.door.framing import Refusal
 from web_tier.door.wire import as_bytes
 from web_tier.gate import HELD
 from web_tier.parts import parts_of
 from web_tier.problems import problem_response, retry_after
 from web_tier.security_headers import harden
+from web_tier.shares import FairQueue, Shares
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from web_tier.gate import Place
+    from web_tier.gate import Gate, Place
 
 SPARE_THREADS: Final = 8  #: for whoever asks whether this process lives, however busy it is
 SEND_SECONDS: Final = 30.0  #: for a client to take the next piece of an answer
@@ -43,6 +47,9 @@ REFUSED_SECONDS: Final = 15.0  #: the same after a refusal, while it may still b
 HELD_BYTES: Final = 512 * 1024 * 1024  #: of all requests that were not served yet
 QUEUED_MOST: Final = 1024  #: submissions that wait for a place
 QUEUED_SECONDS: Final = 10.0  #: how long they do
+LARGE_QUEUED_MOST: Final = 15  #: the same of large bodies, which lie on the disk
+LARGE_QUEUED_SECONDS: Final = 20.0
+RESERVED_THREADS: Final = 32  #: that no single owner may hold, of fewer threads an eighth
 _READ_BYTES: Final = 256 * 1024
 _SWEEP_SECONDS: Final = 0.25
 #: Of whoever watches over this process.
@@ -83,18 +90,23 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         self._held = 0
         self._in_hand: dict[TConn, Arrival] = {}
         self._asked: set[TConn] = set()
+        self._owner: dict[TConn, str] = {}  #: of each connection, by its latest head
+        self._threads = Shares()  #: at work for each owner
         self._swept_at = 0.0
-        self._queued: deque[tuple[float, TConn, Arrival]] = deque()
         self._places: dict[TConn, Place] = {}
 
     def load_wsgi(self) -> None:
         """Load the application, and hear of places that become free in it."""
         super().load_wsgi()
         parts = parts_of(self.wsgi)
-        self._submits = parts.gates.submits
         self._refused = parts.metrics.refused
+        self._owners = Owners(parts.access.credentials, parts.access.proxies)
+        self._small: FairQueue[_Queued] = FairQueue(QUEUED_MOST)
+        self._large: FairQueue[_Queued] = FairQueue(LARGE_QUEUED_MOST)
+        self._submits, self._large_bodies = parts.gates.submits, parts.gates.large_bodies
+        for gate in (self._submits, self._large_bodies):
+            gate.on_leave = lambda: self.method_queue.defer(self._serve_queued)
         self._limit_of = BodyLimits(self.wsgi.url_map)
-        self._submits.on_leave = lambda: self.method_queue.defer(self._serve_queued)
 
     # --- what gunicorn's loop calls
 
@@ -108,6 +120,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             return  # else it left before we came
         conn = TConn(self.cfg, sock, address, listener.getsockname())
         self.nr_conns += 1
+        self._owner[conn] = self._owners.of_peer(_peer(conn))
         self._receive(conn, Arrival(time.monotonic(), limit_of=self._limit_of))
         if self.nr_conns >= self.worker_connections:
             self._make_room()
@@ -115,6 +128,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     def finish_request(self, conn: TConn, served: Future[bool]) -> None:
         """Wait for the client's next request, or for its goodbye."""
         arrival = self._in_hand.pop(conn)
+        self._threads.give_back(self._owner[conn])
         if conn in self._places:
             self._places.pop(conn).leave()
         again = (
@@ -147,10 +161,9 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
                 self._drop(conn)
             elif force or arrival.deadline <= now:
                 self._refuse(conn, _TOO_SLOW)
-        while self._queued and (force or self._queued[0][0] <= now):
-            _, conn, arrival = self._queued.popleft()
-            self._forget(arrival)
-            self._answer(conn, self._overload())
+        for queue, gate in ((self._small, self._submits), (self._large, self._large_bodies)):
+            for queued in queue.remove_while(lambda item: force or item.deadline <= now):
+                self._shed(queued, gate)
         for conn, deadline in list(self._leaving.items()):
             if force or deadline <= now:
                 self._drop(conn)
@@ -224,14 +237,18 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             return
         self._held += arrival.size - held
         framing = arrival.framing
+        if framing.in_body and not in_body:
+            self._owner[conn] = self._owners.of_head(_peer(conn), framing.fields)
+        if self._held > HELD_BYTES:
+            self._make_space()
+            if self._arrivals.get(conn) is not arrival:
+                return  # it was its own bytes
         if framing.refusal is not None and framing.routed:
             self._refuse(conn, framing.refusal)
         elif framing.refusal is not None:  # the application says why no route takes it
             self._ask(conn, arrival)
         elif framing.whole:
             self._serve(conn, arrival)
-        elif self._held > HELD_BYTES:
-            self._refuse(self._slowest(), _NO_ROOM)
         elif framing.in_body and not in_body and arrival.is_asked_about:
             self._ask(conn, arrival)
 
@@ -240,16 +257,18 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
 
         Meanwhile nothing is read: who has no key is not given room for its body.
         """
-        if self._is_full(SPARE_THREADS):
+        if self._is_full(conn, SPARE_THREADS):
             self._refuse(conn, _FULL)
             return
         self.poller.unregister(conn.sock)
         arrival.wait()
         self._asked.add(conn)
+        owner = self._owner[conn]
+        self._threads.take(owner)
         head = bytes(arrival.framing.head)
         said = self.tpool.submit(self._answer_to_head, conn, head)
         said.add_done_callback(
-            lambda done: self.method_queue.defer(self._on_said, conn, arrival, done)
+            lambda done: self.method_queue.defer(self._on_said, conn, arrival, owner, done)
         )
 
     def _answer_to_head(self, conn: TConn, head: bytes) -> bytes | None:
@@ -261,10 +280,15 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             self.log.exception("cannot tell by its head whether a request is refused")
             return None
 
-    def _on_said(self, conn: TConn, arrival: Arrival, said: Future[bytes | None]) -> None:
+    def _on_said(
+        self, conn: TConn, arrival: Arrival, owner: str, said: Future[bytes | None]
+    ) -> None:
         self._asked.discard(conn)
+        self._threads.give_back(owner)
         if self._arrivals.get(conn) is not arrival:
             return  # it was sent away meanwhile
+        # Its key may be known only now.
+        self._owner[conn] = self._owners.of_head(_peer(conn), arrival.framing.fields)
         answer = said.result()
         if answer is None and arrival.framing.refusal is not None:
             self._refuse(conn, arrival.framing.refusal)
@@ -279,37 +303,55 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             with contextlib.suppress(OSError):
                 conn.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _is_full(self, spare: int) -> bool:
-        """Whether all threads are at work, but for some that are kept free."""
-        busy = len(self._in_hand) + len(self._asked)
-        return busy >= int(self.cfg.threads) - spare
+    def _is_full(self, conn: TConn, spare: int) -> bool:
+        """Whether all threads are at work for this one, but for some that are kept free."""
+        threads = int(self.cfg.threads)
+        reserved = min(RESERVED_THREADS, threads // 8) if spare else 0
+        return (
+            self._threads.total >= threads - spare
+            or self._threads.of(self._owner[conn]) >= threads - spare - reserved
+        )
 
     def _serve(self, conn: TConn, arrival: Arrival) -> None:
-        if self._is_full(0 if arrival.framing.head.startswith(_HEALTH) else SPARE_THREADS):
+        head = arrival.framing.head
+        if self._is_full(conn, 0 if head.startswith(_HEALTH) else SPARE_THREADS):
             self._refuse(conn, _FULL)
-            return
-        if arrival.is_small and arrival.framing.head.startswith(_SUBMIT):
-            self._queue(conn)
+        elif head.startswith(_SUBMIT):
+            self._queue(conn, arrival)
             self._serve_queued()
         else:
             self._hand_over(conn, self._taken(conn))
 
-    def _queue(self, conn: TConn) -> None:
+    def _queue(self, conn: TConn, arrival: Arrival) -> None:
         """Let a submission wait for its place without a thread, for a moment."""
-        if len(self._queued) >= QUEUED_MOST:
-            self._refuse(conn, self._overload())
-        else:
-            self._queued.append((time.monotonic() + QUEUED_SECONDS, conn, self._taken(conn)))
+        small = arrival.is_small
+        queue, gate, seconds = (
+            (self._small, self._submits, QUEUED_SECONDS)
+            if small
+            else (self._large, self._large_bodies, LARGE_QUEUED_SECONDS)
+        )
+        queued = _Queued(conn, self._taken(conn), time.monotonic() + seconds)
+        displaced = queue.put(self._owner[conn], queued)
+        if displaced is not None:
+            self._shed(displaced, gate)
 
     def _serve_queued(self) -> None:
-        while self._queued and (place := self._submits.try_enter()) is not None:
-            _, conn, arrival = self._queued.popleft()
-            self._places[conn] = place
-            self._hand_over(conn, arrival)
+        """Serve waiting submissions, of their owners in turn, as far as there are places."""
+        for queue, gate in ((self._small, self._submits), (self._large, self._large_bodies)):
+            while queue and not gate.is_full:
+                taken = queue.take(gate.try_enter)
+                if taken is None:
+                    break
+                queued, place = taken
+                self._places[queued.conn] = place
+                self._hand_over(queued.conn, queued.arrival)
 
-    def _overload(self) -> Refusal:
-        said = f"{self._submits.refusal()}; try again after the seconds of Retry-After"
-        return Refusal(_BUSY, "overloaded", said)
+    def _shed(self, queued: _Queued, gate: Gate) -> None:
+        """Send a submission away that waited in vain, or that made room for another owner's."""
+        self._forget(queued.arrival)
+        why = gate.refusal(self._owner[queued.conn])
+        said = f"{why}; try again after the seconds of Retry-After"
+        self._answer(queued.conn, Refusal(_BUSY, "overloaded", said))
 
     def _taken(self, conn: TConn) -> Arrival:
         """The request of a client from which nothing more is read for now."""
@@ -318,6 +360,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
 
     def _hand_over(self, conn: TConn, arrival: Arrival) -> None:
         self._in_hand[conn] = arrival
+        self._threads.take(self._owner[conn])
         conn.parser = get_parser(self.cfg, arrival.replay(), conn.client)
         conn.initialized = conn.data_ready = True
         self.enqueue_req(conn)
@@ -365,21 +408,49 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         self._drop(conn)
 
     def _make_room(self) -> None:
-        """Let the client go that is nearest to its deadline."""
-        if self._leaving:
-            self._drop(min(self._leaving, key=lambda conn: self._leaving[conn]))
-        elif self._arrivals:
-            self._drop(min(self._arrivals, key=lambda conn: self._arrivals[conn].deadline))
+        """Close a connection of the owner that has the most: the one nearest to its deadline."""
+        open_ones = [*self._leaving, *self._arrivals]
+        if not open_ones:
+            return
+        counts = Counter(self._owner[conn] for conn in open_ones)
+        richest = max(counts, key=lambda owner: counts[owner])
+        own = [conn for conn in open_ones if self._owner[conn] == richest]
+        self._drop(min(own, key=self._deadline))
 
-    def _slowest(self) -> TConn:
-        """Of the clients whose requests take room, the one that is nearest to its deadline."""
-        return min(
-            self._arrivals,
-            key=lambda conn: (
-                self._arrivals[conn].size <= IN_MEMORY_BYTES,
-                self._arrivals[conn].deadline,
-            ),
-        )
+    def _deadline(self, conn: TConn) -> tuple[bool, float]:
+        """When a connection ends by itself; those that have had their answer go first."""
+        if conn in self._leaving:
+            return False, self._leaving[conn]
+        return True, self._arrivals[conn].deadline
+
+    def _make_space(self) -> None:
+        """Give requests up until the others have room, of the owner of most bytes first."""
+        now = time.monotonic()
+        queues = ((self._small, self._submits), (self._large, self._large_bodies))
+        while self._held > HELD_BYTES:
+            waiting = {item.conn: (item, queue) for queue, _ in queues for _, item in queue}
+            candidates = {
+                conn: Held(owner=self._owner[conn], size=item.arrival.size)
+                for conn, (item, _) in waiting.items()
+            } | {
+                conn: Held(owner=self._owner[conn], size=arrival.size, seconds=now - arrival.began)
+                for conn, arrival in self._arrivals.items()
+            }
+            totals: Counter[str] = Counter()
+            for held in candidates.values():
+                totals[held.owner] += held.size
+            for conn, arrival in self._in_hand.items():
+                totals[self._owner[conn]] += arrival.size
+            chosen = first_to_go(candidates, totals)
+            if chosen is None:
+                return
+            if chosen in waiting:
+                item, queue = waiting[chosen]
+                queue.remove(item)
+                self._forget(item.arrival)
+                self._answer(chosen, _NO_ROOM)
+            else:
+                self._refuse(chosen, _NO_ROOM)
 
     def _drop(self, conn: TConn) -> None:
         self._unlist(conn)
@@ -399,7 +470,22 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
 
     def _close(self, conn: TConn) -> None:
         self.nr_conns -= 1
+        self._owner.pop(conn, None)
         util.close(conn.sock)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Queued:
+    """A submission that waits for its place without a thread."""
+
+    conn: TConn
+    arrival: Arrival
+    deadline: float
+
+
+def _peer(conn: TConn) -> str:
+    """The address of a connection; a socket file has none."""
+    return conn.client[0] if isinstance(conn.client, tuple) else ""
 
 
 class _Body:

@@ -13,7 +13,9 @@ from gridwell.domain.errors import InvalidJob, ServiceError, WrongState
 from gridwell.domain.job import JobState
 from web_tier.access.caller import caller
 from web_tier.access.events import Event, note
+from web_tier.access.owners import owner
 from web_tier.access.rules import CLOSED
+from web_tier.api.constant import constant
 from web_tier.api.responses import find_job, gone, is_job_id, no_such_job
 from web_tier.api.stored import stored_problem
 from web_tier.pages.fleet_view import fleet_page
@@ -23,6 +25,7 @@ from web_tier.parts import here
 
 if TYPE_CHECKING:
     from apiflask import APIFlask
+    from flask import Response
     from flask.typing import ResponseReturnValue
 
     from gridwell.domain.atoms import Atoms
@@ -49,7 +52,7 @@ def submit() -> ResponseReturnValue:
     values = filled(request.form)
     parts = here()
     try:
-        with parts.gates.submitting(request.content_length):
+        with parts.gates.submitting(request.content_length, owner()):
             asked = read_form(values, _upload())
             job = parts.service.submit(asked.problem, seed=asked.seed, kind=asked.kind)
     except InvalidJob as error:
@@ -62,7 +65,7 @@ def estimate() -> ResponseReturnValue:
     """What the form's job would cost, or the first thing that is wrong with it."""
     parts = here()
     try:
-        with parts.gates.submitting(request.content_length):
+        with parts.gates.submitting(request.content_length, owner()):
             asked = read_form(filled(request.form), _upload())
     except InvalidJob as error:
         return {"words": error.faults[0].detail}
@@ -160,10 +163,14 @@ def _may_kill() -> bool:
 
 
 @routes.get("/docs")
-def interface() -> str:
+def interface() -> Response:
     """The interface, described for people."""
     app = cast("APIFlask", current_app)
-    return render_template("interface.html", spec=app.spec)
+    return constant(
+        lambda: render_template("interface.html", spec=app.spec),
+        "text/html; charset=utf-8",
+        "no-store",
+    )
 
 
 def _home(form: Form) -> str:
