@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gridwell.local_stack.memcached import start_memcached
-from tests.load import app
+from tests.load import app, greedy
 from tests.load.clients import ask, request, submission, trickle
 from tests.load.probe import Probe
 from tests.load.server import serving
@@ -255,6 +255,19 @@ async def knee(server: Server, _: int) -> None:
         )
 
 
+def fares(
+    scene: Callable[[Server, int], Coroutine[Any, Any, str]],
+) -> Callable[[Server, int], Coroutine[Any, Any, None]]:
+    """A scene of a greedy and a modest client, and how the modest one fares."""
+
+    async def run(server: Server, count: int) -> None:
+        async with health(server, "meanwhile"):
+            say(f"  the modest client got {await scene(server, count)}")
+
+    run.__doc__ = scene.__doc__
+    return run
+
+
 SCENES: dict[str, tuple[Callable[[Server, int], Coroutine[Any, Any, None]], int, str]] = {
     "waiting": (waiting, 500, "10"),
     "slow": (slow, 600, "0.2"),
@@ -264,6 +277,11 @@ SCENES: dict[str, tuple[Callable[[Server, int], Coroutine[Any, Any, None]], int,
     "endless": (endless, 8, "0.2"),
     "hung": (hung, 50, "1"),
     "knee": (knee, 0, "1e9"),
+    "greedy_downloads": (fares(greedy.greedy_downloads), 20, "1e9"),
+    "greedy_streams": (fares(greedy.greedy_streams), 520, "1e9"),
+    "greedy_estimates": (fares(greedy.greedy_estimates), 24, "1e9"),
+    "greedy_uploads": (fares(greedy.greedy_uploads), 8, "1e9"),
+    "anonymous_uploads": (fares(greedy.anonymous_uploads), 8, "1e9"),
 }
 
 
