@@ -292,7 +292,26 @@ def test_a_value_too_big_for_memcached_is_forgotten_and_told(
     assert actions(caplog) == ["cache.too_big"]
 
 
-@pytest.mark.parametrize("address", ["", "localhost", ":11211", "host:", "host:port"])
+def test_a_memcached_on_a_socket_file_is_used_like_one_on_a_port(
+    memcached: Memcached, tmp_path: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    del memcached  # skips where it is not installed
+    path = tmp_path / "memcached.sock"
+    with closing(MemcachedCache(str(path), clock=clock)) as cache:
+        assert cache.get_many(["a"]) == {}
+        server = start_memcached(log=tmp_path / "log", socket_file=path)
+        clock.advance(1.1)
+        cache.set("a", b"1", seconds=60)
+
+        assert cache.get_many(["a"]) == {"a": b"1"}
+        server.stop()
+
+    assert actions(caplog) == ["cache.away"]
+
+
+@pytest.mark.parametrize(
+    "address", ["", "localhost", ":11211", "host:", "host:port", "./memcached.sock"]
+)
 def test_an_address_without_host_or_port_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match="is not host:port"):
         MemcachedCache(address)

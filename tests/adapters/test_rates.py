@@ -15,10 +15,12 @@ import pytest
 
 from gridwell.adapters.memory import ManualClock
 from gridwell.adapters.rates import CountedRates, MemcachedRates
+from gridwell.local_stack.memcached import start_memcached
 from tests.adapters.threads import at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from gridwell.domain.ports import Rates
     from gridwell.local_stack.memcached import Memcached
@@ -74,6 +76,21 @@ def test_calls_at_once_are_not_counted_as_one(rates: Rates, who: str) -> None:
 
     assert within.count(True) <= 10
     assert not rates.look("10/day", "submits", who).within
+
+
+def test_processes_count_together_over_a_socket_file(
+    memcached: Memcached, tmp_path: Path, who: str
+) -> None:
+    del memcached  # skips where it is not installed
+    server = start_memcached(log=tmp_path / "log", socket_file=tmp_path / "memcached.sock")
+    with (
+        closing(MemcachedRates(server.address)) as one,
+        closing(MemcachedRates(server.address)) as two,
+    ):
+        within = [rates.take(RATE, "submits", who).within for rates in (one, two, one, two)]
+
+    assert within == [True, True, True, False]
+    server.stop()
 
 
 def test_processes_count_together(memcached: Memcached, who: str) -> None:

@@ -10,8 +10,6 @@ import http.server
 import json
 import os
 import re
-import shutil
-import subprocess
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +25,7 @@ from tests.browser.conftest import launched
 from tests.chaos.stack import region_client
 from tests.end_to_end.listeners import Listeners, listeners_of
 from tests.end_to_end.processes import await_true
+from tests.users import NOBODY, run_as_nobody
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(300)
 EVIL = "evil.example"
-NOBODY = 65534
 BASE_IMAGE = "ami-00000000000000001"
 #: Everything that a page can send without leave, and what it may read by asking for leave.
 #: Answers that give nothing away; what is no HTTP at all gets an error page without a head.
@@ -271,33 +269,12 @@ def test_a_form_that_a_page_sends_as_its_own_navigation_changes_nothing(
     assert world(opened) == before
 
 
-def a_python_for_others() -> str:
-    """An interpreter that another user may run."""
-    if os.geteuid() != 0:
-        pytest.skip("only root runs programs as another user")
-    found = shutil.which("python3", path="/usr/bin:/usr/local/bin")
-    if found is None:
-        pytest.skip("there is no python3 that another user may run")
-    return found
-
-
 def as_nobody(targets: dict[str, Any], cwd: Path) -> dict[str, Any]:
     """What the stranger found, as user `nobody`."""
     program = (Path(__file__).parent / "stranger.py").read_text()
-    done = subprocess.run(
-        [a_python_for_others(), "-I", "-c", program],
-        input=json.dumps(targets),
-        cwd=cwd,  # from here no path leads through folders that pytest has closed to others
-        user=NOBODY,
-        group=NOBODY,
-        extra_groups=[],
-        env={},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=200,
+    found: dict[str, Any] = json.loads(
+        run_as_nobody(program, given=json.dumps(targets), cwd=cwd).stdout
     )
-    found: dict[str, Any] = json.loads(done.stdout)
     assert found["user"] == NOBODY
     return found
 

@@ -13,6 +13,7 @@ from gridwell.local_stack.faults.plan import Fault, FaultPlan
 from gridwell.local_stack.machine.metadata import Metadata, MetadataError
 from gridwell.local_stack.region.imds import MetadataServer
 from gridwell.local_stack.region.instance_facts import InstanceFacts
+from tests.users import run_as_nobody
 
 FACTS = InstanceFacts(
     instance_id="i-0123456789abcdef0",
@@ -43,7 +44,7 @@ def source() -> Source:
 
 @pytest.fixture
 def endpoint(source: Source) -> Iterator[str]:
-    server = MetadataServer(lambda: source.facts)
+    server = MetadataServer(lambda: source.facts, access_key="the-key")
     yield server.endpoint
     server.close()
 
@@ -73,6 +74,49 @@ def test_a_forwarded_request_gets_no_token(endpoint: str) -> None:
     assert ask("PUT", f"{endpoint}/latest/api/token", **headers).status_code == 403
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"Origin": "http://evil.example"},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Host": "evil.example"},
+        {"Host": "[::1].evil.example"},
+    ],
+)
+def test_a_page_gets_no_token(endpoint: str, header: dict[str, str]) -> None:
+    answer = ask("PUT", f"{endpoint}/latest/api/token", **{TTL: "60"}, **header)
+
+    assert answer.status_code == 403
+
+
+ASKS = """
+import sys, urllib.error, urllib.request
+url, ttl = sys.argv[1:]
+request = urllib.request.Request(url, method="PUT", headers={ttl: "60"})
+try:
+    print(urllib.request.urlopen(request, timeout=5).status)
+except urllib.error.HTTPError as error:
+    print(error.code, error.read().decode())
+"""
+
+
+def test_another_user_gets_no_token(endpoint: str) -> None:
+    done = run_as_nobody(ASKS, f"{endpoint}/latest/api/token", TTL)
+
+    assert done.stdout.startswith("403 only processes of the user who runs the region may ask")
+
+
+def test_a_token_that_another_user_has_found_is_worth_nothing(endpoint: str) -> None:
+    token = ask("PUT", f"{endpoint}/latest/api/token", **{TTL: "60"}).text
+    program = ASKS.replace('method="PUT", headers={ttl: "60"}', "headers={ttl: sys.argv[3]}")
+    program = program.replace("sys.argv[1:]", "sys.argv[1:3]")
+
+    header = "X-aws-ec2-metadata-token"
+    done = run_as_nobody(program, f"{endpoint}/latest/user-data", header, token)
+
+    assert done.stdout.startswith("403")
+
+
 def test_a_machine_learns_what_it_is(endpoint: str) -> None:
     metadata = Metadata(endpoint)
 
@@ -98,6 +142,7 @@ def test_the_role_has_credentials(endpoint: str) -> None:
     assert metadata.get("meta-data/iam/security-credentials/") == b"worker"
     keys = json.loads(metadata.get("meta-data/iam/security-credentials/worker") or b"")
     assert keys["Code"] == "Success"
+    assert keys["AccessKeyId"] == "the-key"
     assert keys["Expiration"] > keys["LastUpdated"]
 
 

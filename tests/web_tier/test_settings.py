@@ -42,6 +42,34 @@ def test_names_that_are_given_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings().table == "truth"
 
 
+@pytest.mark.parametrize("address", ["cache.internal:11211", "/run/user/1000/memcached.sock"])
+def test_memcached_is_on_a_port_or_a_socket_file(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("GRIDWELL_BUCKET", "blue-1-x")
+    monkeypatch.setenv("GRIDWELL_MEMCACHED", address)
+
+    assert Settings().memcached == address
+
+
+@pytest.mark.parametrize("address", ["memcached.sock", "run/memcached.sock", "host", "a/b:11211"])
+def test_an_address_of_memcached_that_is_neither_is_refused(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("GRIDWELL_BUCKET", "blue-1-x")
+    monkeypatch.setenv("GRIDWELL_MEMCACHED", address)
+
+    with pytest.raises(ValidationError, match="memcached"):
+        Settings()
+
+
+def test_the_key_of_the_kill_button_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRIDWELL_BUCKET", "blue-1-x")
+    monkeypatch.setenv("GRIDWELL_KILL_KEY", "very-secret")
+
+    assert "very-secret" not in repr(Settings())
+
+
 def test_settings_that_cannot_be_used_are_all_told_and_end_the_command() -> None:
     environment = {"PATH": os.environ["PATH"], "GRIDWELL_PORT": "99999", "GRIDWELL_THREADS": "3"}
 
