@@ -43,10 +43,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage()[:_LONGEST],
         }
-        if request := REQUEST.get():
-            fields["request"] = request
-        if client := CLIENT.get():
-            fields["client"] = client
+        fields |= _of_request(record)
         # Never over one of ours: a field of that name would hide when or what.
         own = {name: value for name, value in vars(record).items() if name not in _USUAL}
         fields = own | fields
@@ -76,13 +73,7 @@ class TextFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's
         """Return the line without the stack."""
         line = printable(super().formatMessage(record))[:_LONGEST]
-        of_request = {"request": REQUEST.get(), "client": CLIENT.get()}
-        # A record that has them as fields of its own tells them in its message.
-        return line + "".join(
-            f" {name}={value}"
-            for name, value in of_request.items()
-            if value and name not in vars(record)
-        )
+        return line + "".join(f" {name}={value}" for name, value in _of_request(record).items())
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, and the lines of the stack."""
@@ -142,6 +133,15 @@ def hide_keys() -> None:
 
     make_hidden.hides_keys = True  # type: ignore[attr-defined]  # functions may carry marks
     logging.setLogRecordFactory(make_hidden)
+
+
+def _of_request(record: logging.LogRecord) -> dict[str, str]:
+    """The request that this thread serves, and its client.
+
+    A record that has such a field of its own is about another request, or about many.
+    """
+    known = {"request": REQUEST.get(), "client": CLIENT.get()}
+    return {name: value for name, value in known.items() if value and name not in vars(record)}
 
 
 def _time(seconds: float) -> str:

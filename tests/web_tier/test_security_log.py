@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -359,6 +360,41 @@ def test_many_wrong_keys_of_an_address_are_a_line_and_then_a_count(log: Log) -> 
     told = log.of(Event.KEY_WRONG) + log.of(Event.TOO_MANY_FAILURES)
     assert len(told) == 5  # of each the first and the rest, and the last one
     assert sum(each.get("count", 1) for each in told) == 501
+
+
+def test_a_count_is_of_who_caused_it_and_not_of_whose_request_is_served_then(
+    log: Log,
+) -> None:
+    lines: list[dict[str, Any]] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(json.loads(JsonFormatter().format(record)))
+
+    keyed = Keyed()
+    job = keyed.job(keyed.key("bob"), done=False)
+    mallory, alice = keyed.key("mallory"), keyed.key("alice")
+    for _ in range(3):
+        keyed.ask("GET", f"/v1/jobs/{job.id}", mallory)
+    for _ in range(2):
+        keyed.ask("GET", "/v1/jobs", WRONG)
+    keyed.world.clock.advance(WINDOW_SECONDS)
+    handler = Handler()
+    logging.getLogger("web_tier.access.events").addHandler(handler)
+    try:
+        keyed.ask("GET", f"/v1/jobs/{job.id}", alice)
+    finally:
+        logging.getLogger("web_tier.access.events").removeHandler(handler)
+
+    (counted,) = [line for line in lines if line.get("count") == 2]
+    assert (counted["client"], counted["key"]) == ("mallory", key_id(mallory))
+    assert counted["request"] == ""
+    (wrong,) = [line for line in lines if line["action"] == Event.KEY_WRONG]
+    assert (wrong["client"], wrong["key"]) == ("", "0" * 12)
+    (hers,) = [
+        line for line in lines if line["client"] == "alice" and line["action"] == Event.NOT_OWNER
+    ]
+    assert hers["request"]
 
 
 def test_wrong_keys_of_many_addresses_are_some_lines_and_then_a_count(log: Log) -> None:

@@ -185,10 +185,13 @@ def note_foreign(job: Job) -> None:
 
 
 def _write(event: Event, fields: Mapping[str, Any], count: int) -> None:
-    named = {**fields, "count": count} if count > 1 else dict(fields)
-    words = " ".join(f"{name}={_shown(str(value))}" for name, value in named.items())
+    # A count may be written while another caller's request is served: it is of none of them.
+    own = {"client": "", "request": "", **fields}
+    if count > 1:
+        own |= {"request": "", "count": count}
+    words = " ".join(f"{name}={_shown(str(value))}" for name, value in own.items() if value)
     level = logging.INFO if event in _ROUTINE else logging.WARNING
-    logger.log(level, "%s: %s", _WORDS[event], words, extra={"action": event.value, **named})
+    logger.log(level, "%s: %s", _WORDS[event], words, extra={"action": event.value, **own})
 
 
 def _shown(value: str) -> str:

@@ -81,7 +81,7 @@ def identify_session(text: str, access: Access, keyring: Keyring, *, now: float)
     key = _active(token, access, keyring, now=now)
     assert token is not None  # noqa: S101 - else the call before has raised
     sessions = keyring.sessions
-    if not sessions.remembered(token.digest):
+    if not sessions.is_known(token.digest):
         # Only who has the key can make tokens that fit it; this bounds what they cost.
         standing = access.rates.take(_SESSION_READS, "sessions", key.id)
         if not standing.within:

@@ -51,10 +51,11 @@ class Sessions:
         self._keep(session.digest, session, at)
         return token, session
 
-    def remembered(self, digest: str) -> bool:
-        """Return whether asking for this session needs no read."""
+    def is_known(self, digest: str) -> bool:
+        """Return whether a session was read or opened by this process, or need not be read."""
         with self._lock:
-            return self._recent(digest) is not None
+            found = self._read.get(digest)
+            return found is not None and (found[0] is not None or bool(self._recent(digest)))
 
     def current(self, digest: str) -> Session | None:
         """Return the session of a digest, as of `SESSION_KEPT_SECONDS` ago at most.
