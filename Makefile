@@ -5,6 +5,7 @@ SHELL := /bin/sh
 PORT ?= 8080
 MAX_INSTANCES ?= 4
 PYTHON := .venv/bin/python
+PINNED := --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all:
 GRIDWELL := $(PYTHON) -m gridwell
 FAULTY := $(if $(FAULTS),--faults $(FAULTS)) $(if $(FAULTS_SEED),--faults-seed $(FAULTS_SEED))
 
@@ -54,11 +55,11 @@ fuzz: .venv/ready ## send requests generated from the API's description to a web
 	@exec $(PYTHON) -m tests.load.fuzz --requests $(or $(REQUESTS),10000)
 
 bench-kernels: .venv/ready ## measure the kernels: a table, benchmarks/kernels.csv and kernels.png
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	@$(PYTHON) -m pip install $(PINNED) -r benchmarks/requirements.txt
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m benchmarks.kernels
 
 notebook: .venv/ready ## execute the notebooks of docs/examples anew, on a local stack of their own
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r docs/examples/requirements.txt
+	@$(PYTHON) -m pip install $(PINNED) -r docs/examples/requirements.txt
 	@exec $(PYTHON) scripts/notebook.py
 
 lock: .venv/ready ## pin every dependency of pyproject.toml anew, in requirements.txt

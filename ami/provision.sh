@@ -25,11 +25,27 @@ mkdir -p "$home/bin" "$home/releases" "$home/units" "$home/run"
 [ -n "${PIP_CACHE_DIR:-}" ] || export PIP_NO_CACHE_DIR=1
 python3 -m venv "$home/venv"
 python="$home/venv/bin/python"
-# The wheel says which packages it needs, the pins say which versions.  The wheel itself goes again:
-# what runs is the release, verified at each boot.
-"$python" -m pip install --quiet --disable-pip-version-check \
-    --constraint "$here/requirements.txt" "$wheel"
-"$python" -m pip uninstall --quiet --disable-pip-version-check --yes gridwell
+# The wheel says which packages it needs, the pins say which versions of them, and which files: pip
+# checks hashes only where all that it installs is listed, so they are checked here.
+wheels="$home/wheels"
+rm -rf "$wheels"
+mkdir "$wheels"
+sed -e '/^ *--hash=/d' -e 's/ *\\$//' "$here/requirements.txt" >"$wheels/versions.txt"
+"$python" -m pip download --quiet --disable-pip-version-check --only-binary :all: \
+    --constraint "$wheels/versions.txt" --dest "$wheels" "$wheel"
+for file in "$wheels"/*.whl; do
+    [ "${file##*/}" != "${wheel##*/}" ] || continue
+    sum=$(sha256sum "$file" | cut -d ' ' -f 1)
+    grep -q -e "--hash=sha256:$sum" "$here/requirements.txt" || {
+        say "${file##*/} has sha256 $sum, which is none of requirements.txt's; nothing of it is installed"
+        exit 1
+    }
+done
+"$python" -m pip install --quiet --disable-pip-version-check --no-index --find-links "$wheels" "$wheel"
+rm -rf "$wheels"
+# The wheel itself goes again: what runs is the release, verified at each boot.  So do the programs
+# that install packages, which nothing needs any more.
+"$python" -m pip uninstall --quiet --disable-pip-version-check --yes gridwell setuptools pip
 
 say "release $release"
 cp "$wheel" "$home/releases/$release.whl"

@@ -1,17 +1,24 @@
 #!/bin/sh
-# Pins every dependency that pyproject.toml names, and theirs, in requirements.txt.
+# Pins every dependency that pyproject.toml names, and theirs, in requirements.txt: each with the
+# hashes of its files for every platform, and none that has no wheel, as building one runs its code.
+# The host that they come from is recorded nowhere.
 set -eu
+UV=0.13.9
 cd "$(dirname "$0")/.."
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 .venv/bin/python -m venv "$scratch/venv"
-"$scratch/venv/bin/python" -m pip install --quiet uv
-"$scratch/venv/bin/uv" pip compile pyproject.toml --extra test --extra check --universal \
-    --python-version 3.11 --no-emit-index-url --quiet --no-header --output-file "$scratch/pins"
+"$scratch/venv/bin/python" -m pip install --quiet "uv==$UV"
+pins() { # FILE ARGUMENTS...
+    file=$1
+    shift
+    "$scratch/venv/bin/uv" pip compile pyproject.toml "$@" --universal --python-version 3.11 \
+        --generate-hashes --only-binary :all: --no-emit-index-url --quiet --no-header \
+        --output-file "$file"
+}
+pins "$scratch/pins" --extra test --extra check
 beside() { # NAME FILE WORDS: what an extra of its own needs, held to the same pins
-    "$scratch/venv/bin/uv" pip compile pyproject.toml --extra "$1" --constraint "$scratch/pins" \
-        --universal --python-version 3.11 --no-emit-index-url --no-annotate --quiet --no-header \
-        --output-file "$scratch/$1"
+    pins "$scratch/$1" --extra "$1" --constraint "$scratch/pins" --no-annotate
     {
         printf '%s\n' "# What $3, this library included, pinned (make lock)."
         cat "$scratch/$1"

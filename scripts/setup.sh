@@ -33,7 +33,10 @@ if [ ! -x .venv/bin/python ]; then
     "$python" -m venv .venv
 fi
 say "installing the pinned packages"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+# All that is needed is listed, so nothing else is looked for; and no file but those whose hashes
+# are listed is taken.
+.venv/bin/python -m pip install --quiet --disable-pip-version-check \
+    --no-deps --require-hashes --only-binary :all: -r requirements.txt
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 touch .venv/ready
 say "ready"

@@ -67,7 +67,7 @@ class Workshop:
             "clock": SystemClock(),
             "say": self.said.append,
             "poll_seconds": 0.1,
-            "patience_seconds": 90.0,
+            "patience_seconds": 300.0,
         }
         return Bakery(**(parts | changes))
 
