@@ -28,6 +28,12 @@ def echo(*lines: str, err: bool = False) -> None:
     click.echo("\n".join(map(printable, lines)), err=err)
 
 
+def echo_error(text: str) -> None:
+    """Print on stderr what went wrong: each line after the first is marked as one of its own."""
+    first, *rest = f"error: {text}".split("\n")
+    echo(first, *(f"    | {line}" for line in rest), err=True)
+
+
 def print_json(fields: Mapping[str, Any]) -> None:
     """Print an object on a line of its own."""
     click.echo(json.dumps(fields, allow_nan=False))
@@ -39,5 +45,5 @@ def answered() -> Iterator[None]:
     try:
         yield
     except ServiceError as error:
-        echo(f"error: {type(error).__name__}: {error}", err=True)
+        echo_error(f"{type(error).__name__}: {error}")
         raise SystemExit(UNANSWERED) from error

@@ -20,7 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from gridwell.domain.printable import excerpt, printable
+from gridwell.domain.printable import excerpt, printable_lines
 
 POINTER: Final = 200  #: characters of a fault's pointer
 DETAIL: Final = 400  #: characters of its detail: a number of thousands of digits helps nobody
@@ -30,11 +30,12 @@ MOST_FAULTS: Final = 100  #: of one input; its readers stop at 20 of a kind
 class GridwellError(Exception):
     """Anything that Gridwell itself raises.
 
-    Its text may quote what came from outside, so it is printable and on one line.
+    Its text may quote what came from outside, so it is printable but for line ends, which the
+    output of a program has; logs and commands mark or escape these.
     """
 
     def __str__(self) -> str:
-        return printable(super().__str__())
+        return printable_lines(super().__str__())
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def printable_lines(text: str) -> str:
+    """Return a text with all but its line ends as `printable` writes it."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def redacted(text: str) -> str:
     """Return the same text with the secret of every key and session in it left out."""
     return _SECRET.sub(r"\1_…", text) if "gw_" in text or "gws_" in text else text

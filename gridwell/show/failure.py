@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-from gridwell.adapters.commands import echo
+from gridwell.adapters.commands import echo_error
 from gridwell.client.errors import JobFailed, JobTimeout, KeyRefused, NoSuchJob
 from gridwell.domain.errors import (
     GridwellError,
@@ -46,5 +46,5 @@ def tell(error: GridwellError) -> Exit:
     else:
         lines = [str(error)]
     for line in lines:
-        echo(f"error: {line}", err=True)
+        echo_error(line)
     return next((status for kind, status in _STATUS if isinstance(error, kind)), Exit.FAILED)

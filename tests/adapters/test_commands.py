@@ -41,9 +41,9 @@ def test_an_error_of_the_service_cannot_move_the_terminal(
 ) -> None:
     tell(error)
 
-    told = capsys.readouterr().err
-    assert told.removesuffix("\n").isprintable()
-    assert r"\x1b[2K" in told
+    first, second = capsys.readouterr().err.removesuffix("\n").split("\n")
+    assert first == "error: x"
+    assert second == r"    | 2026-01-01 job deadbeef is done\r\x1b[2K\x1b[31m\u202e\x07"
 
 
 @pytest.mark.parametrize("kind", [LiveBar, PlainBar])
