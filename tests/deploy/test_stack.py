@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cfnlint.decode.cfn_yaml import loads  # type: ignore[import-untyped]  # ships no types
 
-from gridwell.adapters import ledger_access, ledger_audit, stack
+from gridwell.adapters import ledger_access, ledger_audit, ledger_secret, ledger_suspects, stack
+from gridwell.adapters.ledger_failures import _key as _failure_key
+from gridwell.adapters.ledger_fleet import DynamoFleetLedger
 from gridwell.adapters.ledger_found import found_key
+from gridwell.adapters.ledger_items import job_key
 from gridwell.adapters.ledger_sessions import session_key
+from gridwell.adapters.ledger_slots import lease_key, slot_key
 from gridwell.adapters.stack import (
     _OPTIONAL,
     _SETTINGS,
@@ -31,6 +35,7 @@ from gridwell.domain.objects import (
     record_object,
 )
 from tests.local_stack.conftest import ROOT, Region, client, running_region
+from web_tier.readiness import collector_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +53,7 @@ MADE = {
         *("PointInTimeRecoverySpecification", "SSESpecification", "TableName"),
     },
     "AWS::EC2::LaunchTemplate": {"LaunchTemplateData", "LaunchTemplateName"},
-    "AWS::EC2::SecurityGroup": {"GroupDescription"},
+    "AWS::EC2::SecurityGroup": {"GroupDescription", "VpcId"},
     "AWS::IAM::InstanceProfile": {"Roles"},
     "AWS::IAM::Policy": {"PolicyDocument", "PolicyName", "Roles"},
     "AWS::IAM::Role": {"AssumeRolePolicyDocument", "Policies"},
@@ -64,9 +69,13 @@ MADE = {
 SKIPPED = {
     "AWS::S3::BucketPolicy": {"Bucket", "PolicyDocument"},
     "AWS::DynamoDB::Table": {"TimeToLiveSpecification"},
+    "AWS::EC2::SecurityGroup": {"SecurityGroupEgress"},
     "AWS::S3::Bucket": {
         *("LifecycleConfiguration", "OwnershipControls", "PublicAccessBlockConfiguration"),
+        "VersioningConfiguration",
     },
+    "AWS::SNS::TopicPolicy": {"PolicyDocument", "Topics"},
+    "AWS::SQS::QueuePolicy": {"PolicyDocument", "Queues"},
 }
 
 
@@ -324,6 +333,14 @@ def test_what_moto_is_said_to_skip_it_still_skips(region: Region, outputs: dict[
         return True
 
     live = region.client("dynamodb").describe_time_to_live(**table)["TimeToLiveDescription"]
+    (group,) = region.ec2.describe_security_groups(
+        Filters=[{"Name": "description", "Values": ["Gridwell workers listen to nobody"]}]
+    )["SecurityGroups"][:1]
+    sqs, sns = region.client("sqs"), region.client("sns")
+    url = sqs.get_queue_url(QueueName=outputs["ChunksQueue"])["QueueUrl"]
+    queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
+    arn = bring_up(region, "skipping", JobEvents="yes")["EventsTopic"]
+    topic = sns.get_topic_attributes(TopicArn=arn)
     made = {
         "Bucket": is_there(s3.get_bucket_policy, **bucket),
         "PolicyDocument": is_there(s3.get_bucket_policy, **bucket),
@@ -331,6 +348,11 @@ def test_what_moto_is_said_to_skip_it_still_skips(region: Region, outputs: dict[
         "OwnershipControls": is_there(s3.get_bucket_ownership_controls, **bucket),
         "PublicAccessBlockConfiguration": is_there(s3.get_public_access_block, **bucket),
         "TimeToLiveSpecification": live["TimeToLiveStatus"] == "ENABLED",
+        "VersioningConfiguration": "Status" in s3.get_bucket_versioning(**bucket),
+        "SecurityGroupEgress": [rule.get("ToPort") for rule in group["IpPermissionsEgress"]]
+        == [443, 443],
+        "Queues": "Policy" in queue["Attributes"],
+        "Topics": "SecureTransport" in topic["Attributes"].get("Policy", ""),
     }
 
     assert made == dict.fromkeys(set[str]().union(*SKIPPED.values()), False)
@@ -370,11 +392,137 @@ def test_a_worker_has_no_power_over_machines_or_roles_and_writes_only_heartbeat_
     }
     (store,) = (one for one in statements("WorkerRole") if one["Action"] == "s3:PutObject")
     assert store["Resource"] == {"Fn::Sub": "${Bucket.Arn}/maps/*"}
-    (put,) = (one for one in statements("WorkerRole") if "dynamodb:PutItem" in one["Action"])
+    (put,) = (
+        one
+        for one in statements("WorkerRole")
+        if "dynamodb:PutItem" in one["Action"] and one["Effect"] == "Allow"
+    )
     assert put["Condition"] == {
         "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["worker#*"]},
+        "Null": {"dynamodb:LeadingKeys": "false"},
     }
     assert fnmatch.fnmatchcase(found_key("job", "attempt")["pk"]["S"], "worker#*")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_what_holds_for_all_keys_holds_for_a_request_without_any(role: str) -> None:
+    for statement in statements(role):
+        condition = statement.get("Condition", {})
+        if any(name.startswith("ForAllValues:") for name in condition):
+            assert condition["Null"] == {"dynamodb:LeadingKeys": "false"}
+
+
+def writable(role: str, action: str) -> set[str]:
+    """The items of the ledger that a role may write, as patterns of their keys."""
+    (allowed,) = (
+        one
+        for one in statements(role)
+        if action in listed(one["Action"]) and one["Effect"] == "Allow"
+    )
+    assert allowed["Resource"] == {"Fn::GetAtt": ["Ledger", "Arn"]}
+    return set(allowed["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"])
+
+
+def test_the_autoscaler_writes_its_lease_its_slots_and_its_view_alone() -> None:
+    allowed = writable("AutoscalerRole", "dynamodb:PutItem")
+
+    assert allowed == {"fleet#*", "lease#*", "slot#*"}
+    assert "dynamodb:UpdateItem" not in actions("AutoscalerRole")
+    written = (lease_key("f"), slot_key("f", 3), fleet_ledger()._view_key)
+    assert all(is_among(allowed, key) for key in written)
+    # An operator's, who records it with rights of their own.
+    assert not is_among(allowed, fleet_ledger()._control_key)
+
+
+@pytest.mark.parametrize("action", ["dynamodb:PutItem", "dynamodb:UpdateItem"])
+def test_the_web_tier_writes_what_is_its_own_and_nothing_of_the_fleet(action: str) -> None:
+    allowed = writable("WebRole", action)
+
+    written = (
+        job_key("a" * 32),
+        _failure_key("a" * 32, "b" * 16, 7),
+        ledger_access._spent_of("alice", 20_000),
+        session_key("d" * 64),
+        ledger_secret._KEY,
+        ledger_suspects._key("arn:aws:ec2:us-east-1:1:instance/i-1"),
+        {"pk": {"S": f"worker#{collector_name('f')}"}},
+    )
+    assert all(is_among(allowed, key) for key in written)
+    assert len(allowed) == len(written)
+    fleet = (lease_key("f"), slot_key("f", 3), *vars(fleet_ledger()).values())
+    assert not [key for key in fleet if isinstance(key, dict) and is_among(allowed, key)]
+    assert not is_among(allowed, {"pk": {"S": "worker#arn:aws:ec2:us-east-1:1:instance/i-1"}})
+
+
+def test_a_worker_gives_no_collectors_sign_of_life() -> None:
+    (statement,) = (
+        one
+        for one in statements("WorkerRole")
+        if one["Effect"] == "Deny" and listed(one["Action"]) == ["dynamodb:PutItem"]
+    )
+
+    assert statement["Condition"] == {
+        "ForAnyValue:StringLike": {"dynamodb:LeadingKeys": ["worker#collector/*"]}
+    }
+    assert fnmatch.fnmatchcase(f"worker#{collector_name('f')}", "worker#collector/*")
+    assert not fnmatch.fnmatchcase(found_key("job", "attempt")["pk"]["S"], "worker#collector/*")
+
+
+def fleet_ledger() -> DynamoFleetLedger:
+    return DynamoFleetLedger(client("http://127.0.0.1:9", "dynamodb", "test"), "table", "f")
+
+
+def is_among(patterns: set[str], key: Any) -> bool:
+    """Whether an item's key is one of those that patterns name."""
+    return any(fnmatch.fnmatchcase(key["pk"]["S"], pattern) for pattern in patterns)
+
+
+@pytest.mark.parametrize(
+    ("policy", "action", "on"),
+    [
+        ("QueuePolicy", "sqs:*", ["Chunks", "DeadChunks", "Results", "DeadResults"]),
+        ("TopicPolicy", "sns:Publish", ["Events"]),
+        ("BucketPolicy", "s3:*", ["Bucket"]),
+    ],
+)
+def test_what_is_not_encrypted_on_its_way_is_denied(
+    policy: str, action: str, on: list[str]
+) -> None:
+    properties = RESOURCES[policy]["Properties"]
+    (statement,) = (
+        one for one in properties["PolicyDocument"]["Statement"] if one["Sid"] == "SecureTransport"
+    )
+
+    assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
+    assert statement["Action"] == action
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    named = next(properties[kind] for kind in ("Queues", "Topics", "Bucket") if kind in properties)
+    assert listed(named) == [{"Ref": name} for name in on]
+    kinds = {
+        "AWS::S3::Bucket": "BucketPolicy",
+        "AWS::SNS::Topic": "TopicPolicy",
+        "AWS::SQS::Queue": "QueuePolicy",
+    }
+    alike = [name for name, one in RESOURCES.items() if kinds.get(one["Type"]) == policy]
+    assert sorted(alike) == sorted(on)
+
+
+def test_workers_reach_nothing_but_tls() -> None:
+    rules = RESOURCES["WorkerSecurityGroup"]["Properties"]["SecurityGroupEgress"]
+
+    assert {(rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) for rule in rules} == {
+        ("tcp", 443, 443)
+    }
+    assert "SecurityGroupIngress" not in RESOURCES["WorkerSecurityGroup"]["Properties"]
+
+
+def test_what_was_replaced_in_the_bucket_is_kept_for_a_week_and_no_longer() -> None:
+    properties = RESOURCES["Bucket"]["Properties"]
+    rules = {rule["Id"]: rule for rule in properties["LifecycleConfiguration"]["Rules"]}
+
+    assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert rules["versions"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 7}
+    assert "Prefix" not in rules["versions"]
 
 
 def test_the_web_tier_may_take_dead_letters_and_send_them_again() -> None:
@@ -453,9 +601,9 @@ def test_no_role_makes_keys_and_only_the_web_tier_reads_keys_and_sessions(
         if action.startswith("dynamodb:")
     }
     writing = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"}
-    # What is not denied cannot reach a key: the worker's writes are narrowed to its heartbeat.
-    narrowed = {"dynamodb:PutItem"} if role == "WorkerRole" else set()
-    assert (allowed & writing) - narrowed <= denied
+    for action in allowed & writing:
+        keys = [f"{item.removesuffix('*')}x" for item in ("access#*", "audit#*")]
+        assert not [key for key in keys if is_among(writable(role, action), {"pk": {"S": key}})]
 
 
 def test_the_items_of_keys_sessions_and_audits_are_named_as_the_policies_say() -> None:
@@ -514,7 +662,11 @@ def test_a_role_passes_on_no_role_but_the_workers_to_ec2(role: str) -> None:
 
 
 def test_what_is_stored_of_a_job_is_written_once() -> None:
-    (statement,) = RESOURCES["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    (statement,) = (
+        one
+        for one in RESOURCES["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+        if one["Sid"] == "WriteOnce"
+    )
 
     assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
     assert statement["Action"] == "s3:PutObject"
