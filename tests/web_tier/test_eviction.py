@@ -66,6 +66,16 @@ def test_an_idle_upload_goes_before_a_new_one_of_the_same_owner(
     assert first_to_go(candidates, totals(candidates)) != 8
 
 
+@given(st.integers(1, 64 * MIB), st.floats(1.1, 300), st.floats(0, 16))
+def test_an_upload_that_was_fast_and_stands_still_goes_before_one_under_way(
+    size: int, idle: float, age: float
+) -> None:
+    stands = Held(owner="a", size=64 * MIB - 1000, seconds=idle + 0.1, idle=idle)
+    moves = Held(owner="a", size=max(size, int(age * GOOD_RATE)), seconds=age, idle=0.5)
+
+    assert first_to_go({1: stands, 2: moves}, {"a": 128 * MIB}) == 1
+
+
 @given(st.lists(st.integers(65 * 1024, 64 * MIB), min_size=2, max_size=8, unique=True))
 def test_of_good_uploads_the_one_goes_of_which_least_is_lost(sizes: list[int]) -> None:
     candidates = {

@@ -15,6 +15,7 @@ import pytest
 
 from tests.load.app import A_KEY, ANOTHER, HELD, OPENS, PLACES, QUEUED, fixed_key
 from tests.load.server import PATIENCE, serving
+from web_tier.door.eviction import PAUSE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,6 +146,18 @@ def test_uploads_that_stand_still_keep_nobody_out(
             for seed in range(3):
                 answer = modest.ask(server, "POST", "/v1/jobs", body=padded(HELD // 4, seed))
                 assert status(answer) == 202
+
+
+def test_uploads_that_stand_still_make_room_for_a_new_one_of_their_owner(
+    world: tuple[Server, Party, Party],
+) -> None:
+    server, greedy, _ = world
+    length = f"Content-Length: {64 << 20}"
+    head = greedy.request("POST", "/v1/jobs", "Content-Type: application/json", length)
+    with held(opened(server, greedy, head + b" " * (HELD // 8), 7)):
+        time.sleep(PAUSE_SECONDS + 0.5)
+
+        assert status(greedy.ask(server, "POST", "/v1/jobs", body=padded(HELD // 4, 77))) == 202
 
 
 def test_streams_of_one_client_leave_room_for_another(

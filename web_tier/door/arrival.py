@@ -41,6 +41,7 @@ class Arrival:
     ) -> None:
         self.framing = Framing() if limit_of is None else Framing(limit_of)
         self.size = 0  #: bytes received
+        self.latest = now  #: when the last bytes came
         self.began = now  #: when its body, or before that its head, began to come
         self._deadline = now + idle_seconds
         # Closed by `close`: it outlives this call by design.
@@ -74,13 +75,14 @@ class Arrival:
 
     def go_on(self, now: float) -> None:
         """The body may come: its time begins now."""
-        self.began = now
+        self.began = self.latest = now
         self._deadline = now + BODY_SECONDS
 
     def take(self, data: bytes, now: float) -> None:
         """Receive the next bytes."""
         if not data:
             return
+        self.latest = now
         if self.idle:
             self.began, self._deadline = now, now + HEAD_SECONDS
         in_body = self.framing.in_body

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 GOOD_RATE: Final = 4 * 1024 * 1024  #: bytes a second; an upload as fast as this is in no one's way
+PAUSE_SECONDS: Final = 1.0  #: between two pieces of an upload that is under way
 FILE_BYTES: Final = 64 * 1024  #: giving up less than this makes no room
 
 K = TypeVar("K")
@@ -21,11 +22,17 @@ class Held:
     owner: str  #: a client or an address
     size: int  #: bytes received
     seconds: float = 0.0  #: for which they have been coming; 0 for one that is whole
+    idle: float = 0.0  #: seconds since the last of them
 
     @property
     def waste(self) -> float:
-        """Byte seconds for which it has held room longer than a good upload would have."""
-        return self.size * max(0.0, self.seconds - self.size / GOOD_RATE)
+        """Byte seconds for which it has held room longer than a good upload would have.
+
+        An upload that was fast and then stands still wastes room at once; one that sends a byte now
+        and then does so as soon as it is slower than a good one on the whole.
+        """
+        late = self.seconds - self.size / GOOD_RATE
+        return self.size * max(0.0, late, self.idle - PAUSE_SECONDS)
 
 
 def first_to_go(candidates: Mapping[K, Held], totals: Mapping[str, int]) -> K | None:

@@ -91,6 +91,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         self._in_hand: dict[TConn, Arrival] = {}
         self._asked: set[TConn] = set()
         self._owner: dict[TConn, str] = {}  #: of each connection, by its latest head
+        self._conns: dict[str, dict[TConn, None]] = {}  #: of each owner, the oldest first
         self._threads = Shares()  #: at work for each owner
         self._swept_at = 0.0
         self._places: dict[TConn, Place] = {}
@@ -120,7 +121,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             return  # else it left before we came
         conn = TConn(self.cfg, sock, address, listener.getsockname())
         self.nr_conns += 1
-        self._owner[conn] = self._owners.of_peer(_peer(conn))
+        self._own(conn, self._owners.of_peer(_peer(conn)))
         self._receive(conn, Arrival(time.monotonic(), limit_of=self._limit_of))
         if self.nr_conns >= self.worker_connections:
             self._make_room()
@@ -238,7 +239,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         self._held += arrival.size - held
         framing = arrival.framing
         if framing.in_body and not in_body:
-            self._owner[conn] = self._owners.of_head(_peer(conn), framing.fields)
+            self._own(conn, self._owners.of_head(_peer(conn), framing.fields))
         if self._held > HELD_BYTES:
             self._make_space()
             if self._arrivals.get(conn) is not arrival:
@@ -288,7 +289,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         if self._arrivals.get(conn) is not arrival:
             return  # it was sent away meanwhile
         # Its key may be known only now.
-        self._owner[conn] = self._owners.of_head(_peer(conn), arrival.framing.fields)
+        self._own(conn, self._owners.of_head(_peer(conn), arrival.framing.fields))
         answer = said.result()
         if answer is None and arrival.framing.refusal is not None:
             self._refuse(conn, arrival.framing.refusal)
@@ -408,20 +409,37 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         self._drop(conn)
 
     def _make_room(self) -> None:
-        """Close a connection of the owner that has the most: the one nearest to its deadline."""
-        open_ones = [*self._leaving, *self._arrivals]
-        if not open_ones:
-            return
-        counts = Counter(self._owner[conn] for conn in open_ones)
-        richest = max(counts, key=lambda owner: counts[owner])
-        own = [conn for conn in open_ones if self._owner[conn] == richest]
-        self._drop(min(own, key=self._deadline))
+        """Close a connection of the owner that has the most: one that is of least use to it."""
+        owners = sorted(self._conns, key=lambda owner: len(self._conns[owner]), reverse=True)
+        for owner in owners:
+            closable = [
+                conn
+                for conn in self._conns[owner]
+                if conn in self._leaving or conn in self._arrivals
+            ]
+            if closable:
+                self._drop(min(closable, key=self._use))  # of equals the oldest
+                return
 
-    def _deadline(self, conn: TConn) -> tuple[bool, float]:
-        """When a connection ends by itself; those that have had their answer go first."""
+    def _use(self, conn: TConn) -> int:
+        """Whether a client has had its answer, has sent nothing, or waits for an answer."""
         if conn in self._leaving:
-            return False, self._leaving[conn]
-        return True, self._arrivals[conn].deadline
+            return 0
+        return 1 if self._arrivals[conn].idle else 2
+
+    def _own(self, conn: TConn, owner: str) -> None:
+        """Count a connection as an owner's."""
+        if self._owner.get(conn) != owner:
+            self._disown(conn)
+            self._owner[conn] = owner
+            self._conns.setdefault(owner, {})[conn] = None
+
+    def _disown(self, conn: TConn) -> None:
+        owner = self._owner.pop(conn, None)
+        if owner is not None:
+            del self._conns[owner][conn]
+            if not self._conns[owner]:
+                del self._conns[owner]
 
     def _make_space(self) -> None:
         """Give requests up until the others have room, of the owner of most bytes first."""
@@ -433,7 +451,12 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
                 conn: Held(owner=self._owner[conn], size=item.arrival.size)
                 for conn, (item, _) in waiting.items()
             } | {
-                conn: Held(owner=self._owner[conn], size=arrival.size, seconds=now - arrival.began)
+                conn: Held(
+                    owner=self._owner[conn],
+                    size=arrival.size,
+                    seconds=now - arrival.began,
+                    idle=now - arrival.latest,
+                )
                 for conn, arrival in self._arrivals.items()
             }
             totals: Counter[str] = Counter()
@@ -470,7 +493,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
 
     def _close(self, conn: TConn) -> None:
         self.nr_conns -= 1
-        self._owner.pop(conn, None)
+        self._disown(conn)
         util.close(conn.sock)
 
 
