@@ -134,4 +134,4 @@ def is_shared(endpoint: str | None, *, with_keys: bool) -> bool:
     While access is open any page that somebody looks at could list, read and submit jobs; and the
     address of a file tells which problem it is of, so whoever knows a problem can compute it.
     """
-    return endpoint in PUBLIC or (with_keys and endpoint in FILES | WITH_KEY)
+    return endpoint in PUBLIC or (with_keys and (endpoint in FILES or endpoint in WITH_KEY))
