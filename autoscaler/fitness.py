@@ -16,7 +16,7 @@ from autoscaler.boots import boot_pause
 from autoscaler.failures import noted, refusal
 from autoscaler.model import Read, Stop
 from gridwell.domain.fleet import InstanceState
-from gridwell.domain.refusal import Cause
+from gridwell.domain.refusal import UNFIT, Cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from gridwell.domain.fleet import Heartbeat, Instance
     from gridwell.domain.refusal import Refusal
 
-UNFIT: Final = "work"  #: the action under which unfit machines are remembered
 OBEYS_SECONDS: Final = 120.0  #: in which a sound worker that is suspected switches itself off
 _REMEMBERED_SECONDS: Final = 3600.0  #: after which a slot's machines may have been bad luck
 _ON: Final = (InstanceState.PENDING, InstanceState.RUNNING)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from gridwell.domain.bill import Bill
 from gridwell.domain.fleet_history import History
-from gridwell.domain.refusal import Refusal
+from gridwell.domain.refusal import UNFIT, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -222,6 +222,11 @@ class FleetView:
     refusals: tuple[Refusal, ...] = ()  #: what EC2 would not do, and has not done since
     history: History = field(default_factory=History)  #: of the last hour
     bill: Bill = field(default_factory=Bill)  #: since the first view
+
+    @property
+    def unfit(self) -> tuple[Refusal, ...]:
+        """Machines that were not fit to work lately, and why."""
+        return tuple(one for one in self.refusals if one.action == UNFIT)
 
     def is_stale(self, now: float) -> bool:
         """Whether no autoscaler has written it for too long: it writes every ten seconds.

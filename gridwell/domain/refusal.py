@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 ALL: Final = "*"  #: the target of a refusal that concerns an action as such
+UNFIT: Final = "work"  #: the action of a machine that must not compute
 LONGEST_MESSAGE: Final = 200  #: characters
 
 
@@ -111,6 +112,8 @@ _BY_CAUSE: Final = {
     Cause.THROTTLED: "wait; look for what else calls EC2 in this account and region",
     Cause.IDLE: "wait; write to AWS if it lasts",
     Cause.SILENT: "look at an instance's console, the subnet's route and the release",
+    Cause.UNFIT: "look at the machines' consoles, the release and its image",
+    Cause.CLEARED: "nothing: the machine is replaced",
     Cause.UNREADABLE: "nothing, if it is over in some minutes; else remove the row",
 }
 
@@ -127,10 +130,14 @@ def described(refusal: Refusal) -> str:
     """Return a refusal for people: what, EC2's code and words."""
     code = f"{refusal.code}: {refusal.message}" if refusal.message else refusal.code
     why = f": {code}" if code else ""
+    if refusal.action == UNFIT:
+        why = f": {refusal.message}"
     verb = _ACTIONS.get(refusal.action, refusal.action)
     what = _offer(refusal.target) if "@" in refusal.target else refusal.target
     sentences = {
         Cause.UNREADABLE: f"the ledger's {what} cannot be read",
+        Cause.UNFIT: f"{what} is not fit to work",
+        Cause.CLEARED: f"{what} is not fit to work",
         Cause.SILENT: f"{refusal.count} boots in a row of {what} had no heartbeat",
         Cause.THROTTLED: f"EC2 throttles every {verb}",
         Cause.FULL: f"EC2 has no capacity to {verb} {what}",

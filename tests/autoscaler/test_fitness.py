@@ -9,13 +9,13 @@ import pytest
 
 from autoscaler.daemon import Daemon
 from autoscaler.decide import decide
-from autoscaler.fitness import OBEYS_SECONDS, UNFIT, spoilt, why_unfit
+from autoscaler.fitness import OBEYS_SECONDS, spoilt, why_unfit
 from autoscaler.model import Policy, Snapshot
 from autoscaler.observe import Ports
 from gridwell.adapters.memory import ManualClock, MemoryEc2, MemoryLedger, MemoryQueue
 from gridwell.domain.failure import Suspect
 from gridwell.domain.fleet import Heartbeat, Instance, InstanceState
-from gridwell.domain.refusal import Cause, Refusal
+from gridwell.domain.refusal import UNFIT, Cause, Refusal
 from tests.autoscaler.fleets import NOW, POLICY, RELEASE, beat, instance, snapshot
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from gridwell.adapters.memory import MemoryEc2
 from gridwell.domain.bill import Bill
 from gridwell.domain.errors import ServiceDenied
 from gridwell.domain.fleet import Depth, FleetView, Instance, InstanceState
+from gridwell.domain.refusal import UNFIT, Cause, Refusal
 from tests.builders import NOW
 from tests.client.served import Served, serving
 from tests.web_tier.http import Site
@@ -163,6 +164,25 @@ def test_an_autoscaler_that_does_not_do_its_work_is_a_warning(
 
     assert finding.level is Level.WARNING
     assert words in finding.says
+
+
+def test_machines_that_are_not_fit_are_a_warning_with_their_reason() -> None:
+    refusal = Refusal(
+        action=UNFIT, target="i-1", cause=Cause.UNFIT, message="the disk is full", since=NOW, at=NOW
+    )
+    finding = of_instances((), replace(VIEW, refusals=(refusal,)), dollars_per_hour=0.1)
+
+    assert finding.level is Level.WARNING
+    assert "1 machine not fit to work" in finding.says
+    assert "i-1 is not fit to work: the disk is full" in finding.do
+
+
+def test_what_services_refuse_the_collector_is_a_warning() -> None:
+    finding = of_collector(5.0, "1 refused, the last is job j: archived")
+
+    assert finding.level is Level.WARNING
+    assert "archived" in finding.says
+    assert "restore" in finding.do
 
 
 def test_what_needs_a_hand_says_which() -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 from gridwell.domain.bill import cost
 from gridwell.domain.fleet import InstanceState
 from gridwell.domain.printable import printable
+from gridwell.domain.readable import counted
+from gridwell.domain.refusal import described, remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -205,6 +207,15 @@ def of_instances(
         said += f", ${spent:.4f} so far for {seconds:.0f} instance-seconds"
     if states[InstanceState.STOPPED]:
         said += "; those that are stopped cost their disks"
+    unfit = () if view is None else view.unfit
+    if unfit:
+        last = max(unfit, key=lambda one: one.at)
+        return Finding(
+            what="instances",
+            says=f"{said}; {counted(len(unfit), 'machine')} not fit to work of late",
+            level=Level.WARNING,
+            do=f"{described(last)}; {remedy(last)}",
+        )
     strange = [one.id for one in there if one.slot is None]
     if strange:
         return Finding(

@@ -37,6 +37,7 @@ class InstanceRow:
     busy: str
     chunks: str
     on: bool
+    note: str = ""  #: what is wrong with it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +86,7 @@ def fleet_page(
         Tile(name="Chunks in flight", value=f"{view.queue.in_flight:,}"),
         Tile(name="Cost so far", value=_cost(view, dollars_per_hour)),
     ]
+    unfit = frozenset(one.target for one in view.unfit)
     age = now - view.at
     stale = None
     if age < -STALE_SECONDS:
@@ -97,7 +99,7 @@ def fleet_page(
     return FleetPage(
         stale=stale,
         tiles=tuple(tiles),
-        instances=tuple(_row(instance, now) for instance in view.instances),
+        instances=tuple(_row(instance, now, unfit) for instance in view.instances),
         decisions=tuple(_decision(one, now) for one in view.decisions[:_SHOWN_DECISIONS]),
         killable=killable,
     )
@@ -110,11 +112,12 @@ def _cost(view: FleetView, dollars_per_hour: float) -> str:
     return f"{words} for {duration(billed)}" if billed else words
 
 
-def _row(instance: InstanceView, now: float) -> InstanceRow:
+def _row(instance: InstanceView, now: float, unfit: frozenset[str]) -> InstanceRow:
     return InstanceRow(
         slot="" if instance.slot is None else f"{instance.slot:02}",
         id=instance.id,
         state=instance.state,
+        note=" not fit to work" if instance.id in unfit else "",
         since="" if instance.since is None else ago(instance.since, now),
         busy="" if instance.busy is None else str(instance.busy),
         chunks="" if instance.chunks is None else f"{instance.chunks:,}",
