@@ -47,6 +47,39 @@ def test_a_throttled_call_gets_its_services_own_word(
     assert bench.remote.injected() == {"throttled": 1}
 
 
+@pytest.mark.parametrize(
+    ("service", "expected"),
+    [
+        ("ec2", ("UnauthorizedOperation", 403)),
+        ("sqs", ("AccessDenied", 403)),
+        ("dynamodb", ("AccessDeniedException", 400)),
+        ("s3", ("AccessDenied", 403)),
+    ],
+)
+def test_a_denied_call_gets_its_services_own_word(
+    bench: Bench, service: str, expected: tuple[str, int]
+) -> None:
+    bench.plan("access denied", service=service)
+
+    with pytest.raises(ClientError) as caught:
+        CALLS[service](bench)
+
+    assert error_of(caught) == expected
+    CALLS[service](bench)
+    assert bench.remote.injected() == {"access denied": 1}
+
+
+def test_one_object_is_denied_by_its_key_and_no_other(bench: Bench) -> None:
+    for key in ("problems/a.npz", "problems/b.npz"):
+        bench.s3.put_object(Bucket="bucket", Key=key, Body=b"a")
+    bench.plan("access denied", service="s3", resource="problems/a.npz", probability=1)
+
+    for _ in range(3):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            bench.s3.get_object(Bucket="bucket", Key="problems/a.npz")
+        bench.s3.get_object(Bucket="bucket", Key="problems/b.npz")["Body"].close()
+
+
 @pytest.mark.parametrize("service", ["ec2", "sqs", "dynamodb", "s3"])
 @pytest.mark.parametrize("kind", ["throttled", "server error", "request lost", "reply lost"])
 def test_boto3_tries_again_by_itself(bench: Bench, service: str, kind: str) -> None:
@@ -194,6 +227,7 @@ def test_every_kind_of_the_mild_plan_happens_on_a_busy_day(bench: Bench) -> None
     kinds = {fault.kind for fault in PRESETS["mild"].faults}
     # Starts that really boot cost seconds: their fault has tests of its own above.
     kinds -= {"start falls back"}
+    kinds -= {"metadata throttled", "metadata hangs"}  # at an instance's own service
     deadline = time.monotonic() + 20
 
     while not kinds <= set(bench.remote.injected()) and time.monotonic() < deadline:

@@ -203,7 +203,7 @@ def _deadlines_are_ignored(patches: Patches) -> None:
 
 @_mutant(
     "A complete job whose objects are refused for good is tried on and on.",
-    kind="object is denied",
+    kind="access denied",
 )
 def _refused_jobs_never_end(patches: Patches) -> None:
     patches.set(finisher.Finisher, "fail_denied", lambda *_args, **_kw: None)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tests.simulation.kernel import Simulation
 
-KIND: Final = "object is denied"
+KIND: Final = "access denied"
 _BEGINS: Final = 300.0  #: at the latest, after the start
 _WHILE: Final = 900.0  #: how long a refusal lasts that ends, at most
 

@@ -110,7 +110,8 @@ class Call:
 
     def _resources(self) -> list[str]:
         if self.service == "s3":
-            return [unquote(self.environ.get("PATH_INFO", "")).strip("/").partition("/")[0]]
+            bucket, _, key = unquote(self.environ.get("PATH_INFO", "")).strip("/").partition("/")
+            return [bucket, key] if key else [bucket]
         named = [str(self.data[name]) for name in _NAMES if name in self.data]
         if "QueueUrl" in self.data:
             named.append(self.queue)

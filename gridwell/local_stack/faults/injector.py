@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: Kinds that once begun go on for a while.
-SPELLS: Final = frozenset({"throttled", "server error", "no capacity", "metadata throttled"})
+SPELLS: Final = frozenset(
+    {"throttled", "server error", "access denied", "no capacity", "metadata throttled"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

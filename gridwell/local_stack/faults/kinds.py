@@ -42,6 +42,11 @@ KINDS: Final[Mapping[str, Kind]] = {
     "server error": Kind(
         does="the call is answered by a 5xx and has no effect", seconds=(0.0, 0.0), time_is=_SPELL
     ),
+    "access denied": Kind(
+        does="the call is refused, as where a policy, a key or an archive forbids it",
+        seconds=(0.0, 0.0),
+        time_is=_SPELL,
+    ),
     "no capacity": Kind(
         does="EC2 answers InsufficientInstanceCapacity",
         seconds=(0.0, 0.0),

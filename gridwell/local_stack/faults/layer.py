@@ -89,6 +89,8 @@ class FaultLayer:
             return replies.throttled(call)
         if call.service and (broken := self._strike("server error", call)):
             return replies.server_error(call, broken.rng.random())
+        if call.service and self._strike("access denied", call):
+            return replies.access_denied(call)
         if call.operation in BOOTS and self._strike("no capacity", call):
             return replies.no_capacity(call)
         return None

@@ -25,7 +25,8 @@ class Fault:
     kind: str  #: one of `gridwell.local_stack.faults.kinds.KINDS`
     service: str | None = None  #: as AWS signs it, like ``sqs``; None: any
     operation: str | None = None  #: as AWS names it, like ``SendMessageBatch``; None: any
-    resource: str | None = None  #: a queue's, table's or bucket's name, or an instance's id
+    #: A queue's, table's or bucket's name, an object's key, or an instance's id.
+    resource: str | None = None
     program: str | None = None  #: the caller's, as in ``python -m``: ``web_tier serve``
     probability: float | None = None  #: of each call, or each message or entry of it
     nth: int | None = None  #: the first of the matching calls that meets it, from 1

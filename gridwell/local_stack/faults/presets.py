@@ -40,6 +40,15 @@ _WILD: Final = (
     Fault(kind="request lost", probability=0.02),
     Fault(kind="throttled", probability=0.01, seconds=(0.0, 1.0)),
     Fault(kind="server error", probability=0.01, seconds=(0.0, 1.0)),
+    # Of single objects, as a refusal of every kind of call would be no bad day but a broken stack.
+    Fault(
+        kind="access denied",
+        service="s3",
+        operation="GetObject",
+        program="app_tier work",
+        probability=0.01,
+        seconds=(0.0, 0.0),
+    ),
     Fault(kind="no capacity", probability=0.3, seconds=(0.0, 20.0)),
     Fault(kind="start falls back", probability=0.2, seconds=(0.2, 10.0)),
     Fault(kind="boot hangs", probability=0.1, seconds=(10.0, 120.0)),

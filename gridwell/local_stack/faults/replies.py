@@ -91,6 +91,13 @@ _BROKEN: Final = {
     "dynamodb": _Error(500, "InternalServerError", "Internal server error"),
 }
 _AWAY: Final = _Error(503, "ServiceUnavailable", "Service is unable to handle request.")
+_FORBIDDEN: Final = {
+    "ec2": _Error(
+        403, "UnauthorizedOperation", "You are not authorized to perform this operation."
+    ),
+    "s3": _Error(403, "AccessDenied", "Access Denied"),
+    "sqs": _Error(403, "AccessDenied", "Access to the resource is denied."),
+}
 _FULL: Final = _Error(
     500,
     "InsufficientInstanceCapacity",
@@ -111,6 +118,12 @@ def server_error(call: Call, draw: float) -> Reply:
     """A fault of the service: half of them as 500, half as 503."""
     broken = _BROKEN.get(call.service, _Error(500, "InternalFailure", "Internal failure"))
     return _reply(call, broken if draw < 0.5 else _AWAY)  # noqa: PLR2004 - a half
+
+
+def access_denied(call: Call) -> Reply:
+    """A refusal for want of a right, in the words of the service."""
+    refusal = _FORBIDDEN.get(call.service, _Error(400, "AccessDeniedException", "Access denied."))
+    return _reply(call, refusal)
 
 
 def no_capacity(call: Call) -> Reply:
