@@ -70,7 +70,7 @@ class Daemon:
         self._actor = Actor(
             self._ports, policy, fleet=fleet, tenure=self._tenure, halted=lambda: self._stopping
         )
-        self._journal = Journal(ports.ledger)
+        self._journal = Journal(self._ports.ledger)
         self._places: frozenset[int] | None = None  #: slots that can have been used; None: any
         self._fence = 0  #: of the lease under which the last round was
         self._stopping = False

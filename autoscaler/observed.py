@@ -22,13 +22,14 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from autoscaler.failures import READ
 from gridwell.domain.changes import Changes
 from gridwell.domain.fleet import FUTURE_TIMES, PAST_TIMES, PATIENCE_TIMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from gridwell.domain.fleet import Heartbeat, Instance, Offer, Slot
+    from gridwell.domain.fleet import FleetView, Heartbeat, Instance, Offer, Slot
     from gridwell.domain.ports import Clock, Ec2, FleetLedger
 
 CLOCKS_APART: Final = 1200.0  #: seconds: two clocks, each wrong by ten minutes
@@ -148,6 +149,31 @@ class ObservedLedger:
     def write_slot(self, slot: Slot, *, seen: Slot) -> bool:
         """Write a slot; moments that we only observed go back as they were read."""
         return self._ledger.write_slot(self._stored(slot), seen=seen)
+
+    def view(self) -> FleetView | None:
+        """Return the last view; what it remembers of other clocks lies no later than now.
+
+        Rows that could not be read have been so since now: a launch that one may stand for is
+        waited for by our own clock.
+        """
+        view = self._ledger.view()
+        if view is None:
+            return None
+        now = self._clock.now()
+        refusals = tuple(
+            replace(
+                one,
+                at=min(one.at, now),
+                since=now if one.action == READ else min(one.since, now),
+            )
+            for one in view.refusals
+        )
+        arrived = view.arrived_at
+        return replace(
+            view,
+            refusals=refusals,
+            arrived_at=None if arrived is None else min(arrived, now),
+        )
 
     def _observed(self, slot: Slot) -> Slot:
         now = self._clock.monotonic()

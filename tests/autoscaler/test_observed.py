@@ -16,10 +16,13 @@ from gridwell.domain.fleet import (
     FUTURE_TIMES,
     PAST_TIMES,
     PATIENCE_TIMES,
+    Depth,
+    FleetView,
     Heartbeat,
     Offer,
     Slot,
 )
+from gridwell.domain.refusal import Refusal
 from tests.autoscaler.fleets import NOW, beat, instance
 
 COUNTS = {"number", "epoch", "failures", "failed_boots", "fence"}
@@ -171,6 +174,27 @@ def test_an_instance_is_as_old_as_the_first_sight_of_its_launch_time() -> None:
     assert observer.age(seen.observed_at) == 200.0
     assert observer.age(again.observed_at) == 0.0
     assert seen.launched == NOW
+
+
+@given(skews)
+def test_a_row_that_another_could_not_read_is_waited_for_by_our_own_clock(ahead: float) -> None:
+    observer = Observer()
+    rows = tuple(
+        Refusal(action=action, target="slot 03", cause="unreadable", since=NOW + ahead, at=NOW + ahead)
+        for action in ("read", "stop")
+    )
+    view = FleetView(
+        at=NOW, instances=(), queue=Depth(visible=0, in_flight=0), cap=1, refusals=rows
+    )
+    observer.inner.write_view(replace(view, arrived_at=NOW + ahead))
+
+    seen = observer.ledger.view()
+
+    assert seen is not None
+    assert seen.refusals[0].since == NOW
+    assert seen.refusals[1].since == min(NOW, NOW + ahead)
+    assert {one.at for one in seen.refusals} == {min(NOW, NOW + ahead)}
+    assert seen.arrived_at == min(NOW, NOW + ahead)
 
 
 def test_what_is_forgotten_of_many_machines_is_bounded() -> None:
