@@ -180,7 +180,9 @@ def test_an_instance_is_as_old_as_the_first_sight_of_its_launch_time() -> None:
 def test_a_row_that_another_could_not_read_is_waited_for_by_our_own_clock(ahead: float) -> None:
     observer = Observer()
     rows = tuple(
-        Refusal(action=action, target="slot 03", cause="unreadable", since=NOW + ahead, at=NOW + ahead)
+        Refusal(
+            action=action, target="slot 03", cause="unreadable", since=NOW + ahead, at=NOW + ahead
+        )
         for action in ("read", "stop")
     )
     view = FleetView(
