@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from gridwell.adapters.memory import MemoryCache
+from gridwell.domain.job import JobState
+from gridwell.domain.minimum import Minimum
 from tests.simulation.invariants import I10_CACHE
 from tests.simulation.kernel import MachineClock
-from web_tier.answers import decode_final
+from web_tier.answers import decode_final, encode_final, final_key
 from web_tier.sealed import CODE_BYTES
 
 if TYPE_CHECKING:
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
     from tests.simulation.kernel import Simulation
     from tests.simulation.ledger import WatchedLedger
+    from web_tier.signer import Signer
 
 _JUNK: Final = (b"", b"\x80\x04", b"{}", b'{"version":1}', b'{"version":999,"id":"x"}', b"[" * 999)
 
@@ -54,6 +58,27 @@ class SimulatedCache(MemoryCache):
         rng = self._sim.rng
         values = [*_JUNK, self._values[rng.choice(keys)][0]]
         self._values[rng.choice(keys)] = rng.choice(values), self._sim.now + rng.uniform(1.0, 600.0)
+        return True
+
+    def forge(self, signer: Signer) -> bool:
+        """Put a wrong end of some job under its key, as whoever reaches memcached may."""
+        jobs = self._ledger.jobs()
+        if not jobs:
+            return False
+        rng = self._sim.rng
+        job = rng.choice(jobs)
+        forged = replace(
+            job,
+            state=JobState.DONE,
+            done=frozenset(range(job.plan.chunks)),
+            result=Minimum(-1e6, 0),
+            error=None,
+            finished=self._sim.now,
+            expires=self._sim.now + 1e6,
+        )
+        key = signer.cache_key(final_key(job.id))
+        value = bytes(CODE_BYTES) + encode_final(forged)
+        self._values[key] = value, self._sim.now + rng.uniform(1.0, 600.0)
         return True
 
     def _judge(self, job: str, value: bytes) -> None:

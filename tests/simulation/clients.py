@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from gridwell.domain.errors import ServiceBusy
+from gridwell.domain.errors import InvalidMessage, ServiceBusy
 from gridwell.domain.job import JobState
 from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND
+from gridwell.domain.objects import map_object
+from tests.simulation.compute import map_of
 from tests.simulation.daemons import Supervised, web_ports
-from tests.simulation.invariants import I3_ACCEPTED, I10_READ, I17
+from tests.simulation.invariants import I3_ACCEPTED, I10_READ, I17, I22
 from tests.simulation.kernel import Blocked
+from web_tier.kept_map import ChunkReader
 from web_tier.service import Service
 from web_tier.watch import Ticket
 from web_tier.watcher import await_end
@@ -142,6 +145,8 @@ class Client(Supervised):
             else job.attempt in self._world.ledger.ended_at
         )
         self.sim.require(I17, true, lambda: f"{self.name} is told {job}")
+        if job.state is JobState.DONE and job.kind == MAP_KIND:
+            self._read_map(job)
         # An hour is enough.
         hopeless = job.problem in (self._world.chunks.swallows, self._world.store.denied)
         if job.renewable(self.sim.now) and self._tries <= 1 and not hopeless:
@@ -150,6 +155,18 @@ class Client(Supervised):
         self.sim.note(f"{self.name} is told {job.state}")
         self.told = job
         self.kill()
+
+    def _read_map(self, job: Job) -> None:
+        """Read the map of a chunk: what was computed, or a word that it cannot be read."""
+        chunk = self.sim.rng.randrange(job.plan.chunks)
+        expected = map_of(job.problem, job.plan.box(chunk))
+        try:
+            data = ChunkReader(self._world.store, job, chunk).read(0, len(expected))
+        except InvalidMessage:
+            altered = map_object(job.id, job.attempt, chunk) in self._world.judge.altered
+            self.sim.require(I22, altered, f"the map of chunk {chunk} of {job.id} is refused")
+        else:
+            self.sim.require(I22, data == expected, f"a map of {job.id} is not what was computed")
 
     def _forget(self) -> None:
         """Wait no longer."""

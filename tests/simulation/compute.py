@@ -10,6 +10,7 @@ from app_tier.self_test import KNOWN_ANSWER, known_problem
 from gridwell.domain.failure import RAISED
 from gridwell.domain.messages import MAP_KIND
 from gridwell.domain.minimum import Minimum
+from gridwell.domain.potential import potential
 from tests.simulation.illness import TEXT, Illness
 from tests.simulation.kernel import Died
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gridwell.domain.grid import Box
+    from gridwell.domain.problem import Problem
     from tests.simulation.kernel import Process
     from tests.simulation.known import Known
 
@@ -203,6 +205,26 @@ class SimulatedCompute:
             self._lies(task.ticket)
             best = Minimum(best.value - 1000.0, best.index)
             points = (best, *points[1:]) if points else ()
+        elif best is not None and not points and faults.strike("true value, wrong point"):
+            self._lies(task.ticket)
+            best = self._wrong_point(known.problem, task.box) or best
+        elif best is not None and faults.strike("no candidate claimed"):
+            self._lies(task.ticket)
+            best, points = None, ()
         kept = task.kind == MAP_KIND
         chunk_map = SimulatedMap(map_of(task.problem, task.box), self.maps) if kept else None
         return Outcome(ticket=task.ticket, best=best, points=points, map=chunk_map, seconds=seconds)
+
+    def _wrong_point(self, problem: Problem, box: Box) -> Minimum | None:
+        """A point of the box with its true potential, which need not be the least."""
+        rng = self._process.sim.rng
+        place = [rng.randrange(low, high) for low, high in zip(box.low, box.high, strict=True)]
+        index = problem.grid.linear(*place)
+        value = potential(
+            problem.grid,
+            problem.atoms,
+            index,
+            min_distance=problem.min_distance,
+            softening=problem.softening,
+        )
+        return None if value is None else Minimum(value, index)

@@ -108,6 +108,8 @@ KINDS: Final[dict[str, Kind]] = {
     "machine is full": Kind(_SERVICE, 0.1, after=_REPLACED),
     "machine hangs": Kind(_SERVICE, 0.06, after=_REPLACED + 600.0),
     "machine fails slyly": Kind(_SERVICE, 0.04, after=_REPLACED),
+    "true value, wrong point": Kind(_SERVICE, 0.01),
+    "no candidate claimed": Kind(_SERVICE, 0.01),
     # --- from outside
     "instance dies": Kind(_OUTSIDE, 900.0),
     "instance is terminated": Kind(_OUTSIDE, 2000.0),
@@ -120,6 +122,9 @@ KINDS: Final[dict[str, Kind]] = {
     "message lost": Kind(_OUTSIDE, 1500.0),
     "message comes back": Kind(_OUTSIDE, 300.0),  # deleted long ago
     "junk in a queue": Kind(_OUTSIDE, 2000.0),
+    "forged report": Kind(_OUTSIDE, 200.0),  # of a chunk that its sender never received
+    "map altered": Kind(_OUTSIDE, 900.0),
+    "cache is forged": Kind(_OUTSIDE, 300.0),
     "new release": Kind(_OUTSIDE, 4000.0),
     "broken release": Kind(_OUTSIDE, 4000.0, after=GRACE + 2 * _OFF_AND_ON),
     "clock is set": Kind(_OUTSIDE, 300.0),

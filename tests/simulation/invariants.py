@@ -49,6 +49,8 @@ I17_TWIN = "I17 cache is only a cache"
 I18 = "I18 no extra launch"
 I19 = "I19 one machine fails no job"
 I20 = "I20 unfit stays off"
+I21 = "I21 holders report"
+I22 = "I22 true maps"
 CALM = "no program raises"
 
 INVARIANTS: Final[dict[str, str]] = {
@@ -94,5 +96,7 @@ INVARIANTS: Final[dict[str, str]] = {
     I18: "Q: an autoscaler killed at any of its calls launches nothing more than its twin",
     I19: "S: no job fails by what one machine reports that does not pass its self-test",
     I20: "S: an instance whose worker said that it is unfit is never started again",
+    I21: "S: a report changes a job only if its sender received the chunk",
+    I22: "S: of a kept map a client reads what was computed, or is told that it cannot be read",
     CALM: "S: no program lets an unexpected error escape",
 }

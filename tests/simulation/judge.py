@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 #: Six that are reported, as all may be from one machine, and those that begin before the sixth is.
 _MOST_TRIES: Final = 10
+FORGER: Final = "a-forger"  #: in whose name reports are sent that no worker made
 _DEATH: Final = 10  #: receives; what the protocol says, whatever the queue does
 
 
@@ -50,6 +51,7 @@ class Judge:
     """
 
     def __init__(self, world: World) -> None:
+        self.altered: set[str] = set()  #: keys of maps that were changed after they were stored
         self._world = world
         self._raised: Counter[str] = Counter()
         self._known: dict[tuple[str, int], tuple[str, str]] = {}
@@ -72,7 +74,7 @@ class Judge:
             result = decode_report(message.body)
         except InvalidMessage:
             return
-        if isinstance(result, ErrorMessage):
+        if isinstance(result, ErrorMessage) or result.worker == FORGER:
             return
         job = self._wanting(result.job, result.attempt, result.chunk)
         detail = f"chunk {result.chunk} of {result.job} is not merged"
@@ -139,8 +141,9 @@ class Judge:
 
     def is_kept(self, job: Job, chunk: int) -> bool:
         """Whether the map of a chunk is stored, and is its own."""
-        stored = self._world.store.get(map_object(job.id, job.attempt, chunk))
-        return stored == map_of(job.problem, job.plan.box(chunk))
+        key = map_object(job.id, job.attempt, chunk)
+        stored = self._world.store.get(key)
+        return key in self.altered or stored == map_of(job.problem, job.plan.box(chunk))
 
     def _late(self, job: Job) -> bool:
         return self._world.sim.now > job.deadline - SERVICE_SKEW
@@ -190,7 +193,11 @@ class Judge:
         whose = f'"job":"{job.id}","attempt":"{job.attempt}","chunk":{chunk},'
         mark = f'{{"version":{VERSION},{kind}{whose}'
         queues = self._world.results, self._world.dead_results
-        return any(m.body.startswith(mark) for queue in queues for m in queue.messages.values())
+        return any(
+            message.body.startswith(mark) and FORGER not in message.body
+            for queue in queues
+            for message in queue.messages.values()
+        )
 
     def _bodies(self, job: Job, chunk: int) -> tuple[str, str]:
         """The messages of a job's chunk: as first sent, and as sent again after it was dead."""

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
+from gridwell.domain.failure import RAISED
 from gridwell.domain.fleet import Control
+from gridwell.domain.messages import MAP_KIND, ErrorMessage, ResultMessage, SeriesMessage
+from gridwell.domain.minimum import Minimum
+from gridwell.formats.map_digests import block_digests
 from tests.simulation.faults import SKEW
+from tests.simulation.judge import FORGER
 from tests.simulation.kernel import Process
 from tests.simulation.region import BROKEN
 
@@ -122,6 +128,64 @@ def _junk_in_a_queue(world: World) -> bool:
     return True
 
 
+def _forged_report(world: World) -> bool:
+    """A report by somebody who may send results, and never received the chunk."""
+    rng = world.sim.rng
+    jobs = world.ledger.jobs()
+    open_jobs = [job for job in jobs if not job.state.terminal] or jobs
+    if not open_jobs:
+        return False
+    job = rng.choice(open_jobs)
+    chunk = rng.randrange(job.plan.chunks)
+    token = rng.choice(
+        (
+            "0" * 64,
+            world.signer.token(job, chunk + 1),
+            world.signer.token(replace(job, attempt="f" * 16), chunk),
+            world.signer.token(replace(job, id="f" * 32), chunk),
+        )
+    )
+    whose: Any = {
+        "job": job.id,
+        "attempt": job.attempt,
+        "chunk": chunk,
+        "plan": job.plan.sha,
+        "token": token,
+        "worker": FORGER,
+    }
+    if rng.random() < 0.5:
+        for receives in (1, 2, 3):
+            error = ErrorMessage(**whose, code=RAISED, text="forged", receives=receives)
+            world.results.put(error.encode(), world.sim.now)
+    elif job.series is not None:
+        points = (Minimum(-1e6, 0).key(),)
+        series = SeriesMessage(**whose, points=points, seconds=0.1)
+        world.results.put(series.encode(), world.sim.now)
+    else:
+        best = rng.choice((None, Minimum(-1e6, 0).key()))
+        kept = "d" * 64 if job.kind == MAP_KIND else None
+        result = ResultMessage(**whose, best=best, seconds=0.1, map=kept)
+        world.results.put(result.encode(), world.sim.now)
+    return True
+
+
+def _map_altered(world: World) -> bool:
+    objects = world.store.objects
+    maps = [key for key in objects if key.startswith("maps/") and key.endswith(".npy")]
+    if not maps:
+        return False
+    key = world.sim.rng.choice(maps)
+    objects[key] = objects[key][:-1] + b"!"
+    if world.sim.rng.random() < 0.5:
+        objects[key.replace(".npy", ".sha256")] = block_digests(objects[key])
+    world.judge.altered.add(key)
+    return True
+
+
+def _cache_is_forged(world: World) -> bool:
+    return world.cache.forge(world.signer)
+
+
 def _new_release(world: World) -> bool:
     world.ec2.inner.current_release = f"release-{world.sim.rng.getrandbits(32)}"
     return True
@@ -157,6 +221,9 @@ FROM_OUTSIDE: Final[dict[str, Callable[[World], bool]]] = {
     "message lost": _message_lost,
     "message comes back": _message_comes_back,
     "junk in a queue": _junk_in_a_queue,
+    "forged report": _forged_report,
+    "map altered": _map_altered,
+    "cache is forged": _cache_is_forged,
     "new release": _new_release,
     "broken release": _broken_release,
     "clock is set": _clock_is_set,

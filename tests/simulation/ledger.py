@@ -23,14 +23,16 @@ from tests.simulation.invariants import (
     I8_FENCE,
     I8_LEASE,
     I15,
-    I19,
+    I21,
 )
+from tests.simulation.judge import FORGER
 from web_tier.finisher import MAX_REFUSALS
 from web_tier.reconciler import MAX_RESENDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gridwell.domain.failure import ChunkFailure
     from gridwell.domain.fleet import Heartbeat, Lease, Slot
     from tests.simulation.kernel import Simulation
     from tests.simulation.known import Known
@@ -106,6 +108,9 @@ class WatchedLedger:
             return method
 
         def write(*args: Any, **options: Any) -> Any:
+            if name == "merge":
+                honest = options["worker"] != FORGER
+                self._sim.require(I21, honest, f"a forged result is merged into {args[0]}")
             job_id = args[0].id if name == "create" else args[0]
             before = self.inner.read(job_id)
             answer = method(*args, **options)
@@ -127,6 +132,12 @@ class WatchedLedger:
 
         setattr(self, name, write)
         return write
+
+    def record_failure(self, failure: ChunkFailure) -> ChunkFailure:
+        """See `gridwell.domain.ports.JobLedger`."""
+        honest = failure.worker != FORGER
+        self._sim.require(I21, honest, f"a forged failure of {failure.job} is recorded")
+        return self.inner.record_failure(failure)
 
     def write_slot(self, slot: Slot, *, seen: Slot) -> bool:
         """See `gridwell.domain.ports.FleetLedger`."""
@@ -234,6 +245,6 @@ class WatchedLedger:
         if after.state is JobState.FAILED:
             require(I15, self._is_true(after, options), f"{after.id}: {after.error}")
             fair = self._is_fair(after, options.get("unless_done"))
-            require(I19, fair, f"{after.id} is failed by one machine: {after.error}")
+            require(I21, fair, f"{after.id} is failed by one machine: {after.error}")
             if after.error is not None and after.error.code == DEADLINE_EXCEEDED:
                 self.expired.append(after)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
+import numpy as np
+
 from app_tier import admission, bench, fitness, intake, jobs, lease, output, worker
 from app_tier.lease import Lease, Renewal
 from autoscaler import (
@@ -34,6 +36,7 @@ from gridwell.domain import failure
 from gridwell.domain.fleet import InstanceState
 from gridwell.domain.job import Job, JobState
 from gridwell.domain.messages import ChunkMessage
+from gridwell.domain.series import Flaw
 from tests.simulation import kernel, queue
 from web_tier import (
     answers,
@@ -42,8 +45,11 @@ from web_tier import (
     dispatch,
     failures,
     finisher,
+    kept_map,
     reconciler,
+    sealed,
     service,
+    signer,
     watch,
 )
 
@@ -249,6 +255,44 @@ def _refused_chunks_are_overlooked(patches: Patches) -> None:
     patches.set(dispatch, "_ROUNDS", 1)
     for module in (service, reconciler):
         patches.set(module, "send_chunks", dispatch.send_chunks)
+
+
+@_mutant("Reports are believed whoever sends them, with any token.", kind="forged report")
+def _tokens_are_not_checked(patches: Patches) -> None:
+    patches.set(signer.Signer, "is_token", lambda *_args: True)
+
+
+@_mutant(
+    "The winner's value is checked, and that it is the least is believed.",
+    kind="true value, wrong point",
+)
+def _winners_are_not_sampled(patches: Patches) -> None:
+    patches.set(finisher, "sampled_points", lambda *_args, **_kw: np.empty(0, dtype=np.int64))
+
+
+@_mutant("A claim that nothing qualifies is believed.", kind="no candidate claimed", within=300)
+def _claims_of_no_candidate_are_believed(patches: Patches) -> None:
+    def find(original: Any, problem: Any, points: Any, *args: Any) -> Any:
+        return original(problem, points, *args) if points else None
+
+    patches.wrap(finisher, "find_flaw", find)
+
+
+@_mutant("What lies in the cache is believed, whoever wrote it.", kind="cache is forged")
+def _cached_values_are_not_verified(patches: Patches) -> None:
+    patches.set(sealed.SealedCache, "_is_ours", lambda *_args: True)
+
+
+@_mutant("A kept map is served as it lies in the store.", kind="map altered", within=400)
+def _maps_are_not_verified(patches: Patches) -> None:
+    patches.set(kept_map, "verified", lambda data, *_args: data)
+    patches.set(kept_map.ChunkReader, "_list", lambda _self: b"any")
+
+
+@_mutant("An attempt whose answer is wrong begins again without end.", within=300)
+def _refused_attempts_begin_again_without_end(patches: Patches) -> None:
+    patches.set(finisher, "MAX_REFUSALS", 10**6)
+    patches.set(finisher, "find_flaw", lambda *_args: Flaw("as always"))
 
 
 # --- workers
