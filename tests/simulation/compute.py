@@ -205,10 +205,12 @@ class SimulatedCompute:
             self._lies(task.ticket)
             best = Minimum(best.value - 1000.0, best.index)
             points = (best, *points[1:]) if points else ()
-        elif best is not None and not points and faults.strike("true value, wrong point"):
+        elif best is None or best != known.least:
+            pass  # a lie about it would change nothing
+        elif not points and faults.strike("true value, wrong point"):
             self._lies(task.ticket)
             best = self._wrong_point(known.problem, task.box) or best
-        elif best is not None and faults.strike("no candidate claimed"):
+        elif faults.strike("no candidate claimed"):
             self._lies(task.ticket)
             best, points = None, ()
         kept = task.kind == MAP_KIND

@@ -103,13 +103,14 @@ KINDS: Final[dict[str, Kind]] = {
     "chunk hangs": Kind(_SERVICE, 0.01, after=600.0),
     "chunk is slow": Kind(_SERVICE, 0.05),
     "result lies": Kind(_SERVICE, 0.004),
+    # Of the chunk that holds the answer: of any other one a lie changes nothing.
+    "true value, wrong point": Kind(_SERVICE, 0.1),
+    "no candidate claimed": Kind(_SERVICE, 0.1),
     # Of new machines, for their lives.
     "machine fails": Kind(_SERVICE, 0.1, after=_REPLACED),
     "machine is full": Kind(_SERVICE, 0.1, after=_REPLACED),
     "machine hangs": Kind(_SERVICE, 0.06, after=_REPLACED + 600.0),
     "machine fails slyly": Kind(_SERVICE, 0.04, after=_REPLACED),
-    "true value, wrong point": Kind(_SERVICE, 0.01),
-    "no candidate claimed": Kind(_SERVICE, 0.01),
     # --- from outside
     "instance dies": Kind(_OUTSIDE, 900.0),
     "instance is terminated": Kind(_OUTSIDE, 2000.0),

@@ -245,6 +245,6 @@ class WatchedLedger:
         if after.state is JobState.FAILED:
             require(I15, self._is_true(after, options), f"{after.id}: {after.error}")
             fair = self._is_fair(after, options.get("unless_done"))
-            require(I21, fair, f"{after.id} is failed by one machine: {after.error}")
+            require(I19, fair, f"{after.id} is failed by one machine: {after.error}")
             if after.error is not None and after.error.code == DEADLINE_EXCEEDED:
                 self.expired.append(after)
