@@ -23,6 +23,7 @@ from tests.simulation.invariants import (
     I8_FENCE,
     I8_LEASE,
     I15,
+    I19,
     I21,
 )
 from tests.simulation.judge import FORGER
