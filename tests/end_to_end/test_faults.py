@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+import requests
 
+from gridwell.domain.objects import problem_object
 from gridwell.local_stack.faults.plan import Fault, FaultPlan
 from gridwell.local_stack.faults.presets import PRESETS
 from tests.chaos.stack import queue_url, region_client
 from tests.end_to_end.processes import await_true
+from web_tier.api.reading import read_job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,3 +100,41 @@ def test_a_program_can_be_killed_exactly_after_its_call(stack: Stack, tmp_path: 
 
     assert told["verified"] == 2
     await_true(lambda: stack.family.named("web_tier", "collect") not in ([], killed), 30)
+
+
+def test_a_denied_object_fails_its_own_job_and_ends_no_program(stack: Stack) -> None:
+    wanted = {"grid_size": 6, "atom_count": 20, "seed": 4711}
+    sha = read_job(json.dumps(wanted).encode()).problem.sha
+    denied = Fault(
+        kind="access denied",
+        service="s3",
+        operation="GetObject",
+        resource=problem_object(sha),
+        probability=1,
+    )
+    collectors = stack.family.named("web_tier", "collect")
+
+    with stack.faults(FaultPlan(seed=1, faults=(denied,))) as remote:
+        bad = submitted(stack, wanted)
+        good = submitted(stack, {**wanted, "seed": 4712})
+        await_true(lambda: shown(stack, good)["state"] == "done", 90)
+        await_true(lambda: shown(stack, bad)["state"] == "failed", 120)
+        atoms = requests.get(f"{stack.url}/v1/jobs/{bad}/atoms", timeout=30)
+        assert remote.injected()["access denied"] >= 4
+
+    assert shown(stack, bad)["error"]["code"] == "storage_denied"
+    assert problem_object(sha) in shown(stack, bad)["error"]["detail"]
+    assert (atoms.status_code, atoms.json()["code"]) == (503, "storage_denied")
+    assert stack.family.named("web_tier", "collect") == collectors
+
+
+def submitted(stack: Stack, wanted: dict[str, Any]) -> str:
+    """The id of a job."""
+    reply = requests.post(f"{stack.url}/v1/jobs", json=wanted, timeout=30)
+    return str(reply.json()["id"])
+
+
+def shown(stack: Stack, job: str) -> dict[str, Any]:
+    """A job as it is now."""
+    found: dict[str, Any] = requests.get(f"{stack.url}/v1/jobs/{job}", timeout=30).json()
+    return found
