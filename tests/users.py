@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOBODY: Final = 65534
+#: Not the interpreter of these tests, which may be in a home folder.
+PYTHON: Final = shutil.which("python3", path="/usr/bin:/usr/local/bin")
+
+needs_another_user = pytest.mark.skipif(
+    os.geteuid() != 0 or PYTHON is None,
+    reason="only root runs programs as another user, by a python3 that all may run",
+)
 
 
 def run_as_nobody(
@@ -26,14 +33,9 @@ def run_as_nobody(
         given: on its standard input.
         cwd: from where it may use relative paths, also below folders that are closed to it.
     """
-    if os.geteuid() != 0:
-        pytest.skip("only root runs programs as another user")
-    # Not the interpreter of these tests, which may be in a home folder.
-    python = shutil.which("python3", path="/usr/bin:/usr/local/bin")
-    if python is None:
-        pytest.skip("there is no python3 that another user may run")
+    assert PYTHON is not None, "mark the test with needs_another_user"
     return subprocess.run(
-        [python, "-I", "-c", program, *arguments],
+        [PYTHON, "-I", "-c", program, *arguments],
         input=given,
         cwd=cwd,
         user=NOBODY,

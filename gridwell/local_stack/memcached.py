@@ -71,9 +71,9 @@ def start_memcached(
     else:
         # Root must name a user, and names itself: another one could not enter the folder, and
         # all of that user's processes could look into memcached.
-        own = pwd.getpwuid(os.geteuid()).pw_name
         address, user = str(socket_file), None
-        listen = ["-s", address, "-a", _SOCKET_MODE, "-u", own]
+        listen = ["-s", address, "-a", _SOCKET_MODE]
+        listen += ["-u", pwd.getpwuid(0).pw_name] if os.geteuid() == 0 else []
         if len(os.fsencode(address)) > _LONGEST_PATH:
             raise ServiceError(
                 f"{address} is too long for a socket file's path ({len(os.fsencode(address))}"

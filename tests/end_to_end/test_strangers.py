@@ -25,7 +25,7 @@ from tests.browser.conftest import launched
 from tests.chaos.stack import region_client
 from tests.end_to_end.listeners import Listeners, listeners_of
 from tests.end_to_end.processes import await_true
-from tests.users import NOBODY, run_as_nobody
+from tests.users import NOBODY, needs_another_user, run_as_nobody
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -302,6 +302,7 @@ def requests_of_a_stranger(marker: Path, instance: str) -> dict[str, str]:
     }
 
 
+@needs_another_user
 def test_another_user_reaches_nothing_but_the_open_web_tier(opened: Open) -> None:
     before, root = world(opened), opened.stack.state.path
     open_now = opened.listeners

@@ -13,7 +13,7 @@ from gridwell.local_stack.faults.plan import Fault, FaultPlan
 from gridwell.local_stack.machine.metadata import Metadata, MetadataError
 from gridwell.local_stack.region.imds import MetadataServer
 from gridwell.local_stack.region.instance_facts import InstanceFacts
-from tests.users import run_as_nobody
+from tests.users import needs_another_user, run_as_nobody
 
 FACTS = InstanceFacts(
     instance_id="i-0123456789abcdef0",
@@ -100,12 +100,14 @@ except urllib.error.HTTPError as error:
 """
 
 
+@needs_another_user
 def test_another_user_gets_no_token(endpoint: str) -> None:
     done = run_as_nobody(ASKS, f"{endpoint}/latest/api/token", TTL)
 
     assert done.stdout.startswith("403 only processes of the user who runs the region may ask")
 
 
+@needs_another_user
 def test_a_token_that_another_user_has_found_is_worth_nothing(endpoint: str) -> None:
     token = ask("PUT", f"{endpoint}/latest/api/token", **{TTL: "60"}).text
     program = ASKS.replace('method="PUT", headers={ttl: "60"}', "headers={ttl: sys.argv[3]}")

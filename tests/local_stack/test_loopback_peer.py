@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gridwell.local_stack.loopback_peer import find_peer
-from tests.users import NOBODY, run_as_nobody
+from tests.users import NOBODY, needs_another_user, run_as_nobody
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +69,7 @@ def test_a_connection_that_is_reset_has_no_peer(listener: socket.socket) -> None
         assert find_peer(theirs) is None
 
 
+@needs_another_user
 def test_another_user_is_told_apart(listener: socket.socket) -> None:
     seen = []
 

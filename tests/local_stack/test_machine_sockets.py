@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gridwell.local_stack.machine.notify import NotifySocket
 from tests.end_to_end.listeners import listeners_of
 from tests.end_to_end.processes import Family
-from tests.users import run_as_nobody
+from tests.users import needs_another_user, run_as_nobody
 
 if TYPE_CHECKING:
     from tests.local_stack.conftest import Region
@@ -37,6 +37,7 @@ def notify(name: str, words: str) -> None:
         link.sendto(words.encode(), f"\0{name}")
 
 
+@needs_another_user
 def test_messages_of_another_user_are_dropped() -> None:
     heard: list[list[str]] = []
     own = NotifySocket(lambda _, lines: heard.append(lines))
@@ -50,6 +51,7 @@ def test_messages_of_another_user_are_dropped() -> None:
     assert heard == [["STATUS=ours"]]
 
 
+@needs_another_user
 def test_another_user_cannot_power_an_instance_off(region: Region, launched: Any) -> None:
     instance = launched(UserData="#!/bin/sh\necho up\nsleep 60\n")
     region.await_console(instance, "up")

@@ -10,7 +10,7 @@ from gridwell.domain.errors import ServiceError
 from gridwell.local_stack.memcached import connect, free_port, start_memcached
 from tests.end_to_end.listeners import listeners_of
 from tests.end_to_end.processes import Family
-from tests.users import run_as_nobody
+from tests.users import needs_another_user, run_as_nobody
 
 needs_memcached = pytest.mark.skipif(
     shutil.which("memcached") is None and os.environ.get("CI") != "true",
@@ -75,10 +75,20 @@ def test_memcached_on_a_socket_file_has_no_port_and_serves_its_owner_alone(tmp_p
     assert path.stat().st_uid == os.geteuid()
     assert ask(memcached.address, b"set k 0 0 1\r\nv\r\n") == b"STORED\r\n"
     assert listeners_of(Family(memcached.child.process.pid)).tcp == []
-    tmp_path.chmod(0o755)
-    refused = run_as_nobody(CONNECTS, path.name, cwd=tmp_path)
-    assert refused.stdout == "PermissionError\n"
     memcached.stop()
+
+
+@needs_memcached
+@needs_another_user
+def test_another_user_cannot_connect_to_the_socket_file(tmp_path: Path) -> None:
+    path = tmp_path / "memcached.sock"
+    memcached = start_memcached(log=tmp_path / "log", socket_file=path)
+    tmp_path.chmod(0o755)  # the file's own mode is what is tested
+
+    refused = run_as_nobody(CONNECTS, path.name, cwd=tmp_path)
+
+    memcached.stop()
+    assert refused.stdout == "PermissionError\n"
 
 
 @needs_memcached

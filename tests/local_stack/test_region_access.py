@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -217,7 +218,7 @@ def test_a_refusal_is_in_the_form_that_its_caller_reads(region: Region) -> None:
 
 def test_an_instance_gets_credentials_that_the_region_takes(region: Region, launched: Any) -> None:
     script = (
-        "#!/bin/sh\npython3 -c 'import boto3;"
+        f"#!/bin/sh\n{sys.executable} -c 'import boto3;"
         ' print(boto3.client("sqs").list_queues()["ResponseMetadata"]["HTTPStatusCode"])\'\n'
         "echo ended $?\n"
     )
