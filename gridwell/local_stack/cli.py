@@ -18,7 +18,7 @@ from gridwell.adapters.logs import warn_on_stderr
 from gridwell.adapters.program import PREFIX
 from gridwell.domain.errors import GridwellError, ServiceError
 from gridwell.local_stack.faults.cli import faults as faults_group
-from gridwell.local_stack.private_folder import make_private
+from gridwell.local_stack.private_folder import make_private, real_path
 from gridwell.local_stack.programs import ROOT, python
 from gridwell.local_stack.state import StateFolder
 from gridwell.local_stack.state_option import state_option
@@ -116,7 +116,7 @@ def up(
     Exit codes: 0 ended as asked, 1 something could not start or died, 2 wrong usage, 130
     interrupted while it started. With --once those of the demo: see `gridwell --help`.
     """
-    folder = StateFolder(state.resolve())
+    folder = _folder(state)
     if once and not demo:
         raise click.UsageError("--once goes with --demo")
     if detach:
@@ -172,7 +172,7 @@ def _plan(*, faults: str | None, faults_seed: int | None) -> FaultPlan | None:
 def down(*, state: Path, as_json: bool) -> None:
     """End the stack that runs in a folder; its images stay for the next time."""
     try:
-        ended = StateFolder(state.resolve()).end_holder(seconds=_DOWN_SECONDS)
+        ended = _folder(state).end_holder(seconds=_DOWN_SECONDS)
     except ServiceError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
@@ -190,7 +190,7 @@ def env(*, state: Path, as_json: bool) -> None:
     The region's access key is among it: keep it out of logs and command lines.
     """
     try:
-        running = StateFolder(state.resolve()).running()
+        running = _folder(state).running()
     except ServiceError as error:
         raise click.ClickException(str(error)) from error
     if running is None:
@@ -201,6 +201,14 @@ def env(*, state: Path, as_json: bool) -> None:
         return
     for name, value in variables.items():
         echo(f"export {name}={shlex.quote(value)}")
+
+
+def _folder(state: Path) -> StateFolder:
+    """Return the folder that an option names."""
+    try:
+        return StateFolder(real_path(state))
+    except ServiceError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _whereabouts(running: Running, folder: StateFolder) -> dict[str, str]:

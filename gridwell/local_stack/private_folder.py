@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from typing import TYPE_CHECKING, Final
@@ -14,6 +15,22 @@ if TYPE_CHECKING:
 _MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
+
+
+def real_path(path: Path) -> Path:
+    """Return the path of a folder without links, unless another user could lead us by one.
+
+    Raises:
+        ServiceError: the path ends in a link that another user has made.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        found = path.lstat()
+        if stat.S_ISLNK(found.st_mode) and found.st_uid not in (0, os.geteuid()):
+            raise ServiceError(
+                f"{path} is a link of user {found.st_uid} to {path.resolve()}: name a folder of"
+                " your own with --state"
+            )
+    return path.resolve()
 
 
 def make_private(folder: Path) -> None:

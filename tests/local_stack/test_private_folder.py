@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from gridwell.domain.errors import ServiceError
 from gridwell.local_stack.cli import local
-from gridwell.local_stack.private_folder import make_private, write_private
+from gridwell.local_stack.private_folder import make_private, real_path, write_private
 from gridwell.local_stack.state import Running, StateFolder
 
 if TYPE_CHECKING:
@@ -79,6 +79,29 @@ def test_a_link_is_refused_and_what_it_leads_to_is_left_alone(tmp_path: Path) ->
     with pytest.raises(ServiceError, match="by its real path"):
         make_private(tmp_path / "state")
     assert mode(elsewhere) == 0o755
+
+
+@needs_root
+def test_a_link_that_another_user_made_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir(mode=0o755)
+    link = tmp_path / "state"
+    link.symlink_to(tmp_path / "mine")
+    os.chown(link, 65534, 65534, follow_symlinks=False)
+
+    for command in (["up", "--detach"], ["env"], ["down"], ["faults"]):
+        done = CliRunner().invoke(local, [*command, f"--state={link}"])
+
+        assert done.exit_code == 1
+        assert "is a link of user 65534" in done.output
+    assert mode(tmp_path / "mine") == 0o755
+
+
+def test_a_link_of_ones_own_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "large-disk").mkdir()
+    (tmp_path / "state").symlink_to(tmp_path / "large-disk")
+
+    assert real_path(tmp_path / "state") == (tmp_path / "large-disk").resolve()
+    assert real_path(tmp_path / "new") == tmp_path.resolve() / "new"
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:

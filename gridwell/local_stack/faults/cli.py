@@ -10,6 +10,7 @@ import click
 from gridwell.adapters.commands import echo, json_option, print_json
 from gridwell.domain.errors import GridwellError
 from gridwell.local_stack.faults.kinds import KINDS
+from gridwell.local_stack.private_folder import real_path
 from gridwell.local_stack.state import StateFolder
 from gridwell.local_stack.state_option import state_option
 
@@ -103,7 +104,7 @@ def _remote(state: Path) -> Iterator[RemoteFaults]:
     from gridwell.local_stack.faults.remote import RemoteFaults  # noqa: PLC0415 - it reads botocore
 
     try:
-        running = StateFolder(state.resolve()).running()
+        running = StateFolder(real_path(state)).running()
         if running is None:
             raise click.ClickException(
                 f"nothing runs in {state}; start it with `gridwell local up --faults none`"
