@@ -3,6 +3,9 @@
 The site stands on the memory doubles: what is tried is the HTTP side, and it answers some twenty
 times as many requests a second as on a local region.  Its jobs end a moment after they came, so
 that the links from a submission lead to atoms and records too.
+
+Generated bodies are small, so large ones of many shapes are sent besides: each is to be refused
+shortly, at a cost in proportion to its length.
 """
 
 from __future__ import annotations
@@ -16,10 +19,16 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import requests
+
 from tests.load import app
-from tests.load.server import serving
+from tests.load.server import Server, serving
+from tests.scaling import FACTOR, LINEAR
+from tests.web_tier.test_reading_cost import ANSWER, FIELDS, NAMES, OBJECTS, VALUES
 
 THREADS = 160
+LARGE = 200_000  #: bytes of the smaller of two bodies of one shape
+_LEAST_SECONDS = 0.05  #: of CPU time: less is counted as this
 #: Without `use_after_free`: DELETE cancels a job, and what it was asked stays readable.
 CHECKS = (
     "not_a_server_error",
@@ -65,11 +74,47 @@ def fuzz(*, examples: int, seed: int) -> Fuzzed:
         done = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, check=False, timeout=3600
         )
+        faults = large_bodies(server)
         log = server.log
-    words = done.stdout + done.stderr
+    words = done.stdout + done.stderr + "".join(f"{fault}\n" for fault in faults)
     counted = re.search(r"(\d+) generated", words)
-    broken = done.returncode != 0 or "Traceback" in log
+    broken = done.returncode != 0 or "Traceback" in log or bool(faults)
     return Fuzzed(not broken, int(counted[1]) if counted else 0, words, log)
+
+
+def large_bodies(server: Server) -> list[str]:
+    """Send large bodies of many shapes; return what is wrong with the answers or their cost."""
+    shapes = {
+        **{
+            f"{what} names in {where}": (form, make)
+            for where, form in OBJECTS.items()
+            for what, make in NAMES.items()
+        },
+        **{
+            f"{what} in {form[:60]}": (form, VALUES[what])
+            for form, what in zip(FIELDS, itertools.cycle(VALUES), strict=False)
+        },
+    }
+    faults = []
+    for name, (form, make) in shapes.items():
+        taken = []
+        for size in (LARGE, FACTOR * LARGE):
+            before = server.seconds()
+            answer = requests.post(
+                f"{server.url}/v1/jobs",
+                data=(form % make(size)).encode(),
+                headers={"Content-Type": "application/json"},
+                timeout=60,
+            )
+            taken.append(max(_LEAST_SECONDS, server.seconds() - before))
+            if answer.status_code not in (202, 400, 413, 422) or len(answer.content) > ANSWER:
+                faults.append(f"{name}: {answer.status_code} with {len(answer.content)} bytes")
+        small, large = taken
+        if large > LINEAR * small:
+            faults.append(
+                f"{name}: {small:.2f} s of CPU time, and {large:.2f} s for {FACTOR} times"
+            )
+    return faults
 
 
 def main() -> None:

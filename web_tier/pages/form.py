@@ -40,6 +40,7 @@ DEFAULTS: Final[dict[str, str]] = {
     "keep_grid": "",
 }
 _NUMBER: Final = re.compile(r"[+-]?(\d{1,19}(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
+_LONGEST: Final = 100  #: characters of a field
 _OF_RANDOM: Final = ("atom_count", "seed", "grid_size")
 _OF_ATOMS: Final = ("spacing", "margin")
 _OPTIONS: Final = ("min_distance", "softening")
@@ -66,8 +67,11 @@ class Upload:
 
 
 def filled(given: Mapping[str, str]) -> dict[str, str]:
-    """What was typed, and defaults for what was not sent."""
-    return {name: given.get(name, default).strip() for name, default in DEFAULTS.items()}
+    """What was typed, and defaults for what was not sent.
+
+    Cut: the page shows all of it again, and nothing as long is a value.
+    """
+    return {name: given.get(name, default).strip()[:_LONGEST] for name, default in DEFAULTS.items()}
 
 
 def read_form(values: Mapping[str, str], upload: Upload | None) -> Asked:
