@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from gridwell.adapters.aws import code_of, translated
-from gridwell.domain.errors import ServiceError
+from gridwell.domain.errors import ServiceDenied, ServiceError
 from gridwell.domain.objects import release_object
 from user_data.render import fill
 
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from gridwell.domain.ports import Clock, ObjectStore
 
 _URL_SECONDS: Final = 3600
+#: Encrypted, and so is the image that is a copy of it.
+_DISK: Final = {
+    "Encrypted": True,
+    "VolumeSize": 8,
+    "VolumeType": "gp3",
+    "DeleteOnTermination": True,
+}
 _REPORT_LINES: Final = 30
 _OFF: Final = ("stopped", "shutting-down", "terminated")
 
@@ -147,6 +154,7 @@ class Bakery:
     @contextlib.contextmanager
     def _builder(self, script: str, build: str) -> Iterator[str]:
         """A builder, terminated at the end whatever happens."""
+        root = self._root_device()
         # Not tagged as one of the fleet: no autoscaler may ever count it.
         tags = [
             {"Key": "gridwell:builder", "Value": build[:12]},
@@ -160,7 +168,12 @@ class Bakery:
                 MaxCount=1,
                 UserData=script,
                 InstanceInitiatedShutdownBehavior="stop",
-                MetadataOptions={"HttpTokens": "required", "HttpEndpoint": "enabled"},
+                MetadataOptions={
+                    "HttpTokens": "required",
+                    "HttpEndpoint": "enabled",
+                    "HttpPutResponseHopLimit": 1,
+                },
+                BlockDeviceMappings=[{"DeviceName": root, "Ebs": _DISK}],
                 TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
             )
         instance = str(reply["Instances"][0]["InstanceId"])
@@ -170,6 +183,14 @@ class Bakery:
         finally:
             with translated(f"the builder {instance}"):
                 self.ec2.terminate_instances(InstanceIds=[instance])
+
+    def _root_device(self) -> str:
+        """Return the name of the base image's root disk, which images differ in."""
+        with translated(f"the base image {self.base_image}"):
+            images = self.ec2.describe_images(ImageIds=[self.base_image])["Images"]
+        if not images:
+            raise ServiceDenied(f"the base image {self.base_image} is not there to launch from")
+        return str(images[0]["RootDeviceName"])
 
     def _await_report(self, build: str, instance: str) -> None:
         _, report = _keys(build)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from dataclasses import replace
@@ -15,6 +16,7 @@ from ami.bundle import Bundle, _pack
 from gridwell.adapters.stack import create_or_update
 from gridwell.local_stack.programs import python
 from tests.ami.conftest import FLEET
+from tests.ami.test_bundle import files_of
 from user_data.render import encoded, worker_user_data
 
 if TYPE_CHECKING:
@@ -115,6 +117,11 @@ def test_an_instance_of_the_image_verifies_its_release_works_and_powers_off(
     assert "settings written for" in console
     written = (workshop.region.folder(instance) / "opt/gridwell/run/env").read_text()
     assert f":instance/{instance}\n" in written
+    installed = workshop.region.folder(instance) / "opt/gridwell/venv/lib"
+    packages = {path.name for path in installed.glob("python3*/site-packages/*")}
+    assert {"numpy", "boto3", "click"} <= packages
+    assert not packages & {"pip", "setuptools", "gridwell", "pkg_resources"}
+    assert not (workshop.region.folder(instance) / "opt/gridwell/wheels").exists()
     workshop.region.ec2.terminate_instances(InstanceIds=[instance])
 
 
@@ -125,6 +132,48 @@ def test_a_provisioning_that_fails_tells_its_last_words(
 
     with pytest.raises(BakeError, match=r"status 3:\n(.*\n)*the disk is full"):
         workshop.bakery().bake(failing)
+
+
+def test_a_package_whose_hash_is_not_pinned_is_not_installed(
+    workshop: Workshop, bundle: Bundle, leaves_nothing: None
+) -> None:
+    files = files_of(bundle)
+    pins = files["requirements.txt"].decode()
+    start = pins.index("\nclick==")
+    end = pins.index("# via", start)
+    forged = re.sub("sha256:[0-9a-f]{8}", "sha256:00000000", pins[start:end])
+    files["requirements.txt"] = (pins[:start] + forged + pins[end:]).encode()
+
+    with pytest.raises(BakeError, match=r"click-\S+\.whl has sha256 [0-9a-f]{64}, which is none"):
+        workshop.bakery().bake(replace(bundle, archive=_pack(files)))
+
+
+def test_a_builder_has_an_encrypted_disk_and_its_metadata_stay_on_it(
+    workshop: Workshop, bundle: Bundle, leaves_nothing: None
+) -> None:
+    asked: list[dict[str, Any]] = []
+    event = "provide-client-params.ec2.RunInstances"
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        asked.append(params)
+
+    workshop.region.ec2.meta.events.register(event, note)
+    try:
+        with pytest.raises(BakeError, match="status 3"):
+            workshop.bakery().bake(provisioning(bundle, "exit 3"))
+    finally:
+        workshop.region.ec2.meta.events.unregister(event, note)
+
+    (request,) = asked
+    assert request["MetadataOptions"] == {
+        "HttpTokens": "required",
+        "HttpEndpoint": "enabled",
+        "HttpPutResponseHopLimit": 1,
+    }
+    (disk,) = request["BlockDeviceMappings"]
+    images = workshop.region.ec2.describe_images(ImageIds=[workshop.region.base_image])["Images"]
+    assert disk["DeviceName"] == images[0]["RootDeviceName"]
+    assert disk["Ebs"]["Encrypted"] is True
 
 
 def test_the_report_of_a_bake_that_was_killed_is_not_believed(

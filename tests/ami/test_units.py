@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -60,6 +61,34 @@ def test_a_misspelt_key_would_be_noticed(tmp_path: Path) -> None:
     wrong = {WORKER: UNITS[WORKER].replace("WatchdogSec", "WachdogSec"), RELEASE: UNITS[RELEASE]}
 
     assert "WachdogSec" in verified(tmp_path, wrong)
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_unit_is_exposed_no_more_than_its_work_needs(tmp_path: Path, name: str) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed: sudo apt-get install -y systemd")
+    (tmp_path / name).write_text(UNITS[name])
+    run = subprocess.run(
+        ["systemd-analyze", "security", "--offline=yes", "--no-pager", str(tmp_path / name)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    found = re.search(r"Overall exposure level for \S+: ([0-9.]+) ", run.stdout)
+    assert found is not None, run.stderr
+    assert float(found[1]) <= 2.0
+
+
+@pytest.mark.parametrize("name", [RELEASE, WORKER])
+def test_a_unit_that_imports_libraries_may_make_memory_executable(name: str) -> None:
+    """numba compiles kernels, and libffi makes closures."""
+    assert "[Service]MemoryDenyWriteExecute" not in keys_of(name)
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_the_end_of_a_unit_takes_nothing_from_another_of_the_same_user(name: str) -> None:
+    assert "[Service]RemoveIPC" not in keys_of(name)
 
 
 @pytest.mark.parametrize("name", UNITS)

@@ -28,7 +28,8 @@ NOT_MODELLED = frozenset(  # words in a row read better than ninety quoted lines
     AmbientCapabilities CapabilityBoundingSet CPUQuota CPUWeight Delegate Documentation Group
     IPAddressAllow IPAddressDeny InaccessiblePaths LimitCORE LimitNOFILE LockPersonality
     MemoryDenyWriteExecute MemoryHigh MemoryMax NoNewPrivileges Nice OOMPolicy OOMScoreAdjust
-    PrivateDevices PrivateTmp PrivateUsers ProcSubset ProtectClock ProtectControlGroups
+    PrivateDevices PrivateNetwork PrivateTmp PrivateUsers ProcSubset ProtectClock
+    ProtectControlGroups
     ProtectHome ProtectHostname ProtectKernelLogs ProtectKernelModules ProtectKernelTunables
     ProtectProc ProtectSystem ReadOnlyPaths ReadWritePaths RemoveIPC RestrictAddressFamilies
     RestrictNamespaces RestrictRealtime RestrictSUIDSGID SecureBits StandardError
