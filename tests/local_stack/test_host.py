@@ -317,8 +317,15 @@ def test_a_failure_action_is_taken_though_the_unit_would_be_started_again(
     assert region.console(instance).count("try") == 1
 
 
-def test_a_status_that_counts_as_success_powers_off(region: Region, launched: Any) -> None:
-    region.await_state(launched("unreachable"), "stopped")
+@pytest.mark.parametrize("end", ["unreachable", "unfit"])
+def test_a_status_that_counts_as_success_powers_off_and_starts_nothing_again(
+    region: Region, launched: Any, end: str
+) -> None:
+    instance = launched(end)
+
+    region.await_state(instance, "stopped")
+
+    assert region.console(instance).count("try") == 1
 
 
 def test_an_instance_killed_on_request_ends_like_broken_hardware(

@@ -108,7 +108,18 @@ IMAGES = {
                 "unreachable",
                 {
                     "worker.service": unit(
-                        "Restart=on-failure\nSuccessExitStatus=69\n" + shell("exit 69"),
+                        "Restart=on-failure\nSuccessExitStatus=69\n" + shell("echo try; exit 69"),
+                        unit="SuccessAction=poweroff",
+                    )
+                },
+                {},
+            ),
+            (
+                "unfit",
+                {
+                    "worker.service": unit(
+                        "Restart=on-failure\nSuccessExitStatus=69 71\n"
+                        + shell("echo try; exit 71"),
                         unit="SuccessAction=poweroff",
                     )
                 },
