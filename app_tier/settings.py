@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     unreachable_seconds: float = Field(600.0, gt=0)
     progress_file: Path | None = None
     #: MiB that the disk of the working folder must have free, for problems and maps on their way.
-    min_free_mebibytes: int = Field(128, ge=0)
+    min_free_mebibytes: int = Field(64, ge=0)
     #: MiB of memory that must be available before the worker takes work.
     min_memory_mebibytes: int = Field(64, ge=0)
     cores: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
