@@ -177,6 +177,8 @@ class Daemon:
             # A place more for each instance that the cap does not count.
             most = min(PLACES, 2 * self._policy.max_instances)
             self._places = frozenset(used.union(range(most)))
+            self._tenure.outgrow(max((slot.fence for slot in snapshot.slots), default=0))
+            self._fence = self._tenure.fence
         refusals = self._carry_out(plan, observation)
         self._tell_held(plan)
         if self._tenure.holds:  # whoever took over meanwhile writes a truer view

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autoscaler.lease import MARGIN, claim, given_back, patience
@@ -88,6 +89,21 @@ class Tenure:
         # Measured from before the write, which may have taken its time.
         self._until = monotonic + (1 - MARGIN) * self._seconds
         return True
+
+    def outgrow(self, fence: int) -> None:
+        """Raise our fence above one that slots carry.
+
+        They carry a later one where the lease was lost with its item and the clock, which the
+        fence follows otherwise, has been set back: nothing could be written ever after.
+
+        Raises:
+            ServiceError: if the ledger is away; the next round sees the same.
+        """
+        if self._lease is None or self._lease.fence >= fence:
+            return
+        raised = replace(self._lease, fence=fence + 1, renewal=self._lease.renewal + 1)
+        if self._ledger.write_lease(raised, seen=self._lease):
+            self._lease = raised
 
     def give_back(self) -> None:
         """End well, so that a standby may take over at once.

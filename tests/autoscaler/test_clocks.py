@@ -277,3 +277,77 @@ def test_a_launch_of_unknown_fate_keeps_its_place_for_a_successor_with_another_c
 
     assert len(fleet.launches) == 1
     assert fleet.done == 8
+
+
+def test_one_round_waits_for_a_lease_that_its_holder_left_behind() -> None:
+    fleet = Fleet()
+    fleet.daemon().tick()  # and ends without giving it back
+    fleet.queue.send(["chunk"])
+    began = fleet.clock.now()
+
+    plan = fleet.daemon(owner="b", ahead=-250.0).once()
+
+    assert plan is not None
+    assert len(plan.launch) == 1
+    assert 30.0 <= fleet.clock.now() - began <= 31.0
+
+
+def test_one_round_leaves_the_fleet_to_a_holder_that_lives() -> None:
+    fleet = Fleet()
+    holder = fleet.daemon()
+    holder.tick()
+    fleet.queue.send(["chunk"])
+    other = fleet.daemon(owner="b", ahead=600.0)
+    sleep = fleet.clock.sleep
+
+    def sleeping(seconds: float) -> None:
+        holder.tick()
+        sleep(seconds)
+
+    fleet.clock.sleep = sleeping  # type: ignore[method-assign]
+    plan = other.once()
+
+    assert plan is not None
+    assert plan.reason == "standing by: a holds the lease"
+    lease = fleet.ledger.lease()
+    assert lease is not None
+    assert lease.owner == "a"
+
+
+@pytest.mark.parametrize("stands_still", [True, False])
+def test_a_suspended_autoscaler_stops_nothing_busy_when_it_wakes(*, stands_still: bool) -> None:
+    fleet = Fleet(chunk_seconds=900.0)
+    fleet.queue.send(["chunk"] * 4)
+    clock = _Suspendable(fleet.clock)
+    ports = Ports(ec2=fleet.ec2, chunks=fleet.queue, ledger=fleet.ledger, clock=clock)
+    daemon = Daemon(ports, fleet.policy, fleet="gridwell", owner="a", tick_seconds=TICK)
+    fleet.run(100, daemon)
+    asleep = fleet.clock.monotonic()
+    fleet.run(600)
+    if stands_still:  # as where a suspended machine's monotonic clock does not go on
+        clock.behind += fleet.clock.monotonic() - asleep
+
+    fleet.run(400, daemon)
+
+    assert (fleet.stops, fleet.busy_stops, len(fleet.launches)) == (0, [], 1)
+
+
+class _Suspendable(WrongClock):
+    """A clock whose monotonic part may stand still while its machine sleeps."""
+
+    behind = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() - self.behind
+
+
+def test_an_emptied_table_and_a_clock_set_back_lock_no_autoscaler_out() -> None:
+    fleet = Fleet(chunk_seconds=30.0)
+    fleet.queue.send(["chunk"])
+    fleet.run(400, fleet.daemon())
+    fleet.ledger._lease = None  # its item is lost, the slots are not
+    fleet.queue.send(["chunk"])
+
+    fleet.run(400, fleet.daemon(ahead=-600.0, owner="b"))
+
+    assert fleet.done == 2

@@ -268,3 +268,30 @@ def test_a_suspended_holder_does_not_believe_in_its_lease(two: Two) -> None:
 
     assert not two.first.holds
     assert two.first.renew()  # nobody came
+
+
+def test_a_fence_that_slots_have_outgrown_is_raised_and_still_one_holds(two: Two) -> None:
+    two.first.renew()
+    fence = two.first.fence
+
+    two.first.outgrow(fence)
+    assert two.first.fence == fence
+    two.first.outgrow(fence + 600)
+
+    assert two.first.fence == fence + 601
+    assert two.first.holds
+    assert two.first.renew()
+    assert not two.second.renew()
+
+
+def test_an_autoscaler_that_lost_its_lease_raises_no_fence(two: Two) -> None:
+    two.first.renew()
+    assert not two.second.renew()
+    two.clock.advance(30)
+    assert two.second.renew()
+    lease = two.ledger.lease()
+
+    two.first.outgrow(two.second.fence + 5)
+
+    assert two.ledger.lease() == lease
+    assert not two.first.renew()
