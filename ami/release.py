@@ -11,10 +11,13 @@ import os
 import re
 import shutil
 import sys
+import time
 import zipfile
 from pathlib import Path, PurePosixPath
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+PATIENCE_SECONDS = 75.0  #: with the last try less than the unit's TimeoutStartSec
+PAUSE_SECONDS = 2.0
 
 
 def main() -> int:
@@ -72,11 +75,22 @@ def fetch(wanted: str, wheel: Path) -> None:
     import boto3  # noqa: PLC0415 - slow to import, and not needed at most boots
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
-    try:
-        reply = boto3.client("s3").get_object(Bucket=bucket, Key=f"releases/{wanted}.whl")
-        data = reply["Body"].read()
-    except (BotoCoreError, ClientError) as error:
-        raise ReleaseError(f"it cannot be fetched from bucket {bucket}: {error}") from error
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            # A session of its own each time: one that found no credentials looks no further.
+            s3 = boto3.Session().client("s3")
+            reply = s3.get_object(Bucket=bucket, Key=f"releases/{wanted}.whl")
+            data = reply["Body"].read()
+            break
+        except ClientError as error:
+            raise ReleaseError(f"it cannot be fetched from bucket {bucket}: {error}") from error
+        except BotoCoreError as error:
+            # The metadata service of a machine that boots may be slow, or not be up yet.
+            if time.monotonic() >= until:
+                raise ReleaseError(f"it cannot be fetched from bucket {bucket}: {error}") from error
+            say(f"it cannot be fetched from bucket {bucket} yet, trying again: {error}")
+            time.sleep(PAUSE_SECONDS)
     if (found := sha_of(data)) != wanted:
         raise ReleaseError(f"bucket {bucket} holds other bytes under its name: sha256 {found}")
     wheel.parent.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,8 @@ ROLE = {
 class Imds(ThreadingHTTPServer):
     """Serves on loopback.
 
-    `trouble` is how it fails: empty for not at all, "hangs", "closes", or an HTTP status.
+    `trouble` is how it fails: empty for not at all, "hangs", "closes", or an HTTP status; and
+    `failures` for how many more requests it does, where that has an end.
     """
 
     daemon_threads = True
@@ -31,6 +32,7 @@ class Imds(ThreadingHTTPServer):
     def __init__(self, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.trouble = ""
+        self.failures: int | None = None
         self.requests = 0
         self.released = threading.Event()
         self.answers: dict[str, str] = {"": "a-role", "a-role": json.dumps(ROLE)}
@@ -56,6 +58,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, body: str | None) -> None:
         self.server.requests += 1
         trouble = self.server.trouble
+        if self.server.failures is not None:
+            self.server.failures -= 1
+            trouble = trouble if self.server.failures >= 0 else ""
         if trouble == "hangs":
             self.server.released.wait()
         if trouble in ("hangs", "closes"):

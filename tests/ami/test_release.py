@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import zipfile
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.adapters.imds import ROLE, imds
 from tests.ami.conftest import run_program
 from tests.local_stack.conftest import ROOT
 
@@ -115,6 +117,27 @@ def test_a_release_that_the_image_lacks_is_fetched_and_kept(home: Home, workshop
     assert f"fetched from bucket {workshop.bucket}" in done.stderr
     assert home.unpacked() == {"app_tier/cli.py": "newer"}
     assert "in the image" in home.run(release).stderr
+
+
+def test_a_release_is_fetched_though_the_metadata_service_fails_at_first(
+    home: Home, workshop: Workshop
+) -> None:
+    newer = wheel_of(**{"app_tier/cli.py": "newer still"})
+    release = publish(workshop, newer)
+    environment = keys(workshop)
+    key = environment.pop("AWS_ACCESS_KEY_ID")
+    del environment["AWS_SECRET_ACCESS_KEY"]
+    environment.pop("AWS_EC2_METADATA_DISABLED", None)
+    with imds() as service:
+        service.answers["a-role"] = json.dumps(ROLE | {"AccessKeyId": key})
+        service.trouble, service.failures = "503", 2
+        environment["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = f"{service.endpoint}/"
+
+        done = home.run(release, **environment)
+
+    assert done.returncode == 0, done.stderr
+    assert "yet, trying again: Unable to locate credentials" in done.stderr
+    assert home.unpacked() == {"app_tier/cli.py": "newer still"}
 
 
 def test_a_wheel_that_rotted_on_the_image_is_fetched_anew(home: Home, workshop: Workshop) -> None:
