@@ -307,3 +307,20 @@ def test_connections_of_one_address_leave_room_for_another(tmp_path: Path) -> No
 
         assert until(mine, b"\r\n\r\n").startswith(b"HTTP/1.1 200")
         assert status(modest.ask(server, "GET", "/healthz")) == 200
+
+
+def test_connections_of_one_address_leave_room_for_a_new_one_of_the_same(tmp_path: Path) -> None:
+    greedy, _ = parties(keyed=False)
+    most = ("--worker-connections", "50")
+    with (
+        serving(
+            tmp_path / "log", threads=40, app="tests.load.app:shared_open()", options=most
+        ) as server,
+        contextlib.ExitStack() as stack,
+    ):
+        for _ in range(60):
+            link = stack.enter_context(greedy.connect(server))
+            with contextlib.suppress(ConnectionError):
+                link.sendall(b"GET / HTTP/1.1\r\nX: ")
+        for _ in range(3):  # those who came first have the least time left
+            assert status(greedy.ask(server, "GET", "/healthz")) == 200

@@ -409,23 +409,21 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         self._drop(conn)
 
     def _make_room(self) -> None:
-        """Close a connection of the owner that has the most: one that is of least use to it."""
+        """Close a connection of the owner that has the most: the one nearest to its deadline.
+
+        Those whose clients have had their answer go first.
+        """
         owners = sorted(self._conns, key=lambda owner: len(self._conns[owner]), reverse=True)
         for owner in owners:
-            closable = [
-                conn
-                for conn in self._conns[owner]
-                if conn in self._leaving or conn in self._arrivals
-            ]
-            if closable:
-                self._drop(min(closable, key=self._use))  # of equals the oldest
+            own = self._conns[owner]
+            left = [conn for conn in own if conn in self._leaving]
+            if left:
+                self._drop(min(left, key=lambda conn: self._leaving[conn]))
                 return
-
-    def _use(self, conn: TConn) -> int:
-        """Whether a client has had its answer, has sent nothing, or waits for an answer."""
-        if conn in self._leaving:
-            return 0
-        return 1 if self._arrivals[conn].idle else 2
+            coming = [conn for conn in own if conn in self._arrivals]
+            if coming:
+                self._drop(min(coming, key=lambda conn: self._arrivals[conn].deadline))
+                return
 
     def _own(self, conn: TConn, owner: str) -> None:
         """Count a connection as an owner's."""
