@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import selectors
 import socket
 import time
 from collections import Counter
-from dataclasses import dataclass
-from functools import lru_cache, partial
-from http import HTTPStatus
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn import util
@@ -25,20 +24,30 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 from web_tier.access.bodies import BodyLimits
 from web_tier.access.owners import Owners
 from web_tier.door.ahead import answer_to_head
+from web_tier.door.answers import (
+    BROKEN,
+    FULL,
+    NO_ROOM,
+    TOO_SLOW,
+    CheckedBody,
+    malformed,
+    overloaded,
+    refusal_bytes,
+)
 from web_tier.door.arrival import Arrival
+from web_tier.door.connections import Connections
 from web_tier.door.eviction import Held, first_to_go
-from web_tier.door.framing import Refusal
-from web_tier.door.wire import as_bytes
+from web_tier.door.submissions import Submissions
 from web_tier.gate import HELD
 from web_tier.parts import parts_of
-from web_tier.problems import problem_response, retry_after
-from web_tier.security_headers import harden
-from web_tier.shares import FairQueue, Shares
+from web_tier.shares import Shares
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from web_tier.gate import Gate, Place
+    from web_tier.door.framing import Refusal
+    from web_tier.door.submissions import Queued
+    from web_tier.gate import Place
 
 SPARE_THREADS: Final = 8  #: for whoever asks whether this process lives, however busy it is
 SEND_SECONDS: Final = 30.0  #: for a client to take the next piece of an answer
@@ -56,24 +65,6 @@ _SWEEP_SECONDS: Final = 0.25
 _HEALTH: Final = (b"GET /healthz ", b"GET /metrics ", b"GET /readyz ")
 _SUBMIT: Final = b"POST "
 
-_BUSY: Final = 503
-_TOO_SLOW: Final = Refusal(
-    408,
-    "request_timeout",
-    "the request did not come within its time; send it at once, or over a better connection",
-)
-_FULL: Final = Refusal(
-    _BUSY, "overloaded", "more requests are being served than this process has threads; try again"
-)
-_NO_ROOM: Final = Refusal(
-    _BUSY, "overloaded", "more bytes are being received than this process has room for; try again"
-)
-_STATUS: Final = {
-    errors.LimitRequestLine: 414,
-    errors.LimitRequestHeaders: 431,
-    errors.ExpectationFailed: 417,
-}
-
 _CHUNKED: Final = "chunked"
 
 # The name in the Server field; gunicorn has no setting for it.
@@ -90,8 +81,6 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         self._held = 0
         self._in_hand: dict[TConn, Arrival] = {}
         self._asked: set[TConn] = set()
-        self._owner: dict[TConn, str] = {}  #: of each connection, by its latest head
-        self._conns: dict[str, dict[TConn, None]] = {}  #: of each owner, the oldest first
         self._threads = Shares()  #: at work for each owner
         self._swept_at = 0.0
         self._places: dict[TConn, Place] = {}
@@ -101,12 +90,13 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         super().load_wsgi()
         parts = parts_of(self.wsgi)
         self._refused = parts.metrics.refused
-        self._owners = Owners(parts.access.credentials, parts.access.proxies)
-        self._small: FairQueue[_Queued] = FairQueue(QUEUED_MOST)
-        self._large: FairQueue[_Queued] = FairQueue(LARGE_QUEUED_MOST)
-        self._submits, self._large_bodies = parts.gates.submits, parts.gates.large_bodies
-        for gate in (self._submits, self._large_bodies):
-            gate.on_leave = lambda: self.method_queue.defer(self._serve_queued)
+        self._conns = Connections(Owners(parts.access.credentials, parts.access.proxies))
+        self._small = Submissions(parts.gates.submits, most=QUEUED_MOST, seconds=QUEUED_SECONDS)
+        self._large = Submissions(
+            parts.gates.large_bodies, most=LARGE_QUEUED_MOST, seconds=LARGE_QUEUED_SECONDS
+        )
+        for waiting in (self._small, self._large):
+            waiting.gate.on_leave = lambda: self.method_queue.defer(self._serve_queued)
         self._limit_of = BodyLimits(self.wsgi.url_map)
 
     # --- what gunicorn's loop calls
@@ -121,7 +111,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             return  # else it left before we came
         conn = TConn(self.cfg, sock, address, listener.getsockname())
         self.nr_conns += 1
-        self._own(conn, self._owners.of_peer(_peer(conn)))
+        self._conns.add(conn)
         self._receive(conn, Arrival(time.monotonic(), limit_of=self._limit_of))
         if self.nr_conns >= self.worker_connections:
             self._make_room()
@@ -129,7 +119,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     def finish_request(self, conn: TConn, served: Future[bool]) -> None:
         """Wait for the client's next request, or for its goodbye."""
         arrival = self._in_hand.pop(conn)
-        self._threads.give_back(self._owner[conn])
+        self._threads.give_back(self._conns.owner(conn))
         if conn in self._places:
             self._places.pop(conn).leave()
         again = (
@@ -161,10 +151,10 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             if arrival.idle and (force or not self.alive or arrival.deadline <= now):
                 self._drop(conn)
             elif force or arrival.deadline <= now:
-                self._refuse(conn, _TOO_SLOW)
-        for queue, gate in ((self._small, self._submits), (self._large, self._large_bodies)):
-            for queued in queue.remove_while(lambda item: force or item.deadline <= now):
-                self._shed(queued, gate)
+                self._refuse(conn, TOO_SLOW)
+        for waiting in (self._small, self._large):
+            for queued in waiting.expired(math.inf if force else now):
+                self._shed(queued, waiting)
         for conn, deadline in list(self._leaving.items()):
             if force or deadline <= now:
                 self._drop(conn)
@@ -177,7 +167,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     def handle_request(self, req: Any, conn: TConn) -> Any:
         """Serve a request; a client that does not read is given up."""
         conn.sock.settimeout(SEND_SECONDS)
-        req.body = _Body(req.body)
+        req.body = CheckedBody(req.body)
         req._expected_100_continue = False  # noqa: SLF001 - the door has said it
         for name, value in req.headers:
             if name == "TRANSFER-ENCODING" and value.lower() != _CHUNKED:
@@ -194,17 +184,15 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         if isinstance(exc, errors.ParseException):
             refusal = self._malformed(exc, addr)
         else:
-            detail = "an unforeseen error; the service's log says more"
-            refusal = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail)
+            refusal = BROKEN
             self.log.error("a request failed: %s", getattr(req, "uri", "unread"), exc_info=exc)
         with contextlib.suppress(OSError):
             client.settimeout(SEND_SECONDS)
-            client.sendall(_as_bytes(refusal))
+            client.sendall(refusal_bytes(refusal))
 
     def _malformed(self, error: Exception, address: Any) -> Refusal:
         self.log.info("refused a request of %s: %s", address, error)
-        status = _STATUS.get(type(error), HTTPStatus.BAD_REQUEST)
-        return Refusal(status, "malformed_request", f"{error}; send a request as of RFC 9112")
+        return malformed(error)
 
     # --- receiving
 
@@ -234,12 +222,12 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         except OSError:  # the disk is full
             self.log.exception("cannot hold what %s sends", conn.client)
             self._held += arrival.size - held
-            self._refuse(conn, _NO_ROOM)
+            self._refuse(conn, NO_ROOM)
             return
         self._held += arrival.size - held
         framing = arrival.framing
         if framing.in_body and not in_body:
-            self._own(conn, self._owners.of_head(_peer(conn), framing.fields))
+            self._conns.read_head(conn, framing.fields)
         if self._held > HELD_BYTES:
             self._make_space()
             if self._arrivals.get(conn) is not arrival:
@@ -259,12 +247,12 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         Meanwhile nothing is read: who has no key is not given room for its body.
         """
         if self._is_full(conn, SPARE_THREADS):
-            self._refuse(conn, _FULL)
+            self._refuse(conn, FULL)
             return
         self.poller.unregister(conn.sock)
         arrival.wait()
         self._asked.add(conn)
-        owner = self._owner[conn]
+        owner = self._conns.owner(conn)
         self._threads.take(owner)
         head = bytes(arrival.framing.head)
         said = self.tpool.submit(self._answer_to_head, conn, head)
@@ -276,7 +264,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         try:
             return answer_to_head(self.wsgi, head, conn, self.cfg)
         except errors.ParseException as error:
-            return _as_bytes(self._malformed(error, conn.client))
+            return refusal_bytes(self._malformed(error, conn.client))
         except Exception:  # the loop must not end by it; the whole request will tell
             self.log.exception("cannot tell by its head whether a request is refused")
             return None
@@ -289,7 +277,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         if self._arrivals.get(conn) is not arrival:
             return  # it was sent away meanwhile
         # Its key may be known only now.
-        self._own(conn, self._owners.of_head(_peer(conn), arrival.framing.fields))
+        self._conns.read_head(conn, arrival.framing.fields)
         answer = said.result()
         if answer is None and arrival.framing.refusal is not None:
             self._refuse(conn, arrival.framing.refusal)
@@ -310,13 +298,13 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         reserved = min(RESERVED_THREADS, threads // 8) if spare else 0
         return (
             self._threads.total >= threads - spare
-            or self._threads.of(self._owner[conn]) >= threads - spare - reserved
+            or self._threads.of(self._conns.owner(conn)) >= threads - spare - reserved
         )
 
     def _serve(self, conn: TConn, arrival: Arrival) -> None:
         head = arrival.framing.head
         if self._is_full(conn, 0 if head.startswith(_HEALTH) else SPARE_THREADS):
-            self._refuse(conn, _FULL)
+            self._refuse(conn, FULL)
         elif head.startswith(_SUBMIT):
             self._queue(conn, arrival)
             self._serve_queued()
@@ -325,34 +313,23 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
 
     def _queue(self, conn: TConn, arrival: Arrival) -> None:
         """Let a submission wait for its place without a thread, for a moment."""
-        small = arrival.is_small
-        queue, gate, seconds = (
-            (self._small, self._submits, QUEUED_SECONDS)
-            if small
-            else (self._large, self._large_bodies, LARGE_QUEUED_SECONDS)
-        )
-        queued = _Queued(conn, self._taken(conn), time.monotonic() + seconds)
-        displaced = queue.put(self._owner[conn], queued)
+        waiting = self._small if arrival.is_small else self._large
+        self._taken(conn)
+        displaced = waiting.put(conn, arrival, self._conns.owner(conn), time.monotonic())
         if displaced is not None:
-            self._shed(displaced, gate)
+            self._shed(displaced, waiting)
 
     def _serve_queued(self) -> None:
         """Serve waiting submissions, of their owners in turn, as far as there are places."""
-        for queue, gate in ((self._small, self._submits), (self._large, self._large_bodies)):
-            while queue and not gate.is_full:
-                taken = queue.take(gate.try_enter)
-                if taken is None:
-                    break
-                queued, place = taken
+        for waiting in (self._small, self._large):
+            for queued, place in waiting.admitted():
                 self._places[queued.conn] = place
                 self._hand_over(queued.conn, queued.arrival)
 
-    def _shed(self, queued: _Queued, gate: Gate) -> None:
+    def _shed(self, queued: Queued, waiting: Submissions) -> None:
         """Send a submission away that waited in vain, or that made room for another owner's."""
         self._forget(queued.arrival)
-        why = gate.refusal(self._owner[queued.conn])
-        said = f"{why}; try again after the seconds of Retry-After"
-        self._answer(queued.conn, Refusal(_BUSY, "overloaded", said))
+        self._answer(queued.conn, overloaded(waiting.gate.refusal(queued.owner)))
 
     def _taken(self, conn: TConn) -> Arrival:
         """The request of a client from which nothing more is read for now."""
@@ -361,7 +338,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
 
     def _hand_over(self, conn: TConn, arrival: Arrival) -> None:
         self._in_hand[conn] = arrival
-        self._threads.take(self._owner[conn])
+        self._threads.take(self._conns.owner(conn))
         conn.parser = get_parser(self.cfg, arrival.replay(), conn.client)
         conn.initialized = conn.data_ready = True
         self.enqueue_req(conn)
@@ -374,7 +351,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
 
     def _answer(self, conn: TConn, refusal: Refusal) -> None:
         self._refused(refusal.code)
-        self._send_away(conn, _as_bytes(refusal))
+        self._send_away(conn, refusal_bytes(refusal))
 
     def _send_away(self, conn: TConn, answer: bytes) -> None:
         """Answer without a thread; the words fit into any socket's buffer."""
@@ -413,9 +390,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
 
         Those whose clients have had their answer go first.
         """
-        owners = sorted(self._conns, key=lambda owner: len(self._conns[owner]), reverse=True)
-        for owner in owners:
-            own = self._conns[owner]
+        for own in self._conns.by_owner():
             left = [conn for conn in own if conn in self._leaving]
             if left:
                 self._drop(min(left, key=lambda conn: self._leaving[conn]))
@@ -425,53 +400,41 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
                 self._drop(min(coming, key=lambda conn: self._arrivals[conn].deadline))
                 return
 
-    def _own(self, conn: TConn, owner: str) -> None:
-        """Count a connection as an owner's."""
-        if self._owner.get(conn) != owner:
-            self._disown(conn)
-            self._owner[conn] = owner
-            self._conns.setdefault(owner, {})[conn] = None
-
-    def _disown(self, conn: TConn) -> None:
-        owner = self._owner.pop(conn, None)
-        if owner is not None:
-            del self._conns[owner][conn]
-            if not self._conns[owner]:
-                del self._conns[owner]
-
     def _make_space(self) -> None:
         """Give requests up until the others have room, of the owner of most bytes first."""
-        now = time.monotonic()
-        queues = ((self._small, self._submits), (self._large, self._large_bodies))
+        now, owner = time.monotonic(), self._conns.owner
         while self._held > HELD_BYTES:
-            waiting = {item.conn: (item, queue) for queue, _ in queues for _, item in queue}
+            waiting = {
+                queued.conn: (queued, waiting)
+                for waiting in (self._small, self._large)
+                for queued in waiting
+            }
             candidates = {
-                conn: Held(owner=self._owner[conn], size=item.arrival.size)
-                for conn, (item, _) in waiting.items()
-            } | {
-                conn: Held(
-                    owner=self._owner[conn],
+                conn: Held(owner=queued.owner, size=queued.arrival.size)
+                for conn, (queued, _) in waiting.items()
+            }
+            for conn, arrival in self._arrivals.items():
+                candidates[conn] = Held(
+                    owner=owner(conn),
                     size=arrival.size,
                     seconds=now - arrival.began,
                     idle=now - arrival.latest,
                 )
-                for conn, arrival in self._arrivals.items()
-            }
             totals: Counter[str] = Counter()
             for held in candidates.values():
                 totals[held.owner] += held.size
             for conn, arrival in self._in_hand.items():
-                totals[self._owner[conn]] += arrival.size
+                totals[owner(conn)] += arrival.size
             chosen = first_to_go(candidates, totals)
             if chosen is None:
                 return
             if chosen in waiting:
-                item, queue = waiting[chosen]
-                queue.remove(item)
-                self._forget(item.arrival)
-                self._answer(chosen, _NO_ROOM)
+                queued, submissions = waiting[chosen]
+                submissions.remove(queued)
+                self._forget(queued.arrival)
+                self._answer(chosen, NO_ROOM)
             else:
-                self._refuse(chosen, _NO_ROOM)
+                self._refuse(chosen, NO_ROOM)
 
     def _drop(self, conn: TConn) -> None:
         self._unlist(conn)
@@ -491,50 +454,5 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
 
     def _close(self, conn: TConn) -> None:
         self.nr_conns -= 1
-        self._disown(conn)
+        self._conns.remove(conn)
         util.close(conn.sock)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Queued:
-    """A submission that waits for its place without a thread."""
-
-    conn: TConn
-    arrival: Arrival
-    deadline: float
-
-
-def _peer(conn: TConn) -> str:
-    """The address of a connection; a socket file has none."""
-    return conn.client[0] if isinstance(conn.client, tuple) else ""
-
-
-class _Body:
-    """A body whose faults are errors of reading, which applications know, and not gunicorn's."""
-
-    def __init__(self, body: Any) -> None:
-        self._body = body
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._body, name)
-
-    def read(self, size: int | None = None) -> bytes:
-        """The next bytes."""
-        try:
-            data: bytes = self._body.read(size)
-        except errors.ParseException as error:
-            raise OSError(str(error)) from error
-        return data
-
-
-def _as_bytes(refusal: Refusal) -> bytes:
-    """A whole answer, after which the connection ends."""
-    return _made(refusal, retry_after() if refusal.status == _BUSY else "")
-
-
-@lru_cache(maxsize=64)  # who sends many away must not spend much on it
-def _made(refusal: Refusal, retry: str) -> bytes:
-    headers = {"Retry-After": retry} if retry else None
-    return as_bytes(
-        harden(problem_response(refusal.status, refusal.detail, code=refusal.code, headers=headers))
-    )
