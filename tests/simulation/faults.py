@@ -38,12 +38,15 @@ class Kind:
         after: seconds until what the last one left behind is over; what is promised in bounded
             time is promised from then on.
         always: whether it is the service's nature, which does not end with the faults.
+        delays: seconds by which it may delay what is promised in bounded time, for as long as the
+            seed lives: it does not end either.
     """
 
     where: Where
     rate: float
     after: float = 0.0
     always: bool = False
+    delays: float = 0.0
 
 
 _CALL, _SERVICE, _OUTSIDE, _SEED = Where
@@ -66,6 +69,13 @@ _OFF_AND_ON: Final = COUNT_LAG + DESCRIBE_LAG + LONGEST_STOP + LONGEST_BOOT + 30
 #: Until an unfit machine is seen as such, stopped, terminated and replaced, and the longest pause
 #: after a row of them.
 _REPLACED: Final = 2 * _OFF_AND_ON + 900.0
+_TWO_TRIES: Final = 40.0  #: until EC2 has refused the same twice, and a tick
+_UNREADABLE: Final = 330.0  #: until a slot that cannot be read is written anew
+_UNANSWERED: Final = 330.0  #: until a launch without an answer is given up
+_THROTTLED: Final = 330.0  #: until starts that are throttled are no longer waited for
+_SILENT_BOOT: Final = GRACE + DESCRIBE_LAG + LONGEST_STOP + _PAUSES  #: until it has failed
+#: Three refused starts with their pauses, a termination, and a launch in its place.
+_RENEWED: Final = 60.0 + COUNT_LAG + 2 * DESCRIBE_LAG + LONGEST_STOP + LONGEST_BOOT + 30.0
 _FOUR_STARTS: Final = 300.0  #: a worker that crashes so often in this time switches its machine off
 
 KINDS: Final[dict[str, Kind]] = {
@@ -98,6 +108,8 @@ KINDS: Final[dict[str, Kind]] = {
     # A program starts on a machine whose metadata service gives no credentials for a while.
     "metadata throttled": Kind(_SERVICE, 0.1, after=KEYLESS + _PAUSES),
     "metadata hangs": Kind(_SERVICE, 0.1, after=KEYLESS + _PAUSES),
+    "start refused for good": Kind(_SERVICE, 0.1, delays=_RENEWED),
+    "pending for ever": Kind(_SERVICE, 0.05, after=GRACE + _TWO_TRIES + _OFF_AND_ON),
     "cache forgets": Kind(_SERVICE, 0.1, always=True),
     "chunk fails": Kind(_SERVICE, 0.03, after=_PAUSES),
     "chunk hangs": Kind(_SERVICE, 0.01, after=600.0),
@@ -130,6 +142,10 @@ KINDS: Final[dict[str, Kind]] = {
     "broken release": Kind(_OUTSIDE, 4000.0, after=GRACE + 2 * _OFF_AND_ON),
     "clock is set": Kind(_OUTSIDE, 300.0),
     "paused by the operator": Kind(_OUTSIDE, 4000.0, after=130.0),
+    "tag lost": Kind(_OUTSIDE, 900.0),  # of an instance's slot
+    "row cannot be read": Kind(_OUTSIDE, 1500.0, after=_UNREADABLE),  # of a slot
+    "protected": Kind(_OUTSIDE, 900.0, delays=_TWO_TRIES),  # from termination
+    "stop refused": Kind(_OUTSIDE, 2500.0, delays=GRACE + 2 * _TWO_TRIES),
     # --- in a seed
     "clocks differ": Kind(_SEED, 0.5, always=True),
     "poison chunk": Kind(_SEED, 0.04, always=True),
@@ -139,6 +155,10 @@ KINDS: Final[dict[str, Kind]] = {
     "clients cancel": Kind(_SEED, 0.3, always=True),
     "second collector": Kind(_SEED, 0.3, always=True),
     "second autoscaler": Kind(_SEED, 0.3, always=True),
+    "offer refused": Kind(_SEED, 0.07, always=True, delays=_UNANSWERED),
+    "offer never speaks": Kind(_SEED, 0.07, always=True, delays=2 * _SILENT_BOOT + _RENEWED),
+    "zone is full": Kind(_SEED, 0.07, always=True, delays=_RENEWED),
+    "starts are throttled": Kind(_SEED, 0.05, always=True, delays=_THROTTLED + _RENEWED),
 }
 
 
@@ -187,6 +207,11 @@ class Faults:
     def poison(cls, rng: random.Random) -> Faults:
         """None but a chunk that ends whoever computes it."""
         return cls(rng, {"poison chunk": 1.0})
+
+    @property
+    def delays(self) -> float:
+        """Seconds by which this seed's lasting faults may delay what is promised in time."""
+        return sum(KINDS[name].delays for name in self.rates)
 
     @property
     def settling(self) -> float:

@@ -22,6 +22,7 @@ I6_CHUNK = "I6 sent before deleted"
 I6_RESULT = "I6 merged before deleted"
 I6_MAP = "I6 kept before told"
 I7_CAP = "I7 cap"
+I7_ON = "I7 cap of those on"
 I7_SLOT = "I7 one to a slot"
 I7_EPOCH = "I7 one launch an epoch"
 I8_STOPPED = "I8 stopped before terminated"
@@ -68,11 +69,12 @@ INVARIANTS: Final[dict[str, str]] = {
     I6_CHUNK: "S: a wanted chunk's message is deleted only when its result is in the queue",
     I6_RESULT: "S: a wanted result's message is deleted only when it is merged",
     I6_MAP: "S: a chunk of a job that keeps its map is merged only when its map is stored",
-    I7_CAP: "S: never more instances than the cap, stopped ones too",
+    I7_CAP: "S: never more instances than the cap, but for stopped ones that EC2 does not end",
+    I7_ON: "S: never more instances on than the cap, whatever EC2 refuses",
     I7_SLOT: "S: never two instances in a slot",
     I7_EPOCH: "S: never two instances of one launch",
-    I8_STOPPED: "S: only stopped instances are terminated",
-    I8_AGED: "S: only instances long stopped, given up or of another release are terminated",
+    I8_STOPPED: "S: only stopped instances are terminated, or silent ones that EC2 does not stop",
+    I8_AGED: "S: only instances long stopped, given up, of no use or old release are terminated",
     I8_ALIVE: "S: no instance is stopped that was heard within its grace, but a proved liar's",
     I8_LEASE: "S: no autoscaler takes a lease that has not ended",
     I8_FENCE: "S: no slot is written under an older fence than it carries",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from gridwell.domain.errors import ServiceDenied
 from gridwell.domain.failure import RAISED
-from gridwell.domain.fleet import Control
+from gridwell.domain.fleet import Control, InstanceState, Slot
 from gridwell.domain.messages import MAP_KIND, ErrorMessage, ResultMessage, SeriesMessage
 from gridwell.domain.minimum import Minimum
 from gridwell.formats.map_digests import block_digests
@@ -208,6 +209,51 @@ def _clock_is_set(world: World) -> bool:
     return True
 
 
+def _instance(world: World) -> str | None:
+    there = [i.id for i in world.ec2.now() if i.state is not InstanceState.TERMINATED]
+    return world.sim.rng.choice(there) if there else None
+
+
+def _tag_lost(world: World) -> bool:
+    if name := _instance(world):
+        world.ec2.inner.untag(name)
+        world.ec2.look()
+    return name is not None
+
+
+def _protected(world: World) -> bool:
+    # What may be neither stopped nor terminated, or is pending so, keeps its place: nothing helps.
+    name = _instance(world)
+    if name is None or world.ec2.refusals.is_lasting(name):
+        return False
+    world.ec2.inner.protect(name)
+    return True
+
+
+def _stop_refused(world: World) -> bool:
+    name = _instance(world)
+    if name is None or world.ec2.refusals.is_lasting(name):
+        return False
+    world.ec2.inner.refusals["stop", name] = ServiceDenied(
+        f"{name} may not be stopped", code="OperationNotPermitted"
+    )
+    return True
+
+
+def _row_cannot_be_read(world: World) -> bool:
+    slots = world.ledger.inner._slots
+    if not slots:
+        return False
+    number = world.sim.rng.choice(sorted(slots))
+    slots[number] = Slot(
+        number=number,
+        epoch=slots[number].epoch,
+        fence=slots[number].fence,
+        unreadable="spoilt by hand",
+    )
+    return True
+
+
 #: What each kind does; False: there was nothing to do it to.
 FROM_OUTSIDE: Final[dict[str, Callable[[World], bool]]] = {
     "instance dies": _instance_dies,
@@ -228,4 +274,8 @@ FROM_OUTSIDE: Final[dict[str, Callable[[World], bool]]] = {
     "broken release": _broken_release,
     "clock is set": _clock_is_set,
     "paused by the operator": _paused,
+    "tag lost": _tag_lost,
+    "row cannot be read": _row_cannot_be_read,
+    "protected": _protected,
+    "stop refused": _stop_refused,
 }

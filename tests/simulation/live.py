@@ -139,5 +139,7 @@ def _live(world: World, *, lively: bool) -> None:
     rest(world, within=LIVELY_SECONDS)
     if world.kept_seconds <= _SHORT_AGE:
         sim.run(sim.now + world.kept_seconds + world.lag + LONGEST_STOP + 4 * TICK_SECONDS)
-        left = [i.id for i in world.ec2.now() if i.state is not InstanceState.TERMINATED]
+        kept = world.ec2.refusals.kept
+        there = [i.id for i in world.ec2.now() if i.state is not InstanceState.TERMINATED]
+        left = [name for name in there if not kept[name]]
         sim.require(I13_AGED, not left, f"{left} are still there")

@@ -23,16 +23,20 @@ from autoscaler import (
     demand,
     grow,
     intents,
+    observe,
     observed,
     orphans,
     rules,
     shrink,
     tenure,
 )
+from autoscaler import failures as failures_memory
 from autoscaler.intents import Intent
+from autoscaler.outcome import Ended
 from gridwell.adapters.clock import ServiceClock
 from gridwell.adapters.memory import MemoryLedger
 from gridwell.domain import failure
+from gridwell.domain.errors import NoCapacity
 from gridwell.domain.fleet import InstanceState
 from gridwell.domain.job import Job, JobState
 from gridwell.domain.messages import ChunkMessage
@@ -638,3 +642,94 @@ def _machines_are_not_tested(patches: Patches) -> None:
 def _unfit_machines_are_started(patches: Patches) -> None:
     patches.set(census, "is_unfit", lambda *_args: False)
     patches.set(decide, "unfit_stopped", lambda _snapshot: ())
+
+
+# --- what EC2 refuses for good
+
+
+@_mutant("A machine that cannot be started keeps its place.", kind="start refused for good")
+def _dead_machines_keep_their_places(patches: Patches) -> None:
+    patches.set(decide, "given_up", lambda *_args, **_kw: ())
+
+
+@_mutant("Machines in a full zone keep their places.", kind="zone is full")
+def _machines_in_a_full_zone_keep_their_places(patches: Patches) -> None:
+    patches.set(decide, "given_up", lambda *_args, **_kw: ())
+
+
+@_mutant("What EC2 would not terminate is never started again.", kind="protected", within=300)
+def _protected_machines_are_condemned_for_ever(patches: Patches) -> None:
+    patches.set(shrink.Shrinker, "_spare", lambda *_args: None)
+    patches.set(census, "_is_condemned", lambda slot, one, _failures: slot.condemned == one.id)
+    patches.set(census, "uncounted", lambda *_args, **_kw: ())
+
+
+@_mutant("What EC2 neither starts nor ends counts against the cap.", kind="protected", within=300)
+def _dead_machines_count_against_the_cap(patches: Patches) -> None:
+    patches.set(census, "uncounted", lambda *_args, **_kw: ())
+
+
+@_mutant("Every stopped machine is left out of the cap.")
+def _stopped_machines_are_not_counted(patches: Patches) -> None:
+    def uncounted(_original: Any, instances: Any, *_args: Any, **_kw: Any) -> tuple[str, ...]:
+        return tuple(i.id for i in instances if i.state is InstanceState.STOPPED)
+
+    patches.wrap(census, "uncounted", uncounted)
+
+
+@_mutant("A machine without the tag of its slot is nobody's.", kind="tag lost")
+def _tags_are_believed_alone(patches: Patches) -> None:
+    for module in (observe, decide, shrink):
+        patches.set(module, "placed", lambda instances, _slots: tuple(instances))
+    for module in (observe, decide):
+        patches.set(module, "adopted", lambda slots, _instances: tuple(slots))
+
+
+@_mutant("What is pending for ever is only asked to stop.", kind="pending for ever")
+def _pending_machines_are_only_stopped(patches: Patches) -> None:
+    patches.set(orphans, "_end", lambda *_args, **_kw: False)
+
+
+@_mutant("Each tick's quota goes to the same two, refused or not.", kind="protected", within=600)
+def _quotas_go_to_the_same_two(patches: Patches) -> None:
+    patches.set(failures_memory.Failures, "is_ready", lambda *_args: True)
+    patches.set(failures_memory.Failures, "last", lambda *_args: 0.0)
+    patches.set(census, "uncounted", lambda *_args, **_kw: ())
+
+
+@_mutant("Only want of capacity goes on to the next offer.", kind="offer refused")
+def _only_capacity_goes_on(patches: Patches) -> None:
+    patches.set(grow, "is_no", lambda error: isinstance(error, NoCapacity))
+    patches.set(failures_memory.Failures, "refuses_launches", lambda *_args: False)
+    patches.set(failures_memory.Failures, "is_doubted", lambda *_args: False)
+    patches.set(grow.Offers, "answered", lambda *_args: None)
+
+
+@_mutant("Boots that come to no heartbeat are the release's alone.", kind="offer never speaks")
+def _silent_boots_are_the_releases(patches: Patches) -> None:
+    patches.set(failures_memory.Failures, "is_mute", lambda *_args: False)
+    patches.set(failures_memory.Failures, "boots_failed", lambda *_args: 0)
+
+
+@_mutant("A throttled start ends the round of all actions.", kind="starts are throttled")
+def _a_throttled_start_ends_the_round(patches: Patches) -> None:
+    def start(original: Any, self: grow.Grower, *args: Any) -> Any:
+        outcome, no = original(self, *args)
+        if outcome.throttled:
+            raise Ended(outcome)
+        return outcome, no
+
+    patches.wrap(grow.Grower, "start", start)
+
+
+@_mutant("A slot that cannot be read is never written anew.", kind="row cannot be read")
+def _unreadable_slots_stay(patches: Patches) -> None:
+    patches.set(observe, "healed", lambda slots, *_args, **_kw: tuple(slots))
+
+
+@_mutant("A slot that cannot be read is free.", kind="row cannot be read", within=300)
+def _unreadable_slots_are_free(patches: Patches) -> None:
+    def slots(original: Any, self: Any, places: Any = None) -> Any:
+        return tuple(slot for slot in original(self, places) if not slot.unreadable)
+
+    patches.wrap(MemoryLedger, "slots", slots)

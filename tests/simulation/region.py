@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gridwell.adapters.memory import MemoryEc2
-from gridwell.domain.errors import NoCapacity
+from gridwell.domain.errors import NoCapacity, ServiceError, Throttled
 from gridwell.domain.fleet import Instance, InstanceState, Offer
 from tests.simulation.faults import DESCRIBE_LAG, LONGEST_BOOT, LONGEST_STOP, STUCK_STOP
 from tests.simulation.invariants import (
     I7_CAP,
     I7_EPOCH,
+    I7_ON,
     I7_SLOT,
     I8_AGED,
     I8_ALIVE,
@@ -21,6 +22,7 @@ from tests.simulation.invariants import (
 )
 from tests.simulation.kernel import MachineClock
 from tests.simulation.port import WATCHDOG_SECONDS
+from tests.simulation.refusals import Refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +35,7 @@ BROKEN: Final = "broken"  #: how the names of releases begin whose worker never 
 _NOT_SEEN: Final = DESCRIBE_LAG + WATCHDOG_SECONDS + 10.0
 BILLED: Final = (*ON, InstanceState.STOPPING)
 OFF: Final = (InstanceState.STOPPED, InstanceState.TERMINATED)
+_REFUSED: Final = 2  #: terminations that EC2 refused, before a machine may be left uncounted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,7 @@ class SimulatedEc2:
         self, sim: Simulation, *, cap: int, hooks: Hooks, grace: float, kept_seconds: float
     ) -> None:
         self.inner = MemoryEc2(MachineClock(sim))
+        self.refusals = Refusals(sim, self.inner)
         self.launches: dict[str, set[str]] = {}  #: instances, by token
         self._sim = sim
         self._cap = cap
@@ -90,8 +94,12 @@ class SimulatedEc2:
         self._shown.append(shown)
         standing = [i for i in shown if i.state is not InstanceState.TERMINATED]
         require = self._sim.require
-        require(I7_CAP, len(standing) <= self._cap, f"{len(standing)} instances of {self._cap}")
-        slots = [i.slot for i in standing]
+        on = sum(i.state in BILLED for i in standing)
+        require(I7_ON, on <= self._cap, f"{on} instances are on, of {self._cap}")
+        # Left out of the count may be only what EC2 would not terminate, twice.
+        counted = [i for i in standing if self.refusals.kept[i.id] < _REFUSED]
+        require(I7_CAP, len(counted) <= self._cap, f"{len(counted)} instances of {self._cap}")
+        slots = [i.slot for i in standing if i.slot is not None]
         require(I7_SLOT, len(set(slots)) == len(slots), lambda: f"slots {sorted(map(str, slots))}")
         for instance in shown:
             if instance.state is not InstanceState.STOPPED:
@@ -132,6 +140,7 @@ class SimulatedEc2:
     def start(self, instance: str) -> None:
         """See `gridwell.domain.ports.Ec2`."""
         if self._sim.faults.strike("no capacity"):
+            self.refusals.starts[instance] += 1
             raise NoCapacity("no capacity by chance")
         self.inner.boot_seconds = self._boot_seconds(instance)
         was = self.inner._machine(instance).state
@@ -141,7 +150,12 @@ class SimulatedEc2:
             self._sim.require(
                 I20, known <= _NOT_SEEN, lambda: f"{instance} is started, unfit for {known:.0f} s"
             )
-        self.inner.start(instance)
+        try:
+            self.inner.start(instance)
+        except ServiceError as error:
+            self.refusals.starts[instance] += not isinstance(error, Throttled)
+            raise
+        del self.refusals.starts[instance]
         if was is InstanceState.STOPPED:
             self._sim.note(f"{instance} is started")
             self._booting(instance)
@@ -158,7 +172,11 @@ class SimulatedEc2:
             lambda: f"{instance} is stopped {self._hooks.silent(found):.0f} s after it was heard",
         )
         self.inner.stop_seconds = self._stop_seconds()
-        self.inner.stop(instance, force=force)
+        try:
+            self.inner.stop(instance, force=force)
+        except ServiceError:
+            self.refusals.unstopped.add(instance)
+            raise
         self._sim.note(f"{instance} is stopped{' by force' if force else ''}")
         if found.state in ON:
             self._hooks.cut(instance)
@@ -168,20 +186,28 @@ class SimulatedEc2:
         """See `gridwell.domain.ports.Ec2`."""
         self.look()
         found = next(i for i in self.now() if i.id == instance)
+        silent = found.state is InstanceState.STOPPING or self._hooks.silent(found) >= self._grace
         self._sim.require(
             I8_STOPPED,
-            found.state not in (*ON, InstanceState.STOPPING),
+            found.state not in BILLED or (silent and instance in self.refusals.unstopped),
             f"{instance} is {found.state} and terminated",
         )
         age = self._sim.now - self._stopped_at.get(instance, float("-inf"))
         stale = found.release != self.release()
+        excused = stale or self._hooks.given_up(found) or self.refusals.excuses(found)
         self._sim.require(
             I8_AGED,
-            stale or age >= self._kept or self._hooks.given_up(found),
+            excused or age >= self._kept,
             f"{instance} is terminated {age:.0f} s after it stopped",
         )
+        try:
+            self._gone(instance)
+        except ServiceError:
+            self.refusals.kept[instance] += 1
+            raise
         self._sim.note(f"{instance} is terminated")
-        self._gone(instance)
+        if found.state in ON:
+            self._hooks.cut(instance)
 
     def power_off(self, instance: str) -> None:
         """What a machine does to itself, or a failure to it."""
@@ -190,11 +216,15 @@ class SimulatedEc2:
             hangs = self._sim.faults.strike("stop hangs")
             self.inner.stop_seconds = STUCK_STOP if hangs else self._stop_seconds()
             self.inner.power_off(instance)
+            if self._sim.faults.strike("start refused for good"):
+                self._sim.note(f"{instance} will never start again")
+                self.refusals.spoil(instance)
             self._settles(instance)
 
     def lose(self, instance: str) -> None:
         """EC2 takes an instance for good."""
         self._sim.note(f"{instance} is lost")
+        self.inner.refusals.pop(("terminate", instance), None)  # AWS may
         self._gone(instance)
 
     def _gone(self, instance: str) -> None:
@@ -214,6 +244,11 @@ class SimulatedEc2:
 
     def _booting(self, instance: str) -> None:
         life = self.inner._machine(instance).launched
+        lasting = self.refusals.is_lasting(instance)
+        if not lasting and self._sim.faults.strike("pending for ever"):
+            self._sim.note(f"{instance} stays pending")
+            self.inner.stuck_pending.add(instance)
+            return
 
         def up() -> None:
             self.look()
@@ -225,6 +260,8 @@ class SimulatedEc2:
                 self.look()
             elif self._is_broken(instance):
                 self._sim.note(f"{instance} boots a broken release")
+            elif self.refusals.is_mute(next(i for i in self.now() if i.id == instance)):
+                self._sim.note(f"{instance} boots without a network")
             elif self._sim.faults.strike("boot hangs"):
                 self._sim.note(f"{instance} hangs in its boot")
             else:

@@ -34,6 +34,7 @@ from tests.simulation.known import known_problems
 from tests.simulation.ledger import WatchedLedger
 from tests.simulation.port import WATCHDOG_SECONDS
 from tests.simulation.queue import SimulatedQueue
+from tests.simulation.refusals import offers_of
 from tests.simulation.region import BILLED, OFF, Hooks, SimulatedEc2
 from tests.simulation.store import SimulatedStore
 from tests.simulation.workers import LINGER, Host, WorkerProcess
@@ -97,6 +98,7 @@ class World:
             max_instances=rng.choice((1, 1, 2, 3, 4, 8)),
             chunks_per_instance=rng.randint(1, 8),
             stopped_max_age_seconds=self.kept_seconds,
+            offers=offers_of(sim),
         )
         self.ec2 = SimulatedEc2(
             sim,
@@ -162,7 +164,8 @@ class World:
         renewed = LONGEST_STOP + TICK_SECONDS if releases or self._unfit else 0.0
         # It is terminated only when EC2 can show its last start no longer.
         renewed += self.policy.lag_seconds + TICK_SECONDS if self._unfit else 0.0
-        return self.lag + room + TICK_SECONDS + renewed + LONGEST_BOOT + _STEP
+        promised = self.lag + room + TICK_SECONDS + renewed + LONGEST_BOOT + _STEP
+        return promised + self.sim.faults.delays
 
     @property
     def leak_seconds(self) -> float:
@@ -170,7 +173,8 @@ class World:
 
         The worst is launched by the last late count: it boots, finds nothing, and stops.
         """
-        return self.lag + TICK_SECONDS + LONGEST_BOOT + LINGER + LONGEST_STOP + _STEP
+        promised = self.lag + TICK_SECONDS + LONGEST_BOOT + LINGER + LONGEST_STOP + _STEP
+        return promised + self.sim.faults.delays
 
     @property
     def unrest(self) -> str:

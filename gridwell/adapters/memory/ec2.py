@@ -186,7 +186,7 @@ class MemoryEc2:
     def _refuse(self, action: str, target: str) -> None:
         for what in (target, ALL):
             if (action, what) in self.refusals:
-                raise self.refusals[action, what]
+                raise self.refusals[action, what].with_traceback(None)
 
     def _machine(self, instance: str) -> _Machine:
         self._settle()
