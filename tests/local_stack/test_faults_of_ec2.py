@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -48,23 +47,70 @@ def test_a_start_that_falls_back_answers_ok_and_ends_stopped(bench: Bench) -> No
     bench.region.await_state(instance, "terminated")
 
 
-def test_an_instance_that_is_stopped_while_it_falls_back_can_be_started_again(
-    bench: Bench,
-) -> None:
+def test_an_instance_that_fell_back_can_be_started_again(bench: Bench) -> None:
     instance = bench.region.launch()
     bench.region.await_state(instance, "running")
     bench.ec2.stop_instances(InstanceIds=[instance])
     bench.region.await_state(instance, "stopped")
     bench.plan("start falls back", seconds=0.4)
     bench.ec2.start_instances(InstanceIds=[instance])
-    bench.ec2.stop_instances(InstanceIds=[instance])
+    with pytest.raises(ClientError) as caught:
+        bench.ec2.stop_instances(InstanceIds=[instance])
+    assert error_of(caught) == ("IncorrectInstanceState", 400)
     bench.region.await_state(instance, "stopped")
 
     bench.ec2.start_instances(InstanceIds=[instance])
 
     bench.region.await_state(instance, "running")
-    time.sleep(0.5)  # past the moment at which the first start would have fallen back
+    bench.ec2.terminate_instances(InstanceIds=[instance])
+    bench.region.await_state(instance, "terminated")
+
+
+def test_ec2_refuses_for_good_what_a_plan_names(bench: Bench) -> None:
+    instance = bench.region.launch()
+    bench.region.await_state(instance, "running")
+    ids = {"InstanceIds": [instance]}
+    refused: dict[str, tuple[Callable[..., Any], str, int]] = {
+        "offer refused": (bench.region.launch, "UnauthorizedOperation", 403),
+        "stop refused": (lambda: bench.ec2.stop_instances(**ids), "OperationNotPermitted", 400),
+        "protected": (lambda: bench.ec2.terminate_instances(**ids), "OperationNotPermitted", 400),
+        "start refused for good": (
+            lambda: bench.ec2.start_instances(**ids),
+            "InvalidVolume.NotFound",
+            400,
+        ),
+    }
+    for kind, (call, code, status) in refused.items():
+        bench.plan(kind)
+        with pytest.raises(ClientError) as caught:
+            call()
+        assert error_of(caught) == (code, status)
+        assert bench.remote.injected() == {kind: 1}
     assert bench.region.describe(instance)["State"]["Name"] == "running"
+    bench.ec2.terminate_instances(**ids)
+    bench.region.await_state(instance, "terminated")
+
+
+def test_an_offer_is_refused_by_its_type_alone(bench: Bench) -> None:
+    bench.plan("offer refused", resource="m7i.large")
+
+    instance = bench.region.launch(InstanceType="c7i.large")
+    with pytest.raises(ClientError) as caught:
+        bench.region.launch(InstanceType="m7i.large")
+
+    assert error_of(caught) == ("UnauthorizedOperation", 403)
+    bench.ec2.terminate_instances(InstanceIds=[instance])
+    bench.region.await_state(instance, "terminated")
+
+
+def test_a_boot_without_a_network_runs_and_can_be_stopped(bench: Bench) -> None:
+    bench.plan("offer never speaks", seconds=0.2)
+    instance = bench.region.launch()
+
+    bench.region.await_state(instance, "running")
+    bench.ec2.stop_instances(InstanceIds=[instance])
+    bench.region.await_state(instance, "stopped")
+
     bench.ec2.terminate_instances(InstanceIds=[instance])
     bench.region.await_state(instance, "terminated")
 

@@ -49,6 +49,25 @@ def test_start_while_stopping_is_an_incorrect_state(region: Region, launched: An
     assert code(region.ec2.start_instances, InstanceIds=[instance]) == "IncorrectInstanceState"
 
 
+@pytest.mark.parametrize(
+    ("attribute", "call"),
+    [("DisableApiStop", "stop_instances"), ("DisableApiTermination", "terminate_instances")],
+)
+def test_a_protected_instance_is_let_be(
+    region: Region, launched: Any, attribute: str, call: str
+) -> None:
+    instance = launched()
+    region.await_state(instance, "running")
+    ec2: Any = region.ec2
+    ec2.modify_instance_attribute(InstanceId=instance, **{attribute: {"Value": True}})
+
+    assert code(getattr(ec2, call), InstanceIds=[instance]) == "OperationNotPermitted"
+    assert region.describe(instance)["State"]["Name"] == "running"
+
+    ec2.modify_instance_attribute(InstanceId=instance, **{attribute: {"Value": False}})
+    getattr(ec2, call)(InstanceIds=[instance])
+
+
 def test_a_terminated_instance_can_be_neither_started_nor_stopped(region: Region) -> None:
     instances = run(region)
     ids = [instances[0]["InstanceId"]]

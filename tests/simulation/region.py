@@ -122,7 +122,8 @@ class SimulatedEc2:
 
     def launch(self, slot: int, token: str, offer: Offer | None = None) -> str:
         """See `gridwell.domain.ports.Ec2`."""
-        if self._sim.faults.strike("no capacity"):
+        # What a token has made needs no capacity again.
+        if token not in self.launches and self._sim.faults.strike("no capacity"):
             raise NoCapacity("no capacity by chance")
         known = {instance.id for instance in self.now()}
         self.inner.boot_seconds = self._boot_seconds(slot)

@@ -22,6 +22,7 @@ from gridwell.domain.job import (
     NO_CANDIDATE_POINT,
     JobError,
 )
+from gridwell.domain.refusal import Refusal
 from tests.builders import NOW
 from tests.oracle import true_minimum
 from tests.web_tier.http import SMALL, Site, a_service, narrow_gates
@@ -339,6 +340,41 @@ def test_the_fleet_is_shown_as_last_written() -> None:
     assert body["decisions"] == [
         {"at": at, "reason": "2 chunks wait", "start": 1, "launch": 0, "terminate": 0, "stop": 0}
     ]
+
+
+def test_what_ec2_refuses_is_shown_with_its_remedy() -> None:
+    site = Site()
+    refused = Refusal(
+        action="terminate",
+        target="i-1",
+        cause="refused",
+        code="OperationNotPermitted",
+        message="Modify its 'disableApiTermination' <b>",
+        since=NOW,
+        at=NOW + 60,
+        count=2,
+    )
+    queue = Depth(visible=0, in_flight=0)
+    site.world.ledger.write_view(
+        FleetView(at=NOW, instances=(), queue=queue, cap=4, held="why", refusals=(refused,))
+    )
+
+    body = body_of(site.client.get("/v1/fleet"))
+    page = site.client.get("/fleet").text
+
+    assert body["refusals"] == [
+        {
+            "what": "EC2 refuses to terminate i-1: OperationNotPermitted: Modify its "
+            "'disableApiTermination' <b>",
+            "code": "OperationNotPermitted",
+            "since": "2023-11-14T22:13:20.000Z",
+            "count": 2,
+            "remedy": "remove the instance's protection from stopping or termination",
+        }
+    ]
+    assert "Instances are missing: why" in page
+    assert "OperationNotPermitted" in page
+    assert "<b>" not in page
 
 
 def test_the_fleets_last_hour_and_its_bill_are_shown() -> None:

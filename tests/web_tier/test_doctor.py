@@ -185,6 +185,28 @@ def test_what_services_refuse_the_collector_is_a_warning() -> None:
     assert "restore" in finding.do
 
 
+def test_what_ec2_refuses_is_a_warning_with_its_code_and_remedy() -> None:
+    refused = Refusal(
+        action="launch",
+        target="c7i.large@subnet-a",
+        cause="refused",
+        code="InvalidSubnetID.NotFound",
+        message="it does not exist",
+        since=NOW - 90,
+        at=NOW,
+        count=3,
+    )
+
+    finding = of_view(replace(VIEW, refusals=(refused,)), NOW)
+
+    assert finding.level is Level.WARNING
+    assert finding.says.endswith(
+        "EC2 refuses to launch c7i.large in subnet-a: InvalidSubnetID.NotFound: it does not exist, "
+        "3 times in 90 s"
+    )
+    assert finding.do == "correct GRIDWELL_SUBNETS"
+
+
 def test_what_needs_a_hand_says_which() -> None:
     assert "collect" in of_collector(None).do
     assert of_collector(5.0).level is Level.OK

@@ -355,6 +355,16 @@ class HistoryShown(BaseModel):
     cap: list[int]
 
 
+class RefusalShown(BaseModel):
+    """What EC2 would not do, and has not done since."""
+
+    what: str = Field(description="the action, the machine or offer, EC2's code and words")
+    code: str = Field(description="EC2's error code, or its reason for an instance's end")
+    since: str = Field(description="when it was first so")
+    count: int = Field(description="how many times in a row")
+    remedy: str = Field(description="what ends it")
+
+
 class FleetShown(BaseModel):
     """The fleet, as the autoscaler last wrote it."""
 
@@ -366,6 +376,9 @@ class FleetShown(BaseModel):
     cap: int | None
     paused: bool
     held: str = Field(description="why wanted instances cannot be had now; empty: none are missing")
+    refusals: list[RefusalShown] = Field(
+        description="what EC2 would not do, and has not done since"
+    )
     decisions: list[DecisionShown] = Field(description="the latest first")
     history: HistoryShown
     billed_seconds: float = Field(

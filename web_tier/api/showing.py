@@ -10,6 +10,7 @@ from gridwell.domain.bill import cost
 from gridwell.domain.fleet_history import History
 from gridwell.domain.job import JobState
 from gridwell.domain.messages import MAP_KIND
+from gridwell.domain.refusal import described, remedy
 from gridwell.domain.series import Series
 from gridwell.formats import MAP_FORMATS
 from web_tier.api.models import (
@@ -25,6 +26,7 @@ from web_tier.api.models import (
     PointShown,
     ProgressShown,
     QueueShown,
+    RefusalShown,
     ResultShown,
     SeriesShown,
 )
@@ -130,6 +132,7 @@ def show_fleet(view: FleetView | None, now: float, *, dollars_per_hour: float = 
             queue=QueueShown(visible=None, in_flight=None),
             cap=None,
             paused=False,
+            refusals=[],
             decisions=[],
             **account,
         )
@@ -150,6 +153,16 @@ def show_fleet(view: FleetView | None, now: float, *, dollars_per_hour: float = 
         queue=QueueShown(visible=view.queue.visible, in_flight=view.queue.in_flight),
         cap=view.cap,
         paused=view.paused,
+        refusals=[
+            RefusalShown(
+                what=described(one),
+                code=one.code,
+                since=_time(one.since),
+                count=one.count,
+                remedy=remedy(one),
+            )
+            for one in view.refusals
+        ],
         decisions=[
             DecisionShown(**{**dataclasses.asdict(decision), "at": _time(decision.at)})
             for decision in view.decisions

@@ -12,7 +12,7 @@ from gridwell.domain.bill import cost
 from gridwell.domain.fleet import InstanceState
 from gridwell.domain.printable import printable
 from gridwell.domain.readable import counted
-from gridwell.domain.refusal import described, remedy
+from gridwell.domain.refusal import Cause, described, remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,6 +25,7 @@ _SET_CLOCK: Final = (
     "nothing is decided by it, but AWS refuses requests that are some minutes off: let chrony or "
     "systemd-timesyncd keep it (timedatectl set-ntp true)"
 )
+_SHOWN_REFUSALS: Final = 5
 COLLECTOR_SECONDS: Final = 60.0  #: a silence that says that none runs
 _BILLED: Final = frozenset({InstanceState.RUNNING})
 _GONE: Final = frozenset({InstanceState.SHUTTING_DOWN, InstanceState.TERMINATED})
@@ -67,14 +68,16 @@ def masked(environment: Mapping[str, str]) -> dict[str, str]:
 
 def of_view(view: FleetView | None, now: float) -> Finding:
     """The autoscaler, by the age of what it wrote."""
-    what, remedy = "autoscaler", "start it: python -m autoscaler run"
+    what, start = "autoscaler", "start it: python -m autoscaler run"
     if view is None:
         return Finding(
-            what=what, says="has never looked at the fleet", level=Level.WARNING, do=remedy
+            what=what, says="has never looked at the fleet", level=Level.WARNING, do=start
         )
     says = f"wrote its view {max(0.0, now - view.at):.0f} s ago, cap {view.cap}"
+    lasting = [one for one in view.refusals if one.count > 1 or one.cause == Cause.UNREADABLE]
+    lasting = sorted(lasting, key=lambda one: -one.count)[:_SHOWN_REFUSALS]
     if view.is_stale(now):
-        return Finding(what=what, says=says, level=Level.WARNING, do=remedy)
+        return Finding(what=what, says=says, level=Level.WARNING, do=start)
     if view.paused:
         return Finding(
             what=what,
@@ -82,8 +85,14 @@ def of_view(view: FleetView | None, now: float) -> Finding:
             level=Level.WARNING,
             do="nothing starts meanwhile; gridwell resume ends it",
         )
+    told = [f"{described(one)}, {one.count} times in {now - one.since:.0f} s" for one in lasting]
+    remedies = "; ".join(dict.fromkeys(remedy(one) for one in lasting))
     if view.held:
-        return Finding(what=what, says=f"{says}; held: {view.held}", level=Level.WARNING)
+        words = "; ".join((f"{says}; held: {view.held}", *told))
+        return Finding(what=what, says=words, level=Level.WARNING, do=remedies)
+    if told:
+        words = "; ".join((says, *told))
+        return Finding(what=what, says=words, level=Level.WARNING, do=remedies)
     return Finding(what=what, says=says)
 
 
@@ -222,7 +231,7 @@ def of_instances(
             what="instances",
             says=said,
             level=Level.WARNING,
-            do=f"without a slot, so nobody's: look at {', '.join(strange)}",
+            do=f"without the tag of a slot, placed by the ledger alone: {', '.join(strange)}",
         )
     return Finding(what="instances", says=said)
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from gridwell.domain.bill import cost
 from gridwell.domain.fleet import InstanceState
+from gridwell.domain.refusal import described, remedy
 from web_tier.pages.words import ago, duration, iso, money
 
 if TYPE_CHECKING:
     from gridwell.domain.fleet import Decision, FleetView, InstanceView
+    from gridwell.domain.refusal import Refusal
 
 STALE_SECONDS: Final = 30.0  #: the autoscaler writes every ten seconds at least
 _SHOWN_DECISIONS: Final = 50
@@ -51,10 +53,23 @@ class DecisionRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefusalRow:
+    """A refusal's line."""
+
+    since: str
+    since_words: str
+    count: str
+    what: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FleetPage:
     """The page."""
 
     stale: str | None
+    held: str  #: why instances that are wanted cannot be had; empty: none are missing
+    refusals: tuple[RefusalRow, ...]
     tiles: tuple[Tile, ...]
     instances: tuple[InstanceRow, ...]
     decisions: tuple[DecisionRow, ...]
@@ -74,7 +89,15 @@ def fleet_page(
     """
     if view is None:
         words = "The autoscaler has not looked yet: nothing is known of the fleet."
-        return FleetPage(stale=words, tiles=(), instances=(), decisions=(), killable=False)
+        return FleetPage(
+            stale=words,
+            held="",
+            refusals=(),
+            tiles=(),
+            instances=(),
+            decisions=(),
+            killable=False,
+        )
     states = Counter(instance.state for instance in view.instances)
     tiles = [
         Tile(name="Running", value=str(states[InstanceState.RUNNING.value])),
@@ -98,6 +121,8 @@ def fleet_page(
         stale = f"The autoscaler has not been heard of for {duration(age)}: what follows is old."
     return FleetPage(
         stale=stale,
+        held=view.held,
+        refusals=tuple(_refusal(one, now) for one in view.refusals),
         tiles=tuple(tiles),
         instances=tuple(_row(instance, now, unfit) for instance in view.instances),
         decisions=tuple(_decision(one, now) for one in view.decisions[:_SHOWN_DECISIONS]),
@@ -122,6 +147,16 @@ def _row(instance: InstanceView, now: float, unfit: frozenset[str]) -> InstanceR
         busy="" if instance.busy is None else str(instance.busy),
         chunks="" if instance.chunks is None else f"{instance.chunks:,}",
         on=instance.state in _ON,
+    )
+
+
+def _refusal(refusal: Refusal, now: float) -> RefusalRow:
+    return RefusalRow(
+        since=iso(refusal.since),
+        since_words=ago(refusal.since, now),
+        count=f"{refusal.count:,}",
+        what=described(refusal),
+        remedy=remedy(refusal),
     )
 
 

@@ -118,7 +118,8 @@ class Call:
         items = self.data.get("RequestItems")
         named += list(items) if isinstance(items, dict) else []
         instances = [v for k, v in self.parameters.items() if k.startswith("InstanceId")]
-        return named + instances
+        offer = [self.parameters.get(name, "") for name in ("InstanceType", "SubnetId")]
+        return named + instances + [value for value in offer if value]
 
     def _s3_operation(self) -> str:
         if _S3_SUBRESOURCE.search(self.environ.get("QUERY_STRING", "")):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gridwell.local_stack.faults.injector import Strike
     from gridwell.local_stack.region.lifecycle import Host, Lifecycle
 
+MUTE: Final = "offer never speaks"  #: the machine runs, and nothing on it is ever heard of
 #: Kind -> how EC2 words the end of the instance that has never booted.
 _REASONS: Final = {
     "start falls back": (
@@ -59,12 +60,17 @@ class FaultyHost:
         if strike is None:
             self._host.boot(instance_id)
         else:
-            arguments = (instance_id, *_REASONS[strike.kind])
-            timer = threading.Timer(strike.seconds, self._fall_back, arguments)
+            timer = self._timer(instance_id, strike)
             timer.daemon = True
             with self._lock:
                 self._falling[instance_id] = timer
             timer.start()
+
+    def _timer(self, instance_id: str, strike: Strike) -> threading.Timer:
+        if strike.kind == MUTE:
+            return threading.Timer(strike.seconds, self._run_mute, (instance_id,))
+        arguments = (instance_id, *_REASONS[strike.kind])
+        return threading.Timer(strike.seconds, self._fall_back, arguments)
 
     def stop(self, instance_id: str, *, force: bool = False) -> None:
         """Shut the machine down."""
@@ -82,10 +88,19 @@ class FaultyHost:
         if timer is not None:
             timer.cancel()
 
+    def _run_mute(self, instance_id: str) -> None:
+        with self._lifecycle.lock:
+            if self._is_due(instance_id):
+                self._lifecycle.booted(instance_id)
+
+    def _is_due(self, instance_id: str) -> bool:
+        """Whether this thread's timer is still the one of the instance; it is over now."""
+        with self._lock:
+            due = self._falling.pop(instance_id, None)
+        return due is threading.current_thread()
+
     def _fall_back(self, instance_id: str, code: str, why: str) -> None:
         # The lifecycle's lock first, as whoever stops or starts the instance holds it.
         with self._lifecycle.lock:
-            with self._lock:
-                due = self._falling.pop(instance_id, None)
-            if due is threading.current_thread():
+            if self._is_due(instance_id):
                 self._lifecycle.failed(instance_id, why, code=code)

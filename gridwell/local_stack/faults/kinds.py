@@ -77,6 +77,28 @@ KINDS: Final[Mapping[str, Kind]] = {
         time_is="until it closes the connection",
         operations=METADATA,
     ),
+    "offer never speaks": Kind(
+        does="the call answers OK, and the instance runs without ever reaching its queue",
+        seconds=(1.0, 5.0),
+        time_is="how long the instance is pending",
+        operations={"ec2": frozenset({"RunInstances", "StartInstances"})},
+    ),
+    "offer refused": Kind(
+        does="EC2 answers UnauthorizedOperation; its resource may be a type or a subnet",
+        operations={"ec2": frozenset({"RunInstances"})},
+    ),
+    "start refused for good": Kind(
+        does="EC2 answers InvalidVolume.NotFound: the instance's disk is gone",
+        operations={"ec2": frozenset({"StartInstances"})},
+    ),
+    "stop refused": Kind(
+        does="EC2 answers OperationNotPermitted, as with stop protection",
+        operations={"ec2": frozenset({"StopInstances"})},
+    ),
+    "protected": Kind(
+        does="EC2 answers OperationNotPermitted, as with termination protection",
+        operations={"ec2": frozenset({"TerminateInstances"})},
+    ),
     "describe late": Kind(
         does="EC2 shows its instances as they were before",
         seconds=(0.0, 50.0),

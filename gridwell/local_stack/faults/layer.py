@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.local_stack.faults import replies
 from gridwell.local_stack.faults.calls import Call, read_call
+from gridwell.local_stack.faults.hosts import MUTE
+from gridwell.local_stack.faults.kinds import KINDS
 from gridwell.local_stack.faults.late import Answers
 from gridwell.local_stack.faults.messages import Messages
 from gridwell.local_stack.faults.replies import Reply
@@ -30,6 +32,7 @@ LATE: Final = {
     "Query": "index late",
 }
 BOOTS: Final = ("RunInstances", "StartInstances")
+_AT: Final = {kind: (KINDS[kind].operations or {})["ec2"] for kind in replies.REFUSALS}
 
 
 class FaultLayer:
@@ -93,6 +96,9 @@ class FaultLayer:
             return replies.access_denied(call)
         if call.operation in BOOTS and self._strike("no capacity", call):
             return replies.no_capacity(call)
+        for kind in replies.REFUSALS:
+            if call.operation in _AT[kind] and self._strike(kind, call):
+                return replies.refused(call, kind)
         return None
 
     def _effect(self, call: Call) -> Reply:
@@ -107,7 +113,7 @@ class FaultLayer:
     def _boot(self, call: Call) -> Reply:
         def ask() -> Strike | None:
             falls = call.operation == "StartInstances" and self._strike("start falls back", call)
-            return falls or self._strike("boot hangs", call)
+            return falls or self._strike("boot hangs", call) or self._strike(MUTE, call)
 
         with self._host.asking(ask):
             return self._pass_on(call)

@@ -106,6 +106,30 @@ _FULL: Final = _Error(
 )
 
 
+#: What EC2 does not do, however often it is asked.
+_REFUSED: Final = {
+    "offer refused": _Error(
+        403, "UnauthorizedOperation", "You are not authorized to perform this operation."
+    ),
+    "start refused for good": _Error(
+        400, "InvalidVolume.NotFound", "The root volume of the instance does not exist."
+    ),
+    "stop refused": _Error(
+        400,
+        "OperationNotPermitted",
+        "The instance may not be stopped. Modify its 'disableApiStop' instance attribute.",
+    ),
+    "protected": _Error(
+        400,
+        "OperationNotPermitted",
+        "The instance may not be terminated. Modify its 'disableApiTermination' instance"
+        " attribute.",
+    ),
+}
+#: The kinds of refusals that last.
+REFUSALS: Final = tuple(_REFUSED)
+
+
 def throttled(call: Call) -> Reply:
     """One call too many."""
     if call.service == "dynamodb" and call.operation in _ITEMS:
@@ -134,6 +158,11 @@ def no_capacity(call: Call) -> Reply:
 def denied(asked: Asked, status: int, code: str, why: str) -> Reply:
     """Return an error of a caller's credentials, in the form that its service has."""
     return _reply(asked, _Error(status, code, why))
+
+
+def refused(call: Call, kind: str) -> Reply:
+    """EC2 does not do it, for a reason of the kind."""
+    return _reply(call, _REFUSED[kind])
 
 
 def of_json(data: dict[str, Any]) -> Reply:

@@ -35,8 +35,9 @@ CODES = {
 #: verb -> (states that it changes, the state it leads to, states in which it changes nothing)
 TRANSITIONS: dict[str, tuple[frozenset[str], str, frozenset[str]]] = {
     "started": (frozenset({"stopped"}), "pending", frozenset({"pending", "running"})),
+    # Not of a pending one: EC2 refuses that until it has reached the running state.
     "stopped": (
-        frozenset({"pending", "running"}),
+        frozenset({"running"}),
         "stopping",
         frozenset({"stopping", "stopped"}),
     ),
@@ -46,6 +47,8 @@ TRANSITIONS: dict[str, tuple[frozenset[str], str, frozenset[str]]] = {
         frozenset({"shutting-down", "terminated"}),
     ),
 }
+#: verb -> moto's name of the attribute that forbids it
+PROTECTIONS = {"stopped": "disable_api_stop", "terminated": "disable_api_termination"}
 TERMINATED_SECONDS = 3600.0  #: how long EC2 still describes a terminated instance
 USER_SHUTDOWN = ("Client.UserInitiatedShutdown", "User initiated shutdown")
 OWN_SHUTDOWN = ("Client.InstanceInitiatedShutdown", "Instance initiated shutdown")
@@ -118,10 +121,17 @@ class Lifecycle:
         """Whether the verb changes this instance now.
 
         Raises:
-            EC2ClientError: IncorrectInstanceState, when EC2 would refuse.
+            EC2ClientError: IncorrectInstanceState or OperationNotPermitted, where EC2 refuses.
         """
         allowed, _, without_effect = TRANSITIONS[verb]
         state = instance.state
+        protection = PROTECTIONS.get(verb, "")
+        if str(getattr(instance, protection, False)).lower() == "true":
+            raise client_error(
+                "OperationNotPermitted",
+                f"The instance '{instance.id}' may not be {verb}. Modify its '{protection}' "
+                "instance attribute and try again.",
+            )
         if state in without_effect:
             return False
         if state not in allowed:
