@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gridwell.domain.refusal import Refusal
 
 KEPT_DECISIONS: Final = 100
+_ON: Final = (InstanceState.PENDING, InstanceState.RUNNING)
 VIEW_SECONDS: Final = 10.0  #: a view older than this means that nobody looks after the fleet
 _LONGEST_REASON: Final = 400  #: characters: a hundred of them stay far below an item's limit
 
@@ -58,7 +59,9 @@ def instance_views(snapshot: Snapshot) -> tuple[InstanceView, ...]:
     for instance in snapshot.instances:
         if instance.state is InstanceState.TERMINATED:
             continue
-        beat = beat_of(instance, snapshot.heartbeats, slots)
+        # What one that is off last said is over.
+        on = instance.state in _ON
+        beat = beat_of(instance, snapshot.heartbeats, slots) if on else None
         views.append(
             InstanceView(
                 id=instance.id,

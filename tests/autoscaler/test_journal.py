@@ -40,7 +40,10 @@ def test_the_view_shows_all_that_is_not_terminated_by_slot() -> None:
         gone,
         stopped,
         slots=(slot_of(working, started_at=NOW - 60), slot_of(stopped)),
-        heartbeats={working.arn: beat(working, busy=2, chunks=9)},
+        heartbeats={
+            working.arn: beat(working, busy=2, chunks=9),
+            stopped.arn: beat(stopped, busy=1, chunks=8),  # its last, before it went off
+        },
     )
 
     assert instance_views(seen) == (

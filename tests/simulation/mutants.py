@@ -563,6 +563,17 @@ def _grace_by_the_clock_of_ec2(patches: Patches) -> None:
     patches.set(observed.ObservedEc2, "instances", lambda self, **only: self._ec2.instances(**only))
 
 
+@_mutant(
+    "A launch, a boot and a pause are as old as their slot says, whoever's clock wrote it.",
+    kind="clocks differ",
+    within=300,
+)
+def _slots_by_the_clock_that_wrote_them(patches: Patches) -> None:
+    ledger = observed.ObservedLedger
+    patches.set(ledger, "slots", lambda self, places=None: self._ledger.slots(places))
+    patches.set(ledger, "write_slot", lambda self, slot, **kw: self._ledger.write_slot(slot, **kw))
+
+
 @_mutant("Deadlines are judged by the machine's own wall clock.", kind="clocks differ", within=300)
 def _deadlines_by_the_wall_clock(patches: Patches) -> None:
     patches.set(ServiceClock, "now", lambda self: self._clock.now())
