@@ -18,6 +18,7 @@ from autoscaler.places import adopted, placed
 from autoscaler.reason import reason_of, why_held
 from autoscaler.rules import RULES
 from gridwell.domain.fleet import InstanceState
+from gridwell.domain.refusal import Cause
 
 if TYPE_CHECKING:
     from autoscaler.boots import Distrust
@@ -75,7 +76,7 @@ def decide(snapshot: Snapshot, policy: Policy) -> FleetPlan:
     launch, reserve = _launches(census, choice, grow - len(start), starts=len(start))
     lacking = grow - len(start) - len(launch)
     outworn = _given_up(snapshot, census, failures, choice, lacking=lacking, policy=policy)
-    doubtful = tuple(one for one in census.doubtful if one.instance not in outworn)
+    doubtful = _last_resorts(snapshot, census, failures, outworn, policy)
     start += _starts(doubtful, census, lacking, taken=len(start) + len(launch))
     terminate = _terminations(snapshot, census, policy, failures, start, outworn, short=short)
     spare = tuple(s for s in census.startable if s not in start and s.instance not in terminate)
@@ -188,6 +189,28 @@ def _given_up(
         ),
     )
     return given_up(ready, failures, choice, need=need, policy=policy)
+
+
+def _last_resorts(
+    snapshot: Snapshot,
+    census: Census,
+    failures: Failures,
+    outworn: tuple[str, ...],
+    policy: Policy,
+) -> tuple[Start, ...]:
+    """Stopped instances that are not expected to start, and are tried as nothing else is left.
+
+    After a start without an answer EC2 is given the time to show it: else an instance that is
+    tried again and again could never be given up.
+    """
+    settled = _settled(snapshot, policy)
+
+    def may(name: str) -> bool:
+        tried = failures.get(START, name)
+        return tried is None or tried.cause != Cause.UNKNOWN or name in settled
+
+    left = (one for one in census.doubtful if one.instance not in outworn)
+    return tuple(one for one in left if may(one.instance))
 
 
 def _settled(snapshot: Snapshot, policy: Policy) -> frozenset[str]:

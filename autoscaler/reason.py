@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from autoscaler.failures import BOOT, LAUNCH, NONE, START
+from autoscaler.failures import BOOT, FORCE, LAUNCH, NONE, START, STOP, TERMINATE
 from autoscaler.fitness import unfit_stopped
 from autoscaler.rules import RULES
 from gridwell.domain.refusal import Cause, described, remedy
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from autoscaler.offers import Choice
     from gridwell.domain.refusal import Refusal
 
+_ENDS: Final = (STOP, FORCE, TERMINATE)
 _MOST: Final = 2  #: refusals that are told together
 _UNNAMED: Final = ("", "NoCapacity")  #: codes that say no more than that there is no capacity
 
@@ -59,9 +60,12 @@ def why_held(
             return f"{_all(told)}; {wait}"
         offers = ", ".join(map(str, policy.offers))
         return f"EC2 has no capacity for {offers}, {wait}"
-    starts = [r for r in failures.known.values() if r.action == START]
-    if any(one.count > 1 for one in (*starts, *launches)):
-        return _all([*launches, *sorted(starts, key=lambda one: -one.count)])
+    known = failures.known.values()
+    told = sorted((r for r in known if r.action == START), key=lambda one: -one.count)
+    told = [one for one in (*launches, *told) if one.count > 1]
+    told = told or [r for r in known if r.action in _ENDS and r.cause == Cause.NO and r.count > 1]
+    if told:
+        return _all(told)
     there = {
         "stopping": census.stopping,
         "shutting down": census.leaving,

@@ -411,3 +411,70 @@ def test_what_is_remembered_survives_restarts() -> None:
         daemon.end()
 
     assert 4 <= world.calls["terminate"] <= 40
+
+
+# --- what is told
+
+
+def held(world: World) -> str:
+    view = world.ledger.view()
+    assert view is not None
+    return view.held
+
+
+def test_held_names_the_code_the_offer_and_the_remedy_of_a_refused_launch() -> None:
+    world = a_world(offers=(A,))
+    world.ec2.refusals["launch", ALL] = ServiceDenied(
+        "no", code="InvalidSubnetID.NotFound", message="subnet-a does not exist"
+    )
+    world.send(4)
+    live(world, world.daemon(), minutes=3)
+
+    assert held(world).startswith(
+        "EC2 refuses to launch the launch template in subnet-a: InvalidSubnetID.NotFound: "
+        "subnet-a does not exist (correct GRIDWELL_SUBNETS); it is asked again in about "
+    )
+
+
+def test_held_names_the_code_of_a_start_that_is_tried_again_and_again() -> None:
+    world = a_world(cap=1, offers=(Offer(),))
+    daemon = grown(world, machines=1)
+    full = NoCapacity("none", code="InsufficientInstanceCapacity", message="try another zone")
+    world.ec2.refusals["start", ALL] = world.ec2.refusals["launch", ALL] = full
+    world.send(1)
+    live(world, daemon, minutes=3)
+
+    assert "InsufficientInstanceCapacity: try another zone" in held(world)
+    assert "GRIDWELL_SUBNETS" in held(world)
+
+
+def test_held_names_a_machine_that_may_be_neither_stopped_nor_terminated() -> None:
+    world = a_world(cap=1)
+    world.mute = frozenset({"subnet-a", "subnet-b"})
+    daemon = world.daemon()
+    world.send(1)
+    daemon.tick()
+    (one,) = world.look()
+    world.ec2.protect(one.id)
+    world.ec2.refusals["stop", one.id] = ServiceDenied("no", code="OperationNotPermitted")
+    live(world, daemon, minutes=20)
+
+    assert f"terminate {one.id}: OperationNotPermitted" in held(world)
+    assert "remove the instance's protection" in held(world)
+
+
+def test_ec2s_reason_for_a_machine_that_came_and_went_is_told() -> None:
+    world = a_world(cap=1, offers=(Offer(),))
+    daemon = world.daemon()
+    world.send(1)
+    for _ in range(60):
+        daemon.tick()
+        for machine in world.ec2._machines.values():
+            if machine.state is InstanceState.PENDING:
+                machine.state, machine.until = InstanceState.TERMINATED, float("inf")
+                machine.reason = "Client.VolumeLimitExceeded"
+        world.step(10.0)
+
+    assert "Client.VolumeLimitExceeded" in held(world)
+    assert "quota of volumes" in held(world)
+    assert "a new release ends this" not in held(world)
