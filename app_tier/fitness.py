@@ -23,7 +23,7 @@ class Fitness:
 
     Args:
         tests: whether the machine is tested, at the start and after failures in a row.  Without
-            tests failures in a row say nothing.
+            tests only failures of several jobs make it unfit.
     """
 
     def __init__(self, *, tests: bool = False) -> None:
@@ -47,7 +47,7 @@ class Fitness:
 
     def failed(self, job: str, code: str, text: str) -> None:
         """Count a failed try."""
-        if code not in _COUNTED or not self._is_tested:
+        if code not in _COUNTED:
             return
         self._failures += 1
         self._last = text
@@ -55,13 +55,16 @@ class Fitness:
             self._jobs.add(job)
         if self._failures < ROW:
             return
-        self._due = True
+        self._due = self._is_tested
         if self._tests >= PASSED_TESTS and len(self._jobs) >= DISTINCT_JOBS:
             count = self._tests * ROW + self._failures
+            passes = ", though its self-test passes" if self._is_tested else ""
             self.condemn(
-                f"{count} computations of {DISTINCT_JOBS} or more jobs failed in a row, though its "
-                f"self-test passes; the last: {text}"
+                f"{count} computations of {DISTINCT_JOBS} or more jobs failed in a row{passes}; "
+                f"the last: {text}"
             )
+        elif not self._is_tested:
+            self.passed()
 
     def succeeded(self) -> None:
         """Forget all failures: the machine computes."""

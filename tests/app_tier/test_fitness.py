@@ -95,6 +95,17 @@ def test_rows_over_several_jobs_make_a_machine_unfit_though_its_tests_pass() -> 
     assert ODD in fitness.unfit
 
 
+def test_without_tests_only_failures_of_several_jobs_make_a_machine_unfit() -> None:
+    one, several = Fitness(), Fitness()
+    for number in range((PASSED_TESTS + 1) * ROW):
+        assert not several.unfit
+        one.failed("poison", MACHINE_FAILED, ODD)
+        several.failed(f"job {number}", MACHINE_FAILED, ODD)
+        assert not several.due
+    assert not one.unfit
+    assert several.unfit == f"9 computations of 3 or more jobs failed in a row; the last: {ODD}"
+
+
 def test_a_single_bad_job_never_makes_a_machine_unfit() -> None:
     fitness = fit()
     for _ in range(1000):

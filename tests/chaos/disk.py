@@ -52,7 +52,7 @@ def _mount(place: Path, size: int) -> str:
     if os.geteuid() != 0:
         return "only root may mount a small disk"
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place],
+        ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", place],
         check=False,
         capture_output=True,
         text=True,
