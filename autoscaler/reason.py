@@ -125,6 +125,7 @@ def _done(plan: FleetPlan, census: Census, snapshot: Snapshot) -> str:
         "terminate {} given up before": census.condemned,
         "terminate {} that do not boot": census.broken,
         "terminate {} of another release": census.stale,
+        "terminate {} that cannot be started": tuple(one.id for one in census.hopeless),
     }
     left = list(plan.terminate)
     gone = {}

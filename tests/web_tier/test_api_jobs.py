@@ -342,6 +342,16 @@ def test_the_fleet_is_shown_as_last_written() -> None:
     ]
 
 
+def test_a_fleets_view_that_cannot_be_read_shows_as_none() -> None:
+    site = Site()
+    site.world.ledger._view = '{"at": "of another release"}'
+
+    body = body_of(site.client.get("/v1/fleet"))
+
+    assert (body["at"], body["instances"]) == (None, [])
+    assert site.client.get("/fleet").status_code == 200
+
+
 def test_what_ec2_refuses_is_shown_with_its_remedy() -> None:
     site = Site()
     refused = Refusal(

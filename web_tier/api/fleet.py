@@ -13,6 +13,7 @@ from web_tier.api.conditional import ASK_AGAIN, tagged
 from web_tier.api.models import Health, Readiness
 from web_tier.api.responses import NO_STORE, json_response
 from web_tier.api.showing import show_fleet
+from web_tier.last_view import last_view
 from web_tier.metrics import TYPE
 from web_tier.parts import here
 from web_tier.problems import problem_response, retry_after
@@ -25,7 +26,7 @@ routes = APIBlueprint("fleet", __name__)
 def fleet() -> Response:
     """The fleet as the autoscaler last wrote it."""
     parts = here()
-    view = parts.fleet.view()
+    view = last_view(parts.fleet)
     shown = show_fleet(view, parts.clock.now(), dollars_per_hour=parts.dollars_per_hour)
     return tagged(json_response(shown), ASK_AGAIN)
 

@@ -18,6 +18,7 @@ from web_tier.access.rules import CLOSED
 from web_tier.api.constant import constant
 from web_tier.api.responses import find_job, gone, is_job_id, no_such_job
 from web_tier.api.stored import stored_problem
+from web_tier.last_view import last_view
 from web_tier.pages.fleet_view import fleet_page
 from web_tier.pages.form import DEFAULTS, Form, Upload, filled, read_form, with_faults
 from web_tier.pages.job_view import JobRow, estimate_words, job_row, job_view
@@ -131,7 +132,7 @@ def fleet() -> str:
     """The fleet, and why it is as it is."""
     parts = here()
     view = fleet_page(
-        parts.fleet.view(),
+        last_view(parts.fleet),
         now=parts.clock.now(),
         killable=parts.kill is not None and _may_kill(),
         dollars_per_hour=parts.dollars_per_hour,
@@ -143,7 +144,7 @@ def fleet() -> str:
 def kill(instance: str) -> ResponseReturnValue:
     """Kill an instance as broken hardware would, where that is on offer: the answer survives."""
     parts = here()
-    view = parts.fleet.view()
+    view = last_view(parts.fleet)
     ours = () if view is None else (one.id for one in view.instances)
     if parts.kill is None or instance not in ours:
         raise NotFound
