@@ -152,9 +152,19 @@ def test_no_two_heartbeats_of_a_machine_have_one_mark() -> None:
         run="a",
         count=1,
     )
-    others = replace(first, count=2), replace(first, run="b"), replace(first, run="", at=NOW + 1)
+    older = replace(first, run="")
+    others = (
+        replace(first, count=2),
+        replace(first, run="b"),
+        older,
+        replace(older, at=NOW + 1),
+        replace(older, unreadable="row 1"),
+        replace(older, unreadable="row 2"),
+    )
+    long = replace(first, run="x" * 100_000)
 
-    assert len({beat.mark for beat in (first, *others)}) == 4
+    assert len({beat.mark for beat in (first, *others)}) == 7
+    assert len(long.mark) == len(first.mark)
 
 
 def test_an_instance_is_as_old_as_the_first_sight_of_its_launch_time() -> None:
