@@ -108,6 +108,7 @@ def collect() -> None:
         denied=denials.add,
         refused=both(log_refusal, metrics.refused_answer),
         checked_points=settings.checked_points,
+        doubled_share=settings.doubled_share,
     )
     metrics.watch_denials(lambda: len(denials.current))
     if settings.collector_metrics_port:
@@ -214,6 +215,7 @@ def chosen_parts(settings: Settings) -> Parts:
         # The watcher's lookups are not counted: it asks forty times a second for what is awaited.
         cache=SealedCache(CountedCache(cache, metrics), signer, forged=forgeries.add),
         signer=signer,
+        doubled_share=settings.doubled_share,
         chunks=chunks,
         clock=clock,
         draw_attempt=lambda: secrets.token_hex(8),

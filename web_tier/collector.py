@@ -24,6 +24,7 @@ from web_tier.answers import PROGRESS_SECONDS, encode_progress, progress_key
 from web_tier.denials import Denials
 from web_tier.failures import Failures
 from web_tier.sealed import sealed
+from web_tier.second_opinions import SecondOpinions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +81,7 @@ class Collector:
         self._clock = clock
         self._poll_seconds = poll_seconds
         self._tell = tell  #: hears of progress; the finisher's own of the ends
+        self._opinions = SecondOpinions(ledger=ledger, finisher=finisher, clock=clock)
         self._failures = Failures(ledger=ledger, finisher=finisher, clock=clock)
         self._known: OrderedDict[tuple[str, str], Job] = OrderedDict()
 
@@ -195,7 +197,7 @@ class Collector:
         if known is None or known.attempt != attempt:
             collected.late += len(reports)
             return None
-        by_worker: defaultdict[str, list[_Result]] = defaultdict(list)
+        results: list[_Result] = []
         failed: list[ErrorMessage] = []
         for report in reports:
             if why := self._unbelievable(report, known):
@@ -203,18 +205,31 @@ class Collector:
             elif isinstance(report, ErrorMessage):
                 failed.append(report)
             else:
-                by_worker[report.worker].append(report)
-        merged: Job | None = None
-        for worker, own in by_worker.items():
-            merged = self._merge(job, attempt, worker, own)
-            if merged is None:
-                collected.late += len(own)
-            else:
-                collected.merged += len(own)
+                results.append(report)
+        merged = self._merge_all(known, results, collected)
         if merged is not None and not merged.complete:
             self._cache.set(progress_key(job), encode_progress(merged), seconds=PROGRESS_SECONDS)
             self._tell(JobEvent(kind=EventKind.PROGRESS, job=merged, at=self._clock.now()))
         self._record(merged or known, failed, collected)
+        return merged
+
+    def _merge_all(self, known: Job, results: list[_Result], collected: Collected) -> Job | None:
+        """Merge results, but for those of chunks of which a second worker's is awaited."""
+        merged: Job | None = None
+        by_worker: defaultdict[str, list[_Result]] = defaultdict(list)
+        for result in results:
+            if not self._opinions.wanted(known, result.chunk):
+                by_worker[result.worker].append(result)
+                continue
+            merged = self._opinions.take(known, result)
+            collected.late += merged is None
+            collected.merged += merged is not None and result.chunk in merged.done
+        for worker, own in by_worker.items():
+            merged = self._merge(known.id, known.attempt, worker, own)
+            if merged is None:
+                collected.late += len(own)
+            else:
+                collected.merged += len(own)
         return merged
 
     def _unbelievable(self, message: Report, job: Job) -> str | None:

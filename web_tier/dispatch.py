@@ -18,6 +18,11 @@ _ROUNDS: Final = 3  #: tries of a message that the queue refuses
 LEAST_RESEND_SECONDS: Final = 120.0
 
 
+def doubled(job: Job, chunks: Sequence[int], signer: Signer, share: float) -> list[int]:
+    """Return chunks, and once more those of them that two workers compute."""
+    return [*chunks, *(chunk for chunk in chunks if signer.is_doubled(job, chunk, share))]
+
+
 def send_chunks(
     queue: Queue, job: Job, chunks: Sequence[int], *, signer: Signer, again: bool = False
 ) -> bool:

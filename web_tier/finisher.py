@@ -33,7 +33,7 @@ from web_tier.signer import Signer
 from web_tier.stored_objects import calls_about
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -70,6 +70,7 @@ class Finisher:
     denied: Callable[[str, ServiceDenied], None] = lambda *_: None
     refused: Callable[[Refusal], None] = lambda _: None  #: hears of each answer proved wrong
     signer: Signer | None = None  #: None: one that reads the ledger's secret
+    doubled_share: float = 0.0  #: of all chunks, that two workers compute
     checked_points: int = DEFAULT_POINTS  #: at which the answer of a large problem is checked
 
     def __post_init__(self) -> None:
@@ -191,6 +192,38 @@ class Finisher:
         except ServiceDenied as error:
             self.denied(f"(answer {key})", error)
 
+    def distrust(self, job: Job, workers: Sequence[str], why: str) -> None:
+        """Record workers whose reports of an attempt are proved wrong, and tell of them."""
+        now = self.clock.now()
+        for worker in workers:
+            self.ledger.record_suspect(
+                Suspect(
+                    worker=worker,
+                    attempts=frozenset({job.attempt}),
+                    job=job.id,
+                    why=why,
+                    at=now,
+                )
+            )
+        self.refused(Refusal(job, tuple(workers), why))
+
+    def discard(self, job: Job, workers: Sequence[str], why: str) -> Job | None:
+        """Discard an attempt whose reports are proved wrong; after some of them fail the job.
+
+        Returns:
+            The failed job; None if another attempt has begun.
+        """
+        self.distrust(job, workers, why)
+        if job.refusals < MAX_REFUSALS:
+            fresh = self.signs.next_attempt(job)
+            self.ledger.restart(job.id, job.attempt, fresh, now=self.clock.now())
+            return None
+        detail = (
+            f"what worker {' or '.join(workers) or 'unknown'} reported is wrong: {why}; so it was "
+            f"in {job.refusals} attempts before; check that machine, then submit the job again"
+        )
+        return self.fail(job, JobError(INTEGRITY, detail))
+
     def _sample(self, job: Job, problem: Problem, points: tuple[Minimum, ...]) -> NDArray[np.int64]:
         """Draw the points at which an answer is checked."""
         if problem.incumbent is None:  # stored without one: as large a problem may be
@@ -199,33 +232,12 @@ class Finisher:
         return sampled_points(problem, seed=seed, most=self.checked_points)
 
     def _refuse(self, job: Job, flaw: Flaw) -> Job | None:
-        """Discard an attempt whose answer is proved wrong; after some of them fail the job."""
+        """Discard an attempt whose answer is proved wrong."""
         if flaw.index is None:
             suspects = [] if job.best_by is None else [job.best_by]
         else:  # the reports of the chunk of that point said that there is none like it
             suspects = job.reporters(job.plan.chunk_at(job.grid.triple(flaw.index)))
-        now = self.clock.now()
-        for worker in suspects:
-            self.ledger.record_suspect(
-                Suspect(
-                    worker=worker,
-                    attempts=frozenset({job.attempt}),
-                    job=job.id,
-                    why=flaw.why,
-                    at=now,
-                )
-            )
-        self.refused(Refusal(job, tuple(suspects), flaw.why))
-        if job.refusals < MAX_REFUSALS:
-            fresh = self.signs.next_attempt(job)
-            self.ledger.restart(job.id, job.attempt, fresh, now=now)
-            return None
-        detail = (
-            f"what worker {' or '.join(suspects) or 'unknown'} reported is wrong: {flaw.why}; so "
-            f"it was in {job.refusals} attempts before; check that machine, then submit the job "
-            "again"
-        )
-        return self.fail(job, JobError(INTEGRITY, detail))
+        return self.discard(job, suspects, flaw.why)
 
     def _fail_gone(self, job: Job) -> Job | None:
         detail = f"the stored problem {job.problem} is gone; submit the job again"

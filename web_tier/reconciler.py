@@ -14,8 +14,9 @@ from gridwell.domain.job import (
 )
 from web_tier.dead_letters import DeadLetters, Reconciled
 from web_tier.denials import Denials
-from web_tier.dispatch import resend_seconds, send_chunks
+from web_tier.dispatch import doubled, resend_seconds, send_chunks
 from web_tier.failures import Failures
+from web_tier.second_opinions import SecondOpinions
 
 if TYPE_CHECKING:
     from gridwell.domain.job import Job
@@ -85,6 +86,7 @@ class Reconciler:
         self._chunks = chunks
         self._finisher = finisher
         self._clock = clock
+        self._opinions = SecondOpinions(ledger=ledger, finisher=finisher, clock=clock)
         self._failures = Failures(ledger=ledger, finisher=finisher, clock=clock)
         self._dead_letters = DeadLetters(
             ledger=ledger,
@@ -140,6 +142,8 @@ class Reconciler:
         if job is None or job.state.terminal:
             return []  # the index lags
         now = self._clock.now()
+        if did := self._opinions.resolve(job, self._chunks):
+            return [Reconciled(job.id, did)]
         step = next_step(job, now=now, quiet=quiet)
         late = job.deadline < now
         if step is Step.NOTHING or (self.denials.waits(job.id) and not late):
@@ -156,7 +160,8 @@ class Reconciler:
             error = JobError(DEADLINE_EXCEEDED, detail)
             acted = self._finisher.fail(job, error, past_deadline=True) is not None
         elif step is Step.SEND:
-            acted = send_chunks(self._chunks, job, job.missing, signer=self._signer)
+            chunks = doubled(job, job.missing, self._signer, self._finisher.doubled_share)
+            acted = send_chunks(self._chunks, job, chunks, signer=self._signer)
             if acted:
                 self._ledger.mark_sent(
                     job.id, job.attempt, sent_at=now, resend_at=now + resend_seconds(job)

@@ -38,7 +38,7 @@ from web_tier.answers import (
     final_key,
     progress_key,
 )
-from web_tier.dispatch import resend_seconds, send_chunks
+from web_tier.dispatch import doubled, resend_seconds, send_chunks
 from web_tier.fresh import ended_job, fresh_job, is_true, refuse_long_series
 from web_tier.kept_map import SLAB_POINTS, map_values
 from web_tier.record import record
@@ -83,6 +83,7 @@ class Service:
     #: For a job of a client, by its problem and kind; raises if it is too much.
     charge: Callable[[str, Problem, str], Charge] = lambda *_: Charge()
     tell: Callable[[JobEvent], None] = lambda _: None  #: hears of jobs accepted and cancelled
+    doubled_share: float = 0.0  #: of all chunks, that two workers compute
     signer: Signer | None = None  #: None: one that reads the ledger's secret
     #: Called with a job that was asked for and is another client's.
     foreign: Callable[[Job], None] = lambda _: None
@@ -289,7 +290,8 @@ class Service:
         """Send the chunks; what does not succeed is left to the reconciler."""
         try:
             signer = cast("Signer", self.signer)
-            if send_chunks(self.chunks, job, range(job.plan.chunks), signer=signer):
+            chunks = doubled(job, range(job.plan.chunks), signer, self.doubled_share)
+            if send_chunks(self.chunks, job, chunks, signer=signer):
                 sent_at = self.clock.now()
                 self.ledger.mark_sent(
                     job.id,

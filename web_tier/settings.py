@@ -60,6 +60,8 @@ class Settings(Names, AccessSettings):
     reconcile_seconds: float = Field(RECONCILE_SECONDS, gt=0, le=600)
     #: drawn at random, at which the answer of a large problem is checked before it is published
     checked_points: int = Field(DEFAULT_POINTS, ge=0, le=100_000)
+    #: of all chunks, drawn at random, that two workers compute, and of which both must agree
+    doubled_share: float = Field(0.0, ge=0, le=1)
     #: the ARN of a topic to which every event of a job is published; empty: none is
     events_topic: str = Field("", pattern=r"^(arn:[^:]+:sns:[^:]+:[^:]+:[^:]+)?$")
     #: where the collector tells what it counts, on `host`; 0: nowhere

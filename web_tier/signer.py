@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _CHUNK: Final = "chunk of an attempt"
 _ATTEMPT: Final = "next attempt"
 _SAMPLE: Final = "sampled points"
+_DOUBLED: Final = "chunks that two workers compute"
 _STACK: Final = "name of the stack"
 _CACHE: Final = "cached values"
 _ATTEMPT_DIGITS: Final = 16
@@ -52,6 +53,16 @@ class Signer:
         except ValueError:
             return False
         return self._loaded().verifies(code, _CHUNK, *_task(job, chunk))
+
+    def is_doubled(self, job: Job, chunk: int, share: float) -> bool:
+        """Return whether two workers compute a chunk, where a share of all chunks is.
+
+        Workers cannot tell which: it is drawn with the secret.
+        """
+        if share <= 0:
+            return False
+        code = self._loaded().mac(_DOUBLED, *_task(job, chunk))
+        return int.from_bytes(code[:7], "big") < share * 2**56
 
     def next_attempt(self, job: Job) -> str:
         """Return the attempt that follows a refused one: the same for every process."""

@@ -17,6 +17,7 @@ from gridwell.domain.grid import Grid
 from gridwell.domain.job import Job, JobError, JobState
 from gridwell.domain.messages import MINIMUM_KIND
 from gridwell.domain.minimum import Minimum
+from gridwell.domain.opinions import Opinion
 from gridwell.domain.series import Series
 from gridwell.domain.split import Plan
 
@@ -130,6 +131,9 @@ def encode_job(job: Job) -> Item:
             map_attribute(job.attempt, chunk): binary(bytes.fromhex(digest))
             for chunk, digest in job.maps
         },
+        "opinions": text_set(frozenset(each.encode() for each in job.opinions))
+        if job.opinions
+        else None,
         "credits": number_set(job.credits) if job.credits else None,
         "refusals": number(job.refusals) if job.refusals else None,
         "result": None if job.result is None else text(job.result.key()),
@@ -187,6 +191,7 @@ def _decoded(item: Mapping[str, Any]) -> Job:
         best_by=item["best_by"]["S"] if "best_by" in item else None,
         workers=frozenset(item.get("workers", {}).get("SS", ())),
         maps=frozenset(_maps(item)),
+        opinions=frozenset(map(Opinion.decode, item.get("opinions", {}).get("SS", ()))),
         credits=frozenset(int(each) for each in item.get("credits", {}).get("NS", ())),
         refusals=int(item.get("refusals", {}).get("N", "0")),
         resends=int(item["resends"]["N"]),

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from gridwell.domain.failure import ChunkFailure, Suspect
     from gridwell.domain.job import Job, JobError
     from gridwell.domain.minimum import Minimum
+    from gridwell.domain.opinions import Opinion
 
 _ABSENT: Final = "attribute_not_exists(#pk)"
 #: `Job.renewable`, as a condition.
@@ -51,10 +52,11 @@ _LIVE: Final = "#state IN (:queued, :running) AND #attempt = :attempt"
 _MERGE: Final = (
     "ADD #done :chunks, #workers :workers, #credits :credits SET #state = :running, #moved = :now"
 )
+_HOLD: Final = "ADD #opinions :opinions SET #state = :running"
 _RESTART: Final = (
     "SET #attempt = :fresh, #state = :queued, #resends = :none, #moved = :now "
     "ADD #run :one, #refusals :one "
-    "REMOVE #done, #credits, #workers, #best, #best_by, #points, #sent_at, #resend_at"
+    "REMOVE #done, #credits, #opinions, #workers, #best, #best_by, #points, #sent_at, #resend_at"
 )
 _FINISH: Final = (
     "SET #state = :done, #result = :result, #finished = :now, #expires = :expires "
@@ -199,6 +201,12 @@ class DynamoJobLedger:
             text(attempt),
             text(result.key()),
         )
+
+    def hold(self, job: str, attempt: str, opinion: Opinion) -> Job | None:
+        """See `gridwell.domain.ports.JobLedger`."""
+        values = _live(attempt) | {"opinions": text_set(frozenset({opinion.encode()}))}
+        held, item = self._table.update(job_key(job), _HOLD, _LIVE, values)
+        return decode_job(item) if held and item is not None else None
 
     def restart(self, job: str, attempt: str, fresh: str, *, now: float) -> bool:
         """See `gridwell.domain.ports.JobLedger`."""

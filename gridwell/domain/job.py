@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from gridwell.domain.grid import Grid
     from gridwell.domain.minimum import Minimum
+    from gridwell.domain.opinions import Opinion
     from gridwell.domain.series import Series
     from gridwell.domain.split import Plan
 
@@ -88,6 +89,7 @@ class Job:
     workers: frozenset[str] = frozenset()  #: who computed chunks of this attempt
     credits: frozenset[int] = frozenset()  #: which of them reported which chunk, see `credit`
     maps: frozenset[tuple[int, str]] = frozenset()  #: chunks, and the digests of their maps
+    opinions: frozenset[Opinion] = frozenset()  #: reports of chunks that two workers compute
     refusals: int = 0  #: attempts before this one whose merged answer was proved wrong
     sent_at: float | None = None  #: when all chunk messages were sent
     resend_at: float | None = None  #: not before this may missing chunks be sent again
@@ -113,6 +115,10 @@ class Job:
     def reporters(self, chunk: int) -> list[str]:
         """Return the workers that reported a chunk of this attempt, in order of their names."""
         return [worker for worker in sorted(self.workers) if credit(chunk, worker) in self.credits]
+
+    def opinions_of(self, chunk: int) -> list[Opinion]:
+        """Return what workers reported of a chunk that two compute."""
+        return sorted(each for each in self.opinions if each.chunk == chunk)
 
     def with_maps(self, maps: Mapping[int, str]) -> frozenset[tuple[int, str]]:
         """Return `maps` with more of them: of a chunk that has a digest already that one stays."""
@@ -144,6 +150,7 @@ class Job:
             done=frozenset(),
             credits=frozenset(),
             maps=frozenset(),
+            opinions=frozenset(),
             workers=frozenset(),
             best=None,
             best_by=None,

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from gridwell.domain.job import Job, JobError
     from gridwell.domain.minimum import Minimum
+    from gridwell.domain.opinions import Opinion
     from gridwell.domain.session import Session
 
 
@@ -182,6 +183,18 @@ class JobLedger(Protocol):
 
         Returns:
             Whether this call or an earlier one closed it with this result.
+        """
+
+    def hold(self, job: str, attempt: str, opinion: Opinion) -> Job | None:
+        """Keep what a worker reported of a chunk that two compute, without merging it.
+
+        Args:
+            job: the job.
+            attempt: the attempt that the report belongs to.
+            opinion: the report; one that is kept already stays.
+
+        Returns:
+            The job with it; None if there is no unfinished job of this attempt.
         """
 
     def restart(self, job: str, attempt: str, fresh: str, *, now: float) -> bool:

@@ -20,6 +20,7 @@ from gridwell.domain.job import (
     credit,
 )
 from gridwell.domain.minimum import Minimum
+from gridwell.domain.opinions import Opinion
 from gridwell.domain.secret import SECRET_BYTES
 from tests.adapters.lossy import Lossy
 from tests.adapters.threads import at_once
@@ -822,3 +823,44 @@ def test_a_damaged_secret_is_an_error_with_a_remedy(aws: Aws, value: str) -> Non
         DynamoJobLedger(client, table).secret()
 
     client.delete_item(TableName=table, Key={"pk": {"S": "secret#web"}})
+
+
+# --- chunks that two workers compute
+
+
+def test_reports_that_are_held_are_kept_and_merge_nothing(ledger: JobLedger, job: Job) -> None:
+    one = Opinion(chunk=1, worker="one", points=(Minimum(-1.5, 3).key(),), at=NOW + 0.5)
+    two = Opinion(chunk=1, worker="two", points=(), at=NOW + 1.25, map="d" * 64)
+
+    assert ledger.hold(job.id, ATTEMPT, one) is not None
+    assert ledger.hold(job.id, ATTEMPT, one) is not None
+    held = ledger.hold(job.id, ATTEMPT, two)
+
+    assert held == ledger.read(job.id)
+    assert held == replace(job, state=JobState.RUNNING, opinions=frozenset({one, two}))
+    assert held.opinions_of(1) == [one, two]
+    assert held.opinions_of(0) == []
+
+
+def test_nothing_is_held_of_another_attempt_or_an_ended_one(ledger: JobLedger, job: Job) -> None:
+    opinion = Opinion(chunk=1, worker="one", points=(), at=NOW)
+
+    assert ledger.hold(job.id, OTHER_ATTEMPT, opinion) is None
+    assert ledger.hold(fresh_job().id, ATTEMPT, opinion) is None
+    assert ledger.cancel(job.id, ATTEMPT, now=NOW + 1)
+    assert ledger.hold(job.id, ATTEMPT, opinion) is None
+
+
+def test_the_first_digest_of_a_chunks_map_stays(ledger: JobLedger, job: Job) -> None:
+    for digest in ("a" * 64, "b" * 64):
+        ledger.merge(job.id, ATTEMPT, frozenset({2}), None, worker="w", now=NOW, maps={2: digest})
+    assert ledger.restart(job.id, ATTEMPT, OTHER_ATTEMPT, now=NOW + 5)
+    forgotten = ledger.read(job.id)
+    merged = ledger.merge(
+        job.id, OTHER_ATTEMPT, frozenset({2}), None, worker="w", now=NOW, maps={2: "c" * 64}
+    )
+
+    assert forgotten is not None
+    assert forgotten.maps == frozenset()
+    assert merged is not None
+    assert merged.maps == {(2, "c" * 64)}

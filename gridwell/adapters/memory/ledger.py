@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from gridwell.domain.failure import ChunkFailure, Suspect
+    from gridwell.domain.opinions import Opinion
 
 
 def _new_secret() -> bytes:
@@ -134,6 +135,19 @@ class MemoryLedger:
                 )
                 return True
             return stored.state is JobState.DONE and stored.result == result
+
+    def hold(self, job: str, attempt: str, opinion: Opinion) -> Job | None:
+        """See `gridwell.domain.ports.JobLedger`."""
+        with self._lock:
+            stored = self._unfinished(job, attempt)
+            if stored is None:
+                return None
+            self._jobs[job] = held = replace(
+                stored,
+                state=JobState.RUNNING,
+                opinions=stored.opinions | {opinion},
+            )
+            return held
 
     def restart(self, job: str, attempt: str, fresh: str, *, now: float) -> bool:
         """See `gridwell.domain.ports.JobLedger`."""
