@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from gridwell.domain.errors import ServiceError
+from gridwell.domain.errors import InvalidJob, OverQuota, ServiceError
 from gridwell.domain.quota import (
     Quota,
     check_job,
@@ -18,6 +18,7 @@ from gridwell.domain.quota import (
     estimate,
     over_budget,
 )
+from web_tier.access.events import Event, note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +77,16 @@ class Allowance:
             OverQuota: if the client has had its share.
             ServiceBusy: if the ledger cannot tell.
         """
+        try:
+            return self._charged(client, problem, kind)
+        except InvalidJob:
+            note(Event.OVER_QUOTA, reason="job_too_long")
+            raise
+        except OverQuota as error:
+            note(Event.OVER_QUOTA, reason=error.code)
+            raise
+
+    def _charged(self, client: str, problem: Problem, kind: str) -> Charge:
         seconds = estimate(
             problem.grid,
             problem.atoms.count,

@@ -22,7 +22,6 @@ from gridwell.domain.errors import (
 from gridwell.domain.job import NO_CANDIDATE_POINT, STORAGE_DENIED
 from gridwell.domain.printable import excerpt
 from gridwell.domain.readable import counted
-from web_tier.access.events import Event, note
 from web_tier.api.models import FaultShown, ProblemDetails
 from web_tier.api.reading import NotJson
 from web_tier.door.framing import BODY_TOO_LARGE
@@ -158,7 +157,6 @@ def _no_candidate(error: NoCandidatePoint) -> Response:
 
 
 def _over_quota(error: OverQuota) -> Response:
-    note(Event.OVER_QUOTA, reason=error.code)
     return problem_response(
         HTTPStatus.TOO_MANY_REQUESTS,
         str(error),

@@ -168,6 +168,12 @@ def _over_quota(keyed: Keyed) -> str:
     return key_id(key)
 
 
+def _too_long(keyed: Keyed) -> str:
+    key = keyed.key()
+    keyed.submit(key, {"grid_size": 100, "atom_count": 5000, "keep_grid": True})
+    return key_id(key)
+
+
 REFUSALS: list[tuple[Event, Callable[[Keyed], str], str, str]] = [
     (Event.KEY_MISSING, _missing, "", "GET /v1/jobs"),
     (Event.KEY_WRONG, _wrong, "", "GET /v1/jobs"),
@@ -184,6 +190,7 @@ REFUSALS: list[tuple[Event, Callable[[Keyed], str], str, str]] = [
     (Event.TOO_MANY_REQUESTS, _too_many_requests, "alice", "GET /v1/jobs"),
     (Event.TOO_MANY_FAILURES, _too_many_failures, "", "GET /v1/jobs"),
     (Event.OVER_QUOTA, _over_quota, "alice", "POST /v1/jobs"),
+    (Event.OVER_QUOTA, _too_long, "alice", "POST /v1/jobs"),
 ]
 
 
@@ -206,7 +213,7 @@ def test_each_refusal_is_told_with_who_and_where(
         world=keyed.world,
         ledger=ledger,
         allowance=Allowance(
-            quota=Quota(unfinished=1),
+            quota=Quota(unfinished=1, job_seconds=1.0),
             jobs=keyed.world.ledger,
             spending=ledger,
             clock=keyed.world.clock,
