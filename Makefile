@@ -9,7 +9,7 @@ PINNED := --quiet --disable-pip-version-check --no-deps --require-hashes --only-
 GRIDWELL := $(PYTHON) -m gridwell
 FAULTY := $(if $(FAULTS),--faults $(FAULTS)) $(if $(FAULTS_SEED),--faults-seed $(FAULTS_SEED))
 
-.PHONY: help run up down test check simulate mutants chaos exactness abuse fuzz bench-kernels screenshots notebook lock clean
+.PHONY: help run up down test check simulate mutants chaos exactness abuse fuzz bench-kernels screenshots notebook sbom lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,9 @@ bench-kernels: .venv/ready ## measure the kernels: a table, benchmarks/kernels.c
 notebook: .venv/ready ## execute the notebooks of docs/examples anew, on a local stack of their own
 	@$(PYTHON) -m pip install $(PINNED) -r docs/examples/requirements.txt
 	@exec $(PYTHON) scripts/notebook.py
+
+sbom: .venv/ready ## print the release's bill of materials: the packages of its image (CycloneDX)
+	@$(PYTHON) -m ami sbom
 
 lock: .venv/ready ## pin every dependency of pyproject.toml anew, in requirements.txt
 	@exec scripts/lock.sh

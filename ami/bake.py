@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from gridwell.adapters.aws import code_of, translated
 from gridwell.domain.errors import ServiceDenied, ServiceError
-from gridwell.domain.objects import release_object
+from gridwell.domain.objects import release_object, sbom_object
 from user_data.render import fill
 
 if TYPE_CHECKING:
@@ -110,6 +110,11 @@ class Bakery:
         """Put the release where instances of an older image fetch it."""
         self.store.put_new(
             release_object(bundle.release), bundle.wheel, content_type="application/zip"
+        )
+        self.store.put_new(
+            sbom_object(bundle.release),
+            bundle.sbom,
+            content_type="application/vnd.cyclonedx+json",
         )
 
     def find(self, build: str) -> str | None:

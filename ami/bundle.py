@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ami.sbom import bill_of_materials
 from gridwell import __version__
 from gridwell.domain.canonical import sha_of
 from gridwell.domain.errors import ServiceError
@@ -37,11 +38,17 @@ class Bundle:
     release: str  #: the wheel's sha256
     wheel: bytes
     archive: bytes  #: a tar.gz of all files
+    pins: str = ""  #: the text of requirements.txt
 
     @property
     def sha(self) -> str:
         """The archive's sha256."""
         return hashlib.sha256(self.archive).hexdigest()
+
+    @property
+    def sbom(self) -> bytes:
+        """The release's bill of materials, as CycloneDX JSON."""
+        return bill_of_materials(self.wheel, self.release, self.version, self.pins)
 
     def build(self, base_image: str) -> str:
         """The name of what becomes of this bundle on a base image: equal names, equal images."""
@@ -61,7 +68,8 @@ def make_bundle(project: Path) -> Bundle:
             f"{project} is no checkout of Gridwell: an image is baked from its source"
         )
     name, wheel = _build_wheel(project)
-    files = {name: wheel, "requirements.txt": (project / "requirements.txt").read_bytes()}
+    pins = (project / "requirements.txt").read_bytes()
+    files = {name: wheel, "requirements.txt": pins}
     folder = importlib.resources.files("ami")
     files |= {file: folder.joinpath(file).read_bytes() for file in _MACHINE_FILES}
     return Bundle(
@@ -70,6 +78,7 @@ def make_bundle(project: Path) -> Bundle:
         release=hashlib.sha256(wheel).hexdigest(),
         wheel=wheel,
         archive=_pack(files),
+        pins=pins.decode(),
     )
 
 

@@ -49,6 +49,15 @@ def bake(*, base_image: str | None, dry_run: bool, as_json: bool) -> None:
             echo(f"{name}: {value}")
 
 
+@main.command()
+def sbom() -> None:
+    """Print the bill of materials of this checkout's release, as CycloneDX JSON."""
+    try:
+        echo(*make_bundle(_PROJECT).sbom.decode().splitlines())
+    except ServiceError as error:
+        raise click.ClickException(str(error)) from error
+
+
 def _bake(settings: Settings, base_image: str | None, *, dry_run: bool) -> dict[str, object]:
     s3 = client("s3")
     bakery = Bakery(

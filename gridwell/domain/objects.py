@@ -35,6 +35,11 @@ def map_digests_object(job: str, attempt: str, chunk: int, digest: str = "") -> 
     return map_object(job, attempt, chunk, digest).replace(".npy", ".sha256")
 
 
+def sbom_object(release: str) -> str:
+    """Return the key of a release's bill of materials, by the release's sha256."""
+    return f"releases/{release}.cdx.json"
+
+
 def release_object(sha: str) -> str:
     """The key of a release: the wheel whose bytes have this sha256."""
     return f"releases/{sha}.whl"

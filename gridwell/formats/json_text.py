@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _NAME: Final = 80  #: characters of a name in an error
 _ROW: Final = 4  #: numbers of an atom
 _SPARE: Final = 100_000  #: of each mark, beside those of as many atoms as a job may have
+_FEW: Final = 64
 #: By mark: how often a text may hold it, and of what there is too much where it does more often.
 _MOST: Final = {
     "[": (limits.MAX_ATOMS + _SPARE, "lists"),
@@ -43,6 +44,9 @@ def check_size(text: str | bytes, pointer: str = "") -> None:
         InvalidJob: with what there is too much of.
     """
     for mark, (most, what) in _MOST.items():
+        # A shorter text cannot hold as many; and a few are found sooner than all are counted.
+        if len(text) <= most or not holds_more(text, mark, _FEW):
+            continue
         found = text.count(mark) if isinstance(text, str) else text.count(mark.encode())
         if found > most:
             detail = (
@@ -50,6 +54,16 @@ def check_size(text: str | bytes, pointer: str = "") -> None:
                 "as [x, y, z, energy], and a job's other fields once"
             )
             raise InvalidJob(Fault(pointer, detail))
+
+
+def holds_more(text: str | bytes, mark: str, count: int) -> bool:
+    """Return whether a mark stands in a text more than so often: in little time if it is few."""
+    at = -1
+    for _ in range(count + 1):
+        at = text.find(mark, at + 1) if isinstance(text, str) else text.find(mark.encode(), at + 1)
+        if at < 0:
+            return False
+    return True
 
 
 def names_once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from ami.bake import Baked, BakeError
 from ami.bundle import Bundle, _pack
@@ -73,6 +75,7 @@ def test_a_bake_leaves_its_image_and_its_release_and_no_more(
 
     assert workshop.objects("builds/") == []
     assert f"releases/{bundle.release}.whl" in workshop.objects("releases/")
+    assert f"releases/{bundle.release}.cdx.json" in workshop.objects("releases/")
 
 
 def test_a_build_that_is_there_is_reused_without_a_builder(
@@ -87,7 +90,7 @@ def test_a_build_that_is_there_is_reused_without_a_builder(
 
 
 def test_an_instance_of_the_image_verifies_its_release_works_and_powers_off(
-    workshop: Workshop, baked: Baked
+    workshop: Workshop, bundle: Bundle, baked: Baked
 ) -> None:
     told = ("FLEET", "CHUNKS_QUEUE", "RESULTS_QUEUE", "LEDGER_TABLE", "BUCKET")
     settings = {f"GRIDWELL_{name}": workshop.settings[f"GRIDWELL_{name}"] for name in told} | {
@@ -120,6 +123,9 @@ def test_an_instance_of_the_image_verifies_its_release_works_and_powers_off(
     installed = workshop.region.folder(instance) / "opt/gridwell/venv/lib"
     packages = {path.name for path in installed.glob("python3*/site-packages/*")}
     assert {"numpy", "boto3", "click"} <= packages
+    bill = {one["name"]: one["version"] for one in json.loads(bundle.sbom)["components"]}
+    there = (path.stem.rsplit("-", 1) for path in installed.glob("*/*/*.dist-info"))
+    assert {canonicalize_name(name): version for name, version in there} == bill
     assert not packages & {"pip", "setuptools", "gridwell", "pkg_resources"}
     assert not (workshop.region.folder(instance) / "opt/gridwell/wheels").exists()
     workshop.region.ec2.terminate_instances(InstanceIds=[instance])

@@ -18,7 +18,7 @@ from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.domain.problem import Problem, option_faults
 from gridwell.domain.series import Series
 from gridwell.formats.json_rows import atoms_in
-from gridwell.formats.json_text import RepeatedName, check_size, names_once, shown
+from gridwell.formats.json_text import RepeatedName, check_size, holds_more, names_once, shown
 from web_tier.api.models import GridRequest, JobRequest, PlaceRequest
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def _check_names_once(body: bytes, fields: dict[str, Any]) -> None:
         InvalidJob: with the first repeated name.
     """
     parts = [value for name in _PARTS if isinstance(value := fields.get(name), dict)]
-    if body.count(b":") == sum(map(len, [fields, *parts])):
+    if not holds_more(body, ":", sum(map(len, [fields, *parts]))):
         return
     try:
         json.loads(body, object_pairs_hook=names_once)
