@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+QUICK_BYTES: Final = 16 * 1024  #: of a body that is read in a millisecond
 _TELL_SECONDS: Final = 10.0  #: between two log lines of one gate
 
 
@@ -252,6 +253,7 @@ class Gates:
     large_bodies: Gate
     downloads: Gate  #: of many atoms, or large maps
     files: Gate | None = None  #: of fewer atoms and smaller maps; None: without a limit
+    readers: Gate | None = None  #: of bodies that take a while to read; None: without a limit
 
     @contextmanager
     def submitting(self, length: int | None, owner: str = "") -> Iterator[None]:
@@ -269,6 +271,21 @@ class Gates:
             self.large_bodies.admitted(owner) if large else nullcontext(),
             self.submits.admitted(owner),
         ):
+            yield
+
+    @contextmanager
+    def reading(self, length: int | None, owner: str = "") -> Iterator[None]:
+        """Hold the place that reading a body takes, which is work for the processor alone.
+
+        Args:
+            length: as for `submitting`.
+            owner: whose body it is.
+
+        Raises:
+            Overloaded: as `Gate.admitted`.
+        """
+        long = length is None or length > QUICK_BYTES
+        with self.readers.admitted(owner) if self.readers and long else nullcontext():
             yield
 
 
@@ -291,6 +308,11 @@ def usual_gates(clock: Clock) -> Gates:
         # Each takes half a gigabyte for some seconds; those that wait lie on the disk.
         large_bodies=Gate(
             "large requests are being read", clock=clock, places=1, waiting=15, seconds=20.0
+        ),
+        # Read side by side they would only take Python's lock from each other, and from everybody
+        # else.  Those that wait have a place among the submissions already.
+        readers=Gate(
+            "bodies are being read", clock=clock, places=2, share=1, waiting=16, seconds=10.0
         ),
         # Each takes up to two hundred megabytes, for as long as its client reads.
         downloads=Gate(

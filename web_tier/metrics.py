@@ -222,8 +222,8 @@ class _GateMetrics(Collector):
             "large_bodies": gates.large_bodies,
             "downloads": gates.downloads,
         }
-        if gates.files is not None:
-            self._gates["files"] = gates.files
+        optional = {"files": gates.files, "readers": gates.readers}
+        self._gates |= {name: gate for name, gate in optional.items() if gate is not None}
 
     def collect(self) -> Iterable[Metric]:
         """The values as they are now."""

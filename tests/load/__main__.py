@@ -280,7 +280,7 @@ SCENES: dict[str, tuple[Callable[[Server, int], Coroutine[Any, Any, None]], int,
     "greedy_downloads": (fares(greedy.greedy_downloads), 20, "1e9"),
     "greedy_streams": (fares(greedy.greedy_streams), 520, "1e9"),
     "greedy_estimates": (fares(greedy.greedy_estimates), 24, "1e9"),
-    "greedy_uploads": (fares(greedy.greedy_uploads), 8, "1e9"),
+    "greedy_uploads": (fares(greedy.greedy_uploads), 10, "1e9"),
     "anonymous_uploads": (fares(greedy.anonymous_uploads), 8, "1e9"),
 }
 

@@ -14,7 +14,7 @@ from gridwell.domain.errors import ServiceBusy
 from tests.web_tier.http import SMALL, Site
 from tests.web_tier.world import Fuse, Fused
 from web_tier.backlog import LOOK_SECONDS, Backlog
-from web_tier.gate import HELD, Gate, Overloaded, usual_gates
+from web_tier.gate import HELD, QUICK_BYTES, Gate, Overloaded, usual_gates
 from web_tier.settings import SERVING_THREADS
 
 if TYPE_CHECKING:
@@ -146,6 +146,16 @@ def test_waiting_owners_are_admitted_in_turn_and_the_longest_line_makes_room() -
 
     assert refused == ["greedy"]
     assert order == ["greedy", "modest", "greedy"]
+
+
+def test_one_owner_reads_one_long_body_at_a_time_and_short_ones_at_once() -> None:
+    gates = usual_gates(ManualClock())
+    assert gates.readers is not None
+    with gates.reading(QUICK_BYTES + 1, "greedy"):
+        assert gates.readers.try_enter("greedy") is None
+        with gates.reading(QUICK_BYTES, "greedy"), gates.reading(None, "modest"):
+            assert gates.readers.inside == 2
+    assert gates.readers.inside == 0
 
 
 def test_an_error_inside_gives_the_place_back() -> None:

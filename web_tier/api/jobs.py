@@ -107,7 +107,8 @@ def _submitted() -> Job:
     """The job that the body asks for: a large problem must not outlive this call."""
     parts = here()
     with parts.gates.submitting(request.content_length, owner()):
-        asked = read_job(_body())
+        with parts.gates.reading(request.content_length, owner()):
+            asked = read_job(_body())
         return parts.service.submit(asked.problem, seed=asked.seed, kind=asked.kind)
 
 

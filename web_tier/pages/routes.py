@@ -54,7 +54,8 @@ def submit() -> ResponseReturnValue:
     parts = here()
     try:
         with parts.gates.submitting(request.content_length, owner()):
-            asked = read_form(values, _upload())
+            with parts.gates.reading(request.content_length, owner()):
+                asked = read_form(values, _upload())
             job = parts.service.submit(asked.problem, seed=asked.seed, kind=asked.kind)
     except InvalidJob as error:
         return _home(with_faults(values, error)), HTTPStatus.UNPROCESSABLE_ENTITY
@@ -66,7 +67,10 @@ def estimate() -> ResponseReturnValue:
     """What the form's job would cost, or the first thing that is wrong with it."""
     parts = here()
     try:
-        with parts.gates.submitting(request.content_length, owner()):
+        with (
+            parts.gates.submitting(request.content_length, owner()),
+            parts.gates.reading(request.content_length, owner()),
+        ):
             asked = read_form(filled(request.form), _upload())
     except InvalidJob as error:
         return {"words": error.faults[0].detail}
