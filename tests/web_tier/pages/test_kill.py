@@ -123,3 +123,25 @@ def test_a_refusal_and_a_silence_are_told_apart(refusing: str) -> None:
         HttpKill(refusing)("i-1")
     with pytest.raises(ServiceBusy, match="does not answer"):
         HttpKill("http://127.0.0.1:9/")("i-1")
+
+
+@pytest.mark.parametrize(("key", "sent"), [("a-key", "Bearer a-key"), ("", None)])
+def test_the_key_goes_along_as_a_bearer_token(key: str, sent: str | None) -> None:
+    seen: list[str | None] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            seen.append(self.headers.get("Authorization"))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        HttpKill(f"http://127.0.0.1:{server.server_port}/", key=key)("i-1")
+        thread.join()
+
+    assert seen == [sent]
