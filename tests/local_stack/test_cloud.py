@@ -74,6 +74,7 @@ def test_the_end_of_the_cloud_process_waits_for_no_orderly_shutdown(tmp_path: Pa
     with running_region(tmp_path) as region:
         instance = region.launch("deaf")
         region.await_console(instance, "deaf")
+        region.await_state(instance, "running")
         region.ec2.stop_instances(InstanceIds=[instance])
         region.await_console(instance, "Powering off")
 

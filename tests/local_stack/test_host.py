@@ -131,6 +131,7 @@ def test_stop_tells_the_worker_and_its_75_does_not_restart_it(
 ) -> None:
     instance = launched("chain")
     region.await_console(instance, "working")
+    region.await_state(instance, "running")
 
     region.ec2.stop_instances(InstanceIds=[instance])
     seen = region.await_state(instance, "stopped")
@@ -155,6 +156,7 @@ def test_the_console_warns_of_what_a_unit_asks_in_vain(region: Region, launched:
 def test_a_stubborn_worker_and_its_runaway_child_are_killed(region: Region, launched: Any) -> None:
     instance = launched("stubborn")
     region.await_console(instance, "deaf")
+    region.await_state(instance, "running")
 
     region.ec2.stop_instances(InstanceIds=[instance])
     region.await_state(instance, "stopped", seconds=5)
