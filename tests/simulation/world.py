@@ -290,9 +290,12 @@ class World:
 
     def _given_up(self, instance: Instance) -> bool:
         slots = [slot for slot in self.ledger.inner.slots() if slot.instance == instance.id]
-        return self._is_unfit(instance) or any(
-            slot.failed_boots >= self.policy.quarantine_boots for slot in slots
-        )
+        # Starts that had no answer count too, and what is not in the ledger of one that failed.
+        lossy = {"busy before", "reply lost"} & self.sim.faults.rates.keys()
+        starts = 1 if lossy else self.policy.refused_starts
+        boots = self.policy.quarantine_boots
+        failed = any(s.failed_boots >= boots or s.failures >= starts for s in slots)
+        return failed or self._is_unfit(instance)
 
     def _problem_of(self, number: int) -> str:
         """What a client asks: the same in a twin, whatever else happens in it."""
