@@ -226,6 +226,11 @@ def _protected(world: World) -> bool:
     name = _instance(world)
     if name is None or world.ec2.refusals.is_lasting(name):
         return False
+    # No more than the cap are left out of it.
+    there = {i.id for i in world.ec2.now() if i.state is not InstanceState.TERMINATED}
+    kept = {what for action, what in world.ec2.inner.refusals if action == "terminate"}
+    if len(kept & there) >= world.policy.max_instances:
+        return False
     world.ec2.inner.protect(name)
     return True
 
