@@ -138,7 +138,8 @@ def _live(world: World, *, lively: bool) -> None:
     world.ask_later(sim.rng.randint(0, 2), within=sim.faults.settling + 600.0)
     rest(world, within=LIVELY_SECONDS)
     if world.kept_seconds <= _SHORT_AGE:
-        sim.run(sim.now + world.kept_seconds + world.lag + LONGEST_STOP + 4 * TICK_SECONDS)
+        late = world.lag + LONGEST_STOP + 4 * TICK_SECONDS + sim.faults.delays + sim.faults.settling
+        sim.run(sim.now + world.kept_seconds + late)
         kept = world.ec2.refusals.kept
         there = [i.id for i in world.ec2.now() if i.state is not InstanceState.TERMINATED]
         left = [name for name in there if not kept[name]]
