@@ -97,6 +97,12 @@ def hasty() -> APIFlask:
     return Site().app
 
 
+def lingering() -> APIFlask:
+    """A site that gives a client a minute to close its end."""
+    worker.LINGER_SECONDS = 60.0  # type: ignore[misc]
+    return Site().app
+
+
 def keyed() -> APIFlask:
     """A site that asks for keys, of which `A_KEY` is one that may submit, and `A_READER` not."""
     site = Keyed()

@@ -37,8 +37,8 @@ def test_a_region_that_is_away_serves_its_calls_when_it_is_back(bench: Bench) ->
 
     bench.remote.away(0)
 
-    sender.join(5)
-    assert time.monotonic() - began < 5
+    sender.join(25)
+    assert time.monotonic() - began < 30  # for so long it was to be away
     assert bench.depth() == 1
 
 

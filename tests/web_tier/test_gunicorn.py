@@ -18,7 +18,7 @@ from gridwell.domain import limits
 from tests.load.probe import QUESTION, ask
 from tests.load.server import PATIENCE, serving
 from tests.web_tier.http import SMALL
-from web_tier.door.worker import LINGER_SECONDS
+from web_tier.door.arrival import HEAD_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +92,7 @@ def test_sigterm_ends_all_waiting_at_once_and_then_the_server(tmp_path: Any) -> 
             started = time.monotonic()
             for thread in threads:
                 thread.join()
-            assert time.monotonic() - started < 5
+            assert time.monotonic() - started < 30  # for so long they would wait
             assert [answer.status_code for answer in answers] == [202] * 4
             assert all("Preference-Applied" not in answer.headers for answer in answers)
             # Whoever is half through may end; whoever has said nothing is let go.
@@ -129,8 +129,11 @@ def test_a_client_that_sends_too_slowly_hears_so(tmp_path: Any) -> None:
     assert b'"code":"request_timeout"' in said
 
 
-def test_clients_that_keep_their_end_open_hold_up_nobody(server: Server) -> None:
-    with contextlib.ExitStack() as stack:
+def test_clients_that_keep_their_end_open_hold_up_nobody(tmp_path: Any) -> None:
+    with (
+        serving(tmp_path / "log", threads=THREADS, app="tests.load.app:lingering()") as server,
+        contextlib.ExitStack() as stack,
+    ):
         links = [stack.enter_context(connected(server)) for _ in range(20)]
         for link in links:
             link.sendall(QUESTION)
@@ -139,7 +142,7 @@ def test_clients_that_keep_their_end_open_hold_up_nobody(server: Server) -> None
 
         started = time.monotonic()
         assert ask(server.port)
-        assert time.monotonic() - started < LINGER_SECONDS
+        assert time.monotonic() - started < 60  # for so long the others linger
 
 
 def test_connections_that_say_nothing_make_room_for_others(tmp_path: Any) -> None:
@@ -155,7 +158,7 @@ def test_connections_that_say_nothing_make_room_for_others(tmp_path: Any) -> Non
 
         started = time.monotonic()
         assert ask(server.port)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < HEAD_SECONDS  # only then do the others time out
 
 
 def test_requests_may_be_sent_ahead_of_their_answers(server: Server) -> None:
