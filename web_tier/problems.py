@@ -15,6 +15,7 @@ from gridwell.domain.errors import (
     Fault,
     GridwellError,
     InvalidJob,
+    InvalidMessage,
     ObjectDenied,
     OverQuota,
     ServiceBusy,
@@ -84,6 +85,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(OverQuota, _over_quota)
     app.register_error_handler(ServiceBusy, _busy)
     app.register_error_handler(ObjectDenied, _denied)
+    app.register_error_handler(InvalidMessage, _damaged)
     app.register_error_handler(GridwellError, _broken)
 
 
@@ -197,6 +199,19 @@ def _denied(error: ObjectDenied) -> Response:
         f"{error}; the operator of this service can do that, and the same request works then",
         code=STORAGE_DENIED,
         headers={"Retry-After": str(_DENIED_SECONDS)},
+    )
+
+
+def _damaged(error: InvalidMessage) -> Response:
+    logger.error(
+        "a request needs stored data that is damaged: %s",
+        error,
+        extra={"action": "http.data_damaged"},
+    )
+    return problem_response(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        f"{error}; ask the operator of this service to restore it",
+        code="damaged",
     )
 
 

@@ -447,6 +447,9 @@ def test_nothing_of_a_map_that_was_replaced_is_served(site: Site, form: str) -> 
 
     with site.client.get(path(job, form)) as response:
         assert response.status_code == 500
+        assert response.json is not None
+        assert response.json["code"] == "damaged"
+        assert f"chunk 0 of job {job.id} is damaged" in response.json["detail"]
         assert b"12345" not in response.data
 
 
