@@ -225,8 +225,9 @@ def busy_day(bench: Bench) -> None:
 def test_every_kind_of_the_mild_plan_happens_on_a_busy_day(bench: Bench) -> None:
     bench.remote.put(PRESETS["mild"])
     kinds = {fault.kind for fault in PRESETS["mild"].faults}
-    # Starts that really boot cost seconds: their fault has tests of its own above.
-    kinds -= {"start falls back"}
+    # Starts that really boot cost seconds: their faults have tests of their own.
+    kinds -= {"start falls back", "start refused for good", "offer never speaks"}
+    kinds -= {"offer refused", "stop refused", "protected"}  # the same: of offers and instances
     kinds -= {"metadata throttled", "metadata hangs"}  # at an instance's own service
     deadline = time.monotonic() + 20
 
