@@ -431,6 +431,28 @@ def test_help_names_each_command_and_exit_status_and_imports_none_of_them() -> N
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+#: Of `gridwell`: those that change something with an operator's own rights in the account.
+RECORDED = {"keys create", "keys revoke", "pause", "resume", "cap", "dead-letters redrive"}
+#: Those that change nothing, are a client's by HTTP, or act on this machine's own stack.
+UNRECORDED = {
+    *("submit", "result", "watch", "cancel", "jobs", "load", "audit", "doctor"),
+    *("keys list", "dead-letters list"),
+}
+
+
+def test_every_command_of_operators_is_recorded_or_changes_nothing() -> None:
+    context = click.Context(main)
+    found = set()
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        if name == "local":
+            continue
+        parts = command.list_commands(context) if isinstance(command, click.Group) else [""]
+        found |= {f"{name} {part}".strip() for part in parts}
+
+    assert found == UNRECORDED | RECORDED
+
+
 @pytest.mark.parametrize(
     "command", ["submit", "result", "watch", "cancel", "jobs", "local", "local up", "local down"]
 )

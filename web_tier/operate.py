@@ -8,10 +8,13 @@ import click
 
 from gridwell.adapters.commands import answered, echo, json_option, print_json
 from gridwell.adapters.program import read_settings
+from gridwell.domain.audit import LONGEST_SUBJECT
 from web_tier.settings import Names
 
 if TYPE_CHECKING:
-    from web_tier.letters import Letters
+    from collections.abc import Sequence
+
+    from web_tier.letters import Letter, Letters
 
 _KINDS = ("chunks", "results")
 _limit = click.option(
@@ -62,13 +65,21 @@ def redrive(*, job: str | None, every: bool, as_json: bool, limit: int) -> None:
         letters = _letters()
         with letters.held(limit) as held:
             chosen = [letter for letter in held if every or letter.job == job]
+            # First, so that no letter is sent without its record.
+            letters.ledger.audit.note(
+                "dead-letters.redrive",
+                subject="all" if job is None else job[:LONGEST_SUBJECT],
+                now=letters.clock.now(),
+                detail=" ".join(f"{kind}={_count(chosen, kind)}" for kind in _KINDS),
+            )
             refused = letters.redrive(chosen)
-            sent = [letter.kind for letter in chosen if letter not in refused]
+            sent = [letter for letter in chosen if letter not in refused]
             if as_json:
-                print_json({**{kind: sent.count(kind) for kind in _KINDS}, "refused": len(refused)})
+                counts = {kind: _count(sent, kind) for kind in _KINDS}
+                print_json({**counts, "refused": len(refused)})
             else:
                 for kind in _KINDS:
-                    echo(f"{sent.count(kind)} dead {kind} sent again")
+                    echo(f"{_count(sent, kind)} dead {kind} sent again")
             _tell_of_more(len(held), limit)
     if refused:
         echo(f"the queue refused {len(refused)} letters, which stay", err=True)
@@ -95,6 +106,10 @@ def chosen_letters(names: Names) -> Letters:
 
 def _letters() -> Letters:
     return chosen_letters(read_settings(Names))
+
+
+def _count(letters: Sequence[Letter], kind: str) -> int:
+    return sum(letter.kind == kind for letter in letters)
 
 
 def _tell_of_more(seen: int, limit: int) -> None:

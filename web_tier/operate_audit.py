@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 )
 @json_option
 def audit(*, days: int, as_json: bool) -> None:
-    """List what operators did: keys made and revoked, the fleet paused, resumed or capped.
+    """List what operators did: to keys, to the fleet, and to dead letters.
 
     The newest first, for 400 days.
 
@@ -50,7 +50,7 @@ def audit(*, days: int, as_json: bool) -> None:
                 }
             )
         else:
-            echo(f"{_moment(act)}  {act.action:<12}  {act.subject}  {act.detail}  {act.operator}")
+            echo(f"{_moment(act)}  {act.action:<20}  {act.subject}  {act.detail}  {act.operator}")
 
 
 def _moment(act: Act) -> str:

@@ -18,6 +18,7 @@ from gridwell.domain.access import (
     read_lifetime,
     read_scopes,
 )
+from gridwell.domain.audit import LONGEST_SUBJECT
 from gridwell.domain.errors import InvalidAccess, ServiceError
 from web_tier.settings import Names
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from gridwell.domain.access import AccessKey
     from gridwell.domain.ports import AccessLedger, Clock
 
-_LONGEST_ID = 64  #: characters of what is given as one, in the record of what operators did
 _TRIES = 3  #: of drawing an id that nobody has; the first is as good as sure
 
 
@@ -97,7 +97,7 @@ def revoke(*, key_id: str, as_json: bool) -> None:
     """Let a key open nothing any more; servers notice within 30 seconds."""
     ledger, clock = chosen_ledger(read_settings(Names))
     with _answered():
-        ledger.audit.note("keys.revoke", subject=key_id[:_LONGEST_ID], now=clock.now())
+        ledger.audit.note("keys.revoke", subject=key_id[:LONGEST_SUBJECT], now=clock.now())
         key = ledger.revoke_key(key_id, now=clock.now())
     if key is None:
         raise click.BadParameter("there is no key of that id; `list` shows them", param_hint="'ID'")

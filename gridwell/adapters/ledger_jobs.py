@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.adapters import job_cursor
 from gridwell.adapters.dynamo_table import Table
+from gridwell.adapters.ledger_audit import DynamoAuditLog
 from gridwell.adapters.ledger_failures import FailureItems
 from gridwell.adapters.ledger_found import FoundItems
 from gridwell.adapters.ledger_items import (
@@ -87,6 +88,7 @@ class DynamoJobLedger:
         *,
         draw_secret: Callable[[], bytes] = new_secret,
     ) -> None:
+        self.audit = DynamoAuditLog(client, table)
         self._table = Table(client, table)
         self._secret = SecretItem(self._table, draw_secret)
         self._suspects = SuspectItems(self._table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+LONGEST_SUBJECT: Final = 64  #: characters of a subject that the operator gave
 KEPT_DAYS: Final = 400  #: more than a year, so that each yearly review sees all of it
 
 

@@ -113,6 +113,10 @@ class JobLedger(Protocol):
     A write whose reply was lost may be repeated: it recognises itself by the attempt.
     """
 
+    @property
+    def audit(self) -> AuditLog:
+        """What operators did."""
+
     def create(self, job: Job, *, replaces: Job | None = None) -> bool:
         """Store a job with its fresh attempt.
 

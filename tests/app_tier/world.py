@@ -123,7 +123,7 @@ class Recorded:
         self.failing: dict[str, Exception] = {}
         self.before: dict[str, Callable[[], None]] = {}
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
+    def __getattr__(self, name: str) -> Any:
         method = getattr(self._port, name)
 
         def call(*args: Any, **options: Any) -> Any:

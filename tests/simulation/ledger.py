@@ -101,7 +101,7 @@ class WatchedLedger:
         self._index: list[str] = []
         self._made: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
+    def __getattr__(self, name: str) -> Any:
         """The inner ledger's method, watched if it writes jobs."""
         method: Callable[..., Any] = getattr(self.inner, name)
         if name not in _WRITES:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from gridwell.domain.errors import ServiceBusy
+from gridwell.domain.errors import ServiceBusy, ServiceDenied
 from gridwell.domain.failure import failure_of
 from gridwell.domain.job import JobError
 from tests.builders import NOW, a_problem, a_result, an_error
@@ -155,6 +155,29 @@ def test_what_the_queue_refuses_stays_a_dead_letter(
     assert "the queue refused 2 letters, which stay" in done.stderr
     assert left(world) == [0, 2, 2, 0]
     assert world.dead_chunks.depth().visible == 2
+
+
+def test_redrive_is_recorded_before_letters_are_sent(
+    world: World, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert call("redrive", "--all", "--limit", "1").exit_code == 0
+    world.clock.advance(1)
+    assert call("redrive", "--job", job.id).exit_code == 0
+
+    acts = world.ledger.audit.acts(first_day=0, last_day=10**6)
+    assert [(act.action, act.subject, act.detail) for act in acts] == [
+        ("dead-letters.redrive", job.id, "chunks=0 results=1"),
+        ("dead-letters.redrive", "all", "chunks=1 results=0"),
+    ]
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ServiceDenied("the table is not yours")
+
+    bury(world, job, 1)
+    monkeypatch.setattr(world.ledger.audit, "note", refuse)
+    before = left(world)
+    assert call("redrive", "--all").exit_code == 3
+    assert left(world) == before
 
 
 @pytest.mark.parametrize("method", ["send", "delete"])

@@ -62,7 +62,7 @@ class Fused:
         self._port = port
         self._fuse = fuse
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
+    def __getattr__(self, name: str) -> Any:
         method = getattr(self._port, name)
 
         def call(*args: Any, **options: Any) -> Any:
