@@ -148,9 +148,11 @@ def uncounted(
 def _is_kept(instance: Instance, failures: Failures, *, now: float, policy: Policy) -> bool:
     """Return whether EC2 does not terminate an instance.
 
-    Where it agreed, or gave no answer, what it shows may only be late.
+    It refused twice.  Where it agreed, or gave no answer, what it shows may only be late.
     """
     tried = failures.get(TERMINATE, instance.id)
     if tried is None or tried.count < _TRIED:
         return False
-    return tried.cause == Cause.NO or now - tried.since > policy.force_stop_seconds
+    if tried.cause == Cause.NO and tried.denials >= _TRIED:
+        return True
+    return now - tried.since > policy.force_stop_seconds

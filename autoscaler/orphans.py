@@ -106,7 +106,7 @@ def _end(instance: Instance, failures: Failures, *, now: float, policy: Policy) 
     if tried is None:
         return False
     if tried.cause == Cause.NO:
-        enough = tried.count >= (1 if instance.state is InstanceState.PENDING else STOPS)
+        enough = tried.denials >= (1 if instance.state is InstanceState.PENDING else STOPS)
     else:
         enough = tried.count >= STOPS and now - tried.since > policy.force_stop_seconds
     # In turns: what stood against one of the two may have gone.

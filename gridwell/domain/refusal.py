@@ -38,6 +38,8 @@ class Refusal:
     at: float  #: the last one
     count: int = 1
     release: str = ""  #: of a boot
+    #: How many of the row were clear refusals; None: all if the last one was, else none.
+    denied: int | None = None
 
     def __post_init__(self) -> None:
         Cause(self.cause)  # a ValueError: another release wrote it
@@ -47,10 +49,20 @@ class Refusal:
         """What it is about."""
         return self.action, self.target
 
+    @property
+    def denials(self) -> int:
+        """How many times EC2 clearly refused since it last agreed.
+
+        A call without an answer is none: it may never have come to EC2.
+        """
+        return _denials(self.count, self.cause) if self.denied is None else self.denied
+
     def again(self, later: Refusal) -> Refusal:
         """Return the refusal that follows from this one and the next of its kind."""
         if later.release != self.release:
             return later
+        count = self.count + later.count
+        denials = 0 if later.cause == Cause.IDLE else self.denials + later.denials
         return Refusal(
             action=self.action,
             target=self.target,
@@ -59,9 +71,15 @@ class Refusal:
             message=later.message,
             since=self.since,
             at=later.at,
-            count=self.count + later.count,
+            count=count,
             release=self.release,
+            denied=None if denials == _denials(count, later.cause) else denials,
         )
+
+
+def _denials(count: int, cause: str) -> int:
+    """Return the clear refusals in a row of one cause."""
+    return count if cause == Cause.NO else 0
 
 
 #: The remedy of an error code, by how it begins; the first that fits.

@@ -168,6 +168,40 @@ def test_machines_that_neither_start_nor_end_are_left_out_of_the_cap() -> None:
     assert {one.target for one in view.refusals} >= set(dead)
 
 
+@pytest.mark.parametrize(
+    ("answers", "left_out"),
+    [
+        (["no", "no"], True),
+        (["none", "no"], False),
+        (["none", "none", "no"], False),
+        (["no", "none", "no"], True),
+    ],
+)
+def test_only_clear_refusals_leave_a_machine_out_of_the_cap(
+    answers: list[str], *, left_out: bool
+) -> None:
+    world = a_world(cap=1)
+    daemon = grown(world, machines=1)
+    (name,) = stopped(world)
+    world.ec2.current_release = "release-2"  # so it is to be terminated
+    world.send(1)
+    errors = {
+        "no": ServiceDenied("protected", code="OperationNotPermitted"),
+        "none": ServiceBusy("an internal error", code="InternalError"),
+    }
+    for answer in answers:
+        world.ec2.refusals["terminate", name] = errors[answer]
+        before = world.calls["terminate"]
+        while world.calls["terminate"] == before:
+            daemon.tick()
+            world.step(10.0)
+    world.ec2.refusals["terminate", name] = errors["none"]
+
+    daemon.tick()
+
+    assert len(world.look()) == (2 if left_out else 1)
+
+
 def test_a_protected_fleet_of_an_old_release_is_left_out_of_the_cap() -> None:
     world = a_world(cap=2)
     daemon = grown(world, machines=2)

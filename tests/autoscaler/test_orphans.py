@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.decide import decide
+from autoscaler.failures import noted, refusal
 from autoscaler.model import Policy, Read, Stop
 from gridwell.domain.fleet import Control, InstanceState
+from gridwell.domain.refusal import Cause
 from tests.autoscaler.fleets import NOW, POLICY, beat, instance, slot_of, snapshot
 
 
@@ -101,3 +103,22 @@ def test_an_instance_with_a_fresh_heartbeat_is_never_stopped(
         assert stops == []
     if on and launched > 180 and beaten is None:
         assert stops == [Stop(instance="i-0")]
+
+
+@pytest.mark.parametrize(
+    ("causes", "terminated"),
+    [
+        ([Cause.NO] * 3, True),
+        ([Cause.UNKNOWN, Cause.UNKNOWN, Cause.NO], False),
+        ([Cause.NO, Cause.UNKNOWN, Cause.NO, Cause.NO], True),
+    ],
+)
+def test_a_silent_running_machine_is_terminated_after_three_clear_refusals(
+    causes: list[Cause], *, terminated: bool
+) -> None:
+    silent = instance(0, launched=NOW - 1000)
+    row = noted((), [refusal("stop", silent.id, cause, at=NOW - 900) for cause in causes])
+
+    plan = decide(snapshot(silent, heartbeats={}, refusals=row), POLICY)
+
+    assert [stop.terminate for stop in plan.stop] == [terminated]

@@ -84,3 +84,14 @@ def test_errors_of_services_carry_their_code() -> None:
     error = ServiceDenied("not allowed", code="UnauthorizedOperation", message="no")
     assert (error.code, error.message, str(error)) == ("UnauthorizedOperation", "no", "not allowed")
     assert Throttled("too many").code == ""
+
+
+@given(st.lists(st.sampled_from([Cause.NO, Cause.UNKNOWN, Cause.IDLE, Cause.FULL]), min_size=1))
+def test_only_clear_refusals_since_ec2_last_agreed_are_denials(causes: list[Cause]) -> None:
+    row = a_refusal(cause=causes[0])
+    for cause in causes[1:]:
+        row = row.again(a_refusal(cause=cause))
+
+    agreed = max((n for n, cause in enumerate(causes) if cause is Cause.IDLE), default=-1)
+    assert row.denials == causes[agreed + 1 :].count(Cause.NO)
+    assert row.count == len(causes)
