@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from gridwell.domain.errors import GridwellError, InvalidMessage
-from gridwell.domain.objects import map_digests_object, map_object
+from gridwell.domain.objects import map_digests_object, map_object, problem_object
+from gridwell.domain.problem import Problem
 from gridwell.formats.map_digests import BLOCK_BYTES, digest_of, verified
-from gridwell.formats.stored_map import map_slabs
+from gridwell.formats.npy import float64_header
+from gridwell.formats.stored_map import DTYPE, VALUE_BYTES, map_slabs
+from web_tier.map_check import MapCheck
 from web_tier.stored_objects import calls_about
 
 if TYPE_CHECKING:
@@ -26,7 +30,7 @@ SLAB_POINTS: Final = 2**19
 
 
 class MapGone(GridwellError):  # noqa: N818 - named for what it is, as all of that tree
-    """A chunk's map is no longer in the store."""
+    """A chunk's map, or what it must be checked by, is no longer in the store."""
 
 
 def map_values(
@@ -39,21 +43,41 @@ def map_values(
     each chunk that the slab cut.
 
     Raises:
-        MapGone: if a chunk's map is not there (any more).
-        InvalidMessage: if one is damaged, or is not what its worker reported.
+        MapGone: if a chunk's map is not there (any more), or the problem that is needed to check a
+            value.
+        InvalidMessage: if one is damaged, is not what its worker reported, or contradicts the
+            job's answer.
         ObjectDenied: if the store refuses one.
     """
     chunks: dict[int, ChunkReader] = {}
+    check = MapCheck(job, partial(_problem, store, job))
+    first = 0
     for slab in map_slabs(job.plan, most_points=most_points):
         values = np.empty(slab.shape)
         for run in slab.runs:
             chunk = chunks.setdefault(run.chunk, ChunkReader(store, job, run.chunk))
             data = chunk.read(run.start, run.length)
-            place = (slice(low, low + size) for low, size in zip(run.low, run.shape, strict=True))
-            values[tuple(place)] = run.values(data)
+            block = (slice(low, low + size) for low, size in zip(run.low, run.shape, strict=True))
+            values[tuple(block)] = run.values(data)
         for number in chunks.keys() - {run.chunk for run in slab.runs}:
             chunks[number].forget()
+        check.check_slab(first, values)
+        if first == 0 and job.result is not None and job.result.index >= values.size:
+            # What would break the file off later shall refuse it before it begins.
+            place = job.grid.triple(job.result.index)
+            chunk = ChunkReader(store, job, job.plan.chunk_at(place))
+            check.check_answer(chunk.read_value(place))
+        first += values.size
         yield values
+
+
+def _problem(store: ObjectStore, job: Job) -> Problem:
+    key = problem_object(job.problem)
+    with calls_about(key):
+        data = store.get(key)
+    if data is None:
+        raise MapGone(f"the map of job {job.id} cannot be checked, as its problem is gone")
+    return Problem.decode(data, sha=job.problem)
 
 
 class ChunkReader:
@@ -94,6 +118,23 @@ class ChunkReader:
         self._tail = last, data[cut:]
         offset = start - first * BLOCK_BYTES
         return data[offset : offset + length]
+
+    def read_value(self, place: tuple[int, int, int]) -> float:
+        """Return the value of one point of the chunk; errors as of `read`.
+
+        Args:
+            place: the point's grid indices.
+        """
+        box = self._job.plan.box(self._chunk)
+        own = [at - low for at, low in zip(place, box.low, strict=True)]
+        before = int(np.ravel_multi_index(own, box.shape)) * VALUE_BYTES
+        data = self.read(len(float64_header(box.shape)) + before, VALUE_BYTES)
+        if len(data) != VALUE_BYTES:
+            raise InvalidMessage(
+                f"the stored map of chunk {self._chunk} of job {self._job.id} is damaged: it is "
+                "too short"
+            )
+        return float(np.frombuffer(data, DTYPE)[0])
 
     def forget(self) -> None:
         """Let go of what is held for the next read."""

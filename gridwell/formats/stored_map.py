@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gridwell.domain.split import Plan
 
 DTYPE: Final = "<f8"
-_BYTES: Final = 8  #: of a float64
+VALUE_BYTES: Final = 8  #: of a float64
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +95,8 @@ def _slab(plan: Plan, i: int, x: tuple[int, int], y: tuple[int, int]) -> Slab:
             runs.append(
                 Run(
                     chunk=chunk,
-                    start=0 if held else len(header) + before * _BYTES,
-                    length=len(held) + math.prod(shape) * _BYTES,
+                    start=0 if held else len(header) + before * VALUE_BYTES,
+                    length=len(held) + math.prod(shape) * VALUE_BYTES,
                     header=held,
                     shape=shape,
                     low=(0, first - y[0], z_low),

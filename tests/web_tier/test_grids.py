@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
 import re
 import tracemalloc
@@ -16,6 +17,8 @@ import numpy as np
 import pytest
 import requests
 from ase.io.cube import read_cube
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gridwell.domain.errors import GridwellError, InvalidMessage
 from gridwell.domain.grid import Grid
@@ -27,16 +30,17 @@ from gridwell.formats.map_digests import BLOCK_BYTES, block_digests, digest_of
 from gridwell.formats.npy import float64_header
 from tests.builders import NOW, a_job, a_problem
 from tests.load.server import serving
-from tests.oracle import true_map
+from tests.oracle import true_map, true_minimum
 from tests.web_tier.http import SMALL, Site, a_service, narrow_gates
 from tests.web_tier.world import Fuse, World
 from web_tier.answers import encode_final, final_key
 from web_tier.api.downloads import exactly
 from web_tier.api.reading import read_fields
 from web_tier.kept_map import MapGone, map_values
+from web_tier.map_check import MapCheck
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from gridwell.domain.job import Job
@@ -187,7 +191,8 @@ def test_who_asks_for_the_head_hears_what_a_download_says_and_reads_one_row(
     assert {name: value for name, value in head.headers if name != "X-Request-ID"} == {
         name: value for name, value in expected.items() if name != "X-Request-ID"
     }
-    assert read == [BLOCK_BYTES] * 2  # a block of each of the two chunks that the first row cuts
+    # A block of each of the two chunks that the first row cuts, and of the answer's.
+    assert read == [BLOCK_BYTES] * 3
 
 
 def test_the_head_of_a_large_map_takes_no_place_and_next_to_no_reads() -> None:
@@ -516,3 +521,98 @@ def test_a_large_chunk_is_verified_block_by_block_with_each_block_read_once() ->
     world.store.objects[map_object(job.id, job.attempt, 3)] = b"x" * 400_000
     with pytest.raises(InvalidMessage, match=r"chunk 3 .* damaged or was replaced"):
         deque(map_values(world.store, known, most_points=5000), maxlen=0)
+
+
+# --- maps that contradict the answer of their job
+
+
+def a_lie(site: Site, change: Callable[[np.ndarray, Job], None]) -> Job:
+    """A done job whose workers sent true results, and a changed map with its true digests."""
+    world = site.world
+    job = world.submit(read_fields(BODY).problem, chunks=8, kind=MAP_KIND)
+    problem = a_service(world).problem(job)
+    assert problem is not None
+    values = np.array(true_map(problem, problem.grid.box))
+    change(values, replace(job, result=true_minimum(problem)))
+    world.keep_map(job, problem, values)
+    site.finish(job)
+    return world.job(job)
+
+
+def at_answer(value: float) -> Callable[[np.ndarray, Job], None]:
+    def change(values: np.ndarray, job: Job) -> None:
+        assert job.result is not None
+        values.reshape(-1)[job.result.index] = value
+
+    return change
+
+
+def elsewhere(value: float, *, index: int = 0) -> Callable[[np.ndarray, Job], None]:
+    def change(values: np.ndarray, _job: Job) -> None:
+        values.reshape(-1)[index] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        at_answer(math.nan),
+        at_answer(math.inf),
+        at_answer(-1e9),
+        at_answer(0.0),
+        elsewhere(-1e9),
+        elsewhere(-math.inf),
+    ],
+)
+@pytest.mark.parametrize("form", [*FORMS, "csv"])
+def test_a_map_that_contradicts_the_answer_is_refused_as_damaged(
+    site: Site, form: str, change: Callable[[np.ndarray, Job], None]
+) -> None:
+    job = a_lie(site, change)
+    assert job.state is JobState.DONE
+    address = f"/v1/jobs/{job.id}/points.csv" if form == "csv" else path(job, form)
+
+    response = site.client.get(address)
+
+    assert response.status_code == 500
+    assert response.json is not None
+    assert response.json["code"] == "damaged"
+    assert "contradicts its answer" in response.json["detail"]
+    assert site.client.head(address).status_code == 500
+
+
+def test_nothing_of_a_slab_that_contradicts_the_answer_is_read(site: Site) -> None:
+    job = a_lie(site, elsewhere(-4.0, index=-1))
+    slabs = map_values(site.world.store, job, most_points=35)
+
+    assert sum(slab.size for slab in itertools.islice(slabs, 3)) == 105
+    with pytest.raises(InvalidMessage, match="at point 139, and the answer is"):
+        next(slabs)
+
+
+@given(st.floats(-1, 1), st.integers(1, 60), st.integers(0, 2**32 - 1))
+def test_values_within_a_maps_rounding_do_not_contradict_the_answer(
+    share: float, atoms: int, seed: int
+) -> None:
+    problem = a_problem(4, atoms=atoms, seed=seed)
+    best = true_minimum(problem)
+    assert best is not None
+    job = replace(a_job(problem, kind=MAP_KIND), state=JobState.DONE, result=best)
+    values = np.array(true_map(problem, problem.grid.box))
+    distances = np.linalg.norm(problem.atoms.positions - problem.grid.point(best.index), axis=1)
+    bound = 2 * (atoms + 8) * 2.0**-53 * np.sum(np.abs(problem.atoms.energies) / distances)
+    values.reshape(-1)[best.index] += share * bound * 0.9
+
+    MapCheck(job, lambda: problem).check_slab(0, values)
+
+    values.reshape(-1)[best.index] = best.value + (2.1 + share) * max(bound, abs(best.value) / 1e9)
+    with pytest.raises(InvalidMessage, match="contradicts its answer"):
+        MapCheck(job, lambda: problem).check_slab(0, values)
+
+
+def test_a_value_that_only_a_problem_that_is_gone_could_judge_is_gone_too(site: Site) -> None:
+    job = a_lie(site, at_answer(0.0))
+    site.world.store.objects.pop(problem_object(job.problem))
+
+    assert code(site, job, "npz") == (410, "gone")

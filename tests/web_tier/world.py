@@ -30,6 +30,8 @@ from web_tier.sealed import SealedCache
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from numpy.typing import NDArray
+
     from gridwell.domain.events import JobEvent
     from gridwell.domain.job import Job
     from gridwell.domain.problem import Problem
@@ -116,11 +118,16 @@ class World:
             kept = {} if digests is None else {"map": digest_of(digests)}
             self.results.send([a_result(job, chunk, best, **(kept | changes)).encode()])
 
-    def keep_map(self, job: Job, problem: Problem) -> None:
-        """Store the maps of all chunks of a job, as workers do."""
+    def keep_map(
+        self, job: Job, problem: Problem, values: NDArray[np.float64] | None = None
+    ) -> None:
+        """Store the maps of all chunks of a job, as workers do; a liar's have other values."""
         for chunk in range(job.plan.chunks):
             file = io.BytesIO()
-            np.save(file, true_map(problem, job.plan.box(chunk)), allow_pickle=False)
+            box = job.plan.box(chunk)
+            own = tuple(slice(*each) for each in zip(box.low, box.high, strict=True))
+            found = true_map(problem, box) if values is None else values[own]
+            np.save(file, np.ascontiguousarray(found), allow_pickle=False)
             data, whose = file.getvalue(), (job.id, job.attempt, chunk)
             self.store.put_new(map_object(*whose), data, content_type="application/x-npy")
             digests = block_digests(data)
