@@ -1,4 +1,4 @@
-"""What the builder is given: the wheel, the pins and the machine's files, and the build's name."""
+"""The bundle of a builder: the worker's wheel, its pins, the machine's files; and its name."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ import hashlib
 import importlib.resources
 import io
 import subprocess
-import sys
 import tarfile
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from ami.pins import needed
 from ami.sbom import bill_of_materials
+from ami.worker_wheel import build_worker_wheel, worker_metadata
 from gridwell import __version__
 from gridwell.domain.canonical import sha_of
 from gridwell.domain.errors import ServiceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _MACHINE_FILES: Final = (
     "provision.sh",
@@ -36,9 +38,9 @@ class Bundle:
     version: str
     commit: str
     release: str  #: the wheel's sha256
-    wheel: bytes
+    wheel: bytes  #: of the worker
     archive: bytes  #: a tar.gz of all files
-    pins: str = ""  #: the text of requirements.txt
+    pins: str = ""  #: the part of requirements.txt that a worker needs
 
     @property
     def sha(self) -> str:
@@ -56,9 +58,10 @@ class Bundle:
 
 
 def make_bundle(project: Path) -> Bundle:
-    """Build the wheel of a checkout and pack it with what else the builder needs.
+    """Build the worker's wheel of a checkout and pack it with what else the builder needs.
 
-    Equal sources give equal bytes.
+    Equal sources give equal bytes.  What no worker needs, a page as well as a pin, has no part in
+    them.
 
     Raises:
         ServiceError: if this is no checkout, or its wheel cannot be built.
@@ -67,9 +70,11 @@ def make_bundle(project: Path) -> Bundle:
         raise ServiceError(
             f"{project} is no checkout of Gridwell: an image is baked from its source"
         )
-    name, wheel = _build_wheel(project)
-    pins = (project / "requirements.txt").read_bytes()
-    files = {name: wheel, "requirements.txt": pins}
+    requirements = (project / "requirements.txt").read_text("utf-8")
+    pins = needed(worker_metadata(project)["dependencies"], requirements)
+    name, wheel = build_worker_wheel(project, __version__, pins)
+    text = "".join(pin.entry for pin in pins)
+    files = {name: wheel, "requirements.txt": text.encode()}
     folder = importlib.resources.files("ami")
     files |= {file: folder.joinpath(file).read_bytes() for file in _MACHINE_FILES}
     return Bundle(
@@ -78,18 +83,8 @@ def make_bundle(project: Path) -> Bundle:
         release=hashlib.sha256(wheel).hexdigest(),
         wheel=wheel,
         archive=_pack(files),
-        pins=pins.decode(),
+        pins=text,
     )
-
-
-def _build_wheel(project: Path) -> tuple[str, bytes]:
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
-        run = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
-        wheels = list(Path(folder).glob("*.whl"))
-        if run.returncode != 0 or len(wheels) != 1:
-            raise ServiceError(f"the wheel of {project} cannot be built:\n{run.stdout}{run.stderr}")
-        return wheels[0].name, wheels[0].read_bytes()
 
 
 def _commit(project: Path) -> str:

@@ -5,7 +5,7 @@
 set -eu
 home=${GRIDWELL_HOME:-/opt/gridwell}
 here=$(cd "$(dirname "$0")" && pwd)
-wheel=$(echo "$here"/gridwell-*.whl)
+wheel=$(echo "$here"/gridwell_worker-*.whl)
 release=$(sha256sum "$wheel" | cut -d ' ' -f 1)
 
 say() { echo "provision: $*"; }
@@ -25,27 +25,15 @@ mkdir -p "$home/bin" "$home/releases" "$home/units" "$home/run"
 [ -n "${PIP_CACHE_DIR:-}" ] || export PIP_NO_CACHE_DIR=1
 python3 -m venv "$home/venv"
 python="$home/venv/bin/python"
-# The wheel says which packages it needs, the pins say which versions of them, and which files: pip
-# checks hashes only where all that it installs is listed, so they are checked here.
-wheels="$home/wheels"
-rm -rf "$wheels"
-mkdir "$wheels"
-sed -e '/^ *--hash=/d' -e 's/ *\\$//' "$here/requirements.txt" >"$wheels/versions.txt"
-"$python" -m pip download --quiet --disable-pip-version-check --only-binary :all: \
-    --constraint "$wheels/versions.txt" --dest "$wheels" "$wheel"
-for file in "$wheels"/*.whl; do
-    [ "${file##*/}" != "${wheel##*/}" ] || continue
-    sum=$(sha256sum "$file" | cut -d ' ' -f 1)
-    grep -q -e "--hash=sha256:$sum" "$here/requirements.txt" || {
-        say "${file##*/} has sha256 $sum, which is none of requirements.txt's; nothing of it is installed"
-        exit 1
-    }
-done
-"$python" -m pip install --quiet --disable-pip-version-check --no-index --find-links "$wheels" "$wheel"
-rm -rf "$wheels"
-# The wheel itself goes again: what runs is the release, verified at each boot.  So do the programs
-# that install packages, which nothing needs any more.
-"$python" -m pip uninstall --quiet --disable-pip-version-check --yes gridwell setuptools pip
+# All that a worker needs is listed, so nothing else is looked for; and no file but those whose hashes
+# are listed is taken.
+"$python" -m pip install --quiet --disable-pip-version-check \
+    --no-deps --require-hashes --only-binary :all: -r "$here/requirements.txt"
+# Nothing is installed here: pip fails if a package that the wheel asks for is missing, or is of
+# another version.  What runs is the release, unpacked and verified at each boot.
+"$python" -m pip install --quiet --disable-pip-version-check --no-index --dry-run "$wheel"
+# The programs that install packages go again: nothing needs them any more.
+"$python" -m pip uninstall --quiet --disable-pip-version-check --yes setuptools pip
 
 say "release $release"
 cp "$wheel" "$home/releases/$release.whl"

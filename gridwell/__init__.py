@@ -1,5 +1,6 @@
 """Gridwell finds the point of a 3-D grid where the summed effect of many atoms is least."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,13 +12,11 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """`Client`, imported when it is first asked for.
+    """Return `Client`, imported at its first use.
 
-    Every worker imports this package, and its image has no HTTP client library.
+    By name, not by a statement: every worker imports this package, and the release that it runs
+    holds neither the client nor an HTTP library.
     """
     if name == "Client":
-        # Imported here: see above.
-        from gridwell.client import Client  # noqa: PLC0415
-
-        return Client
+        return import_module("gridwell.client").Client
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -29,6 +29,6 @@ beside notebook docs/examples/requirements.txt 'executing the notebooks needs'
 {
     printf '%s\n' \
         '# Every package that running locally, testing and checking need, pinned (make lock).' \
-        '# The image installs the part that the wheel itself asks for, held to the same pins.'
+        '# The image installs the part that a worker needs, held to the same pins.'
     cat "$scratch/pins"
 } >requirements.txt

@@ -3,16 +3,17 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import shutil
 import subprocess
 import tarfile
-import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ami.bundle import make_bundle
+from ami.pins import pins_of
 from gridwell.domain.errors import ServiceError
 from tests.local_stack.conftest import ROOT
 
@@ -38,10 +39,19 @@ def project(tmp_path: Path) -> Path:
     project.mkdir()
     for name in ("pyproject.toml", "requirements.txt", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, project)
-    for package in ("ami", "gridwell"):
+    for package in ("app_tier", "gridwell"):
         (project / package).mkdir()
         shutil.copy(ROOT / package / "__init__.py", project / package)
+    (project / "app_tier/__main__.py").write_text("import gridwell\n")
     return project
+
+
+def change_pin(project: Path, name: str) -> None:
+    """Pin another version of a package."""
+    file = project / "requirements.txt"
+    text, count = re.subn(rf"(?m)^({name}==)", r"\g<1>1!", file.read_text())
+    assert count
+    file.write_text(text)
 
 
 def files_of(bundle: Bundle) -> dict[str, bytes]:
@@ -71,23 +81,25 @@ def test_the_bundle_holds_the_wheel_the_pins_and_the_machines_files(bundle: Bund
     (wheel,) = (name for name in files if name.endswith(".whl"))
 
     assert sorted(files) == sorted([wheel, "requirements.txt", *MACHINE_FILES])
-    assert wheel == f"gridwell-{bundle.version}-py3-none-any.whl"
+    assert wheel == f"gridwell_worker-{bundle.version}-py3-none-any.whl"
     assert files[wheel] == bundle.wheel
-    assert files["requirements.txt"] == (ROOT / "requirements.txt").read_bytes()
+    assert files["requirements.txt"] == bundle.pins.encode()
 
 
-def test_the_release_is_the_wheels_sha256_and_the_wheel_holds_every_package(
-    bundle: Bundle,
-) -> None:
+def test_the_bundles_pins_are_those_of_the_checkout_that_a_worker_needs(bundle: Bundle) -> None:
+    every = set(pins_of((ROOT / "requirements.txt").read_text()))
+    some = set(pins_of(bundle.pins))
+
+    assert some < every
+    names = {pin.name for pin in some}
+    assert {"boto3", "botocore", "click", "numpy", "pydantic", "urllib3"} <= names
+    assert not names & {"flask", "moto", "pytest", "requests", "hatchling", "colorama"}
+    # An image may have another Python than the one that a bake starts from by default.
+    assert len([pin for pin in some if pin.name == "numpy"]) == 2
+
+
+def test_the_release_is_the_wheels_sha256(bundle: Bundle) -> None:
     assert bundle.release == hashlib.sha256(bundle.wheel).hexdigest()
-    with zipfile.ZipFile(io.BytesIO(bundle.wheel)) as wheel:
-        names = wheel.namelist()
-    for wanted in (
-        *("app_tier/__main__.py", "gridwell/deploy/stack.yaml", "user_data/app_tier.sh.in"),
-        *(f"ami/{name}" for name in (*MACHINE_FILES, "builder.sh.in")),
-    ):
-        assert wanted in names
-    assert not [name for name in names if name.startswith("tests/") or name.endswith(".pyc")]
 
 
 def test_a_change_of_the_source_is_another_release_and_another_build(project: Path) -> None:
@@ -100,14 +112,42 @@ def test_a_change_of_the_source_is_another_release_and_another_build(project: Pa
     assert after.build("ami-1") != before.build("ami-1")
 
 
-def test_another_pin_is_another_build_of_the_same_release(project: Path) -> None:
+@pytest.mark.parametrize("name", ["numpy", "botocore"])
+def test_another_version_of_a_workers_package_is_another_release_and_another_build(
+    project: Path, name: str
+) -> None:
     before = make_bundle(project)
-    with (project / "requirements.txt").open("a") as pins:
-        pins.write("# changed\n")
+    change_pin(project, name)
+    after = make_bundle(project)
+
+    assert after.release != before.release
+    assert after.build("ami-1") != before.build("ami-1")
+
+
+def test_other_files_of_a_workers_package_are_another_build_of_the_same_release(
+    project: Path,
+) -> None:
+    before = make_bundle(project)
+    pins = project / "requirements.txt"
+    pins.write_text(
+        re.sub(r"(?m)^(click==.*\n.*--hash=sha256:)\w{64}", rf"\g<1>{'0' * 64}", pins.read_text())
+    )
     after = make_bundle(project)
 
     assert after.release == before.release
     assert after.build("ami-1") != before.build("ami-1")
+
+
+def test_another_version_of_a_package_that_no_worker_needs_changes_nothing(
+    project: Path,
+) -> None:
+    before = make_bundle(project)
+    change_pin(project, "flask")
+    change_pin(project, "moto")
+    with (project / "requirements.txt").open("a") as pins:
+        pins.write("    # via nothing\n")
+
+    assert make_bundle(project) == before
 
 
 @pytest.mark.parametrize("name", MACHINE_FILES)
@@ -118,7 +158,6 @@ def test_a_change_of_any_machine_file_is_another_build(
     folder.mkdir()
     for file in MACHINE_FILES:
         shutil.copy(ROOT / "ami" / file, folder)
-    monkeypatch.setattr("ami.bundle._build_wheel", lambda _: ("gridwell.whl", b"wheel"))
     monkeypatch.setattr("importlib.resources.files", lambda _: folder)
     before = make_bundle(project)
     with (folder / name).open("a") as file_to_change:
@@ -158,7 +197,25 @@ def test_a_folder_that_is_no_checkout_is_refused_by_name(tmp_path: Path) -> None
 
 
 def test_a_wheel_that_cannot_be_built_says_why(project: Path) -> None:
-    (project / "README.md").unlink()
+    file = project / "pyproject.toml"
+    file.write_text(file.read_text().replace('requires-python = ">=', 'requires-python = "soon '))
 
-    with pytest.raises(ServiceError, match=r"cannot be built:\n(.*\n)*.*README\.md"):
+    with pytest.raises(ServiceError, match=r"cannot be built: .*requires-python"):
+        make_bundle(project)
+
+
+def test_a_checkout_without_an_app_tier_is_refused_by_name(project: Path) -> None:
+    shutil.rmtree(project / "app_tier")
+
+    with pytest.raises(ServiceError, match=f"{project} has no package app_tier"):
+        make_bundle(project)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("[project\n", "TOMLDecodeError"), ("[project]\n", "'requires-python'")]
+)
+def test_a_project_file_that_cannot_be_read_is_named(project: Path, text: str, reason: str) -> None:
+    (project / "pyproject.toml").write_text(text)
+
+    with pytest.raises(ServiceError, match=rf"pyproject\.toml cannot be read: .*{reason}"):
         make_bundle(project)
