@@ -1,7 +1,7 @@
 """How far workers are with series, in items of their own.
 
-Workers change no job, and the stack's template lets them write nothing but keys that begin with
-``worker#``.  TTL removes these.
+Workers change no job, and the stack's template lets them write nothing but their own heartbeat and
+keys that begin with ``worker#series#``.  TTL removes these.
 """
 
 from __future__ import annotations

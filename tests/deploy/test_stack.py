@@ -398,10 +398,24 @@ def test_a_worker_has_no_power_over_machines_or_roles_and_writes_only_heartbeat_
         if "dynamodb:PutItem" in one["Action"] and one["Effect"] == "Allow"
     )
     assert put["Condition"] == {
-        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["worker#*"]},
+        "ForAllValues:StringLike": {
+            "dynamodb:LeadingKeys": ["worker#${ec2:SourceInstanceARN}", "worker#series#*"]
+        },
         "Null": {"dynamodb:LeadingKeys": "false"},
     }
-    assert fnmatch.fnmatchcase(found_key("job", "attempt")["pk"]["S"], "worker#*")
+    assert fnmatch.fnmatchcase(found_key("job", "attempt")["pk"]["S"], "worker#series#*")
+
+
+def test_a_worker_writes_the_heartbeat_of_its_own_instance_alone() -> None:
+    own, other = (f"arn:aws:ec2:us-east-1:123456789012:instance/i-{k:017x}" for k in (1, 2))
+    policy = writable("WorkerRole", "dynamodb:PutItem")
+
+    # As IAM fills it in for credentials that the instance got of its profile.
+    allowed = {pattern.replace("${ec2:SourceInstanceARN}", own) for pattern in policy}
+
+    assert is_among(allowed, {"pk": {"S": f"worker#{own}"}})
+    assert not is_among(allowed, {"pk": {"S": f"worker#{other}"}})
+    assert not is_among(allowed, {"pk": {"S": f"worker#{collector_name('f')}"}})
 
 
 @pytest.mark.parametrize("role", ROLES)
