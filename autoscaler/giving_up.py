@@ -68,7 +68,8 @@ def hopeless(
         return True
     own = asked(slot, instance)
     mute = [one for one in (own, instance.offer) if failures.is_mute(one, release, now)]
-    return bool(mute) and any(one not in mute for one in choice.offers)
+    # An offer that leaves type and subnet to the launch template may be the machine's own.
+    return bool(mute) and any(one not in mute for one in others(choice, instance.offer))
 
 
 def given_up(

@@ -5,12 +5,14 @@ from dataclasses import replace
 import pytest
 
 from autoscaler.decide import decide
+from autoscaler.failures import noted, refusal
 from autoscaler.model import Policy, Read
-from gridwell.domain.fleet import Control, Slot
+from gridwell.domain.fleet import Control, Offer, Slot
 from tests.autoscaler.fleets import (
     LONG_AGO,
     NOW,
     POLICY,
+    RELEASE,
     beat,
     instance,
     slot_of,
@@ -263,3 +265,28 @@ def test_launches_of_unknown_fate_count_against_a_lowered_cap() -> None:
     for slot in (lost, named):
         seen = snapshot(visible=100, slots=(slot,), control=Control(cap=2))
         assert decide(seen, POLICY).launch == (0,)
+
+
+@pytest.mark.parametrize(
+    ("offers", "given_up"),
+    [
+        ((Offer(subnet="subnet-a"), Offer(subnet="subnet-b")), True),
+        ((Offer(type="c7i.large"), Offer(type="c7a.large")), True),
+        ((Offer(),), False),  # it may be the machine's own
+    ],
+)
+def test_a_machine_whose_offer_is_mute_goes_only_for_one_that_surely_differs(
+    offers: tuple[Offer, ...], *, given_up: bool
+) -> None:
+    stopped = instance(0, "stopped", type="c7i.large", subnet="subnet-a")
+    mute = [
+        replace(refusal("boot", stopped.offer.name, "no heartbeat", at=NOW - 60), release=RELEASE)
+        for _ in range(2)
+    ]
+
+    plan = decide(
+        snapshot(stopped, visible=4, refusals=noted((), mute)),
+        replace(POLICY, max_instances=1, offers=offers),
+    )
+
+    assert plan.terminate == ((stopped.id,) if given_up else ())
