@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 #: Six that are reported, as all may be from one machine, and those that begin before the sixth is.
 _MOST_TRIES: Final = 10
+#: Those that each further copy of the message may add: tries are told apart by how often their own
+#: message was received, so the fifth of one copy and the fifth of another are one.
+_TRIES_OF_A_COPY: Final = 5
 FORGER: Final = "a-forger"  #: in whose name reports are sent that no worker made
 _DEATH: Final = 10  #: receives; what the protocol says, whatever the queue does
 
@@ -80,12 +83,17 @@ class Judge:
         detail = f"chunk {result.chunk} of {result.job} is not merged"
         self._world.sim.require(I6_RESULT, job is None, detail)
 
-    def raised(self, attempt: str) -> None:
+    def raised(self, message: ChunkMessage) -> None:
         """A chunk raised its error once more."""
         if self._world.settled:
-            self._raised[attempt] += 1
-            count = self._raised[attempt]
-            self._world.sim.require(I5_TRIES, count <= _MOST_TRIES, f"{attempt}: {count} times")
+            self._raised[message.attempt] += 1
+            count = self._raised[message.attempt]
+            bodies = (replace(message, again=again).encode() for again in (False, True))
+            copies = sum(self._world.chunks.sent[body] for body in bodies)
+            most = _MOST_TRIES + _TRIES_OF_A_COPY * (copies - 1)
+            self._world.sim.require(
+                I5_TRIES, count <= most, f"{message.attempt}: {count} times, {copies} copies"
+            )
 
     def letters(self) -> Iterator[bool]:
         """For each dead letter, whether it is one that somebody must still handle."""

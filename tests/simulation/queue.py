@@ -60,6 +60,7 @@ class SimulatedQueue:
         self.name = name
         self.messages: dict[int, Message] = {}
         self.carried: Counter[str] = Counter()  #: messages there, by body
+        self.sent: Counter[str] = Counter()  #: messages that ever were there, by body
         self.buried: Counter[str] = Counter()  #: how often a body died
         self.received: Counter[str] = Counter()  #: how often a body was received
         self.empty_polls: Counter[str] = Counter()  #: long polls without a message, by process
@@ -108,6 +109,7 @@ class SimulatedQueue:
         number = next(self._numbers)
         self.messages[number] = Message(number, body, visible_at)
         self.carried[body] += 1
+        self.sent[body] += 1
         self._rouse(visible_at)
 
     def holds_unread(self, body: str) -> bool:

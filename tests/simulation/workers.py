@@ -149,7 +149,7 @@ class WorkerProcess(Process):
     def _note_error(self, ticket: int) -> None:
         held = self.worker._bench.hand.get(ticket)
         if held is not None:
-            self._world.judge.raised(held.message.attempt)
+            self._world.judge.raised(held.message)
 
 
 class _WrongTimes:
