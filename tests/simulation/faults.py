@@ -58,6 +58,10 @@ SERVICE_SKEW: Final = 1.0  #: by which the services' time may be wrong that a ma
 LONGEST_BOOT: Final = 90.0
 LONGEST_STOP: Final = 90.0
 GRACE: Final = 180.0  #: after so long without a sign of life an instance is stopped
+#: What decision 0026 names, before a stopped machine gives up its place.
+REFUSED_STARTS: Final = 3
+FULL_SECONDS: Final = 300.0  #: while all starts are throttled
+SILENT_BOOTS: Final = 2  #: of an offer, in a row
 STUCK_STOP: Final = 5000.0  #: how long a stop hangs, unless it is forced
 FORCED: Final = 600.0  #: when it is
 _PAUSES: Final = 70.0  #: the longest pause after failures, and a tick

@@ -71,6 +71,8 @@ class Simulation:
         self.now = NOW  #: seconds since 1970
         self.began = self.now
         self.events = 0
+        #: Calls of EC2 of which the caller had no answer, by name and instance.
+        self.unanswered: Counter[tuple[str, object]] = Counter()
         self.checked: Counter[str] = Counter()  #: how often each invariant was looked at
         self.last: deque[str] = deque(maxlen=_REMEMBERED)
         self.glance: Callable[[], None] = lambda: None  #: called at each moment, before its event

@@ -76,6 +76,7 @@ class WatchedLedger:
         is_true: whether a failed job's reason holds, at the moment it is written.
         is_kept: whether a chunk's map is stored.
         is_fair: whether more than one ill machine speaks against a chunk that fails its job.
+        hears: called with each worker whose heartbeat comes, before it is noted.
     """
 
     def __init__(
@@ -85,12 +86,15 @@ class WatchedLedger:
         is_true: Callable[[Job, dict[str, Any]], bool],
         is_kept: Callable[[Job, int], bool],
         is_fair: Callable[[Job, int | None], bool] = lambda *_: True,
+        *,
+        hears: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.inner = _Ledger(draw_secret=lambda: SECRET)
         self.ended_at: dict[str, float] = {}  #: when each attempt ended
         self.expired: list[Job] = []  #: attempts that their deadline ended
         self.asked: set[str] = set()  #: jobs that somebody asked to cancel
         self.heard_at: dict[str, float] = {}  #: when each worker's last heartbeat came
+        self._hears = hears
         self._leased_at = float("-inf")  #: when the lease was last written
         self.lied: set[str] = set()  #: attempts of which a wrong result was made
         self._sim = sim
@@ -163,6 +167,7 @@ class WatchedLedger:
 
     def beat(self, heartbeat: Heartbeat) -> None:
         """See `gridwell.domain.ports.FleetLedger`."""
+        self._hears(heartbeat.worker)
         self.heard_at[heartbeat.worker] = self._sim.now
         self.inner.beat(heartbeat)
 

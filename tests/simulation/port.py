@@ -28,6 +28,7 @@ class Call:
     port: str
     method: str
     make: Callable[[], Any]
+    target: object = None  #: of a call of EC2: its first argument
 
     @property
     def name(self) -> str:
@@ -35,12 +36,19 @@ class Call:
         return f"{self.port}.{self.method}"
 
 
+def _unanswered(call: Call) -> None:
+    if call.port == "ec2":
+        call.process.sim.unanswered[call.name, call.target] += 1
+
+
 def _busy(call: Call) -> Any:
+    _unanswered(call)
     call.process.sim.note(f"{call.process.name}: {call.name} is busy")
     raise ServiceBusy(f"{call.method} was throttled")
 
 
 def _reply_lost(call: Call) -> Any:
+    _unanswered(call)
     call.make()
     call.process.sim.note(f"{call.process.name}: the reply of {call.name} is lost")
     raise ServiceBusy(f"{call.method} did not answer")
@@ -130,13 +138,15 @@ class Port:
             if keyless and process.sim.now < process.keyless_until:
                 if process.keyless_seconds:
                     process.stall(process.keyless_seconds, f"{self._name}.{name}")
+                _unanswered(Call(process, self._name, name, method, args[0] if args else None))
                 raise ServiceBusy("the metadata service gives no credentials")
             drawn = rng.random()
             if drawn >= likely or not faults.on:
                 return method(*args, **options)
             kind, act = acts[bisect.bisect_right(limits, drawn) - 1]
             faults.injected[kind] += 1
-            return act(Call(process, self._name, name, lambda: method(*args, **options)))
+            target = args[0] if args else None
+            return act(Call(process, self._name, name, lambda: method(*args, **options), target))
 
         setattr(self, name, call)
         return call

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gridwell.adapters.memory import MemoryEc2
-from gridwell.domain.errors import NoCapacity, ServiceError, Throttled
+from gridwell.domain.errors import NoCapacity, ServiceError
 from gridwell.domain.fleet import Instance, InstanceState, Offer
 from tests.simulation.faults import DESCRIBE_LAG, LONGEST_BOOT, LONGEST_STOP, STUCK_STOP
 from tests.simulation.invariants import (
@@ -46,6 +46,7 @@ class Hooks:
     cut: Callable[[str], None]  #: it is stopped from outside
     grown: Callable[[], None]  #: an instance was started or launched
     silent: Callable[[Instance], float]  #: for how long one that is on gave no sign of life
+    mute: Callable[[Instance], bool]  #: whether no heartbeat came since it was last started
     given_up: Callable[[Instance], bool]  #: whether it booted in vain too often, or is unfit
     unfit_seconds: Callable[[Instance], float]  #: for how long it has been known to be unfit
 
@@ -73,6 +74,7 @@ class SimulatedEc2:
         self._grace = grace
         self._kept = kept_seconds
         self._stopped_at: dict[str, float] = {}
+        self._lives: set[str] = set()  #: instances that were on, and are not off yet
         self._times: list[float] = []
         self._shown: list[tuple[Instance, ...]] = []
         self.look()
@@ -106,6 +108,18 @@ class SimulatedEc2:
                 self._stopped_at.pop(instance.id, None)
             else:
                 self._stopped_at.setdefault(instance.id, self._sim.now)
+            self._note_end(instance)
+
+    def _note_end(self, instance: Instance) -> None:
+        """Note how a boot ended, once: that EC2 had no room is no fault of the machine."""
+        if instance.state in ON:
+            self._lives.add(instance.id)
+        elif instance.state in OFF and instance.id in self._lives:
+            self._lives.remove(instance.id)
+            if instance.reason.startswith("Server.Insufficient"):
+                self.refusals.starts[instance.id] += 1
+            elif self._hooks.mute(instance):
+                self.refusals.fell_silent(instance)
 
     def instances(self, only: Sequence[str] = ()) -> tuple[Instance, ...]:
         """See `gridwell.domain.ports.Ec2`: of now, or of a moment before."""
@@ -141,8 +155,9 @@ class SimulatedEc2:
     def start(self, instance: str) -> None:
         """See `gridwell.domain.ports.Ec2`."""
         if self._sim.faults.strike("no capacity"):
-            self.refusals.starts[instance] += 1
-            raise NoCapacity("no capacity by chance")
+            none = NoCapacity("no capacity by chance")
+            self.refusals.not_started(instance, none)
+            raise none
         self.inner.boot_seconds = self._boot_seconds(instance)
         was = self.inner._machine(instance).state
         if was is InstanceState.STOPPED:
@@ -154,9 +169,8 @@ class SimulatedEc2:
         try:
             self.inner.start(instance)
         except ServiceError as error:
-            self.refusals.starts[instance] += not isinstance(error, Throttled)
+            self.refusals.not_started(instance, error)
             raise
-        del self.refusals.starts[instance]
         if was is InstanceState.STOPPED:
             self._sim.note(f"{instance} is started")
             self._booting(instance)
@@ -195,7 +209,8 @@ class SimulatedEc2:
         )
         age = self._sim.now - self._stopped_at.get(instance, float("-inf"))
         stale = found.release != self.release()
-        excused = stale or self._hooks.given_up(found) or self.refusals.excuses(found)
+        useless = self._hooks.given_up(found) or self.refusals.excuses(found, self.release())
+        excused = stale or useless
         self._sim.require(
             I8_AGED,
             excused or age >= self._kept,

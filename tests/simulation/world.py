@@ -76,7 +76,12 @@ class World:
         self.judge = Judge(self)
         self.store = SimulatedStore(sim, self._problem_of(0), self._is_record_of)
         self.ledger = WatchedLedger(
-            sim, self.known, self.judge.is_true, self.judge.is_kept, self.judge.is_fair
+            sim,
+            self.known,
+            self.judge.is_true,
+            self.judge.is_kept,
+            self.judge.is_fair,
+            hears=self._heard,
         )
         self.signer = Signer(self.ledger)  # of those who judge
         self.cache = SimulatedCache(sim, self.ledger, keeps=cache_keeps)
@@ -108,6 +113,7 @@ class World:
                 cut=self._cut,
                 grown=self._grown,
                 silent=self._silent,
+                mute=self._mute,
                 given_up=self._given_up,
                 unfit_seconds=self._unfit_seconds,
             ),
@@ -277,6 +283,15 @@ class World:
         heard = self.ledger.heard_at.get(instance.arn, instance.launched)
         return self.sim.now - max(instance.launched, heard)
 
+    def _mute(self, instance: Instance) -> bool:
+        return self.ledger.heard_at.get(instance.arn, float("-inf")) < instance.launched
+
+    def _heard(self, worker: str) -> None:
+        """Note the first heartbeat of a boot."""
+        instance = next(i for i in self.ec2.now() if i.arn == worker)
+        if self._mute(instance):
+            self.ec2.refusals.heard(instance)
+
     def _grown(self) -> None:
         """After a start or launch: where nothing is late, the fleet is worth its queue."""
         if self.sim.faults.rates:
@@ -290,11 +305,7 @@ class World:
 
     def _given_up(self, instance: Instance) -> bool:
         slots = [slot for slot in self.ledger.inner.slots() if slot.instance == instance.id]
-        # Starts that had no answer count too, and what is not in the ledger of one that failed.
-        lossy = {"busy before", "reply lost"} & self.sim.faults.rates.keys()
-        starts = 1 if lossy else self.policy.refused_starts
-        boots = self.policy.quarantine_boots
-        failed = any(s.failed_boots >= boots or s.failures >= starts for s in slots)
+        failed = any(slot.failed_boots >= self.policy.quarantine_boots for slot in slots)
         return failed or self._is_unfit(instance)
 
     def _problem_of(self, number: int) -> str:
