@@ -15,7 +15,7 @@ from tests.load.server import PATIENCE, serving
 from tests.web_tier.http import SMALL, Site
 from tests.web_tier.keyed import Keyed
 from web_tier.access.bodies import BodyLimits
-from web_tier.access.rules import BODIES, OPEN, RULES
+from web_tier.access.rules import BODIES, BODY_TYPES, OPEN, RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,6 +153,41 @@ def test_a_job_may_be_submitted_in_pieces(server: Server) -> None:
     answer = said(server, pieces + b"%x\r\n%s\r\n0\r\n\r\n" % (len(job), job))
 
     assert status(answer) in (200, 202)
+
+
+JSON_TYPE = "Content-Type: application/json"
+FORM_TYPE = "Content-Type: application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize(
+    ("path", "field", "code"),
+    [
+        ("/v1/jobs", "Content-Type: text/csv", b"unsupported_media_type"),
+        ("/v1/jobs", FORM_TYPE, b"unsupported_media_type"),
+        ("/v1/jobs", "X-Other: 1", b"unsupported_media_type"),
+        ("/v1/jobs", f"{JSON_TYPE}\r\nContent-Encoding: gzip", b"unsupported_content_encoding"),
+        ("/jobs", JSON_TYPE, b"unsupported_media_type"),
+        ("/jobs", "X-Other: 1", b"unsupported_media_type"),
+        ("/jobs", f"{FORM_TYPE}\r\nContent-Encoding: br", b"unsupported_content_encoding"),
+        ("/estimate", JSON_TYPE, b"unsupported_media_type"),
+    ],
+)
+def test_a_body_of_a_type_that_its_route_does_not_read_is_not_awaited(
+    server: Server, path: str, field: str, code: bytes, framing: str
+) -> None:
+    text, _ = fixed_key(A_KEY)
+    key = f"Authorization: Bearer {text}"
+
+    answer = said(server, head("POST", path, key, field, framing))
+
+    assert (status(answer), code in answer) == (415, True)
+    assert b"Connection: close" in answer
+    assert b"100 Continue" not in answer
+
+
+def test_every_route_with_a_body_has_its_types() -> None:
+    assert BODY_TYPES.keys() == BODIES.keys()
 
 
 # Behind another server than ours.

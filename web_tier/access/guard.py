@@ -20,7 +20,15 @@ from web_tier.access.hosts import is_ours
 from web_tier.access.identify import address, identify_caller
 from web_tier.access.proxies import trusting
 from web_tier.access.refusals import Refused
-from web_tier.access.rules import ANY_NAME, READS, body_limit, is_shared, rule_of
+from web_tier.access.rules import (
+    ANY_NAME,
+    JSON,
+    READS,
+    body_limit,
+    body_types,
+    is_shared,
+    rule_of,
+)
 from web_tier.access.sharing import share
 from web_tier.door.framing import too_large
 from web_tier.problems import is_for_people
@@ -47,9 +55,11 @@ def install(app: Flask, access: Access, clock: Clock) -> None:
             who = _check(access, clock)
             _check_body()
             if HEAD_ALONE in request.environ:
+                _check_body_type()
                 # Nothing is counted yet: the same request comes again, with its body.
                 return None if request.routing_exception else go_on()
             _count(access, rule_of(request.endpoint), who)
+            _check_body_type()
         except Refused as refused:
             note_refusal(refused)
             return refused.response
@@ -122,6 +132,20 @@ def _check_body() -> None:
         raise refusals.body_too_large(too_large(limit))
     if limit < limits.MAX_BODY_BYTES:  # else as the application is set, with its own error
         request.max_content_length = limit
+
+
+def _check_body_type() -> None:
+    """Hold the request to the media types that its route reads, by its head alone."""
+    types = body_types(request.endpoint, request.method)
+    if types is None:
+        return
+    is_sent = bool(request.content_length) or "Transfer-Encoding" in request.headers
+    if request.mimetype not in types and (is_sent or types is JSON):
+        remedy = "send JSON with Content-Type: application/json" if types is JSON else "send a form"
+        raise refusals.unsupported_media_type(request.mimetype, remedy)
+    encoding = request.content_encoding or "identity"
+    if encoding.lower() != "identity":
+        raise refusals.unsupported_content_encoding(encoding)
 
 
 def _check_origin(method: str, access: Access) -> None:

@@ -137,6 +137,29 @@ def body_too_large(refusal: Refusal) -> Refused:
     return Refused(problem_response(refusal.status, refusal.detail, code=refusal.code))
 
 
+def unsupported_media_type(mimetype: str, remedy: str) -> Refused:
+    """Refuse a request whose body is of a media type that its route does not read."""
+    return Refused(
+        problem_response(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"the body is {mimetype[:_SHOWN] or 'of no stated type'}; {remedy}",
+            code="unsupported_media_type",
+        )
+    )
+
+
+def unsupported_content_encoding(encoding: str) -> Refused:
+    """Refuse a body that is encoded: a small one that unfolds to a huge one is no way in."""
+    return Refused(
+        problem_response(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"the body is encoded as {encoding[:_SHOWN]}; send it plain, without Content-Encoding",
+            code="unsupported_content_encoding",
+            headers={"Accept-Encoding": "identity"},
+        )
+    )
+
+
 def malformed_host(host: str) -> Refused:
     """Refuse a request whose Host field is absent or malformed, or that names another target."""
     return Refused(

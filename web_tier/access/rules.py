@@ -113,12 +113,26 @@ BODIES: Final[Mapping[str, int]] = {
     "pages.submit": limits.MAX_BODY_BYTES,
     "pages.estimate": limits.MAX_BODY_BYTES,
 }
+JSON: Final = frozenset({"application/json"})
+FORM: Final = frozenset({"multipart/form-data", "application/x-www-form-urlencoded"})
+#: The media types of these bodies.
+BODY_TYPES: Final[Mapping[str, frozenset[str]]] = {
+    "access.enter": FORM,
+    "jobs.submit": JSON,
+    "pages.submit": FORM,
+    "pages.estimate": FORM,
+}
 _WITH_BODY: Final = "POST"
 
 
 def body_limit(endpoint: str | None, method: str) -> int:
     """Return the most bytes of a request's body; a route that is not in the table takes none."""
     return BODIES.get(endpoint or "", 0) if method == _WITH_BODY else 0
+
+
+def body_types(endpoint: str | None, method: str) -> frozenset[str] | None:
+    """Return the media types of a request's body; None: the route takes none."""
+    return BODY_TYPES.get(endpoint or "") if method == _WITH_BODY else None
 
 
 def rule_of(endpoint: str | None) -> Rule | None:

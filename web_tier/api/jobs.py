@@ -39,22 +39,6 @@ routes = APIBlueprint("jobs", __name__)
 @routes.doc(**docs.SUBMIT)
 def submit() -> Response:
     """Join, renew or make a job; wait for its end if the client wishes so."""
-    if request.mimetype != "application/json":
-        return problem_response(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"the body is {request.mimetype or 'of no stated type'}; "
-            "send JSON with Content-Type: application/json",
-            code="unsupported_media_type",
-        )
-    if (request.content_encoding or "identity").lower() != "identity":
-        # A small body that unfolds to a huge one is no way in.
-        return problem_response(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"the body is encoded as {request.content_encoding}; send it plain, "
-            "without Content-Encoding",
-            code="unsupported_content_encoding",
-            headers={"Accept-Encoding": "identity"},
-        )
     job, headers = awaited(_submitted())
     headers["Location"] = f"/v1/jobs/{job.id}"
     if job.state.terminal:
