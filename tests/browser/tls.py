@@ -1,4 +1,4 @@
-"""An nginx that speaks TLS for a server of ours, as an operator's proxy does."""
+"""An nginx in front of a server of ours, with TLS or without, as an operator's proxy is."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def _found(program: str) -> str:
 
 @contextmanager
 def tls_before(folder: Path, server: Server, name: str) -> Iterator[int]:
-    """The port of a proxy with a certificate of its own making."""
-    nginx, openssl = _found("nginx"), _found("openssl")
+    """Run a proxy with a certificate of its own making, and give its port."""
+    openssl = _found("openssl")
     subprocess.run(
         [
             openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
@@ -48,7 +48,34 @@ def tls_before(folder: Path, server: Server, name: str) -> Iterator[int]:
         check=True,
         capture_output=True,
     )  # fmt: skip
-    port = free_port()
+    disable_warnings(InsecureRequestWarning)
+    with nginx_before(
+        folder,
+        server,
+        scheme="https",
+        options=f"""
+                ssl_certificate {folder}/cert.pem;
+                ssl_certificate_key {folder}/key.pem;
+                proxy_set_header Host $http_host;
+                proxy_set_header X-Forwarded-For $remote_addr;
+                proxy_set_header X-Forwarded-Proto $scheme;""",
+    ) as port:
+        yield port
+
+
+@contextmanager
+def nginx_before(
+    folder: Path, server: Server, *, scheme: str = "http", options: str = ""
+) -> Iterator[int]:
+    """Run an nginx that passes all on to a server, and give its port.
+
+    Args:
+        folder: of its files.
+        server: ours.
+        scheme: http, or https with a certificate among the options.
+        options: lines of its `server` block; without any, only where to listen and whom to ask.
+    """
+    nginx, port = _found("nginx"), free_port()
     (folder / "nginx.conf").write_text(
         f"""daemon off;
         pid {folder}/nginx.pid;
@@ -61,26 +88,18 @@ def tls_before(folder: Path, server: Server, name: str) -> Iterator[int]:
             uwsgi_temp_path {folder}/uwsgi;
             scgi_temp_path {folder}/scgi;
             server {{
-                listen 127.0.0.1:{port} ssl;
-                ssl_certificate {folder}/cert.pem;
-                ssl_certificate_key {folder}/key.pem;
-                location / {{
-                    proxy_pass {server.url};
-                    proxy_set_header Host $http_host;
-                    proxy_set_header X-Forwarded-For $remote_addr;
-                    proxy_set_header X-Forwarded-Proto $scheme;
-                }}
+                listen 127.0.0.1:{port}{" ssl" if scheme == "https" else ""};{options}
+                location / {{ proxy_pass {server.url}; }}
             }}
         }}"""
     )
     command = [nginx, "-p", str(folder), "-e", f"{folder}/error", "-c", f"{folder}/nginx.conf"]
     process = subprocess.Popen(command)
-    disable_warnings(InsecureRequestWarning)
     try:
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                requests.get(f"https://127.0.0.1:{port}/healthz", timeout=PATIENCE, verify=False)  # noqa: S501 - its own certificate
+                requests.get(f"{scheme}://127.0.0.1:{port}/healthz", timeout=PATIENCE, verify=False)  # noqa: S501 - its own certificate
                 break
             except requests.ConnectionError:
                 assert process.poll() is None, (folder / "error").read_text()

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
-import subprocess
-import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
-from gridwell.local_stack.memcached import free_port
+from tests.browser.tls import nginx_before
 from tests.load import app
 from tests.load.server import Server, serving
 
@@ -34,52 +30,6 @@ def a_server(folder: Path, *, threads: int = 64) -> Iterator[Server]:
         yield server
 
 
-@contextmanager
-def nginx_before(folder: Path, server: Server) -> Iterator[str]:
-    """An nginx with nothing set but where to listen and whom to ask."""
-    program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if program is None:
-        words = "nginx is not installed: apt-get install nginx-light"
-        if os.environ.get("CI"):
-            pytest.fail(words)
-        pytest.skip(words)
-    port = free_port()
-    (folder / "nginx.conf").write_text(
-        f"""daemon off;
-        pid {folder}/nginx.pid;
-        events {{}}
-        http {{
-            access_log off;
-            client_body_temp_path {folder}/body;
-            proxy_temp_path {folder}/proxy;
-            fastcgi_temp_path {folder}/fastcgi;
-            uwsgi_temp_path {folder}/uwsgi;
-            scgi_temp_path {folder}/scgi;
-            server {{
-                listen 127.0.0.1:{port};
-                location / {{ proxy_pass {server.url}; }}
-            }}
-        }}"""
-    )
-    command = [program, "-p", str(folder), "-e", f"{folder}/error", "-c", f"{folder}/nginx.conf"]
-    process = subprocess.Popen(command)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                requests.get(f"{url}/healthz", timeout=PATIENCE)
-                break
-            except requests.ConnectionError:
-                assert process.poll() is None, (folder / "error").read_text()
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
-
-
 def a_job(url: str) -> str:
     job: str = requests.post(
         f"{url}/v1/jobs", json={"grid_size": 4, "atom_count": 5}, timeout=PATIENCE
@@ -91,7 +41,8 @@ def a_job(url: str) -> str:
 def test_events_come_as_they_happen(tmp_path: Path, *, proxied: bool) -> None:
     with ExitStack() as stack:
         server = stack.enter_context(a_server(tmp_path))
-        url = stack.enter_context(nginx_before(tmp_path, server)) if proxied else server.url
+        port = stack.enter_context(nginx_before(tmp_path, server)) if proxied else server.port
+        url = f"http://127.0.0.1:{port}"
         job = a_job(url)
         answer = stack.enter_context(
             requests.get(f"{url}/v1/jobs/{job}/events", stream=True, timeout=PATIENCE)
