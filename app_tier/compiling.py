@@ -6,10 +6,7 @@ a chunk of a million atoms afterwards would fill more than 300 MB.  Loading them
 
 from __future__ import annotations
 
-import hashlib
 import multiprocessing
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from app_tier.kernels import find_minimum, jit
@@ -29,8 +26,11 @@ def have_compiled(progress: Progress) -> None:
     Args:
         progress: called meanwhile.  What it raises ends the waiting, and not the compiling.
     """
-    mark = _mark()
-    if mark is None or mark.exists():
+    folder = jit.cache_folder()
+    if folder is None:
+        return
+    mark = folder / "complete"
+    if mark.exists():
         return
     process = multiprocessing.get_context("spawn").Process(target=compile_all)
     process.start()
@@ -48,15 +48,3 @@ def compile_all() -> None:
     atoms = random_atoms(1000, seed=1, grid=grid)
     for kernel in _KERNELS:
         find_minimum(grid, atoms, kernel=kernel)
-
-
-@cache
-def _mark() -> Path | None:
-    """The file that says so of our source, of numba and of this processor."""
-    folder = jit.kept_in()
-    if folder is None:
-        return None
-    found = hashlib.sha256(jit.compiler().encode())
-    for file in sorted(Path(jit.__file__).parent.glob("*.py")):
-        found.update(file.read_bytes())
-    return folder / f"gridwell-{found.hexdigest()[:16]}"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 _njit: Any
+_settings: Any
 try:
     import numba
 except ImportError:  # not installed, or not made for this numpy: numpy's kernels do all it does
-    _njit = None
+    _njit = _settings = None
 else:
-    _njit = numba.njit
+    _njit, _settings = numba.njit, numba.config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,10 +29,7 @@ _OPTIONS: Final = {"fastmath": {"contract"}, "error_model": "numpy"}
 
 
 def compiled(function: F, *, inline: bool = False) -> F:
-    """The function as machine code, compiled at its first call and kept on disk for the next one.
-
-    Numba compiles it anew when the function's own file changes, not when that of a function does
-    which it calls: keep what is compiled together in one file.
+    """Return the function as machine code, compiled at its first call and kept in `cache_folder`.
 
     Args:
         function: of numbers and numpy arrays.
@@ -39,19 +39,56 @@ def compiled(function: F, *, inline: bool = False) -> F:
     if inline:
         made = _njit(inline="always", **_OPTIONS)(function)
         return made
-    try:
-        made = _njit(cache=True, **_OPTIONS)(function)
-    except RuntimeError:
-        # Neither the package's directory nor the user's can be written: each process compiles,
-        # which takes half a second for the sum, and some ten for the search.
-        made = _njit(**_OPTIONS)(function)
+    folder = cache_folder()
+    kept = None if folder is None else _kept(function, folder)
+    if kept is not None:
+        made = kept
+        return made
+    # No directory can be written: each process compiles, which takes half a second for the sum,
+    # and some ten for the search.
+    made = _njit(**_OPTIONS)(function)
     return made
 
 
-def kept_in() -> Path | None:
-    """The folder in which machine code is kept, if there is any that can be."""
-    folder = _njit(cache=True)(_nothing).stats.cache_path if COMPILES else None
-    return None if folder is None else Path(folder)
+@cache
+def cache_folder() -> Path | None:
+    """Return the folder that keeps machine code made of these sources; None: none can be written.
+
+    Numba compares a function's own file alone with the one it compiled, and neither the functions
+    that it calls nor the constants that it uses.  So the folder is named after all sources, and is
+    another one when any of them changes.
+    """
+    place = _kept(_nothing, None) if COMPILES else None
+    if place is None:
+        return None
+    folder = Path(place.stats.cache_path) / f"gridwell-{fingerprint(Path(__file__).parent)}"
+    return None if _kept(_nothing, folder) is None else folder
+
+
+def fingerprint(sources: Path) -> str:
+    """Return the name of all Python files below a folder, of numba, and of this processor."""
+    found = hashlib.sha256(compiler().encode())
+    for file in sorted(sources.rglob("*.py")):
+        data = file.read_bytes()
+        found.update(f"\0{file.relative_to(sources).as_posix()} {len(data)}\0".encode())
+        found.update(data)
+    return found.hexdigest()[:16]
+
+
+def _kept(function: Any, folder: Path | None) -> Any | None:
+    """The function, its machine code kept below a folder (None: where numba would), if it can be.
+
+    Numba would keep it somewhere else where it cannot write the folder.
+    """
+    usual = _settings.CACHE_DIR
+    _settings.CACHE_DIR = usual if folder is None else str(folder)
+    try:
+        made = _njit(cache=True, **_OPTIONS)(function)
+    except RuntimeError:  # nowhere
+        return None
+    finally:
+        _settings.CACHE_DIR = usual
+    return made if folder is None or folder in Path(made.stats.cache_path).parents else None
 
 
 def _nothing() -> None:

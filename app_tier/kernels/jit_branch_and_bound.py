@@ -12,7 +12,8 @@ are settled so, and only a few points are summed over all atoms (`app_tier.kerne
 **Proof sketch.**  With u = 2^-53 and N atoms:
 
 * In real arithmetic the bounds hold by convexity and by Legendre's series; see
-  `app_tier.kernels.bounds` and `app_tier.kernels.jit_boxes`.
+  `app_tier.kernels.bounds`, `app_tier.kernels.compiled_bounds` and
+  `app_tier.kernels.compiled_field`.
 * A number of a field or of a line is a sum over at most N sources, in an order that is fixed by the
   code, of products that are rounded at most 40 times, of moments within (12 L + 8) u, L <= 6; and
   it is moved at most 51 times to another centre, with 12 operations each time.  An operation that
@@ -46,10 +47,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from app_tier.kernels.budget import searched
-from app_tier.kernels.jit_boxes import (
+from app_tier.kernels.jit_boxes import FOUND, FULL, look
+from app_tier.kernels.jit_direct import jit_direct_minimum, least_of_boxes
+from app_tier.kernels.jit_state import (
     COST,
-    FOUND,
-    FULL,
     GAP,
     HITS,
     LEFT,
@@ -58,10 +59,10 @@ from app_tier.kernels.jit_boxes import (
     SLACK,
     UNTIL,
     UPPER,
-    look,
+    new_desk,
+    new_path,
+    new_tree,
 )
-from app_tier.kernels.jit_direct import jit_direct_minimum, least_of_boxes
-from app_tier.kernels.jit_state import new_desk, new_path, new_tree
 from app_tier.kernels.likely import likely_points
 from app_tier.kernels.points import Points
 from app_tier.kernels.sources import sources_of
@@ -75,7 +76,7 @@ if TYPE_CHECKING:
     from gridwell.domain.atoms import Atoms
     from gridwell.domain.minimum import Minimum
 
-#: Costs in nanoseconds, measured and rounded up; those of boxes are in `jit_boxes`.
+#: Costs in nanoseconds, measured and rounded up; those of boxes are beside their loops.
 _PAIR_COST: Final = 0.24  #: of `jit_direct`, whose rows each cost as much again as `_ROW` points
 _ROW: Final = 12
 _SETUP_COST: Final = 300_000.0  #: to begin at all

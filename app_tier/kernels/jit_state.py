@@ -1,12 +1,11 @@
-"""What `app_tier.kernels.jit_boxes` works on: tuples of arrays, as compiled loops want them."""
+"""State of the compiled search: tuples of arrays, and what is where in them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from app_tier.kernels.jit_boxes import BLOCK, FIELD, LEVELS, PARTS, POINTS, ROWS
 from app_tier.kernels.jit_rows import LEAST
 from app_tier.kernels.nearest import LESS
 
@@ -16,6 +15,20 @@ if TYPE_CHECKING:
     from app_tier.kernels.kernel import Question
     from app_tier.kernels.sources import Sources
     from gridwell.domain.grid import Box
+LEVELS: Final = 64  #: a box of 2^31 points is halved at most 51 times
+POINTS: Final = 64  #: a box of at most so many points is cut into its points
+PARTS: Final = 8  #: of a box; also how many sums of a kind stand side by side
+BLOCK: Final = 256  #: sources that are looked at together
+ROWS: Final = 9
+
+#: A field: 20 coefficients of 1, x, y, z, xx, yy, zz, xy, xz, yz, xxx, yyy, zzz, xxy, xxz, yyx,
+#: yyz, zzx, zzy, xyz; then how much the potential may differ from it; and its size.
+ERROR, SIZE = 20, 21
+FIELD: Final = 22
+
+#: Places in `Path.counts` and `Path.numbers`.
+OPEN, LEFT, HITS = range(3)
+UPPER, COST, UNTIL, GAP, SLACK = range(5)
 
 
 class Tree(NamedTuple):

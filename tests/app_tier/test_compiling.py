@@ -8,26 +8,17 @@ import pytest
 
 pytest.importorskip("numba", reason="numba is not installed: pip install 'gridwell[fast]'")
 
-from app_tier import compiling
 from app_tier.compiling import have_compiled
 from app_tier.kernels import jit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture(autouse=True)
-def _fresh() -> Iterator[None]:
-    compiling._mark.cache_clear()
-    yield
-    compiling._mark.cache_clear()
 
 
 def test_they_are_waited_for_with_signs_of_life_and_then_never_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jit, "kept_in", lambda: tmp_path)
+    monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path)
     seen: list[int] = []
 
     have_compiled(seen.append)
@@ -44,7 +35,7 @@ def test_they_are_waited_for_with_signs_of_life_and_then_never_again(
 def test_what_progress_raises_ends_the_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jit, "kept_in", lambda: tmp_path)
+    monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path)
 
     def stop(_points: int) -> None:
         raise InterruptedError
@@ -56,7 +47,7 @@ def test_what_progress_raises_ends_the_waiting(
 def test_where_nothing_can_be_kept_each_process_compiles_for_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(jit, "kept_in", lambda: None)
+    monkeypatch.setattr(jit, "cache_folder", lambda: None)
     monkeypatch.setattr("app_tier.compiling.multiprocessing.get_context", None)
 
     have_compiled(lambda _points: None)
@@ -64,4 +55,4 @@ def test_where_nothing_can_be_kept_each_process_compiles_for_itself(
 
 def test_the_machine_code_is_known_by_numba_and_the_processor() -> None:
     assert len(jit.compiler().split()) > 2
-    assert jit.kept_in() is not None
+    assert jit.cache_folder() is not None

@@ -11,7 +11,10 @@ pytest.importorskip("numba", reason="numba is not installed: pip install 'gridwe
 
 from app_tier.kernels import find_minimum, jit_branch_and_bound, jit_direct
 from app_tier.kernels import jit_boxes as boxes
+from app_tier.kernels import jit_state as state
 from app_tier.kernels.cancel import acting
+from app_tier.kernels.compiled_field import add_far, move, value
+from app_tier.kernels.compiled_narrowing import judge
 from app_tier.kernels.jit_state import new_desk, new_path, new_tree
 from app_tier.kernels.sources import sources_of
 from gridwell.domain.atoms import Atoms
@@ -41,19 +44,19 @@ def looked_at(problem: Problem, gap: float, upper: float = np.inf) -> Iterator[L
     lists = np.zeros(1 << 16, dtype=np.int32)
     lists[: len(sources.tops)] = sources.tops
     path.near[0] = 0, (sources.tops < sources.positive).sum(), len(sources.tops)
-    path.numbers[boxes.UPPER], path.numbers[boxes.GAP] = upper, gap
-    path.numbers[boxes.SLACK] = 2.0 * (problem.atoms.count + 1024) * 2.0**-53
-    state = boxes.PAUSED
-    while state != boxes.DONE:
-        before = path.counts[boxes.OPEN] - 1
-        path.numbers[boxes.UNTIL] = path.numbers[boxes.COST] + 1.0  # one box
-        state = boxes.look(tree, path, desk, lists, boxes.PARTS)
-        assert state != boxes.FULL
+    path.numbers[state.UPPER], path.numbers[state.GAP] = upper, gap
+    path.numbers[state.SLACK] = 2.0 * (problem.atoms.count + 1024) * 2.0**-53
+    result = boxes.PAUSED
+    while result != boxes.DONE:
+        before = path.counts[state.OPEN] - 1
+        path.numbers[state.UNTIL] = path.numbers[state.COST] + 1.0  # one box
+        result = boxes.look(tree, path, desk, lists, state.PARTS)
+        assert result != boxes.FULL
         parts = [
             (Box(tuple(path.boxes[n, 1:4].tolist()), tuple(path.boxes[n, 4:].tolist())), lower)
-            for n, lower in enumerate(path.lowers[: path.counts[boxes.OPEN]].tolist())
+            for n, lower in enumerate(path.lowers[: path.counts[state.OPEN]].tolist())
         ]
-        found = path.counts[boxes.HITS] if state == boxes.FOUND else 0
+        found = path.counts[state.HITS] if result == boxes.FOUND else 0
         yield parts[before:], path.hits[:found].copy(), path.hit_lowers[:found].copy()
 
 
@@ -104,28 +107,28 @@ def direct(sources: NDArray[np.float64], x: float, y: float, z: float) -> float:
 @pytest.mark.parametrize("seed", range(5))
 def test_a_field_is_within_its_error_and_the_same_about_any_centre(seed: int) -> None:
     draw = np.random.default_rng(seed)
-    block = np.zeros((boxes.ROWS, boxes.BLOCK))
-    block[:3] = draw.standard_normal((3, boxes.BLOCK))
-    block[:3] *= draw.uniform(2.5, 9.0, boxes.BLOCK) / np.linalg.norm(block[:3], axis=0)
-    block[3] = draw.uniform(-1, 1, boxes.BLOCK)
+    block = np.zeros((state.ROWS, state.BLOCK))
+    block[:3] = draw.standard_normal((3, state.BLOCK))
+    block[:3] *= draw.uniform(2.5, 9.0, state.BLOCK) / np.linalg.norm(block[:3], axis=0)
+    block[3] = draw.uniform(-1, 1, state.BLOCK)
     sources, distance = block.copy(), np.linalg.norm(block[:3], axis=0)
-    boxes.judge(block.ravel(), boxes.BLOCK, 1.0, np.inf, 0.0, 1.0, 0.0)
-    sums = np.zeros(boxes.FIELD * boxes.PARTS)
+    judge(block.ravel(), state.BLOCK, 1.0, np.inf, 0.0, 1.0, 0.0)
+    sums = np.zeros(state.FIELD * state.PARTS)
 
-    boxes.add_far(block.ravel(), boxes.BLOCK, boxes.PARTS, sums)
+    add_far(block.ravel(), state.BLOCK, state.PARTS, sums)
 
-    field, moved = sums.reshape(boxes.FIELD, boxes.PARTS).sum(axis=1), np.zeros(boxes.FIELD)
+    field, moved = sums.reshape(state.FIELD, state.PARTS).sum(axis=1), np.zeros(state.FIELD)
     rest = np.abs(sources[3]) / (distance**4 * (distance - 1.0))
     assert field[20] == pytest.approx(rest.sum(), rel=1e-12)
     assert field[21] == pytest.approx(8 * np.abs(sources[3] / distance).sum(), rel=1e-12)
     for _ in range(20):
         to, at = draw.standard_normal((2, 3))
         to, at = 0.5 * to / np.linalg.norm(to), at / np.linalg.norm(at)
-        boxes.move(field, moved, *to)
-        assert boxes.value(moved, *(at - to)) == pytest.approx(boxes.value(field, *at), rel=1e-11)
-        assert abs(boxes.value(field, *at) - direct(sources, *at)) <= field[20]
+        move(field, moved, *to)
+        assert value(moved, *(at - to)) == pytest.approx(value(field, *at), rel=1e-11)
+        assert abs(value(field, *at) - direct(sources, *at)) <= field[20]
         # So near to the centre the order tells: what is left falls with the fourth power.
-        assert abs(boxes.value(field, *0.1 * at) - direct(sources, *0.1 * at)) <= 2e-4 * field[20]
+        assert abs(value(field, *0.1 * at) - direct(sources, *0.1 * at)) <= 2e-4 * field[20]
 
 
 @pytest.mark.usefixtures("unlimited")
