@@ -33,12 +33,12 @@ _OFF: Final = ("stopped", "shutting-down", "terminated")
 
 
 class BakeError(ServiceError):
-    """No image came out; the message ends with what the builder said."""
+    """A bake without an image; the message ends with the builder's log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baked:
-    """An image and what it is made of."""
+    """An image, with the release and the commit that it was made of."""
 
     image: str
     build: str
@@ -57,12 +57,12 @@ class Bakery:
         s3: a client of S3, to sign addresses and to read reports.
         store: the bucket as the tiers see it.
         bucket: its name.
-        fleet: whose images these are.
-        base_image: what the builder starts from.
+        fleet: the fleet that the images belong to.
+        base_image: the image that the builder boots from.
         instance_type: of the builder.
         clock: to wait by.
-        say: told of each step.
-        poll_seconds: between two looks at the builder.
+        say: called with a sentence at each step.
+        poll_seconds: between two reads of the builder's state.
         patience_seconds: how long provisioning, and copying the disk, may take.
     """
 
@@ -79,10 +79,10 @@ class Bakery:
     patience_seconds: float = 900.0
 
     def bake(self, bundle: Bundle) -> Baked:
-        """The image of a bundle: the one that is there, or a new one.
+        """Return the image of a bundle, and bake it if there is none.
 
-        Whatever fails on the way, the builder is terminated, and the bundle and an unfinished
-        image are removed.
+        If a step fails, the builder is terminated, and the bundle and an unfinished image are
+        removed.
 
         Raises:
             BakeError: if the builder did not provision itself.
@@ -93,7 +93,7 @@ class Bakery:
         image = self.find(build)
         reused = image is not None
         if image is None:
-            with self._given(bundle, build) as script, self._builder(script, build) as instance:
+            with self._uploaded(bundle, build) as script, self._builder(script, build) as instance:
                 self._await_report(build, instance)
                 self._await_stopped(instance)
                 image = self._copy_disk(instance, bundle, build)
@@ -118,7 +118,7 @@ class Bakery:
         )
 
     def find(self, build: str) -> str | None:
-        """The newest available image of a build, if there is one."""
+        """Return the newest available image of a build, or None."""
         filters = [
             {"Name": "tag:gridwell:build", "Values": [build]},
             {"Name": "state", "Values": ["available"]},
@@ -129,11 +129,11 @@ class Bakery:
         return None if newest is None else str(newest["ImageId"])
 
     @contextlib.contextmanager
-    def _given(self, bundle: Bundle, build: str) -> Iterator[str]:
-        """The bundle in the bucket, and the builder's script with signed addresses."""
+    def _uploaded(self, bundle: Bundle, build: str) -> Iterator[str]:
+        """Keep the bundle in the bucket, and yield the builder's script with signed addresses."""
         key, report = _keys(build)
         with translated(f"the bucket {self.bucket}"):
-            # A bake that was killed may have left one, which must not be taken for ours.
+            # A report that a killed bake left must not be taken for this bake's.
             self.s3.delete_object(Bucket=self.bucket, Key=report)
             self.s3.put_object(Bucket=self.bucket, Key=key, Body=bundle.archive)
         try:
@@ -158,9 +158,9 @@ class Bakery:
 
     @contextlib.contextmanager
     def _builder(self, script: str, build: str) -> Iterator[str]:
-        """A builder, terminated at the end whatever happens."""
+        """Yield a running builder, and terminate it in any case."""
         root = self._root_device()
-        # Not tagged as one of the fleet: no autoscaler may ever count it.
+        # Without the fleet's tag: no autoscaler may count it.
         tags = [
             {"Key": "gridwell:builder", "Value": build[:12]},
             {"Key": "Name", "Value": f"{self.fleet}-builder"},
@@ -190,7 +190,7 @@ class Bakery:
                 self.ec2.terminate_instances(InstanceIds=[instance])
 
     def _root_device(self) -> str:
-        """Return the name of the base image's root disk, which images differ in."""
+        """Return the name of the base image's root disk; it differs between images."""
         with translated(f"the base image {self.base_image}"):
             images = self.ec2.describe_images(ImageIds=[self.base_image])["Images"]
         if not images:
@@ -202,7 +202,7 @@ class Bakery:
         deadline = self.clock.monotonic() + self.patience_seconds
         while (data := self.store.get(report)) is None:
             state = self._state(instance)
-            # Once more after it stopped: its last act was to report.
+            # Read once more after it stopped: the report is its last act.
             if state in _OFF and self.store.get(report) is None:
                 raise BakeError(
                     f"builder {instance} is {state} without a report{self._console(instance)}"
@@ -252,7 +252,7 @@ class Bakery:
         try:
             self._await_available(image, instance)
         except BaseException:
-            # Its name would be taken for ever, and every later bake of this build refused.
+            # Its name would stay taken, and EC2 refuse every later bake of this build.
             with translated(f"the image {image}"):
                 self.ec2.deregister_image(ImageId=image, DeleteAssociatedSnapshots=True)
             raise
@@ -282,7 +282,7 @@ class Bakery:
         return str(images[0]["State"]) if images else "pending"
 
     def _console(self, instance: str) -> str:
-        """The end of a builder's console log, for an error message."""
+        """Return the end of a builder's console log, for an error message."""
         with translated(f"the console of builder {instance}"):
             output = self.ec2.get_console_output(InstanceId=instance).get("Output", "")
         lines = output.splitlines()[-_REPORT_LINES:]

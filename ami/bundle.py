@@ -33,7 +33,7 @@ _MACHINE_FILES: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """Everything that makes an image what it is, besides the image it starts from."""
+    """All inputs of an image but its base image."""
 
     version: str
     commit: str
@@ -53,23 +53,20 @@ class Bundle:
         return bill_of_materials(self.wheel, self.release, self.version, self.pins)
 
     def build(self, base_image: str) -> str:
-        """The name of what becomes of this bundle on a base image: equal names, equal images."""
+        """Return the name of this bundle's image on a base image: equal names, equal images."""
         return sha_of({"bundle": self.sha, "base": base_image})
 
 
 def make_bundle(project: Path) -> Bundle:
     """Build the worker's wheel of a checkout and pack it with what else the builder needs.
 
-    Equal sources give equal bytes.  What no worker needs, a page as well as a pin, has no part in
-    them.
+    Equal sources give equal bytes.  Sources and pins that no worker needs do not change them.
 
     Raises:
         ServiceError: if this is no checkout, or its wheel cannot be built.
     """
     if not (project / "pyproject.toml").is_file():
-        raise ServiceError(
-            f"{project} is no checkout of Gridwell: an image is baked from its source"
-        )
+        raise ServiceError(f"{project} is no checkout of Gridwell, from which images are baked")
     requirements = (project / "requirements.txt").read_text("utf-8")
     pins = needed(worker_metadata(project)["dependencies"], requirements)
     name, wheel = build_worker_wheel(project, __version__, pins)
@@ -88,7 +85,7 @@ def make_bundle(project: Path) -> Bundle:
 
 
 def _commit(project: Path) -> str:
-    """The commit of a checkout, marked if there are changes on top; "unknown" without git."""
+    """Return the commit of a checkout, marked if files differ from it; "unknown" without git."""
 
     def git(*arguments: str) -> str:
         run = subprocess.run(
@@ -104,7 +101,7 @@ def _commit(project: Path) -> str:
 
 def _pack(files: dict[str, bytes]) -> bytes:
     packed = io.BytesIO()
-    # Neither gzip nor tar may note the time: equal files are to give equal bytes.
+    # Neither gzip nor tar may record the time: equal files give equal bytes.
     with (
         gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as zipped,
         tarfile.open(fileobj=zipped, mode="w", format=tarfile.USTAR_FORMAT) as archive,

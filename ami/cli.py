@@ -30,13 +30,13 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--base-image", help="What the builder starts from (GRIDWELL_BASE_IMAGE).")
-@click.option("--dry-run", is_flag=True, help="Say what would be baked; launch nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
+@click.option("--base-image", help="The image that the builder boots from (GRIDWELL_BASE_IMAGE).")
+@click.option("--dry-run", is_flag=True, help="Print what would be baked; launch nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def bake(*, base_image: str | None, dry_run: bool, as_json: bool) -> None:
-    """Bake the image of this checkout, or find the one that is there."""
+    """Bake the image of this checkout, or find it if it exists."""
     settings = read_settings(Settings)
-    # A bake that is told to end still terminates its builder, as one that fails does.
+    # At SIGTERM, as at an error, a bake terminates its builder.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         outcome = _bake(settings, base_image, dry_run=dry_run)

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Ends once no worker has reached its queue for too long; the end makes its unit power off.
-# Usage: deadline.sh FILE SECONDS: the file that a worker touches, and how long it may rest.
-# It stands on nothing: not on cloud-init, the release, the worker, the network or the clock.
+# Usage: deadline.sh FILE SECONDS: the file that a worker touches, and the longest time between two
+# touches.  It needs neither cloud-init, the release, the worker, the network nor the clock.
 set -u
 sign=$1 limit=$2
-# At a reboot, or told to stop: an end with 0 would switch the machine off.
+# At a reboot or a stop: exit status 0 would power the machine off.
 trap 'exit 75' TERM INT
 
 uptime() {

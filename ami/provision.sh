@@ -25,14 +25,14 @@ mkdir -p "$home/bin" "$home/releases" "$home/units" "$home/run"
 [ -n "${PIP_CACHE_DIR:-}" ] || export PIP_NO_CACHE_DIR=1
 python3 -m venv "$home/venv"
 python="$home/venv/bin/python"
-# All that a worker needs is listed, so nothing else is looked for; and no file but those whose hashes
-# are listed is taken.
+# Every package that a worker needs is listed, so pip looks for no other, and it takes only files
+# whose hashes are listed.
 "$python" -m pip install --quiet --disable-pip-version-check \
     --no-deps --require-hashes --only-binary :all: -r "$here/requirements.txt"
-# Nothing is installed here: pip fails if a package that the wheel asks for is missing, or is of
-# another version.  What runs is the release, unpacked and verified at each boot.
+# A dry run installs nothing, but fails if a package that the wheel requires is missing or has another
+# version.  What runs is the release, unpacked and verified at each boot.
 "$python" -m pip install --quiet --disable-pip-version-check --no-index --dry-run "$wheel"
-# The programs that install packages go again: nothing needs them any more.
+# Nothing needs the programs that install packages any more.
 "$python" -m pip uninstall --quiet --disable-pip-version-check --yes setuptools pip
 
 say "release $release"
@@ -48,7 +48,7 @@ cp "$here"/gridwell-*.service "$home/units/"
 systemctl enable "$home/units/gridwell-deadline.service" \
     "$home/units/gridwell-release.service" "$home/units/gridwell-worker.service"
 
-# What a boot writes, it must find fresh.
+# Each boot writes its own.
 rm -rf "$home/run"
 mkdir "$home/run"
 chown -R gridwell "$home/run" "$home/releases"

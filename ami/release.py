@@ -1,7 +1,7 @@
-"""Puts the release that this instance shall run into place: verified, or fetched and verified.
+"""Installation of this instance's release: verified in the image, or fetched and verified.
 
-A program of its own, not part of the release: it runs before any of the release's code may.  It
-needs the standard library alone, and boto3 only if the image does not hold the wanted release.
+A program of its own, not part of the release: it runs before any of the release's code.  It needs
+the standard library, and boto3 only if the image does not hold the wanted release.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PAUSE_SECONDS = 2.0
 
 
 def main() -> int:
-    """Verify, fetch if need be, unpack; the exit status says whether the worker may start."""
+    """Install the wanted release; exit status 0 lets the worker start."""
     home = Path(os.environ.get("GRIDWELL_HOME", "/opt/gridwell"))
     wanted = os.environ.get("GRIDWELL_RELEASE", "")
     try:
@@ -37,10 +37,10 @@ def install(wanted: str, home: Path) -> str:
     """Unpack the wanted release into `run/release`.
 
     Returns:
-        Where its wheel came from.
+        The source of its wheel, for people.
 
     Raises:
-        ReleaseError: it could not be had, or is not what its sha256 says.
+        ReleaseError: it cannot be fetched, or its bytes have another sha256.
     """
     if not _SHA256.fullmatch(wanted):
         raise ReleaseError("GRIDWELL_RELEASE must be a sha256, 64 hex digits")
@@ -54,31 +54,33 @@ def install(wanted: str, home: Path) -> str:
 
 
 class ReleaseError(Exception):
-    """The wanted release is not to be had."""
+    """A release that cannot be fetched, verified or unpacked."""
 
 
 def say(sentence: str) -> None:
-    """Tell the console."""
+    """Write a line to the console."""
     sys.stderr.write(f"gridwell: {sentence}\n")
 
 
 def sha_of(data: bytes) -> str:
-    """The sha256 of some bytes, in hex."""
+    """Return the sha256 of bytes, in hex."""
     return hashlib.sha256(data).hexdigest()
 
 
 def fetch(wanted: str, wheel: Path) -> None:
-    """Get a release from the bucket and keep it, if its bytes are the wanted ones."""
+    """Fetch a release from the bucket, verify its sha256 and keep it in the image."""
     bucket = os.environ.get("GRIDWELL_BUCKET")
     if not bucket:
-        raise ReleaseError("the image does not hold it, and no GRIDWELL_BUCKET says whence")
+        raise ReleaseError(
+            "the image does not hold it, and GRIDWELL_BUCKET names no bucket to fetch it from"
+        )
     import boto3  # noqa: PLC0415 - slow to import, and not needed at most boots
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     until = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            # A session of its own each time: one that found no credentials looks no further.
+            # A new session each time: one that found no credentials does not look again.
             s3 = boto3.Session().client("s3")
             reply = s3.get_object(Bucket=bucket, Key=f"releases/{wanted}.whl")
             data = reply["Body"].read()
@@ -86,7 +88,7 @@ def fetch(wanted: str, wheel: Path) -> None:
         except ClientError as error:
             raise ReleaseError(f"it cannot be fetched from bucket {bucket}: {error}") from error
         except BotoCoreError as error:
-            # The metadata service of a machine that boots may be slow, or not be up yet.
+            # At boot the metadata service may be slow, or not started yet.
             if time.monotonic() >= until:
                 raise ReleaseError(f"it cannot be fetched from bucket {bucket}: {error}") from error
             say(f"it cannot be fetched from bucket {bucket} yet, trying again: {error}")
@@ -100,7 +102,7 @@ def fetch(wanted: str, wheel: Path) -> None:
 
 
 def unpack(wheel: Path, target: Path) -> None:
-    """Unpack a wheel of pure Python into a folder that then holds it and nothing else."""
+    """Unpack a wheel of pure Python into a folder, in place of its content."""
     scratch = target.with_name(f"{target.name}.new")
     shutil.rmtree(scratch, ignore_errors=True)
     try:

@@ -1,4 +1,4 @@
-"""What the bake is told by its environment."""
+"""Settings of a bake, from environment variables."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ class Settings(BaseSettings):
     fleet: str = "gridwell"
     bucket: str = Field(description="The stack's bucket")
     base_image: str | None = Field(
-        default=None, description="What the builder starts from; without it Debian's newest"
+        default=None,
+        description="The image that the builder boots from; by default Debian's newest",
     )
     builder_type: str = "t3.small"

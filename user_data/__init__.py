@@ -1,1 +1,1 @@
-"""What instances are told at boot, and the one way to fill it in."""
+"""The user data of instances, and the rendering of its template."""

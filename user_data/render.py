@@ -1,4 +1,4 @@
-"""Filling in the user data's templates.  Pure but for reading the template beside it."""
+"""Rendering of user data.  Pure but for reading the template beside it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 16_384  #: EC2's limit, before base64
 
-#: What may stand in an environment file and in a shell's here-document without any quoting.
+#: Characters that need no quoting in an environment file or a shell's here-document.
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 _VALUE = re.compile(r"[A-Za-z0-9_.,:/@=+#%-]*")
 
 
-#: Unlike the shell's own dollars.
+#: Distinct from the shell's variables.
 _PLACEHOLDER = re.compile(r"@\{([a-z_]+)\}")
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
-    """A template with its placeholders filled in.
+    """Return a template with its placeholders filled in.
 
     Args:
         text: with placeholders like ``@{name}``.
@@ -41,7 +41,7 @@ def fill(text: str, values: Mapping[str, str]) -> str:
 
 
 def worker_user_data(settings: Mapping[str, str]) -> str:
-    """The boothook of an app instance.
+    """Return the boothook of an app instance.
 
     Args:
         settings: environment variables for the units, written at every boot.
@@ -62,10 +62,10 @@ def worker_user_data(settings: Mapping[str, str]) -> str:
 
 
 def encoded(text: str) -> str:
-    """User data as a launch template takes it."""
+    """Return user data as a launch template takes it."""
     return base64.b64encode(text.encode()).decode()
 
 
 def read(name: str) -> str:
-    """The text of a template of this package."""
+    """Return the text of a template of this package."""
     return importlib.resources.files("user_data").joinpath(name).read_text("utf-8")
