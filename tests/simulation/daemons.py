@@ -84,6 +84,7 @@ class CollectorProcess(Supervised):
             store=ports["store"],
             cache=ports["cache"],
             clock=self.service_clock,
+            doubled_share=world.doubled_share,
         )
         collector = Collector(
             results=cast("Any", Port(world.results.of(self), "results", self)),

@@ -68,7 +68,11 @@ class Judge:
         job = self._wanting(chunk.job, chunk.attempt, chunk.chunk)
         if job is None or self._may_be_lost:
             return
-        kept = self._messages(job, chunk.chunk) > 1 or self._has_result(job, chunk.chunk)
+        kept = (
+            self._messages(job, chunk.chunk) > 1
+            or self._has_result(job, chunk.chunk)
+            or bool(job.opinions_of(chunk.chunk))
+        )
         self._world.sim.require(I6_CHUNK, kept, f"chunk {chunk.chunk} of {job.id} is lost")
 
     def result_leaves(self, message: Message) -> None:
@@ -80,8 +84,11 @@ class Judge:
         if isinstance(result, ErrorMessage) or result.worker == FORGER:
             return
         job = self._wanting(result.job, result.attempt, result.chunk)
+        kept = job is None or any(
+            each.worker == result.worker for each in job.opinions_of(result.chunk)
+        )
         detail = f"chunk {result.chunk} of {result.job} is not merged"
-        self._world.sim.require(I6_RESULT, job is None, detail)
+        self._world.sim.require(I6_RESULT, kept, detail)
 
     def raised(self, message: ChunkMessage) -> None:
         """A chunk raised its error once more."""
@@ -112,7 +119,12 @@ class Judge:
             if job.sent_at is None or self._wanting(job.id, job.attempt, None) is None:
                 continue
             missing = job.missing
-            lost = [c for c in missing if not (self._messages(job, c) or self._has_result(job, c))]
+            lost = [
+                c
+                for c in missing
+                # What is held of one worker is asked of another one, by a message or in time.
+                if not (self._messages(job, c) or self._has_result(job, c) or job.opinions_of(c))
+            ]
             buried = self._world.chunks.buried
             dead = [c for c in missing if buried and buried[self._bodies(job, c)[1]] > 1]
             self._world.sim.require(I5_DEATHS, not dead, f"chunks {dead} of {job.id} die on")

@@ -230,7 +230,11 @@ class WatchedLedger:
 
     def _compare_restart(self, before: Job | None, after: Job) -> None:
         """An unfinished attempt is discarded only where a wrong result was reported in it."""
-        true = before is not None and not before.state.terminal and before.complete
+        true = (
+            before is not None
+            and not before.state.terminal
+            and (before.complete or len(before.opinions) > 1)
+        )
         self._sim.require(I3_TERMINAL, true, f"{after.id} began anew, though {before}")
         lied = before is not None and before.attempt in self.lied
         self._sim.require(I15, lied, f"nobody lied in attempt {before and before.attempt}")

@@ -49,6 +49,7 @@ def simulate(
     tell: Callable[[str], None] | None = None,
     faults: Callable[[random.Random], Faults] = Faults.draw,
     cache_keeps: bool = True,
+    doubled_share: float = 0.0,
 ) -> Report:
     """Live through one seed.
 
@@ -60,10 +61,11 @@ def simulate(
         tell: takes each event's line as it happens.
         faults: draws its faults.
         cache_keeps: whether the cache keeps anything at all.
+        doubled_share: of all chunks, that two workers compute.
     """
     with cut_finely():
         sim = Simulation(seed, tell=tell, faults=faults)
-        world = World(sim, cache_keeps=cache_keeps)
+        world = World(sim, cache_keeps=cache_keeps, doubled_share=doubled_share)
         return report(world, lambda: _live(world, lively=seed % 2 == 0))
 
 

@@ -57,6 +57,7 @@ class World:
     Args:
         sim: time and chance.
         cache_keeps: whether the cache keeps anything at all.
+        doubled_share: of all chunks, that two workers compute.
         guard: put around each port of the autoscaler.
     """
 
@@ -65,10 +66,12 @@ class World:
         sim: Simulation,
         *,
         cache_keeps: bool = True,
+        doubled_share: float = 0.0,
         guard: Callable[[object], object] = lambda port: port,
     ) -> None:
         self.sim = sim
         self.guard = guard
+        self.doubled_share = doubled_share
         rng = sim.rng
         #: From when on promises in bounded time must hold.
         self.settled_at = float("inf") if sim.faults.rates else sim.began
