@@ -121,6 +121,8 @@ def _with_places(snapshot: Snapshot) -> Snapshot:
     slots = adopted(snapshot.slots, instances)
     if slots != snapshot.slots:
         instances = placed(instances, slots)
+    if (instances, slots) == (snapshot.instances, snapshot.slots):
+        return snapshot
     return replace(snapshot, instances=instances, slots=slots)
 
 

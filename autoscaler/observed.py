@@ -91,6 +91,8 @@ class ObservedEc2:
         self._ec2 = ec2
         self._clock = clock
         self._moments = _Moments()
+        self._lead = clock.shown(0.0)
+        self._observed: dict[str, tuple[Instance, Instance]] = {}  #: as last shown, and as ours
 
     def __getattr__(self, name: str) -> Any:
         """Return the port's own method."""
@@ -100,15 +102,19 @@ class ObservedEc2:
         """Return the instances as EC2 shows them, each with its `observed_at`."""
         shown = self._ec2.instances(only=only) if only else self._ec2.instances()
         now = self._clock.monotonic()
-        return tuple(
-            replace(
-                instance,
-                observed_at=self._clock.shown(
-                    self._moments.own(instance.id, instance.launched, lambda _: now)
-                ),
-            )
-            for instance in shown
-        )
+        if self._lead != (lead := self._clock.shown(0.0)):
+            self._observed, self._lead = {}, lead
+        pairs = {one.id: self._pair(one, now) for one in shown}
+        self._observed = self._observed | pairs if only else pairs
+        return tuple(own for _, own in pairs.values())
+
+    def _pair(self, instance: Instance, now: float) -> tuple[Instance, Instance]:
+        """Return an instance as it is shown and as ours; the same pair while nothing changes."""
+        last = self._observed.get(instance.id)
+        if last is not None and last[0] == instance:
+            return last
+        moment = self._moments.own(instance.id, instance.launched, lambda _: now)
+        return instance, replace(instance, observed_at=self._clock.shown(moment))
 
 
 class ObservedLedger:
@@ -124,6 +130,8 @@ class ObservedLedger:
         self._clock = clock
         self._beats: Changes[str, Heartbeat] = Changes()
         self._moments = _Moments()
+        self._lead = clock.shown(0.0)
+        self._slots: dict[int, tuple[Slot, Slot]] = {}  #: as last read, and as ours
 
     def __getattr__(self, name: str) -> Any:
         """Return the port's own method."""
@@ -144,7 +152,9 @@ class ObservedLedger:
 
     def slots(self, places: Iterable[int] | None = None) -> tuple[Slot, ...]:
         """Return the slots, with all moments as we observed them."""
-        return tuple(map(self._observed, self._ledger.slots(places)))
+        if self._lead != (lead := self._clock.shown(0.0)):
+            self._slots, self._lead = {}, lead
+        return tuple(map(self._own_slot, self._ledger.slots(places)))
 
     def write_slot(self, slot: Slot, *, seen: Slot) -> bool:
         """Write a slot; moments that we only observed go back as they were read."""
@@ -174,6 +184,15 @@ class ObservedLedger:
             refusals=refusals,
             arrived_at=None if arrived is None else min(arrived, now),
         )
+
+    def _own_slot(self, slot: Slot) -> Slot:
+        """Return a slot as ours: the same one while nothing changes in the ledger."""
+        last = self._slots.get(slot.number)
+        if last is not None and last[0] == slot:
+            return last[1]
+        own = self._observed(slot)
+        self._slots[slot.number] = slot, own
+        return own
 
     def _observed(self, slot: Slot) -> Slot:
         now = self._clock.monotonic()

@@ -120,6 +120,8 @@ def _there(census: Census) -> str:
 
 
 def _done(plan: FleetPlan, census: Census, snapshot: Snapshot) -> str:
+    if plan.is_empty:
+        return ""
     kinds = {
         "terminate {} not fit to work": unfit_stopped(snapshot),
         "terminate {} given up before": census.condemned,

@@ -141,6 +141,8 @@ class World:
         for kind, rate in sim.faults.rates.items():
             if KINDS[kind].where is Where.OUTSIDE:
                 Killer(self, kind, rate)
+        #: What is promised at least of `unserved_seconds`.
+        self._least_unserved = self.lag + TICK_SECONDS + LONGEST_BOOT + _STEP + sim.faults.delays
         self._serving: Host | None = None
         #: Whether the fleet could grow when the last worker was gone; None: there is one.
         self._room: bool | None = None
@@ -173,8 +175,7 @@ class World:
         renewed = LONGEST_STOP + TICK_SECONDS if releases or self._unfit else 0.0
         # It is terminated only when EC2 can show its last start no longer.
         renewed += self.policy.lag_seconds + TICK_SECONDS if self._unfit else 0.0
-        promised = self.lag + room + TICK_SECONDS + renewed + LONGEST_BOOT + _STEP
-        return promised + self.sim.faults.delays
+        return self._least_unserved + room + renewed
 
     @property
     def leak_seconds(self) -> float:
@@ -234,7 +235,12 @@ class World:
             standing = [i for i in self.ec2.now() if i.state is not InstanceState.TERMINATED]
             stopped = any(i.state is InstanceState.STOPPED for i in standing)
             self._room = stopped or len(standing) < self.policy.max_instances
-        since = max(self._served_at, self.chunks.soonest, self.settled_at)
+        # Most moments are within the least that is promised: the rest need not be looked at.
+        since = max(self._served_at, self.settled_at)
+        if sim.now - since <= self._least_unserved:
+            sim.require(I12, holds=True, detail="")
+            return
+        since = max(since, self.chunks.soonest)
         sim.require(
             I12,
             sim.now - since <= self.unserved_seconds,
