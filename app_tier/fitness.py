@@ -37,7 +37,7 @@ class Fitness:
 
     @property
     def due(self) -> bool:
-        """Whether the machine must pass a test before it takes more work."""
+        """Return whether the machine must pass a test before it takes more work."""
         return self._due and not self.unfit
 
     @property

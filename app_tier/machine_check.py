@@ -37,7 +37,7 @@ class MachineCheck:
             return f"{self.folder} cannot be written and read: {error}"
 
     def _limit(self) -> str:
-        """Whether files may be as large as they must."""
+        """Return whether files may be as large as they must."""
         most, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
         if most == resource.RLIM_INFINITY or most >= self.free_bytes:
             return ""

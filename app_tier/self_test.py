@@ -55,7 +55,7 @@ def known_task(ticket: int) -> ChunkTask:
 
 
 def flaw_of(outcome: Outcome) -> str:
-    """Why the outcome of a test's computation is wrong; empty: it is right."""
+    """Return why the outcome of a test's computation is wrong; empty: it is right."""
     if outcome.error is not None:
         return f"the compute process failed: {outcome.error}"
     if outcome.best != KNOWN_ANSWER:
@@ -83,7 +83,7 @@ class SelfTest:
 
     @property
     def running(self) -> bool:
-        """Whether a test has begun, and its result is not taken."""
+        """Return whether a test has begun, and its result is not taken."""
         return self._ends > 0
 
     def begin(self, now: float) -> None:

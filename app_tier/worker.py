@@ -110,7 +110,7 @@ class Worker:
         self._fitness.condemn(why)
 
     def _passed_tests(self, step: Step) -> bool:
-        """Whether the machine may take work; if a test is due, bring it on."""
+        """Return whether the machine may take work; if a test is due, bring it on."""
         test, fitness = self._self_test, self._fitness
         if fitness.due and not test.running:
             why = fitness.row or "this machine has just started"

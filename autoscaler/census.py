@@ -196,7 +196,7 @@ def _slot(instance: Instance, slots: Mapping[int, Slot]) -> Slot | None:
 
 
 def _is_condemned(slot: Slot, instance: Instance, failures: Failures) -> bool:
-    """Whether an instance was given up, and EC2 did not refuse to terminate it since.
+    """Return whether an instance was given up, and EC2 did not refuse to terminate it since.
 
     After a refusal it may be started again: it may be all that there is.
     """
@@ -210,7 +210,7 @@ def _may_start(
     slots: Mapping[int, Slot],
     failures: Failures,
 ) -> bool:
-    """Whether a stopped instance may be started, once its pause is over."""
+    """Return whether a stopped instance may be started, once its pause is over."""
     slot = _slot(instance, slots)
     return not (
         instance.release != snapshot.release

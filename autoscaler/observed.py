@@ -284,5 +284,5 @@ def _first_sight(field: str, slot: Slot, now: float, at: float) -> float:
 
 
 def _has_booted(slot: Slot) -> bool:
-    """Whether what became of a slot's last start is known, so that nothing waits for it."""
+    """Return whether what became of a slot's last start is known, so that nothing waits for it."""
     return slot.instance is not None and not slot.unproven

@@ -96,7 +96,7 @@ def action_of(stop: Stop) -> str:
 
 
 def _end(instance: Instance, failures: Failures, *, now: float, policy: Policy) -> bool:
-    """Whether it is to be terminated, as EC2 does not stop it.
+    """Return whether it is to be terminated, as EC2 does not stop it.
 
     It never stops one that is pending: a single refusal says so.  Where it agreed, or gave no
     answer, what it shows may only be late.

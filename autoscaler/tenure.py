@@ -42,7 +42,7 @@ class Tenure:
 
     @property
     def holds(self) -> bool:
-        """Whether the lease is certainly ours now.
+        """Return whether the lease is certainly ours now.
 
         The monotonic clock decides.  The wall clock can only make it sooner: where a machine was
         suspended, and its monotonic clock with it, the wall clock shows it.  Both are our own.

@@ -134,7 +134,7 @@ def decode_final(data: bytes, job: str) -> Job | None:
 
 
 def _agrees(job: Job) -> bool:
-    """Whether id, client, chunks, plan, grid and result are of one job."""
+    """Return whether id, client, chunks, plan, grid and result are of one job."""
     return (
         job.id == job_id(job.client, job.problem, job.kind)
         and job.done <= frozenset(range(job.plan.chunks))

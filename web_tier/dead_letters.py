@@ -153,7 +153,7 @@ class DeadLetters:
 
 
 def _may_succeed(failure: ChunkFailure | None) -> bool:
-    """Whether a chunk that died once may succeed elsewhere, by what is known of its failures."""
+    """Return whether a chunk that died once may succeed elsewhere, by its known failures."""
     return failure is None or failure.code == UNSUPPORTED or failure.on_one_machine
 
 

@@ -58,7 +58,7 @@ class Denials:
             self._jobs.popitem(last=False)
 
     def waits(self, job: str) -> bool:
-        """Whether it is too soon to try this job again."""
+        """Return whether it is too soon to try this job again."""
         entry = self._jobs.get(job)
         return entry is not None and self._clock.monotonic() < entry.retry_at
 

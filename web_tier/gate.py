@@ -88,7 +88,7 @@ class Gate:
 
     @property
     def is_full(self) -> bool:
-        """Whether no place is free."""
+        """Return whether no place is free."""
         return self._shares.total >= self._places
 
     @property

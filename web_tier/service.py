@@ -224,7 +224,7 @@ class Service:
         return map_values(self.store, job, most_points=most_points)
 
     def _owns(self, job: Job) -> bool:
-        """Whether a job is this client's."""
+        """Return whether a job is this client's."""
         if job.client != self.client:
             self.foreign(job)
         return job.client == self.client

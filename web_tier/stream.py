@@ -123,7 +123,7 @@ def _steps(job: Job, ticket: Ticket, dies: float, clock: Clock, permit: _Permit)
 
 
 def _is_woken(ticket: Ticket) -> bool:
-    """Whether no step comes any more: the attempt ended, or another owner has the place."""
+    """Return whether no step comes any more: the attempt ended, or another owner has the place."""
     return ticket.ended or ticket.displaced
 
 

@@ -114,5 +114,5 @@ class Turns:
 
     @property
     def _denied(self) -> int:
-        """How much was refused of single jobs so far."""
+        """Return how much was refused of single jobs so far."""
         return self._collector.denials.count + self._reconciler.denials.count

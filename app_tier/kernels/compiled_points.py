@@ -30,7 +30,7 @@ NEAR_ERROR: Final = 2e-4  #: relative, of 1/r at a point and of its sum
 
 
 def _is_inside(zones: NDArray[np.float64], x: float, y: float, z: float) -> bool:
-    """Whether a point surely lies in a zone."""
+    """Return whether a point surely lies in a zone."""
     for n in range(len(zones)):
         dx, dy, dz = x - zones[n, 0], y - zones[n, 1], z - zones[n, 2]
         if dx * dx + dy * dy + dz * dz < zones[n, 3]:

@@ -13,7 +13,7 @@ class LoopbackHandler(BaseHTTPRequestHandler):
 
     @property
     def only_loopback_hosts(self) -> bool:
-        """Whether other hosts' names are refused; not where other machines are served."""
+        """Return whether other hosts' names are refused; not where other machines are served."""
         return True
 
     def parse_request(self) -> bool:

@@ -62,7 +62,7 @@ class ChunkFailure:
 
     @property
     def on_one_machine(self) -> bool:
-        """Whether the machine may be to blame: no other one has tried."""
+        """Return whether the machine may be to blame: no other one has tried."""
         return len(self.workers) < ENOUGH_MACHINES
 
     def after(self, earlier: ChunkFailure | None) -> ChunkFailure:

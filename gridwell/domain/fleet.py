@@ -138,7 +138,7 @@ class Lease:
 
     @property
     def is_given_back(self) -> bool:
-        """Whether its holder ended well: it may be taken at once."""
+        """Return whether its holder ended well: it may be taken at once."""
         return self.expires == 0.0
 
 
@@ -232,7 +232,7 @@ class FleetView:
         return tuple(one for one in self.refusals if one.action == UNFIT)
 
     def is_stale(self, now: float) -> bool:
-        """Whether no autoscaler has written it for too long: it writes every ten seconds.
+        """Return whether no autoscaler has written it for too long: it writes every ten seconds.
 
         Nor can one be believed that says a time which is far from having come.
         """

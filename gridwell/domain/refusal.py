@@ -51,7 +51,7 @@ class Refusal:
 
     @property
     def denials(self) -> int:
-        """How many times EC2 clearly refused since it last agreed.
+        """Return how many times EC2 clearly refused since it last agreed.
 
         A call without an answer is none: it may never have come to EC2.
         """

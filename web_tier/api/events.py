@@ -61,6 +61,6 @@ def events(job_id: str) -> Response:
 
 
 def _is_allowed(who: Caller, parts: Parts) -> bool:
-    """Whether the caller of a stream would be let in again: its key and session are read anew."""
+    """Return whether a stream's caller would be let in again, by a new read of key or session."""
     keyring = parts.access.keyring
     return keyring is None or is_still_accepted(who, keyring, now=parts.clock.now())

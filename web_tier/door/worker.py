@@ -293,7 +293,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
                 conn.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _is_full(self, conn: TConn, spare: int) -> bool:
-        """Whether all threads are at work for this one, but for some that are kept free."""
+        """Return whether all threads are at work for this one, but for some that are kept free."""
         threads = int(self.cfg.threads)
         reserved = min(RESERVED_THREADS, threads // 8) if spare else 0
         return (

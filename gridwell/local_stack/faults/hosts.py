@@ -94,7 +94,7 @@ class FaultyHost:
                 self._lifecycle.booted(instance_id)
 
     def _is_due(self, instance_id: str) -> bool:
-        """Whether this thread's timer is still the one of the instance; it is over now."""
+        """Return whether this thread's timer is still the one of the instance; it is over now."""
         with self._lock:
             due = self._falling.pop(instance_id, None)
         return due is threading.current_thread()
