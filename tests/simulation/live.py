@@ -23,6 +23,8 @@ _ASKING_SECONDS: Final = 560.0  #: of these, in which the first clients come
 LIVELY_SECONDS: Final = 7800.0  #: two deadlines and the reconciler's patience, after the faults
 _QUIET_SECONDS: Final = 60.0  #: at rest means for so long
 _PATIENCE: Final = 900.0  #: of the reconciler, before it sends again
+_DOUBLED: Final = 1 / 16  #: of all seeds, in which two workers compute a share of the chunks
+_DOUBLED_SHARE: Final = 0.3
 _SHORT_AGE: Final = 1000.0  #: stopped instances that go so soon are waited for
 
 
@@ -49,7 +51,7 @@ def simulate(
     tell: Callable[[str], None] | None = None,
     faults: Callable[[random.Random], Faults] = Faults.draw,
     cache_keeps: bool = True,
-    doubled_share: float = 0.0,
+    doubled_share: float | None = None,
 ) -> Report:
     """Live through one seed.
 
@@ -61,10 +63,12 @@ def simulate(
         tell: takes each event's line as it happens.
         faults: draws its faults.
         cache_keeps: whether the cache keeps anything at all.
-        doubled_share: of all chunks, that two workers compute.
+        doubled_share: of all chunks, that two workers compute; None: the seed draws it.
     """
     with cut_finely():
         sim = Simulation(seed, tell=tell, faults=faults)
+        if doubled_share is None:
+            doubled_share = _DOUBLED_SHARE if sim.chance("doubled share") < _DOUBLED else 0.0
         world = World(sim, cache_keeps=cache_keeps, doubled_share=doubled_share)
         return report(world, lambda: _live(world, lively=seed % 2 == 0))
 
