@@ -46,7 +46,7 @@ chaos: .venv/ready ## kill a whole local stack's real processes while jobs run, 
 	@exec $(PYTHON) -m tests.chaos --kills $(or $(KILLS),200) $(if $(SEED),--seed $(SEED))
 
 exactness: .venv/ready ## try every kernel on 5,000 random and adversarial cases (CASES=)
-	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m tests.kernels.exactness $(or $(CASES),5000)
+	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m tests.app_tier.kinds.grid.kernels.exactness $(or $(CASES),5000)
 
 abuse: .venv/ready ## load and abuse one web process (SCENES="waiting slow rude deaf endless large knee")
 	@exec $(PYTHON) -m tests.load $(SCENES)

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from gridwell.adapters.aws import code_of, translated
-from gridwell.domain.errors import ServiceDenied, ServiceError
-from gridwell.domain.objects import release_object, sbom_object
+from gridwell.adapters.aws.client import code_of, translated
+from gridwell.engine.errors import ServiceDenied, ServiceError
+from gridwell.engine.object_keys import release_object, sbom_object
 from user_data.render import fill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ami.bundle import Bundle
-    from gridwell.domain.ports import Clock, ObjectStore
+    from gridwell.engine.ports import Clock, ObjectStore
 
 _URL_SECONDS: Final = 3600
 #: Encrypted, and so is the image that is a copy of it.

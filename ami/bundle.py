@@ -15,8 +15,8 @@ from ami.pins import needed
 from ami.sbom import bill_of_materials
 from ami.worker_wheel import build_worker_wheel, worker_metadata
 from gridwell import __version__
-from gridwell.domain.canonical import sha_of
-from gridwell.domain.errors import ServiceError
+from gridwell.engine.canonical_json import sha_of
+from gridwell.engine.errors import ServiceError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,12 +13,12 @@ import click
 from ami.bake import Bakery
 from ami.bundle import make_bundle
 from ami.settings import Settings
-from gridwell.adapters.aws import client, translated
-from gridwell.adapters.clock import SystemClock
-from gridwell.adapters.commands import echo
-from gridwell.adapters.program import read_settings
-from gridwell.adapters.s3 import S3Store
-from gridwell.domain.errors import ServiceError
+from gridwell.adapters.aws.client import client, translated
+from gridwell.adapters.aws.s3 import S3Store
+from gridwell.adapters.system_clock import SystemClock
+from gridwell.engine.errors import ServiceError
+from gridwell.program.commands import echo
+from gridwell.program.settings import read_settings
 
 _PROJECT = Path(__file__).resolve().parents[1]
 _DEBIAN = "/aws/service/debian/release/12/latest/amd64"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Final
 
-from gridwell.domain.errors import ServiceError
+from gridwell.engine.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

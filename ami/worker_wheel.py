@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hatchling.builders.wheel import WheelBuilder
 
 from ami.imports import import_closure
-from gridwell.domain.errors import ServiceError
+from gridwell.engine.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

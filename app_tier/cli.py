@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from gridwell.adapters.commands import echo
+from gridwell.program.commands import echo
 
 if TYPE_CHECKING:
-    from app_tier.bench import Ports
-    from app_tier.pool import ProcessPool
+    from app_tier.executor.pool import ProcessPool
     from app_tier.settings import Settings
-    from app_tier.worker import Worker
+    from app_tier.worker.context import Ports
+    from app_tier.worker.worker import Worker
 
 logger = logging.getLogger(__name__)
 
@@ -61,10 +61,10 @@ def main() -> None:
 @main.command()
 def work() -> None:
     """Compute chunks from the queue until it stays empty."""
-    from app_tier.pool import ProcessPool  # noqa: PLC0415 - see above
+    from app_tier.executor.pool import ProcessPool  # noqa: PLC0415 - see above
     from app_tier.settings import Settings  # noqa: PLC0415
-    from gridwell.adapters.logs import log_to_stderr  # noqa: PLC0415
-    from gridwell.adapters.program import read_settings  # noqa: PLC0415
+    from gridwell.program.logs import log_to_stderr  # noqa: PLC0415
+    from gridwell.program.settings import read_settings  # noqa: PLC0415
 
     settings = read_settings(Settings)
     orders = _Orders()
@@ -84,7 +84,7 @@ def work() -> None:
 def _attempt(settings: Settings, pool: ProcessPool, orders: _Orders) -> int:
     from concurrent.futures.process import BrokenProcessPool  # noqa: PLC0415 - see above
 
-    from gridwell.domain.errors import ServiceDenied  # noqa: PLC0415
+    from gridwell.engine.errors import ServiceDenied  # noqa: PLC0415
 
     try:
         return _work(settings, pool, orders)
@@ -101,12 +101,12 @@ def _unfit(settings: Settings, why: str) -> int:
     """Report a machine that cannot even begin to work; returns the exit status."""
     import time  # noqa: PLC0415 - see above
 
-    from app_tier.step import Exit  # noqa: PLC0415
+    from app_tier.worker.step_report import Exit  # noqa: PLC0415
     from gridwell import __version__  # noqa: PLC0415
-    from gridwell.adapters.aws import FEW_TRIES, client  # noqa: PLC0415
-    from gridwell.adapters.ledger_fleet import DynamoFleetLedger  # noqa: PLC0415
-    from gridwell.domain.errors import ServiceError  # noqa: PLC0415
-    from gridwell.domain.fleet import Heartbeat  # noqa: PLC0415
+    from gridwell.adapters.aws.client import FEW_TRIES, client  # noqa: PLC0415
+    from gridwell.adapters.dynamodb.fleet_ledger import DynamoFleetLedger  # noqa: PLC0415
+    from gridwell.engine.errors import ServiceError  # noqa: PLC0415
+    from gridwell.fleet.model import Heartbeat  # noqa: PLC0415
 
     logger.critical(
         "this machine takes no work: %s; `python -m app_tier smoke` says more",
@@ -135,7 +135,7 @@ def _unfit(settings: Settings, why: str) -> int:
 @main.command("smoke")
 def check() -> None:
     """Compute a small known problem with a real process, and check the answer."""
-    from app_tier.smoke import SmokeFailed, smoke  # noqa: PLC0415 - see above
+    from app_tier.kinds.grid.smoke import SmokeFailed, smoke  # noqa: PLC0415 - see above
 
     try:
         echo(f"smoke test passed: {smoke()}")
@@ -146,14 +146,14 @@ def check() -> None:
 
 def chosen_ports(settings: Settings, pool: ProcessPool) -> Ports:
     """The ports on AWS."""
-    from app_tier.bench import Ports  # noqa: PLC0415 - see above
-    from app_tier.machine_check import MachineCheck  # noqa: PLC0415
-    from gridwell.adapters.aws import FEW_TRIES, client  # noqa: PLC0415
-    from gridwell.adapters.clock import SERVICE_CLOCK  # noqa: PLC0415
-    from gridwell.adapters.ledger_fleet import DynamoFleetLedger  # noqa: PLC0415
-    from gridwell.adapters.ledger_jobs import DynamoJobLedger  # noqa: PLC0415
-    from gridwell.adapters.s3 import S3Store  # noqa: PLC0415
-    from gridwell.adapters.sqs import SqsQueue  # noqa: PLC0415
+    from app_tier.worker.context import Ports  # noqa: PLC0415 - see above
+    from app_tier.worker.machine_check import MachineCheck  # noqa: PLC0415
+    from gridwell.adapters.aws.client import FEW_TRIES, client  # noqa: PLC0415
+    from gridwell.adapters.aws.s3 import S3Store  # noqa: PLC0415
+    from gridwell.adapters.aws.sqs import SqsQueue  # noqa: PLC0415
+    from gridwell.adapters.dynamodb.fleet_ledger import DynamoFleetLedger  # noqa: PLC0415
+    from gridwell.adapters.dynamodb.job_ledger import DynamoJobLedger  # noqa: PLC0415
+    from gridwell.adapters.system_clock import SERVICE_CLOCK  # noqa: PLC0415
 
     # The worker tries again at its next step, and its watchdog waits for no call for long.
     sqs, dynamodb, s3 = (client(name, tries=FEW_TRIES) for name in ("sqs", "dynamodb", "s3"))
@@ -176,9 +176,9 @@ def chosen_ports(settings: Settings, pool: ProcessPool) -> Ports:
 
 
 def _work(settings: Settings, pool: ProcessPool, orders: _Orders) -> int:
-    from app_tier.loop import work as loop  # noqa: PLC0415 - see above
-    from app_tier.watchdog import Contact, Notifier, watched  # noqa: PLC0415
-    from app_tier.worker import Habits, Worker  # noqa: PLC0415
+    from app_tier.worker.liveness import Contact, Notifier, watched  # noqa: PLC0415
+    from app_tier.worker.loop import work as loop  # noqa: PLC0415 - see above
+    from app_tier.worker.worker import Habits, Worker  # noqa: PLC0415
     from gridwell import __version__  # noqa: PLC0415
 
     ports = chosen_ports(settings, pool)

@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from autoscaler.census import take_census
 from autoscaler.daemon import Daemon
-from autoscaler.decide import decide
-from autoscaler.journal import Journal
-from autoscaler.model import Rule
+from autoscaler.decide.capacity import take_census
+from autoscaler.decide.decide import decide
+from autoscaler.decide.model import Rule
+from autoscaler.fleet_view import Journal
 from autoscaler.observe import Ports, observe, observed
-from autoscaler.observed import OwnClock
+from autoscaler.observed_ports import OwnClock
 from autoscaler.settings import Settings
-from gridwell.adapters.commands import answered, echo, json_option, print_json
-from gridwell.adapters.logs import log_to_stderr
-from gridwell.adapters.program import read_settings
+from gridwell.program.commands import answered, echo, json_option, print_json
+from gridwell.program.logs import log_to_stderr
+from gridwell.program.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gridwell.domain.fleet import Control
+    from gridwell.fleet.model import Control
 
 _STANDARD_ERROR: Final = 2
 _HUNG_SECONDS: Final = 600.0  #: longer than a tick lasts in which no service answers
@@ -156,11 +156,11 @@ def cap(*, instances: str, as_json: bool) -> None:
 def chosen_ports(settings: Settings) -> Ports:
     """The ports on AWS."""
     # boto3 costs half a second, which `--help` and a wrong setting should not.
-    from gridwell.adapters.aws import client  # noqa: PLC0415
-    from gridwell.adapters.clock import SERVICE_CLOCK  # noqa: PLC0415
-    from gridwell.adapters.ec2 import Ec2Fleet  # noqa: PLC0415
-    from gridwell.adapters.ledger_fleet import DynamoFleetLedger  # noqa: PLC0415
-    from gridwell.adapters.sqs import SqsQueue  # noqa: PLC0415
+    from gridwell.adapters.aws.client import client  # noqa: PLC0415
+    from gridwell.adapters.aws.ec2 import Ec2Fleet  # noqa: PLC0415
+    from gridwell.adapters.aws.sqs import SqsQueue  # noqa: PLC0415
+    from gridwell.adapters.dynamodb.fleet_ledger import DynamoFleetLedger  # noqa: PLC0415
+    from gridwell.adapters.system_clock import SERVICE_CLOCK  # noqa: PLC0415
 
     with answered():
         return Ports(

@@ -10,24 +10,24 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from autoscaler.act import Actor, learn
-from autoscaler.census import cap_of
-from autoscaler.decide import decide
-from autoscaler.failures import READ, after_round
-from autoscaler.journal import Journal, decision_of
-from autoscaler.model import FleetPlan, Read
+from autoscaler.act.carry_out import Actor, learn
+from autoscaler.decide.capacity import cap_of
+from autoscaler.decide.decide import decide
+from autoscaler.decide.failures import READ, after_round
+from autoscaler.decide.model import FleetPlan, Read
+from autoscaler.decide.slot_assignment import PLACES
+from autoscaler.fleet_view import Journal, decision_of
+from autoscaler.leadership import Tenure
 from autoscaler.observe import observe, observed
-from autoscaler.observed import OwnClock
-from autoscaler.places import PLACES
-from autoscaler.tenure import Tenure
-from gridwell.domain.errors import GridwellError
+from autoscaler.observed_ports import OwnClock
+from gridwell.engine.errors import GridwellError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from autoscaler.model import Policy, Snapshot
+    from autoscaler.decide.model import Policy, Snapshot
     from autoscaler.observe import Observation, Ports
-    from gridwell.domain.refusal import Refusal
+    from gridwell.fleet.refusal import Refusal
 
 _NAP_SECONDS: Final = 0.5  #: how soon a request to stop is heard
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from gridwell.domain.fleet import Lease
+from gridwell.fleet.model import Lease
 
 #: Part of the lease in which its holder does nothing more: calls take time.
 MARGIN: Final = 0.2

@@ -5,25 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from autoscaler.boots import judge
-from autoscaler.classic import arrived_at
-from autoscaler.failures import booted, kept, noted
-from autoscaler.fitness import remembered as remembered_unfit
-from autoscaler.intents import remember
-from autoscaler.model import Read, Snapshot
-from autoscaler.observed import ObservedEc2, ObservedLedger, OwnClock
-from autoscaler.places import adopted, placed
-from autoscaler.unreadable import healed, known, rows, switch
-from gridwell.domain.errors import GridwellError
-from gridwell.domain.fleet import Control, Depth, InstanceState, Slot
+from autoscaler.decide.boot_health import judge
+from autoscaler.decide.classic_rule import arrived_at
+from autoscaler.decide.failures import booted, kept, noted
+from autoscaler.decide.fitness import remembered as remembered_unfit
+from autoscaler.decide.launch_intents import remember
+from autoscaler.decide.model import Read, Snapshot
+from autoscaler.decide.slot_assignment import adopted, placed
+from autoscaler.decide.unreadable_rows import healed, known, rows, switch
+from autoscaler.observed_ports import ObservedEc2, ObservedLedger, OwnClock
+from gridwell.engine.errors import GridwellError
+from gridwell.fleet.model import Control, Depth, InstanceState, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from autoscaler.model import Policy
-    from gridwell.domain.failure import Suspect
-    from gridwell.domain.fleet import FleetView, Heartbeat
-    from gridwell.domain.ports import Clock, Ec2, FleetLedger, Queue
+    from autoscaler.decide.model import Policy
+    from gridwell.engine.ports import Clock, Ec2, FleetLedger, Queue
+    from gridwell.engine.task_failure import Suspect
+    from gridwell.fleet.model import FleetView, Heartbeat
 
 _Value = TypeVar("_Value")
 

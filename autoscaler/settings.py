@@ -7,8 +7,8 @@ from typing import Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from autoscaler.model import Policy, Rule
-from gridwell.domain.fleet import Offer
+from autoscaler.decide.model import Policy, Rule
+from gridwell.fleet.model import Offer
 
 
 class Settings(BaseSettings):

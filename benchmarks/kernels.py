@@ -25,20 +25,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from app_tier.kernels import find_minimum
-from app_tier.kernels.jit import COMPILES
-from app_tier.kernels.latest import forget
+from app_tier.kinds.grid.kernels import find_minimum
+from app_tier.kinds.grid.kernels.last_result_cache import forget
+from app_tier.kinds.grid.kernels.numba_compile import COMPILES
 from benchmarks import rivals
 from benchmarks.measure import Figure, interleaved, machine
 from benchmarks.report import lines, write_csv, write_plot
-from gridwell.domain.atoms import Atoms, random_atoms
-from gridwell.domain.grid import Box, Grid
-from gridwell.domain.split import split
+from gridwell.kinds.grid.atoms import Atoms, random_atoms
+from gridwell.kinds.grid.chunking import split
+from gridwell.kinds.grid.grid import Box, Grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from gridwell.domain.minimum import Minimum
+    from gridwell.kinds.grid.minimum import Minimum
 
 
 class Rounds(NamedTuple):

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
     from benchmarks.rivals import Rival
-    from gridwell.domain.atoms import Atoms
-    from gridwell.domain.grid import Grid
+    from gridwell.kinds.grid.atoms import Atoms
+    from gridwell.kinds.grid.grid import Grid
 
 LIBRARIES: Final = ("torch", "jax", "pykeops", "fmm3dpy")
 

@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from app_tier.kernels import find_minimum
+from app_tier.kinds.grid.kernels import find_minimum
 from benchmarks import rivals
 from benchmarks.libraries import LIBRARIES, every_pair_by, fast_multipole, points_of
 from benchmarks.measure import Figure, interleaved, machine
-from gridwell.domain.atoms import Atoms, random_atoms
-from gridwell.domain.grid import Box, Grid
+from gridwell.kinds.grid.atoms import Atoms, random_atoms
+from gridwell.kinds.grid.grid import Box, Grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app_tier.kernels import potential_map
-from gridwell.domain.grid import Box, Grid
+from app_tier.kinds.grid.kernels import potential_map
+from gridwell.kinds.grid.grid import Box, Grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gridwell.domain.atoms import Atoms
+    from gridwell.kinds.grid.atoms import Atoms
 
 Rival = Callable[[Grid, "Atoms", range], "NDArray[np.float64]"]
 

@@ -1,4 +1,4 @@
-"""What series cost: CPU seconds of one process beside the estimate of `gridwell.domain.cost`.
+"""What series cost: CPU seconds of one process beside the estimate of `gridwell.kinds.grid.cost`.
 
     OPENBLAS_NUM_THREADS=1 python -m benchmarks.series
 
@@ -14,13 +14,13 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
-from app_tier.handlers import HANDLERS
-from gridwell.domain import cost
-from gridwell.domain.atoms import random_atoms
-from gridwell.domain.grid import Grid
-from gridwell.domain.messages import SERIES_KIND
-from gridwell.domain.problem import Problem
-from gridwell.domain.series import Series
+from app_tier.kinds.grid.runners import HANDLERS
+from gridwell.engine.messages import SERIES_KIND
+from gridwell.kinds.grid import cost
+from gridwell.kinds.grid.atoms import random_atoms
+from gridwell.kinds.grid.grid import Grid
+from gridwell.kinds.grid.problem import Problem
+from gridwell.kinds.grid.series import Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, Final
 from apiflask import APIFlask
 
 import gridwell
-from gridwell.domain import limits
-from web_tier import problems, request_ids
-from web_tier.access import guard
-from web_tier.access import pages as login
-from web_tier.api import docs, events, files, fleet, grids, jobs, points, security
+from gridwell.kinds.grid import limits
+from web_tier.api import error_handlers, fleet, job_events, jobs, openapi, openapi_security
 from web_tier.api.constant import constant
+from web_tier.auth import guard
+from web_tier.dependencies import give
+from web_tier.kinds.grid import atom_files, map_routes, points
+from web_tier.monitoring import request_ids
+from web_tier.pages import layout, login
 from web_tier.pages import routes as pages
-from web_tier.pages import shell
-from web_tier.parts import give
 
 if TYPE_CHECKING:
-    from web_tier.parts import Parts
+    from web_tier.dependencies import Parts
 
 #: The version of the interface, which those see who may not know the release.
 _INTERFACE: Final = "1"
@@ -38,7 +38,7 @@ def create_app(parts: Parts) -> APIFlask:
         version=gridwell.__version__ if is_open else _INTERFACE,
         json_errors=False,
         docs_path=None,
-        static_url_path=shell.static_path(),
+        static_url_path=layout.static_path(),
     )
     app.tags = ["Jobs", "Fleet"]
     app.config["OPENAPI_VERSION"] = "3.1.0"
@@ -57,7 +57,9 @@ def create_app(parts: Parts) -> APIFlask:
     def complete(spec: dict[str, Any] | str) -> dict[str, Any] | str:
         if isinstance(spec, str):
             return spec
-        return docs.ordered(security.secure(docs.complete(spec), app.url_map, is_open=is_open))
+        return openapi.ordered(
+            openapi_security.secure(openapi.complete(spec), app.url_map, is_open=is_open)
+        )
 
     # The description takes milliseconds to write, and anybody may ask for it.
     app.view_functions["openapi.spec"] = lambda: constant(
@@ -66,9 +68,9 @@ def create_app(parts: Parts) -> APIFlask:
     give(app, parts)
     request_ids.name_each(app, by_proxies=parts.access.proxies > 0)
     parts.metrics.watch(app)
-    problems.register(app)
-    shell.furnish(app)
+    error_handlers.register(app)
+    layout.furnish(app)
     guard.install(app, parts.access, parts.clock)
-    for part in (jobs, points, events, files, grids, fleet, pages, login):
+    for part in (jobs, points, job_events, atom_files, map_routes, fleet, pages, login):
         app.register_blueprint(part.routes)
     return app

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING
 import click
 
 import gridwell
-from gridwell.adapters.logs import log_to_stderr
-from gridwell.adapters.program import read_settings
-from web_tier.doctor.cli import doctor
-from web_tier.operate import dead_letters
-from web_tier.operate_keys import keys
+from gridwell.program.logs import log_to_stderr
+from gridwell.program.settings import read_settings
+from web_tier.operator.dead_letter_commands import dead_letters
+from web_tier.operator.doctor.command import doctor
+from web_tier.operator.key_commands import keys
 from web_tier.settings import Settings
 
 if TYPE_CHECKING:
     from flask import Flask
 
-    from web_tier.parts import Parts
-    from web_tier.publisher import Publisher
+    from web_tier.dependencies import Parts
+    from web_tier.jobs.event_publisher import Publisher
 
 
 @click.group()
@@ -47,7 +47,7 @@ def serve() -> None:
         "-m",
         "gunicorn",
         "--config",
-        str(files("web_tier") / "gunicorn_conf.py"),
+        str(files("web_tier.http_server") / "gunicorn_conf.py"),
         "--bind",
         f"{settings.host}:{settings.port}",
         "--threads",
@@ -60,25 +60,25 @@ def serve() -> None:
 @main.command()
 def collect() -> None:
     """Merge what workers found into the ledger, and look after jobs left behind, until SIGTERM."""
-    from gridwell.adapters.aws import client  # noqa: PLC0415 - `serve` needs none of it
-    from gridwell.adapters.clock import SERVICE_CLOCK  # noqa: PLC0415
-    from gridwell.adapters.ledger_fleet import DynamoFleetLedger  # noqa: PLC0415
-    from gridwell.adapters.ledger_jobs import DynamoJobLedger  # noqa: PLC0415
-    from gridwell.adapters.memcached import MemcachedCache  # noqa: PLC0415
-    from gridwell.adapters.s3 import S3Store  # noqa: PLC0415
-    from gridwell.adapters.sqs import SqsQueue  # noqa: PLC0415
-    from web_tier.collect import log_refusal, run  # noqa: PLC0415
-    from web_tier.collector import Collector  # noqa: PLC0415
-    from web_tier.denials import Denials  # noqa: PLC0415
-    from web_tier.finisher import Finisher  # noqa: PLC0415
-    from web_tier.forgeries import Forgeries  # noqa: PLC0415
-    from web_tier.metrics import Metrics  # noqa: PLC0415
-    from web_tier.metrics_server import MetricsServer  # noqa: PLC0415
-    from web_tier.publisher import both  # noqa: PLC0415
-    from web_tier.readiness import collector_beat  # noqa: PLC0415
-    from web_tier.reconciler import Reconciler  # noqa: PLC0415
-    from web_tier.sealed import SealedCache  # noqa: PLC0415
-    from web_tier.signer import Signer  # noqa: PLC0415
+    from gridwell.adapters.aws.client import client  # noqa: PLC0415 - `serve` needs none of it
+    from gridwell.adapters.aws.s3 import S3Store  # noqa: PLC0415
+    from gridwell.adapters.aws.sqs import SqsQueue  # noqa: PLC0415
+    from gridwell.adapters.dynamodb.fleet_ledger import DynamoFleetLedger  # noqa: PLC0415
+    from gridwell.adapters.dynamodb.job_ledger import DynamoJobLedger  # noqa: PLC0415
+    from gridwell.adapters.memcached.cache import MemcachedCache  # noqa: PLC0415
+    from gridwell.adapters.system_clock import SERVICE_CLOCK  # noqa: PLC0415
+    from web_tier.collector.collector import Collector  # noqa: PLC0415
+    from web_tier.collector.denials import Denials  # noqa: PLC0415
+    from web_tier.collector.finisher import Finisher  # noqa: PLC0415
+    from web_tier.collector.process import log_refusal, run  # noqa: PLC0415
+    from web_tier.collector.reconciler import Reconciler  # noqa: PLC0415
+    from web_tier.jobs.event_publisher import both  # noqa: PLC0415
+    from web_tier.jobs.sealed_cache import SealedCache  # noqa: PLC0415
+    from web_tier.jobs.signer import Signer  # noqa: PLC0415
+    from web_tier.monitoring.forgeries import Forgeries  # noqa: PLC0415
+    from web_tier.monitoring.metrics import Metrics  # noqa: PLC0415
+    from web_tier.monitoring.metrics_server import MetricsServer  # noqa: PLC0415
+    from web_tier.monitoring.readiness import collector_beat  # noqa: PLC0415
 
     settings = read_settings(Settings)
     log_to_stderr()
@@ -171,31 +171,31 @@ def application() -> Flask:
 
 def chosen_parts(settings: Settings) -> Parts:
     """The parts of the application on AWS and memcached."""
-    from gridwell.adapters.aws import client  # noqa: PLC0415 - as above
-    from gridwell.adapters.clock import SERVICE_CLOCK  # noqa: PLC0415
-    from gridwell.adapters.kill import HttpKill  # noqa: PLC0415
-    from gridwell.adapters.ledger_access import DynamoAccessLedger  # noqa: PLC0415
-    from gridwell.adapters.ledger_fleet import DynamoFleetLedger  # noqa: PLC0415
-    from gridwell.adapters.ledger_jobs import DynamoJobLedger  # noqa: PLC0415
-    from gridwell.adapters.memcached import MemcachedCache  # noqa: PLC0415
-    from gridwell.adapters.rates import MemcachedRates  # noqa: PLC0415
-    from gridwell.adapters.s3 import S3Store  # noqa: PLC0415
-    from gridwell.adapters.sqs import SqsQueue  # noqa: PLC0415
-    from web_tier.access.keyring import Keyring  # noqa: PLC0415
-    from web_tier.access.policy import Access  # noqa: PLC0415
-    from web_tier.allowance import Allowance  # noqa: PLC0415
-    from web_tier.backlog import Backlog  # noqa: PLC0415
-    from web_tier.fleet_metrics import FleetMetrics  # noqa: PLC0415
-    from web_tier.forgeries import Forgeries  # noqa: PLC0415
-    from web_tier.gate import usual_gates  # noqa: PLC0415
-    from web_tier.metrics import CountedCache, Metrics  # noqa: PLC0415
-    from web_tier.parts import Parts  # noqa: PLC0415
-    from web_tier.publisher import both  # noqa: PLC0415
-    from web_tier.readiness import Readiness  # noqa: PLC0415
-    from web_tier.sealed import SealedCache  # noqa: PLC0415
-    from web_tier.service import Service  # noqa: PLC0415
-    from web_tier.signer import Signer  # noqa: PLC0415
-    from web_tier.watcher import Watcher  # noqa: PLC0415
+    from gridwell.adapters.aws.client import client  # noqa: PLC0415 - as above
+    from gridwell.adapters.aws.s3 import S3Store  # noqa: PLC0415
+    from gridwell.adapters.aws.sqs import SqsQueue  # noqa: PLC0415
+    from gridwell.adapters.dynamodb.access_ledger import DynamoAccessLedger  # noqa: PLC0415
+    from gridwell.adapters.dynamodb.fleet_ledger import DynamoFleetLedger  # noqa: PLC0415
+    from gridwell.adapters.dynamodb.job_ledger import DynamoJobLedger  # noqa: PLC0415
+    from gridwell.adapters.http_kill import HttpKill  # noqa: PLC0415
+    from gridwell.adapters.memcached.cache import MemcachedCache  # noqa: PLC0415
+    from gridwell.adapters.memcached.rate_limits import MemcachedRates  # noqa: PLC0415
+    from gridwell.adapters.system_clock import SERVICE_CLOCK  # noqa: PLC0415
+    from web_tier.auth.key_cache import Keyring  # noqa: PLC0415
+    from web_tier.auth.policy import Access  # noqa: PLC0415
+    from web_tier.dependencies import Parts  # noqa: PLC0415
+    from web_tier.jobs.event_publisher import both  # noqa: PLC0415
+    from web_tier.jobs.quota_check import Allowance  # noqa: PLC0415
+    from web_tier.jobs.sealed_cache import SealedCache  # noqa: PLC0415
+    from web_tier.jobs.service import Service  # noqa: PLC0415
+    from web_tier.jobs.signer import Signer  # noqa: PLC0415
+    from web_tier.monitoring.fleet_metrics import FleetMetrics  # noqa: PLC0415
+    from web_tier.monitoring.forgeries import Forgeries  # noqa: PLC0415
+    from web_tier.monitoring.metrics import CountedCache, Metrics  # noqa: PLC0415
+    from web_tier.monitoring.readiness import Readiness  # noqa: PLC0415
+    from web_tier.overload.concurrency_limit import usual_gates  # noqa: PLC0415
+    from web_tier.overload.queue_limit import Backlog  # noqa: PLC0415
+    from web_tier.waiting.watcher import Watcher  # noqa: PLC0415
 
     clock = SERVICE_CLOCK
     cache = MemcachedCache(settings.memcached)
@@ -273,10 +273,10 @@ def chosen_parts(settings: Settings) -> Parts:
 
 def chosen_publisher(settings: Settings) -> Publisher:
     """What publishes jobs' events: to a topic, or to nobody."""
-    from gridwell.adapters.aws import FEW_TRIES, client  # noqa: PLC0415 - as above
-    from gridwell.adapters.clock import SERVICE_CLOCK  # noqa: PLC0415
-    from gridwell.adapters.sns import SnsTopic  # noqa: PLC0415
-    from web_tier.publisher import Publisher  # noqa: PLC0415
+    from gridwell.adapters.aws.client import FEW_TRIES, client  # noqa: PLC0415 - as above
+    from gridwell.adapters.aws.sns import SnsTopic  # noqa: PLC0415
+    from gridwell.adapters.system_clock import SERVICE_CLOCK  # noqa: PLC0415
+    from web_tier.jobs.event_publisher import Publisher  # noqa: PLC0415
 
     topic = None
     if settings.events_topic:

@@ -8,9 +8,9 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from gridwell.domain.sampling import DEFAULT_POINTS
-from web_tier.access.settings import AccessSettings
-from web_tier.turns import RECONCILE_SECONDS
+from gridwell.kinds.grid.sampling import DEFAULT_POINTS
+from web_tier.auth.settings import AccessSettings
+from web_tier.collector.turns import RECONCILE_SECONDS
 
 #: Threads that never wait for a job's end, so that others are served while many wait.
 SERVING_THREADS = 128

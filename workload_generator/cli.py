@@ -12,17 +12,17 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from gridwell.adapters.commands import echo
-from gridwell.adapters.logs import warn_on_stderr
-from gridwell.domain import limits
-from gridwell.domain.errors import GridwellError
+from gridwell.engine.errors import GridwellError
+from gridwell.kinds.grid import limits
+from gridwell.program.commands import echo
+from gridwell.program.logs import warn_on_stderr
 from workload_generator.bar import shown
-from workload_generator.fleet import FleetWatch
-from workload_generator.jobs import Energies, Mix
-from workload_generator.judge import judge_all
+from workload_generator.fleet_size import FleetWatch
 from workload_generator.report import make_report, succeeded, table
+from workload_generator.requests import Energies, Mix
 from workload_generator.run import run
 from workload_generator.service import Service
+from workload_generator.verdicts import judge_all
 
 _KEY_VARIABLE: Final = "GRIDWELL_KEY"  #: no option: others may read command lines
 _UNREACHABLE: Final = 3

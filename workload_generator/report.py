@@ -7,13 +7,13 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from gridwell.domain.printable import printable
-from workload_generator.judge import Verdict, Worth
+from gridwell.engine.printable import printable
+from workload_generator.verdicts import Verdict, Worth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from workload_generator.jobs import Mix
+    from workload_generator.requests import Mix
 
 _PERCENTILES: Final = (50, 95, 99)
 _TOLD: Final = 20  #: faults told one by one

@@ -1,6 +1,7 @@
 """The run: threads that each post a request, wait for its answer, and take the next.
 
-Nothing is verified here, so that what is measured is the service: see `workload_generator.judge`.
+Nothing is verified here, so that what is measured is the service: see
+`workload_generator.verdicts`.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from gridwell.domain.errors import ServiceError
+from gridwell.engine.errors import ServiceError
 from workload_generator.arrivals import Arrivals
-from workload_generator.jobs import Mix, Request, request
+from workload_generator.requests import Mix, Request, request
 from workload_generator.service import Refused, Reply, Service
 
 if TYPE_CHECKING:

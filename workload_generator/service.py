@@ -14,9 +14,9 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from gridwell.access.addresses import is_loopback
 from gridwell.client.bearer_key import BearerKey
-from gridwell.domain.address import is_loopback
-from gridwell.domain.errors import GridwellError, ServiceBusy, ServiceError
+from gridwell.engine.errors import GridwellError, ServiceBusy, ServiceError
 
 if TYPE_CHECKING:
     from types import TracebackType

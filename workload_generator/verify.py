@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from workload_generator.jobs import Request
+    from workload_generator.requests import Request
 
 _BLOCK: Final = 1 << 17  #: pairs summed together: 1 MiB, which a core's cache holds
 _HALF_ULP: Final = 2.0**-53

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from gridwell.domain.loopback_request import Refusal, host_refusal, page_refusal
+from gridwell.access.loopback_request import Refusal, host_refusal, page_refusal
 
 
 class LoopbackHandler(BaseHTTPRequestHandler):

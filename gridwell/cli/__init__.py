@@ -3,7 +3,7 @@
 import click
 
 import gridwell
-from gridwell.cli.lazy import LazyGroup, Part
+from gridwell.cli.lazy_group import LazyGroup, Part
 
 
 @click.group(
@@ -16,15 +16,23 @@ from gridwell.cli.lazy import LazyGroup, Part
         Part("jobs", "gridwell.cli.jobs:jobs", "List jobs, the newest first."),
         Part("load", "workload_generator.cli:main", "Send many jobs and verify every answer."),
         Part("local", "gridwell.local_stack.cli:local", "Run everything on this machine."),
-        Part("keys", "web_tier.operate_keys:keys", "Make, list and revoke the keys of clients."),
+        Part(
+            "keys",
+            "web_tier.operator.key_commands:keys",
+            "Make, list and revoke the keys of clients.",
+        ),
         Part("pause", "autoscaler.cli:pause", "Start and launch no more instances."),
         Part("resume", "autoscaler.cli:resume", "Start and launch instances again."),
         Part("cap", "autoscaler.cli:cap", "Let the fleet have at most N instances."),
-        Part("audit", "web_tier.operate_audit:audit", "List what operators did."),
-        Part("doctor", "web_tier.doctor.cli:doctor", "See what answers, and what costs money."),
+        Part("audit", "web_tier.operator.audit_commands:audit", "List what operators did."),
+        Part(
+            "doctor",
+            "web_tier.operator.doctor.command:doctor",
+            "See what answers, and what costs money.",
+        ),
         Part(
             "dead-letters",
-            "web_tier.operate:dead_letters",
+            "web_tier.operator.dead_letter_commands:dead_letters",
             "See messages that nobody could handle, or send them again.",
         ),
     ),

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gridwell.adapters.commands import echo, json_option, print_json
-from gridwell.cli.answers import print_job
 from gridwell.cli.options import (
     POINT_FILES,
     client_at,
@@ -18,9 +16,11 @@ from gridwell.cli.options import (
     timeout_option,
     url_option,
 )
+from gridwell.cli.output import print_job
 from gridwell.client import JobFailed, NoSuchJob
-from gridwell.domain.errors import WrongState
-from gridwell.show import Exit, follow, job_line, tell, told_of_interruption
+from gridwell.engine.errors import WrongState
+from gridwell.program.commands import echo, json_option, print_json
+from gridwell.terminal import Exit, follow, job_line, tell, told_of_interruption
 
 if TYPE_CHECKING:
     from gridwell.client import Job

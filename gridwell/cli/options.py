@@ -9,7 +9,7 @@ import click
 
 from gridwell.client import Client
 from gridwell.client.client import DEFAULT_URL, KEY_VARIABLE, URL_VARIABLE
-from gridwell.formats import MAP_FORMATS
+from gridwell.kinds.grid.formats import MAP_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from gridwell.adapters.commands import echo, json_option, print_json
-from gridwell.cli.answers import print_job
 from gridwell.cli.options import client_at, timeout_option, url_option
+from gridwell.cli.output import print_job
 from gridwell.client import JobFailed
-from gridwell.formats import fit, read_atoms
-from gridwell.show import follow
+from gridwell.kinds.grid.formats import fit, read_atoms
+from gridwell.program.commands import echo, json_option, print_json
+from gridwell.terminal import follow
 
 if TYPE_CHECKING:
     from gridwell.client import JobRequest
-    from gridwell.domain.atoms import Atoms
-    from gridwell.domain.grid import Grid
+    from gridwell.kinds.grid.atoms import Atoms
+    from gridwell.kinds.grid.grid import Grid
 
 _THREE = (float, float, float)
 _MARGIN = 5.0  #: in angstrom, as molecules are: room for an ion and its first shell of water

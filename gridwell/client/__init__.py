@@ -17,9 +17,9 @@ from gridwell.client.errors import (
     Unreachable,
 )
 from gridwell.client.fleet import FleetStatus, InstanceStatus
-from gridwell.client.grid_map import GridMap
+from gridwell.client.grid.map import GridMap
+from gridwell.client.grid.request import JobRequest
 from gridwell.client.job import Job
-from gridwell.client.request import JobRequest
 from gridwell.client.status import JobStatus, Point, Result
 
 __all__ = [

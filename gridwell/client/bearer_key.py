@@ -9,9 +9,9 @@ from requests.auth import AuthBase
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
-from gridwell.domain.access import PresentedKey
-from gridwell.domain.address import is_loopback
-from gridwell.domain.printable import excerpt
+from gridwell.access.addresses import is_loopback
+from gridwell.access.keys import PresentedKey
+from gridwell.engine.printable import excerpt
 
 if TYPE_CHECKING:
     import requests

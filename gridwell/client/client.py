@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 
 from gridwell.client.errors import NoSuchJob
 from gridwell.client.fleet import FleetStatus
+from gridwell.client.grid.request import JobRequest, request_body
 from gridwell.client.job import LONGEST_WAIT_SECONDS, Job
-from gridwell.client.request import JobRequest, request_body
 from gridwell.client.status import JobStatus, decoded
 from gridwell.client.transport import Transport
 

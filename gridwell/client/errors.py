@@ -1,4 +1,4 @@
-"""Errors that only a client of the service can meet, beside those of `gridwell.domain.errors`.
+"""Errors that only a client of the service can meet, beside those of `gridwell.engine.errors`.
 
 * GridwellError
   x JobFailed           the service gave the job up, and says why
@@ -18,8 +18,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gridwell.domain.errors import GridwellError, ServiceBusy, ServiceDenied
-from gridwell.domain.job import JobState
+from gridwell.engine.errors import GridwellError, ServiceBusy, ServiceDenied
+from gridwell.engine.job import JobState
 
 if TYPE_CHECKING:
     from gridwell.client.status import JobStatus

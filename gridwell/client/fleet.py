@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gridwell.client.status import decoded, moment
-from gridwell.domain.fleet import InstanceState
+from gridwell.fleet.model import InstanceState
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -16,12 +16,12 @@ import numpy as np
 
 from gridwell.client.errors import JobTimeout, NoSuchJob, no_result
 from gridwell.client.events import moved, read_events
-from gridwell.client.grid_map import GridMap
-from gridwell.client.notebook import job_html
-from gridwell.client.picture import Picture, draw
+from gridwell.client.grid.map import GridMap
+from gridwell.client.grid.picture import Picture, draw
+from gridwell.client.notebook_html import job_html
 from gridwell.client.status import JobStatus, Result, decoded
 from gridwell.client.transport import parsed
-from gridwell.domain.errors import InvalidMessage, ServiceError
+from gridwell.engine.errors import InvalidMessage, ServiceError
 
 if TYPE_CHECKING:
     import os

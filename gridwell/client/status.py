@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from gridwell.client.notebook import result_html
-from gridwell.domain.errors import InvalidMessage
-from gridwell.domain.job import UNFINISHED, JobError, JobState
+from gridwell.client.notebook_html import result_html
+from gridwell.engine.errors import InvalidMessage
+from gridwell.engine.job import UNFINISHED, JobError, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

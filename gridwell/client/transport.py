@@ -14,11 +14,11 @@ from urllib3.exceptions import MaxRetryError
 from urllib3.util import Retry
 
 import gridwell
+from gridwell.access.addresses import is_loopback
 from gridwell.client.bearer_key import BearerKey, origin_of
 from gridwell.client.errors import KeyRefused, NoSuchJob, Unreachable
-from gridwell.client.request import not_finite
-from gridwell.domain.address import is_loopback
-from gridwell.domain.errors import (
+from gridwell.client.grid.request import not_finite
+from gridwell.engine.errors import (
     Fault,
     GridwellError,
     InvalidJob,
@@ -27,7 +27,7 @@ from gridwell.domain.errors import (
     ServiceError,
     WrongState,
 )
-from gridwell.domain.printable import excerpt
+from gridwell.engine.printable import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

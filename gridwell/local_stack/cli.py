@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gridwell.adapters.commands import echo, json_option, print_json
-from gridwell.adapters.logs import warn_on_stderr
-from gridwell.adapters.program import PREFIX
-from gridwell.domain.errors import GridwellError, ServiceError
+from gridwell.engine.errors import GridwellError, ServiceError
 from gridwell.local_stack.faults.cli import faults as faults_group
 from gridwell.local_stack.private_folder import make_private, real_path
-from gridwell.local_stack.programs import ROOT, python
+from gridwell.local_stack.program_environment import ROOT, python
 from gridwell.local_stack.state import StateFolder
 from gridwell.local_stack.state_option import state_option
+from gridwell.program.commands import echo, json_option, print_json
+from gridwell.program.logs import warn_on_stderr
+from gridwell.program.settings import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -268,7 +268,7 @@ class _Demo:
         threading.Thread(target=self._show, daemon=True).start()
 
     def _show(self) -> None:
-        from gridwell.show import run_demo  # noqa: PLC0415
+        from gridwell.terminal import run_demo  # noqa: PLC0415
 
         status = 1
         try:

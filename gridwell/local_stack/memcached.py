@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gridwell.domain.errors import ServiceError
+from gridwell.engine.errors import ServiceError
 from gridwell.local_stack.processes import Child, start
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, Final
 
-from gridwell.domain.errors import ServiceError
+from gridwell.engine.errors import ServiceError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from gridwell.adapters.logs import FORMAT, TEXT
-from gridwell.adapters.stack import create_or_update, environment_of
-from gridwell.domain.errors import ServiceError
-from gridwell.local_stack.faults.callers import MARK, PROGRAM
-from gridwell.local_stack.faults.remote import RemoteFaults
+from gridwell.deploy.cloudformation import create_or_update, environment_of
+from gridwell.engine.errors import ServiceError
+from gridwell.local_stack.faults.calling_process import MARK, PROGRAM
+from gridwell.local_stack.faults.client import RemoteFaults
 from gridwell.local_stack.memcached import Memcached, start_memcached
 from gridwell.local_stack.processes import Child, start
-from gridwell.local_stack.programs import aws_environment, environment, python
-from gridwell.local_stack.region.kill_switch import PATH as KILL_PATH
-from gridwell.local_stack.restarts import Life
+from gridwell.local_stack.program_environment import aws_environment, environment, python
+from gridwell.local_stack.region.kill_endpoint import PATH as KILL_PATH
+from gridwell.local_stack.restart_policy import Life
 from gridwell.local_stack.state import Running, StateFolder
+from gridwell.program.logs import FORMAT, TEXT
 from user_data.render import encoded, worker_user_data
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class LocalStack:
         self._region = start(
             "region",
             python(
-                "gridwell.local_stack.region.cloud",
+                "gridwell.local_stack.region_server",
                 f"--state={self.state.path}",
                 f"--region={REGION}",
                 f"--max-running={self.max_instances + _BUILDER}",

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from gridwell.adapters import aws as adapter
-from gridwell.adapters.stack import create_or_update
+from gridwell.adapters.aws import client as adapter
+from gridwell.deploy.cloudformation import create_or_update
 from gridwell.local_stack.memcached import Memcached, start_memcached
 from tests.local_stack.conftest import Region, running_region
 

@@ -13,10 +13,10 @@ from botocore.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridwell.adapters import aws
-from gridwell.adapters.clock import ServiceClock, SystemClock
+from gridwell.adapters.aws import client
 from gridwell.adapters.memory import ManualClock, WrongClock
-from tests.builders import NOW
+from gridwell.adapters.system_clock import ServiceClock, SystemClock
+from tests.harness.builders import NOW
 
 skews = st.floats(-600, 600) | st.sampled_from([-1e9, 1e9])
 
@@ -86,7 +86,7 @@ def test_a_client_keeps_the_clock_right_by_each_reply(date: str | None, *, heard
         aws_secret_access_key="b",  # noqa: S106 - nobody is asked
         config=Config(retries={"total_max_attempts": 1}),
     )
-    aws._keep_time(made, clock)
+    client._keep_time(made, clock)
     headers = HTTPHeaders()
     headers["content-type"] = "application/x-amz-json-1.0"
     if date:

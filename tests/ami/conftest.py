@@ -13,10 +13,10 @@ import pytest
 
 from ami.bake import Bakery
 from ami.bundle import Bundle, make_bundle
-from gridwell.adapters.clock import SystemClock
-from gridwell.adapters.s3 import S3Store
-from gridwell.adapters.stack import create_or_update, environment_of
-from gridwell.local_stack.programs import environment, python
+from gridwell.adapters.aws.s3 import S3Store
+from gridwell.adapters.system_clock import SystemClock
+from gridwell.deploy.cloudformation import create_or_update, environment_of
+from gridwell.local_stack.program_environment import environment, python
 from tests.local_stack.conftest import ROOT, Region, serving
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Workshop:
 
 @contextlib.contextmanager
 def confined_region(state: Path, prefix: tuple[str, ...]) -> Iterator[Region]:
-    command = [*prefix, *python("gridwell.local_stack.region.cloud", "--state", str(state))]
+    command = [*prefix, *python("gridwell.local_stack.region_server", "--state", str(state))]
     with serving(command, state=state, env=environment(settings={})) as region:
         yield region
     assert region.process.returncode == 0

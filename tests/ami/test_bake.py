@@ -16,8 +16,8 @@ from packaging.utils import canonicalize_name
 from ami.bake import Baked, BakeError
 from ami.bundle import Bundle, _pack
 from ami.pins import pins_of
-from gridwell.adapters.stack import create_or_update
-from gridwell.local_stack.programs import python
+from gridwell.deploy.cloudformation import create_or_update
+from gridwell.local_stack.program_environment import python
 from tests.ami.conftest import FLEET
 from tests.ami.test_bundle import files_of
 from user_data.render import encoded, worker_user_data

@@ -14,7 +14,7 @@ import pytest
 
 from ami.bundle import make_bundle
 from ami.pins import pins_of
-from gridwell.domain.errors import ServiceError
+from gridwell.engine.errors import ServiceError
 from tests.local_stack.conftest import ROOT
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.adapters.imds import ROLE, imds
+from tests.adapters.aws.imds import ROLE, imds
 from tests.ami.conftest import run_program
 from tests.local_stack.conftest import ROOT
 

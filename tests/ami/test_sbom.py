@@ -13,7 +13,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from ami.sbom import bill_of_materials, installed
-from gridwell.domain.errors import ServiceError
+from gridwell.engine.errors import ServiceError
 from tests.local_stack.conftest import ROOT
 
 if TYPE_CHECKING:

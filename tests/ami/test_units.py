@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from app_tier.settings import Settings
-from app_tier.step import Exit
-from gridwell.adapters.aws import CONNECT_SECONDS, FEW_TRIES, READ_SECONDS
+from app_tier.worker.step_report import Exit
+from gridwell.adapters.aws.client import CONNECT_SECONDS, FEW_TRIES, READ_SECONDS
 from gridwell.local_stack.machine.unit_file import INSTALL_FOLDER, parse_unit
 from tests.local_stack.conftest import ROOT
 

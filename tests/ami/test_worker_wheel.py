@@ -22,7 +22,7 @@ from packaging.utils import canonicalize_name
 from ami.bundle import Bundle, make_bundle
 from ami.imports import import_closure
 from ami.worker_wheel import ENTRY, worker_files
-from gridwell.domain.errors import ServiceError
+from gridwell.engine.errors import ServiceError
 from tests.local_stack.conftest import ROOT
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 
 from autoscaler import cli
-from autoscaler.model import Policy, Rule
+from autoscaler.decide.model import Policy, Rule
 from autoscaler.observe import Ports
 from autoscaler.settings import Settings
 from gridwell.adapters.memory import ManualClock, MemoryEc2, MemoryLedger, MemoryQueue
-from gridwell.domain.errors import ServiceDenied
-from gridwell.domain.fleet import Control, Depth, Offer
+from gridwell.engine.errors import ServiceDenied
+from gridwell.fleet.model import Control, Depth, Offer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -201,7 +201,7 @@ HUNG = """
 import time
 from autoscaler import cli
 from autoscaler.observe import Ports
-from gridwell.adapters.clock import SystemClock
+from gridwell.adapters.system_clock import SystemClock
 from gridwell.adapters.memory import MemoryEc2, MemoryLedger, MemoryQueue
 
 class Hung(MemoryQueue):

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from autoscaler.daemon import Daemon
-from autoscaler.model import Policy
+from autoscaler.decide.model import Policy
 from autoscaler.observe import Ports
 from gridwell.adapters.memory import ManualClock, MemoryEc2, MemoryLedger, MemoryQueue, WrongClock
-from gridwell.domain.fleet import Heartbeat, InstanceState
+from gridwell.fleet.model import Heartbeat, InstanceState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from autoscaler.daemon import Daemon
-from autoscaler.model import Policy
-from gridwell.domain.errors import ServiceBusy
-from gridwell.domain.fleet import Control, InstanceState
-from tests.autoscaler.world import Faults, World
+from autoscaler.decide.model import Policy
+from gridwell.engine.errors import ServiceBusy
+from gridwell.fleet.model import Control, InstanceState
+from tests.harness.fleet import Faults, World
 
 POLICY = Policy(max_instances=4)
 

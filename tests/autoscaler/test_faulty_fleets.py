@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from autoscaler.model import Policy
-from gridwell.domain.errors import (
+from autoscaler.decide.model import Policy
+from gridwell.engine.errors import (
     NoCapacity,
     ServiceBusy,
     ServiceDenied,
     ServiceError,
     Throttled,
 )
-from gridwell.domain.fleet import InstanceState, Offer
-from gridwell.domain.refusal import ALL
-from tests.autoscaler.world import World
+from gridwell.fleet.model import InstanceState, Offer
+from gridwell.fleet.refusal import ALL
+from tests.harness.fleet import World
 
 if TYPE_CHECKING:
     from autoscaler.daemon import Daemon

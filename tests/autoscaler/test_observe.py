@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from autoscaler.act import learn
-from autoscaler.model import Read
+from autoscaler.act.carry_out import learn
+from autoscaler.decide.model import Read
 from autoscaler.observe import Ports, observe
 from gridwell.adapters.memory import ManualClock, MemoryEc2, MemoryLedger, MemoryQueue
-from gridwell.domain.errors import InvalidMessage, ServiceBusy, ServiceDenied
-from gridwell.domain.fleet import Control, Depth, FleetView, Heartbeat, Slot
-from tests.autoscaler.fleets import POLICY, token
+from gridwell.engine.errors import InvalidMessage, ServiceBusy, ServiceDenied
+from gridwell.fleet.model import Control, Depth, FleetView, Heartbeat, Slot
+from tests.autoscaler.decide.snapshots import POLICY, token
 
 _CALLS = [
     ("ec2", "instances", Read.INSTANCES),

@@ -7,21 +7,21 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from app_tier.handlers import HANDLERS
-from gridwell.domain.access import ID_BYTES, SECRET_BYTES, make_key
-from gridwell.domain.messages import ChunkMessage
-from gridwell.domain.objects import problem_object
-from gridwell.domain.problem import Problem
+from app_tier.kinds.grid.runners import HANDLERS
+from gridwell.access.keys import ID_BYTES, SECRET_BYTES, make_key
+from gridwell.engine.messages import ChunkMessage
+from gridwell.engine.object_keys import problem_object
+from gridwell.kinds.grid.problem import Problem
 from tests.browser.fleet import an_hour
-from tests.builders import a_result, a_series
-from tests.web_tier.http import Site
-from tests.web_tier.keyed import USUAL, Keyed
+from tests.harness.builders import a_result, a_series
+from tests.harness.web_http import Site
+from tests.harness.web_keys import USUAL, Keyed
 
 if TYPE_CHECKING:
     from apiflask import APIFlask
 
-    from gridwell.domain.job import Job
-    from tests.web_tier.world import World
+    from gridwell.engine.job import Job
+    from tests.harness.web import World
 
 CHUNK_SECONDS: Final = "GRIDWELL_TEST_CHUNK_SECONDS"  #: how long a chunk is worked at
 PROXIES: Final = "GRIDWELL_TEST_PROXIES"  #: how many stand before `keyed`

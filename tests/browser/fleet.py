@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from gridwell.domain.bill import Bill
-from gridwell.domain.fleet import Decision, Depth, FleetView, InstanceView
-from gridwell.domain.fleet_history import KEPT_SECONDS, History, Sample
+from gridwell.fleet.billing import Bill
+from gridwell.fleet.history import KEPT_SECONDS, History, Sample
+from gridwell.fleet.model import Decision, Depth, FleetView, InstanceView
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

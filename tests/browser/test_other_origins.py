@@ -10,9 +10,9 @@ import pytest
 import requests
 
 from tests.browser.conftest import launched
+from tests.harness.web_http import SMALL
 from tests.load.app import A_KEY, NO_KEY, fixed_key
 from tests.load.server import PATIENCE, serving
-from tests.web_tier.http import SMALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +102,7 @@ def test_with_a_key_a_page_of_another_origin_submits_and_follows_its_job(
 def test_while_open_a_page_of_another_origin_reads_neither_files_nor_jobs(
     page: Page, tmp_path: Path
 ) -> None:
-    with serving(tmp_path / "log", app="tests.web_tier.http:application()") as server:
+    with serving(tmp_path / "log", app="tests.harness.web_http:application()") as server:
         made = requests.post(f"{server.url}/v1/jobs", json=SMALL, timeout=PATIENCE).json()
         atoms = fetch(page, f"{server.url}{made['links']['atoms']}")
         seen = fetch(page, f"{server.url}{made['links']['atoms']}", mode="no-cors")
@@ -120,7 +120,7 @@ def test_while_open_a_page_of_another_origin_reads_neither_files_nor_jobs(
 def test_a_page_that_rebinds_its_name_is_told_nothing_though_it_is_of_the_servers_origin(
     page: Page, tmp_path: Path
 ) -> None:
-    with serving(tmp_path / "log", app="tests.web_tier.http:application()") as server:
+    with serving(tmp_path / "log", app="tests.harness.web_http:application()") as server:
         requests.post(f"{server.url}/v1/jobs", json=SMALL, timeout=PATIENCE)
         rebound = f"http://evil.example:{server.port}"
         page.goto(f"{rebound}/healthz")

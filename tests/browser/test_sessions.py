@@ -10,7 +10,7 @@ from tests.browser.app import HOST, KEYS, PROXIES
 from tests.browser.conftest import OPTIONS, launched
 from tests.browser.tls import tls_before
 from tests.load.server import serving
-from web_tier.access.cookie import PLAIN_NAME, SECURE_NAME
+from web_tier.auth.cookie import PLAIN_NAME, SECURE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

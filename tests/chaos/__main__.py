@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gridwell.local_stack.memcached import free_port
-from gridwell.local_stack.programs import python
+from gridwell.local_stack.program_environment import python
 from tests.chaos.disk import small_disk
+from tests.chaos.experiment import LEASE_SECONDS, SETTINGS, Ordeal, Report, run
 from tests.chaos.failpoints import FAILPOINTS
-from tests.chaos.run import LEASE_SECONDS, SETTINGS, Ordeal, Report, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,14 +6,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gridwell.domain.errors import ServiceError
+from gridwell.engine.errors import ServiceError
 from gridwell.local_stack.faults.plan import NOTHING, Fault, FaultPlan
-from tests.chaos.relay import CacheRelay, Point
+from tests.chaos.memcached_proxy import CacheRelay, Point
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gridwell.local_stack.faults.remote import RemoteFaults
+    from gridwell.local_stack.faults.client import RemoteFaults
 
 #: What each program is called as, and the calls that it makes again and again.  Those of bad days
 #: only (giving a chunk back, sending lost chunks again) are the simulator's.

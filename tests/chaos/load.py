@@ -9,12 +9,12 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from gridwell.domain.errors import GridwellError
+from gridwell.engine.errors import GridwellError
 from workload_generator.arrivals import Arrivals
-from workload_generator.jobs import Mix, request
-from workload_generator.judge import Verdict, Worth, judge
+from workload_generator.requests import Mix, request
 from workload_generator.run import Outcome, ask
 from workload_generator.service import Refused, Service
+from workload_generator.verdicts import Verdict, Worth, judge
 
 if TYPE_CHECKING:
     from tests.chaos.timeline import Timeline

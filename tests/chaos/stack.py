@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 from botocore.config import Config
 
-from gridwell.local_stack.faults.callers import MARK
+from gridwell.local_stack.faults.calling_process import MARK
 from gridwell.local_stack.memcached import free_port
 from gridwell.local_stack.processes import Child, start
-from gridwell.local_stack.programs import ROOT, environment, python
+from gridwell.local_stack.program_environment import ROOT, environment, python
 from gridwell.local_stack.state import Running, StateFolder
 from tests.end_to_end.processes import Family, Members, Process
 
@@ -157,7 +157,7 @@ class Stack:
             "worker": lambda p: p.runs("app_tier", "work"),
             "compute process": lambda p: any("spawn_main" in a for a in p.arguments),
             "memcached": lambda p: p.parent == ours and "memcached" in p.arguments[0],
-            "region": lambda p: p.runs("gridwell.local_stack.region.cloud") and p.parent == ours,
+            "region": lambda p: p.runs("gridwell.local_stack.region_server") and p.parent == ours,
         }
         return [p for p in members if p.arguments and tests[program](p)]
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gridwell.client import Client
-from tests.client.served import Served, serving
+from tests.harness.served_app import Served, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

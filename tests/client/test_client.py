@@ -28,28 +28,28 @@ from gridwell.client import (
     Unreachable,
 )
 from gridwell.client.events import ServerEvent, moved, read_events
-from gridwell.client.notebook import job_html
-from gridwell.client.picture import DRAWN_ATOMS, draw
-from gridwell.domain.atoms import Atoms
-from gridwell.domain.errors import (
+from gridwell.client.grid.picture import DRAWN_ATOMS, draw
+from gridwell.client.notebook_html import job_html
+from gridwell.engine.errors import (
     InvalidJob,
     InvalidMessage,
     ServiceBusy,
     ServiceError,
     WrongState,
 )
-from gridwell.domain.fleet import Depth, FleetView, InstanceView
-from gridwell.domain.grid import Grid
-from gridwell.domain.job import CHUNK_FAILED, JobError
-from gridwell.formats import xyz_atoms
-from tests.builders import NOW, a_problem
-from tests.client.served import Served, serving
-from tests.web_tier.http import Site
+from gridwell.engine.job import CHUNK_FAILED, JobError
+from gridwell.fleet.model import Depth, FleetView, InstanceView
+from gridwell.kinds.grid.atoms import Atoms
+from gridwell.kinds.grid.formats import xyz_atoms
+from gridwell.kinds.grid.grid import Grid
+from tests.harness.builders import NOW, a_problem
+from tests.harness.served_app import Served, serving
+from tests.harness.web_http import Site
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gridwell.client.request import JobRequest
+    from gridwell.client.grid.request import JobRequest
 
 SMALL: JobRequest = {"grid_size": 4, "atom_count": 5, "seed": 1}
 IONS: JobRequest = {**SMALL, "place": {"count": 3, "energy": 1}}

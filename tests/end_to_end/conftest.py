@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from gridwell.local_stack.faults.client import RemoteFaults
 from gridwell.local_stack.faults.plan import NOTHING
-from gridwell.local_stack.faults.remote import RemoteFaults
 from gridwell.local_stack.memcached import free_port
 from gridwell.local_stack.state import Running, StateFolder
 from tests.end_to_end.processes import Family, await_true

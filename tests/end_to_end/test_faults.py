@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import requests
 
-from gridwell.domain.objects import problem_object
+from gridwell.engine.object_keys import problem_object
 from gridwell.local_stack.faults.plan import Fault, FaultPlan
 from gridwell.local_stack.faults.presets import PRESETS
 from tests.chaos.stack import queue_url, region_client
 from tests.end_to_end.processes import await_true
-from web_tier.api.reading import read_job
+from web_tier.kinds.grid.request import read_job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

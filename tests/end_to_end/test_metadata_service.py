@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from gridwell.adapters import aws
-from gridwell.adapters.ledger_fleet import DynamoFleetLedger
-from gridwell.adapters.stack import create_or_update
-from tests.adapters.imds import ROLE, Imds, imds
+from gridwell.adapters.aws import client
+from gridwell.adapters.dynamodb.fleet_ledger import DynamoFleetLedger
+from gridwell.deploy.cloudformation import create_or_update
+from tests.adapters.aws.imds import ROLE, Imds, imds
 from tests.local_stack.conftest import running_region
-from web_tier.readiness import collector_name
+from web_tier.monitoring.readiness import collector_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,7 +66,7 @@ def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             patch.setattr(boto3, "DEFAULT_SESSION", None)
             for name, value in (common | keys).items():
                 patch.setenv(name, value)
-            cloudformation, dynamodb = aws.client("cloudformation"), aws.client("dynamodb")
+            cloudformation, dynamodb = client.client("cloudformation"), client.client("dynamodb")
         names = create_or_update(cloudformation, FLEET, {}, poll_seconds=1)
         service.answers["a-role"] = json.dumps(ROLE | {"AccessKeyId": cloud.access_key})
         yield Place(

@@ -14,20 +14,20 @@ import numpy as np
 import pytest
 import requests
 
-from gridwell.domain.atoms import Atoms
-from gridwell.domain.grid import Grid
-from gridwell.domain.problem import Problem
+from gridwell.kinds.grid.atoms import Atoms
+from gridwell.kinds.grid.grid import Grid
+from gridwell.kinds.grid.problem import Problem
 from gridwell.local_stack.memcached import connect, free_port
 from tests.end_to_end.conftest import CAP, ROOT, Stack, start_stack
 from tests.end_to_end.processes import Family, await_true
-from tests.oracle import true_minimum
+from tests.harness.oracle import true_minimum
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.timeout(300)
 
-#: Of the demo job, as `tests.oracle.true_minimum` finds it in some ten seconds.
+#: Of the demo job, as `tests.harness.oracle.true_minimum` finds it in some ten seconds.
 DEMO_ANSWER = {"minimum   -2.1043295141892497", "index     (3, 19, 8)"}
 
 

@@ -25,7 +25,7 @@ from tests.browser.conftest import launched
 from tests.chaos.stack import region_client
 from tests.end_to_end.listeners import Listeners, listeners_of
 from tests.end_to_end.processes import await_true
-from tests.users import NOBODY, needs_another_user, run_as_nobody
+from tests.harness.users import NOBODY, needs_another_user, run_as_nobody
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

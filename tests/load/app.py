@@ -15,25 +15,25 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from gridwell.adapters.clock import SystemClock
-from gridwell.adapters.memcached import MemcachedCache
-from gridwell.domain.access import ID_BYTES, SECRET_BYTES, Scope, make_key
-from gridwell.domain.job import DEADLINE_EXCEEDED, JobError
-from tests.web_tier.http import Site, narrow_gates
-from tests.web_tier.keyed import USUAL, Keyed
-from tests.web_tier.world import World
-from web_tier.access.policy import Access
-from web_tier.access.proxies import trusting
-from web_tier.door import arrival, worker
-from web_tier.gate import Gate, Gates, usual_gates
-from web_tier.parts import parts_of
+from gridwell.access.keys import ID_BYTES, SECRET_BYTES, Scope, make_key
+from gridwell.adapters.memcached.cache import MemcachedCache
+from gridwell.adapters.system_clock import SystemClock
+from gridwell.engine.job import DEADLINE_EXCEEDED, JobError
+from tests.harness.web import World
+from tests.harness.web_http import Site, narrow_gates
+from tests.harness.web_keys import USUAL, Keyed
+from web_tier.auth.policy import Access
+from web_tier.auth.proxies import trusting
+from web_tier.dependencies import parts_of
+from web_tier.http_server import buffering_worker, request_buffer
+from web_tier.overload.concurrency_limit import Gate, Gates, usual_gates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from apiflask import APIFlask
 
-    from gridwell.domain.access import AccessKey
+    from gridwell.access.keys import AccessKey
 
 DELAY = "GRIDWELL_TEST_DELAY"  #: seconds from a job's arrival to its end
 CAPACITY = "GRIDWELL_TEST_CAPACITY"  #: how many requests may wait
@@ -93,13 +93,13 @@ def full() -> APIFlask:
 
 def hasty() -> APIFlask:
     """A site that gives the head of a request half a second."""
-    arrival.HEAD_SECONDS = 0.5  # type: ignore[misc]
+    request_buffer.HEAD_SECONDS = 0.5  # type: ignore[misc]
     return Site().app
 
 
 def lingering() -> APIFlask:
     """A site that gives a client a minute to close its end."""
-    worker.LINGER_SECONDS = 60.0  # type: ignore[misc]
+    buffering_worker.LINGER_SECONDS = 60.0  # type: ignore[misc]
     return Site().app
 
 
@@ -130,7 +130,7 @@ def seen() -> APIFlask:
 
 def shared() -> APIFlask:
     """A keyed site of which `A_KEY` and `ANOTHER` are two clients, with room for little."""
-    worker.HELD_BYTES = HELD  # type: ignore[misc]
+    buffering_worker.HELD_BYTES = HELD  # type: ignore[misc]
     site = Keyed(gates=small_gates(), capacity=PLACES)
     for number, client in ((A_KEY, "alice"), (ANOTHER, "bob")):
         _, key = fixed_key(number, USUAL | {Scope.METRICS}, client)
@@ -140,7 +140,7 @@ def shared() -> APIFlask:
 
 def shared_open() -> APIFlask:
     """The same without keys: each address is an owner."""
-    worker.HELD_BYTES = HELD  # type: ignore[misc]
+    buffering_worker.HELD_BYTES = HELD  # type: ignore[misc]
     return Site(gates=small_gates(), capacity=PLACES).app
 
 
@@ -152,8 +152,8 @@ def small_gates() -> Gates:
         downloads=Gate("large downloads", clock=clock, places=PLACES, displaces=True),
     )
     if opens := os.environ.get(OPENS):
-        worker.QUEUED_MOST = QUEUED  # type: ignore[misc]
-        worker.QUEUED_SECONDS = 600.0  # type: ignore[misc]
+        buffering_worker.QUEUED_MOST = QUEUED  # type: ignore[misc]
+        buffering_worker.QUEUED_SECONDS = 600.0  # type: ignore[misc]
         gates = replace(gates, submits=Gate("submissions", clock=clock, places=1))
         place = gates.submits.enter()
 

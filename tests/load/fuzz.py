@@ -21,10 +21,10 @@ from pathlib import Path
 
 import requests
 
+from tests.harness.scaling import FACTOR, LINEAR
 from tests.load import app
 from tests.load.server import Server, serving
-from tests.scaling import FACTOR, LINEAR
-from tests.web_tier.test_reading_cost import ANSWER, FIELDS, NAMES, OBJECTS, VALUES
+from tests.web_tier.kinds.grid.test_reading_cost import ANSWER, FIELDS, NAMES, OBJECTS, VALUES
 
 THREADS = 160
 LARGE = 200_000  #: bytes of the smaller of two bodies of one shape

@@ -28,7 +28,7 @@ class Server:
         log: Path,
         *,
         threads: int = 40,
-        app: str = "tests.web_tier.http:application()",
+        app: str = "tests.harness.web_http:application()",
         env: dict[str, str] | None = None,
         options: tuple[str, ...] = (),
     ) -> None:
@@ -36,7 +36,7 @@ class Server:
         self.memcached: Memcached | None = None  #: the one that it uses, if any
         command = [
             sys.executable, "-m", "gunicorn",
-            "--config", str(files("web_tier") / "gunicorn_conf.py"),
+            "--config", str(files("web_tier.http_server") / "gunicorn_conf.py"),
             "--bind", "127.0.0.1:0", "--threads", str(threads), *options, app,
         ]  # fmt: skip
         with log.open("wb") as output:
@@ -103,7 +103,7 @@ def serving(
     log: Path,
     *,
     threads: int = 40,
-    app: str = "tests.web_tier.http:application()",
+    app: str = "tests.harness.web_http:application()",
     env: dict[str, str] | None = None,
     options: tuple[str, ...] = (),
 ) -> Iterator[Server]:

@@ -19,11 +19,11 @@ import pytest
 from botocore.config import Config
 
 from gridwell.local_stack.faults.plan import NOTHING
-from gridwell.local_stack.machine.stand_ins import main as stand_in
-from gridwell.local_stack.programs import python
+from gridwell.local_stack.machine.command_stubs import main as stand_in
+from gridwell.local_stack.program_environment import python
 from gridwell.local_stack.region.images import ImageRecord, ImageStore
-from tests.local_stack.bench import Bench
-from tests.local_stack.units import IMAGES
+from tests.harness.local_region import Bench
+from tests.local_stack.machine.units import IMAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -101,7 +101,7 @@ class Region:
 
 @contextmanager
 def running_region(state: Path, *options: str, **env: str) -> Iterator[Region]:
-    command = python("gridwell.local_stack.region.cloud", f"--state={state}")
+    command = python("gridwell.local_stack.region_server", f"--state={state}")
     env = {**os.environ, "PYTHONPATH": str(ROOT), "AWS_DEFAULT_REGION": "us-east-1", **env}
     with serving([*command, *options], state=state, env=env) as region:
         yield region
@@ -141,7 +141,7 @@ def make_images(state: Path) -> None:
         folder.mkdir(parents=True)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("GRIDWELL_HOME", str(disk))
-            patch.setattr("gridwell.local_stack.machine.stand_ins.ask", lambda _: "")
+            patch.setattr("gridwell.local_stack.machine.command_stubs.ask", lambda _: "")
             for unit, text in image.units.items():
                 (folder / unit).write_text(text)
                 assert stand_in(["systemctl", "enable", unit]) == 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gridwell.local_stack.loopback_peer import find_peer
-from tests.users import NOBODY, needs_another_user, run_as_nobody
+from tests.harness.users import NOBODY, needs_another_user, run_as_nobody
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

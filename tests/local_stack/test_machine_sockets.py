@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gridwell.local_stack.machine.notify import NotifySocket
 from tests.end_to_end.listeners import listeners_of
 from tests.end_to_end.processes import Family
-from tests.users import needs_another_user, run_as_nobody
+from tests.harness.users import needs_another_user, run_as_nobody
 
 if TYPE_CHECKING:
     from tests.local_stack.conftest import Region

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from gridwell.domain.errors import ServiceError
+from gridwell.engine.errors import ServiceError
 from gridwell.local_stack.memcached import connect, free_port, start_memcached
 from tests.end_to_end.listeners import listeners_of
 from tests.end_to_end.processes import Family
-from tests.users import needs_another_user, run_as_nobody
+from tests.harness.users import needs_another_user, run_as_nobody
 
 needs_memcached = pytest.mark.skipif(
     shutil.which("memcached") is None and os.environ.get("CI") != "true",

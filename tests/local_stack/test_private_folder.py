@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from gridwell.domain.errors import ServiceError
+from gridwell.engine.errors import ServiceError
 from gridwell.local_stack.cli import local
 from gridwell.local_stack.private_folder import make_private, real_path, write_private
 from gridwell.local_stack.state import Running, StateFolder

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gridwell.domain.errors import ServiceError
+from gridwell.engine.errors import ServiceError
 from gridwell.local_stack.processes import start
 
 ENV = {"PATH": os.defpath, "ONLY": "this"}

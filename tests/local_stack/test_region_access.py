@@ -15,8 +15,8 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from gridwell.adapters.aws import translated
-from gridwell.domain.errors import ServiceDenied
+from gridwell.adapters.aws.client import translated
+from gridwell.engine.errors import ServiceDenied
 
 if TYPE_CHECKING:
     from tests.local_stack.conftest import Region

@@ -11,7 +11,7 @@ from typing import Final
 from tests.simulation.batch import Tally, quiet, run, twins
 from tests.simulation.faults import KINDS
 from tests.simulation.invariants import INVARIANTS
-from tests.simulation.live import simulate
+from tests.simulation.run_seed import simulate
 
 KEPT: Final = Path(__file__).with_name("seeds.txt")  #: seeds that failed once
 _ENOUGH: Final = 3000  #: seeds in which every kind of fault must happen, every invariant be checked

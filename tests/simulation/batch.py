@@ -13,8 +13,8 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Final
 from unittest import mock
 
-from tests.simulation.live import Report, simulate
-from tests.simulation.twins import a_call, poisoned, with_crash, without_cache
+from tests.simulation.differential import a_call, poisoned, with_crash, without_cache
+from tests.simulation.run_seed import Report, simulate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,19 +6,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from gridwell.adapters.memory import MemoryCache
-from gridwell.domain.job import JobState
-from gridwell.domain.minimum import Minimum
+from gridwell.engine.job import JobState
+from gridwell.kinds.grid.minimum import Minimum
 from tests.simulation.invariants import I10_CACHE
 from tests.simulation.kernel import MachineClock
-from web_tier.answers import decode_final, encode_final, final_key
-from web_tier.sealed import CODE_BYTES
+from web_tier.jobs.cached_jobs import decode_final, encode_final, final_key
+from web_tier.jobs.sealed_cache import CODE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tests.simulation.kernel import Simulation
     from tests.simulation.ledger import WatchedLedger
-    from web_tier.signer import Signer
+    from web_tier.jobs.signer import Signer
 
 _JUNK: Final = (b"", b"\x80\x04", b"{}", b'{"version":1}', b'{"version":999,"id":"x"}', b"[" * 999)
 
@@ -39,11 +39,11 @@ class SimulatedCache(MemoryCache):
         self._keeps = keeps
 
     def get_many(self, keys: Sequence[str]) -> Mapping[str, bytes]:
-        """See `gridwell.domain.ports.Cache`."""
+        """See `gridwell.engine.ports.Cache`."""
         return {} if self._sim.faults.strike("cache forgets") else super().get_many(keys)
 
     def set(self, key: str, value: bytes, *, seconds: int) -> None:
-        """See `gridwell.domain.ports.Cache`."""
+        """See `gridwell.engine.ports.Cache`."""
         _stack, what, name = key.split(":")
         if what == "final":
             self._judge(name, value[CODE_BYTES:])

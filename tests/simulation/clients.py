@@ -5,24 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from gridwell.domain.errors import InvalidMessage, ServiceBusy
-from gridwell.domain.job import JobState
-from gridwell.domain.messages import MAP_KIND, MINIMUM_KIND
-from gridwell.domain.objects import map_object
+from gridwell.engine.errors import InvalidMessage, ServiceBusy
+from gridwell.engine.job import JobState
+from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND
+from gridwell.engine.object_keys import map_object
+from gridwell.kinds.grid.map_reader import ChunkReader
 from tests.simulation.compute import map_of
 from tests.simulation.daemons import Supervised, web_ports
 from tests.simulation.invariants import I3_ACCEPTED, I10_READ, I17, I22
 from tests.simulation.kernel import Blocked
-from web_tier.kept_map import ChunkReader
-from web_tier.service import Service
-from web_tier.watch import Ticket
-from web_tier.watcher import await_end
+from web_tier.jobs.service import Service
+from web_tier.waiting.wait_list import Ticket
+from web_tier.waiting.watcher import await_end
 
 if TYPE_CHECKING:
-    from gridwell.domain.job import Job
-    from gridwell.domain.problem import Problem
+    from gridwell.engine.job import Job
+    from gridwell.kinds.grid.problem import Problem
     from tests.simulation.daemons import WebProcess
-    from tests.simulation.world import World
+    from tests.simulation.simulated_system import World
 
 _WAIT_SECONDS: Final = 30.0
 _KEEPS: Final = 0.25  #: how many want the map too
@@ -86,7 +86,7 @@ class Client(Supervised):
         return pause
 
     def wait(self, job: Job, seconds: float) -> bool:
-        """See `web_tier.watcher.Watcher.wait`: blocks until the ticket is woken, or time is up."""
+        """See `Watcher.wait`: blocks until the ticket is woken, or time is up."""
         ticket, until = self._ticket, self.sim.now + seconds
         if ticket is None:
             self._web = self.sim.rng.choice(self._world.webs)

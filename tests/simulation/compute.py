@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from app_tier.compute import ChunkTask, Outcome
-from app_tier.self_test import KNOWN_ANSWER, known_problem
-from gridwell.domain.failure import RAISED
-from gridwell.domain.messages import MAP_KIND
-from gridwell.domain.minimum import Minimum
-from gridwell.domain.potential import potential
+from app_tier.executor.port import ChunkTask, Outcome
+from app_tier.kinds.grid.self_test import KNOWN_ANSWER, known_problem
+from gridwell.engine.messages import MAP_KIND
+from gridwell.engine.task_failure import RAISED
+from gridwell.kinds.grid.minimum import Minimum
+from gridwell.kinds.grid.potential import potential
 from tests.simulation.illness import TEXT, Illness
 from tests.simulation.kernel import Died
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gridwell.domain.grid import Box
-    from gridwell.domain.problem import Problem
+    from gridwell.kinds.grid.grid import Box
+    from gridwell.kinds.grid.problem import Problem
     from tests.simulation.kernel import Process
-    from tests.simulation.known import Known
+    from tests.simulation.recorded_answers import Known
 
 _POISON_SECONDS: Final = 0.5
 _TEST_SECONDS: Final = 0.1
@@ -32,7 +32,7 @@ def map_of(problem: str, box: Box) -> bytes:
 
 
 class SimulatedMap:
-    """Keeps the promises of `app_tier.compute.ChunkMap`.
+    """Keeps the promises of `app_tier.executor.port.ChunkMap`.
 
     Args:
         data: all of it.
@@ -45,12 +45,12 @@ class SimulatedMap:
         left.add(self)
 
     def read(self) -> bytes:
-        """See `app_tier.compute.ChunkMap`."""
+        """See `app_tier.executor.port.ChunkMap`."""
         assert self in self._left, "a map is read after it was removed"
         return self._data
 
     def remove(self) -> None:
-        """See `app_tier.compute.ChunkMap`."""
+        """See `app_tier.executor.port.ChunkMap`."""
         self._left.discard(self)
 
 
@@ -68,7 +68,7 @@ class _Running:
 
 
 class SimulatedCompute:
-    """Keeps the promises of `app_tier.compute.Compute`.
+    """Keeps the promises of `app_tier.executor.port.Compute`.
 
     Args:
         process: the worker that it computes for.
@@ -108,12 +108,12 @@ class SimulatedCompute:
         self._ended: list[Outcome] = []
 
     def submit(self, task: ChunkTask) -> None:
-        """See `app_tier.compute.Compute`."""
+        """See `app_tier.executor.port.Compute`."""
         self._queue.append(task)
         self._advance()
 
     def discard(self, ticket: int) -> None:
-        """See `app_tier.compute.Compute`."""
+        """See `app_tier.executor.port.Compute`."""
         self._queue = [task for task in self._queue if task.ticket != ticket]
         self._running.pop(ticket, None)
         for outcome in self._ended:
@@ -123,7 +123,7 @@ class SimulatedCompute:
         self._advance()
 
     def progress(self) -> Mapping[int, int]:
-        """See `app_tier.compute.Compute`."""
+        """See `app_tier.executor.port.Compute`."""
         now = self._process.sim.now
         return {
             ticket: 0 if running.ends == float("inf") else int(10 * (now - running.began))
@@ -131,7 +131,7 @@ class SimulatedCompute:
         }
 
     def found(self) -> Mapping[int, int]:
-        """See `app_tier.compute.Compute`."""
+        """See `app_tier.executor.port.Compute`."""
         return {
             ticket: 0
             if is_self_test(running.task)
@@ -144,13 +144,13 @@ class SimulatedCompute:
         }
 
     def finished(self) -> list[Outcome]:
-        """See `app_tier.compute.Compute`."""
+        """See `app_tier.executor.port.Compute`."""
         self._advance()
         ended, self._ended = self._ended, []
         return ended
 
     def wait(self, seconds: float) -> None:
-        """See `app_tier.compute.Compute`; the worker's last act in a step, so it only notes it."""
+        """See `port.Compute`; the worker's last act in a step, so it only notes it."""
         now = self._process.sim.now
         soonest = min((r.ends for r in self._running.values()), default=float("inf"))
         self.rest = max(0.0, min(seconds, soonest - now))

@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from autoscaler.daemon import Daemon
 from autoscaler.observe import Ports as FleetPorts
-from gridwell.domain.errors import ServiceDenied
+from gridwell.engine.errors import ServiceDenied
 from tests.simulation.invariants import I14
 from tests.simulation.kernel import Process
 from tests.simulation.port import Port
-from web_tier.collector import Collector
-from web_tier.finisher import Finisher
-from web_tier.reconciler import Reconciler
-from web_tier.turns import Turns
-from web_tier.watch import READ_SECONDS, ROUND_SECONDS
-from web_tier.watcher import Watcher
+from web_tier.collector.collector import Collector
+from web_tier.collector.finisher import Finisher
+from web_tier.collector.reconciler import Reconciler
+from web_tier.collector.turns import Turns
+from web_tier.waiting.wait_list import READ_SECONDS, ROUND_SECONDS
+from web_tier.waiting.watcher import Watcher
 
 if TYPE_CHECKING:
-    from tests.simulation.world import World
-    from web_tier.watch import Ticket
+    from tests.simulation.simulated_system import World
+    from web_tier.waiting.wait_list import Ticket
 
 TICK_SECONDS: Final = 10.0
 WATCH_SECONDS: Final = 1.0  #: between the watcher's ticks: 25 ms, but for the number of events

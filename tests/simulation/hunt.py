@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from tests.simulation.batch import quiet, twins
 from tests.simulation.faults import Faults
 from tests.simulation.invariants import CALM
-from tests.simulation.live import simulate
 from tests.simulation.mutants import MUTANTS, planted
+from tests.simulation.run_seed import simulate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

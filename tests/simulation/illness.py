@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Final
 
-from gridwell.domain.failure import MACHINE_FAILED, PROCESS_DIED
+from gridwell.engine.task_failure import MACHINE_FAILED, PROCESS_DIED
 
 if TYPE_CHECKING:
     from tests.simulation.faults import Faults

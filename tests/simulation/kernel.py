@@ -21,8 +21,8 @@ from collections import Counter, deque
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from gridwell.adapters.clock import ServiceClock
-from tests.builders import NOW
+from gridwell.adapters.system_clock import ServiceClock
+from tests.harness.builders import NOW
 from tests.simulation.faults import KEYLESS, KEYLESS_CALL, Faults
 from tests.simulation.invariants import INVARIANTS
 
@@ -161,15 +161,15 @@ class MachineClock:
         self._sim = sim
 
     def now(self) -> float:
-        """See `gridwell.domain.ports.Clock`."""
+        """See `gridwell.engine.ports.Clock`."""
         return self._sim.now + self.ahead
 
     def monotonic(self) -> float:
-        """See `gridwell.domain.ports.Clock`; no jump of the wall clock shows in it."""
+        """See `gridwell.engine.ports.Clock`; no jump of the wall clock shows in it."""
         return self._sim.now
 
     def sleep(self, seconds: float) -> None:
-        """See `gridwell.domain.ports.Clock`."""
+        """See `gridwell.engine.ports.Clock`."""
         raise AssertionError(f"a step sleeps for {seconds} s, where its loop should")
 
 
@@ -186,7 +186,7 @@ class RepliedClock(ServiceClock):
         self._sim = sim
 
     def now(self) -> float:
-        """See `gridwell.domain.ports.Clock`."""
+        """See `gridwell.engine.ports.Clock`."""
         at = self.monotonic()
         self.hear(math.floor(self._sim.now), asked=at, answered=at)
         return super().now()

@@ -5,23 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from gridwell.domain.errors import ServiceDenied
-from gridwell.domain.failure import RAISED
-from gridwell.domain.fleet import Control, InstanceState, Slot
-from gridwell.domain.messages import MAP_KIND, ErrorMessage, ResultMessage, SeriesMessage
-from gridwell.domain.minimum import Minimum
-from gridwell.formats.map_digests import block_digests
+from gridwell.engine.errors import ServiceDenied
+from gridwell.engine.messages import MAP_KIND, ErrorMessage, ResultMessage, SeriesMessage
+from gridwell.engine.task_failure import RAISED
+from gridwell.fleet.model import Control, InstanceState, Slot
+from gridwell.kinds.grid.map_digests import block_digests
+from gridwell.kinds.grid.minimum import Minimum
 from tests.simulation.faults import SKEW
-from tests.simulation.judge import FORGER
 from tests.simulation.kernel import Process
 from tests.simulation.region import BROKEN
+from tests.simulation.verdicts import FORGER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.simulation.queue import SimulatedQueue
+    from tests.simulation.simulated_system import World
     from tests.simulation.workers import Host
-    from tests.simulation.world import World
 
 _JUNK: Final = (
     "",

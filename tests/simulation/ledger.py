@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.adapters.memory import MemoryLedger
-from gridwell.domain.fleet import FleetView
-from gridwell.domain.job import DEADLINE_EXCEEDED, Job, JobState
-from gridwell.domain.messages import MAP_KIND
-from tests.builders import SECRET
+from gridwell.engine.job import DEADLINE_EXCEEDED, Job, JobState
+from gridwell.engine.messages import MAP_KIND
+from gridwell.fleet.model import FleetView
+from tests.harness.builders import SECRET
 from tests.simulation.faults import SERVICE_SKEW
 from tests.simulation.invariants import (
     I1,
@@ -26,17 +26,17 @@ from tests.simulation.invariants import (
     I19,
     I21,
 )
-from tests.simulation.judge import FORGER
-from web_tier.finisher import MAX_REFUSALS
-from web_tier.reconciler import MAX_RESENDS
+from tests.simulation.verdicts import FORGER
+from web_tier.collector.finisher import MAX_REFUSALS
+from web_tier.collector.reconciler import MAX_RESENDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gridwell.domain.failure import ChunkFailure
-    from gridwell.domain.fleet import Heartbeat, Lease, Slot
+    from gridwell.engine.task_failure import ChunkFailure
+    from gridwell.fleet.model import Heartbeat, Lease, Slot
     from tests.simulation.kernel import Simulation
-    from tests.simulation.known import Known
+    from tests.simulation.recorded_answers import Known
 
 #: Writes that may change a job.
 _WRITES: Final = (
@@ -59,11 +59,11 @@ class _Ledger(MemoryLedger):
     shown: FleetView | None = None
 
     def view(self) -> FleetView | None:
-        """See `gridwell.domain.ports.FleetLedger`."""
+        """See `gridwell.engine.ports.FleetLedger`."""
         return None if self.shown is None else FleetView.decode(self.shown.encode())
 
     def write_view(self, view: FleetView) -> None:
-        """See `gridwell.domain.ports.FleetLedger`."""
+        """See `gridwell.engine.ports.FleetLedger`."""
         self.shown = view
 
 
@@ -139,13 +139,13 @@ class WatchedLedger:
         return write
 
     def record_failure(self, failure: ChunkFailure) -> ChunkFailure:
-        """See `gridwell.domain.ports.JobLedger`."""
+        """See `gridwell.engine.ports.JobLedger`."""
         honest = failure.worker != FORGER
         self._sim.require(I21, honest, f"a forged failure of {failure.job} is recorded")
         return self.inner.record_failure(failure)
 
     def write_slot(self, slot: Slot, *, seen: Slot) -> bool:
-        """See `gridwell.domain.ports.FleetLedger`."""
+        """See `gridwell.engine.ports.FleetLedger`."""
         before = {kept.number: kept.fence for kept in self.inner.slots()}
         written = self.inner.write_slot(slot, seen=seen)
         older = written and slot.fence < before.get(slot.number, 0)
@@ -153,7 +153,7 @@ class WatchedLedger:
         return written
 
     def write_lease(self, lease: Lease, *, seen: Lease | None) -> bool:
-        """See `gridwell.domain.ports.FleetLedger`."""
+        """See `gridwell.engine.ports.FleetLedger`."""
         before = self.inner.lease()
         written = self.inner.write_lease(lease, seen=seen)
         if written and before is not None and before.owner != lease.owner:
@@ -166,7 +166,7 @@ class WatchedLedger:
         return written
 
     def beat(self, heartbeat: Heartbeat) -> None:
-        """See `gridwell.domain.ports.FleetLedger`."""
+        """See `gridwell.engine.ports.FleetLedger`."""
         self._hears(heartbeat.worker)
         self.heard_at[heartbeat.worker] = self._sim.now
         self.inner.beat(heartbeat)

@@ -15,47 +15,34 @@ from unittest import mock
 
 import numpy as np
 
-from app_tier import admission, bench, fitness, intake, jobs, lease, output, worker
-from app_tier.lease import Lease, Renewal
-from autoscaler import (
-    census,
+from app_tier.worker import context, fitness, inbox, job_cache, lease, outbox, schedule, worker
+from app_tier.worker.lease import Lease, Renewal
+from autoscaler import leadership, observe, observed_ports
+from autoscaler.act import start_and_launch, stop_and_terminate
+from autoscaler.act.outcome import Ended
+from autoscaler.decide import (
+    backlog_rule,
+    capacity,
     decide,
-    demand,
-    grow,
-    intents,
-    observe,
-    observed,
-    orphans,
-    rules,
-    shrink,
-    tenure,
+    launch_intents,
+    scaling_rules,
+    unresponsive,
 )
-from autoscaler import failures as failures_memory
-from autoscaler.intents import Intent
-from autoscaler.outcome import Ended
-from gridwell.adapters.clock import ServiceClock
+from autoscaler.decide import failures as failures_memory
+from autoscaler.decide.launch_intents import Intent
 from gridwell.adapters.memory import MemoryLedger
-from gridwell.domain import failure
-from gridwell.domain.errors import NoCapacity
-from gridwell.domain.fleet import InstanceState
-from gridwell.domain.job import Job, JobState
-from gridwell.domain.messages import ChunkMessage
-from gridwell.domain.series import Flaw
+from gridwell.adapters.system_clock import ServiceClock
+from gridwell.engine import task_failure
+from gridwell.engine.errors import NoCapacity
+from gridwell.engine.job import Job, JobState
+from gridwell.engine.messages import ChunkMessage
+from gridwell.fleet.model import InstanceState
+from gridwell.kinds.grid import map_reader
+from gridwell.kinds.grid.series import Flaw
 from tests.simulation import kernel, queue
-from web_tier import (
-    answers,
-    collector,
-    dead_letters,
-    dispatch,
-    failures,
-    finisher,
-    kept_map,
-    reconciler,
-    sealed,
-    service,
-    signer,
-    watch,
-)
+from web_tier.collector import collector, dead_letters, finisher, reconciler, task_failures
+from web_tier.jobs import cached_jobs, enqueue, sealed_cache, service, signer
+from web_tier.waiting import wait_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -231,7 +218,7 @@ def _one_machine_is_believed(patches: Patches) -> None:
 def _cache_as_truth(patches: Patches) -> None:
     def finish(original: Any, self: Any, job: Job) -> Any:
         known = dataclasses.replace(job, state=JobState.DONE, result=job.best)
-        self.cache.set(answers.final_key(job.id), answers.encode_final(known), seconds=3600)
+        self.cache.set(cached_jobs.final_key(job.id), cached_jobs.encode_final(known), seconds=3600)
         return original(self, job)
 
     patches.wrap(finisher.Finisher, "finish", finish)
@@ -239,7 +226,7 @@ def _cache_as_truth(patches: Patches) -> None:
 
 @_mutant("Progress lives in the cache alone: who waits never asks the ledger.")
 def _waiters_ask_the_cache_alone(patches: Patches) -> None:
-    patches.set(watch.Watch, "due", lambda _self, _now: [])
+    patches.set(wait_list.Watch, "due", lambda _self, _now: [])
 
 
 @_mutant("Anybody may read any job.")
@@ -254,11 +241,11 @@ def _jobs_of_others_are_shown(patches: Patches) -> None:
 @_mutant("The queue's refusals in a batch are overlooked, and all counts as sent.")
 def _refused_chunks_are_overlooked(patches: Patches) -> None:
     patches.wrap(
-        dispatch, "send_chunks", lambda original, *args, **kw: bool(original(*args, **kw)) or True
+        enqueue, "send_chunks", lambda original, *args, **kw: bool(original(*args, **kw)) or True
     )
-    patches.set(dispatch, "_ROUNDS", 1)
+    patches.set(enqueue, "_ROUNDS", 1)
     for module in (service, reconciler):
-        patches.set(module, "send_chunks", dispatch.send_chunks)
+        patches.set(module, "send_chunks", enqueue.send_chunks)
 
 
 @_mutant("Reports are believed whoever sends them, with any token.", kind="forged report")
@@ -284,13 +271,13 @@ def _claims_of_no_candidate_are_believed(patches: Patches) -> None:
 
 @_mutant("What lies in the cache is believed, whoever wrote it.", kind="cache is forged")
 def _cached_values_are_not_verified(patches: Patches) -> None:
-    patches.set(sealed.SealedCache, "_is_ours", lambda *_args: True)
+    patches.set(sealed_cache.SealedCache, "_is_ours", lambda *_args: True)
 
 
 @_mutant("A kept map is served as it lies in the store.", kind="map altered", within=400)
 def _maps_are_not_verified(patches: Patches) -> None:
-    patches.set(kept_map, "verified", lambda data, *_args: data)
-    patches.set(kept_map.ChunkReader, "_list", lambda _self: b"any")
+    patches.set(map_reader, "verified", lambda data, *_args: data)
+    patches.set(map_reader.ChunkReader, "_list", lambda _self: b"any")
 
 
 @_mutant("An attempt whose answer is wrong begins again without end.", within=300)
@@ -304,24 +291,24 @@ def _refused_attempts_begin_again_without_end(patches: Patches) -> None:
 
 @_mutant("The worker deletes a chunk before its result is sent.")
 def _deleted_before_sent(patches: Patches) -> None:
-    def send(original: Any, self: output.Output, step: Any) -> None:
+    def send(original: Any, self: outbox.Output, step: Any) -> None:
         for held in self._bench.hand:
             if held.outcome is not None and not self._bench.paused:
                 self._bench.ports.chunks.delete(held.receipts)
         original(self, step)
 
-    patches.wrap(output.Output, "send", send)
+    patches.wrap(outbox.Output, "send", send)
 
 
 @_mutant("A chunk's result is sent though its map is not stored.")
 def _told_before_kept(patches: Patches) -> None:
-    def keep(self: output.Output, _step: Any) -> None:
+    def keep(self: outbox.Output, _step: Any) -> None:
         for held in self._bench.hand:
             if held.outcome is not None and held.outcome.map is not None:
                 held.outcome.map.remove()
                 held.outcome = dataclasses.replace(held.outcome, map=None)
 
-    patches.set(output.Output, "_keep_maps", keep)
+    patches.set(outbox.Output, "_keep_maps", keep)
 
 
 @_mutant("Results that the queue refused are taken for sent.")
@@ -335,26 +322,26 @@ def _refused_results_are_overlooked(patches: Patches) -> None:
 
 @_mutant("Every chunk counts as void, wanted or not.")
 def _wanted_chunks_are_dropped(patches: Patches) -> None:
-    patches.set(bench.Bench, "drop_void", lambda self, _step, held: self.done_with(held) or True)
+    patches.set(context.Bench, "drop_void", lambda self, _step, held: self.done_with(held) or True)
 
 
 @_mutant("What is remembered of a job is believed, though a new attempt has begun.")
 def _chunks_of_a_new_attempt_are_void(patches: Patches) -> None:
-    def learn(original: Any, self: jobs.Jobs, names: Any, now: float, **_kw: Any) -> None:
+    def learn(original: Any, self: job_cache.Jobs, names: Any, now: float, **_kw: Any) -> None:
         original(self, [n for n in names if n not in self._known], now)
 
-    patches.wrap(jobs.Jobs, "learn", learn)
+    patches.wrap(job_cache.Jobs, "learn", learn)
 
 
 @_mutant("A poll that failed counts as an empty one.", kind="busy before")
 def _idle_on_a_failed_poll(patches: Patches) -> None:
-    def receive(original: Any, self: intake.Intake, step: Any) -> Any:
+    def receive(original: Any, self: inbox.Intake, step: Any) -> Any:
         before = len(step.notes)
         batch = original(self, step)
         self.empty_polls += any("receiving" in note.text for note in step.notes[before:])
         return batch
 
-    patches.wrap(intake.Intake, "receive", receive)
+    patches.wrap(inbox.Intake, "receive", receive)
 
 
 @_mutant("A worker never finds itself idle.")
@@ -386,7 +373,7 @@ def _suspects_are_not_alone(patches: Patches) -> None:
     def turn(hand: Any, _chance: float) -> Any:
         return [held for held in hand if not held.submitted]
 
-    patches.set(admission, "turn", turn)
+    patches.set(schedule, "turn", turn)
 
 
 @_mutant("Two receives make a dead letter: honest chunks are declared dead.")
@@ -405,18 +392,18 @@ def _edge_triggered(patches: Patches) -> None:
         grew, last["visible"] = depth.visible > last["visible"], depth.visible
         return original(depth, policy) if grew else 0
 
-    patches.wrap(demand, "want", want)
+    patches.wrap(backlog_rule, "want", want)
 
 
 @_mutant("Pending instances are no capacity: each tick of a boot launches again.")
 def _pending_is_not_counted(patches: Patches) -> None:
-    patches.set(census.Census, "capacity", property(lambda counted: counted.running))
+    patches.set(capacity.Census, "capacity", property(lambda counted: counted.running))
 
 
 @_mutant("Stopping instances count as capacity.", within=300)
 def _stopping_counts_as_capacity(patches: Patches) -> None:
     patches.set(
-        census.Census,
+        capacity.Census,
         "capacity",
         property(lambda counted: counted.running + counted.booting + counted.stopping),
     )
@@ -424,28 +411,32 @@ def _stopping_counts_as_capacity(patches: Patches) -> None:
 
 @_mutant("Instances count for being on, and are left on, whether their worker lives or not.")
 def _phantom_capacity(patches: Patches) -> None:
-    patches.set(census, "_able", lambda *_args: True)
+    patches.set(capacity, "_able", lambda *_args: True)
     patches.set(decide, "orphans", lambda *_args: ())
 
 
 @_mutant("Only shares of visible chunks are demand: the last few want nobody.")
 def _few_chunks_want_nobody(patches: Patches) -> None:
-    patches.set(demand, "want", lambda depth, policy: depth.visible // policy.chunks_per_instance)
+    patches.set(
+        backlog_rule, "want", lambda depth, policy: depth.visible // policy.chunks_per_instance
+    )
 
 
 @_mutant("The first start or launch that fails ends the tick, always with the same candidate.")
 def _give_up_at_the_first_error(patches: Patches) -> None:
-    def start(original: Any, self: grow.Grower, chosen: Any, *args: Any) -> Any:
+    def start(original: Any, self: start_and_launch.Grower, chosen: Any, *args: Any) -> Any:
         return original(self, dataclasses.replace(chosen, instance="i-dead"), *args)
 
-    patches.wrap(grow.Grower, "start", start)
+    patches.wrap(start_and_launch.Grower, "start", start)
 
 
 @_mutant("A launch has a fresh token at each try.")
 def _no_launch_token(patches: Patches) -> None:
     numbers = itertools.count()
     patches.wrap(
-        grow, "launch_token", lambda original, *args: f"{original(*args)[:20]}{next(numbers):012d}"
+        start_and_launch,
+        "launch_token",
+        lambda original, *args: f"{original(*args)[:20]}{next(numbers):012d}",
     )
 
     def launch(original: Any, self: Any, slot: int, token: str, *args: Any) -> Any:
@@ -458,13 +449,13 @@ def _no_launch_token(patches: Patches) -> None:
 
 @_mutant("A launch whose reply was lost is forgotten.")
 def _launches_are_forgotten(patches: Patches) -> None:
-    for module in (intents, census, grow):
+    for module in (launch_intents, capacity, start_and_launch):
         patches.set(module, "intent_of", lambda *_args, **_kw: Intent.NONE)
 
 
 @_mutant("Instances of an old release are terminated whatever they do, without a second look.")
 def _no_second_look(patches: Patches) -> None:
-    def terminate(original: Any, self: shrink.Shrinker, name: str, slots: Any) -> Any:
+    def terminate(original: Any, self: stop_and_terminate.Shrinker, name: str, slots: Any) -> Any:
         look = self._look
 
         def seen(instance: str, slots: Any) -> Any:
@@ -478,7 +469,7 @@ def _no_second_look(patches: Patches) -> None:
         stale = tuple(i.id for i in snapshot.instances if i.release != snapshot.release)
         return dataclasses.replace(original(snapshot, *args), stale=stale)
 
-    patches.wrap(shrink.Shrinker, "terminate", terminate)
+    patches.wrap(stop_and_terminate.Shrinker, "terminate", terminate)
     patches.wrap(decide, "take_census", counted)
 
 
@@ -487,13 +478,13 @@ def _stopped_instances_go_at_once(patches: Patches) -> None:
     def spent(snapshot: Any, _census: Any, _policy: Any) -> tuple[str, ...]:
         return tuple(i.id for i in snapshot.instances if i.state == "stopped")
 
-    for rule in rules.RULES.values():
+    for rule in scaling_rules.RULES.values():
         patches.set(rule, "spent", spent)
 
 
 @_mutant("Stopped instances are kept for ever.")
 def _stopped_instances_are_kept(patches: Patches) -> None:
-    patches.set(demand, "spent", lambda *_args: ())
+    patches.set(backlog_rule, "spent", lambda *_args: ())
 
 
 @_mutant("Stopping and stopped instances do not count against the cap.")
@@ -528,7 +519,7 @@ def _silence_is_not_waited_for(patches: Patches) -> None:
         hasty = dataclasses.replace(policy, boot_grace_seconds=1.0)
         return original(*args, policy=hasty, **kw)
 
-    for module in (orphans, shrink):
+    for module in (unresponsive, stop_and_terminate):
         patches.wrap(module, "orphan", orphan)
 
 
@@ -537,7 +528,7 @@ def _leases_are_taken_early(patches: Patches) -> None:
     def claim(original: Any, stored: Any, **kw: Any) -> Any:
         return original(stored and dataclasses.replace(stored, expires=0.0), **kw)
 
-    patches.wrap(tenure, "claim", claim)
+    patches.wrap(leadership, "claim", claim)
 
 
 @_mutant("A lease is taken when it has ended by the standby's wall clock.", kind="clocks differ")
@@ -546,13 +537,13 @@ def _leases_end_by_the_wall_clock(patches: Patches) -> None:
         kw["unchanged"] = 1e9 if stored is not None and stored.expires <= now else 0.0
         return original(stored, now=now, **kw)
 
-    patches.wrap(tenure, "claim", claim)
+    patches.wrap(leadership, "claim", claim)
 
 
 @_mutant("Silence is counted from the time that the heartbeat itself says.", kind="clocks differ")
 def _silence_by_the_workers_clock(patches: Patches) -> None:
     patches.set(
-        observed.ObservedLedger,
+        observed_ports.ObservedLedger,
         "heartbeats",
         lambda self, workers: self._ledger.heartbeats(workers),
     )
@@ -560,7 +551,9 @@ def _silence_by_the_workers_clock(patches: Patches) -> None:
 
 @_mutant("A boot's grace is counted from EC2's LaunchTime.", kind="clocks differ")
 def _grace_by_the_clock_of_ec2(patches: Patches) -> None:
-    patches.set(observed.ObservedEc2, "instances", lambda self, **only: self._ec2.instances(**only))
+    patches.set(
+        observed_ports.ObservedEc2, "instances", lambda self, **only: self._ec2.instances(**only)
+    )
 
 
 @_mutant(
@@ -569,7 +562,7 @@ def _grace_by_the_clock_of_ec2(patches: Patches) -> None:
     within=300,
 )
 def _slots_by_the_clock_that_wrote_them(patches: Patches) -> None:
-    ledger = observed.ObservedLedger
+    ledger = observed_ports.ObservedLedger
     patches.set(ledger, "slots", lambda self, places=None: self._ledger.slots(places))
     patches.set(ledger, "write_slot", lambda self, slot, **kw: self._ledger.write_slot(slot, **kw))
 
@@ -604,11 +597,11 @@ def _a_lease_without_fence(patches: Patches) -> None:
 @_mutant("Stopped instances of an old release keep the places of new ones.")
 def _old_releases_keep_their_places(patches: Patches) -> None:
     patches.wrap(
-        census,
+        capacity,
         "take_census",
         lambda original, *args: dataclasses.replace(original(*args), stale=()),
     )
-    patches.set(decide, "take_census", census.take_census)
+    patches.set(decide, "take_census", capacity.take_census)
 
 
 @_mutant("A cancelled job lives on with the next result.", kind="clients cancel")
@@ -633,9 +626,9 @@ def _dead_letters_live_for_ever(patches: Patches) -> None:
 
 @_mutant("The same error on every machine is no reason to give up.", kind="chunk raises")
 def _hopeless_chunks_are_tried_for_ever(patches: Patches) -> None:
-    patches.set(failure.ChunkFailure, "hopeless", property(lambda _failure: False))
+    patches.set(task_failure.ChunkFailure, "hopeless", property(lambda _failure: False))
     patches.wrap(
-        failures,
+        task_failures,
         "dead_letter_error",
         lambda original, chunk, _failure: original(chunk, None),
     )
@@ -651,7 +644,7 @@ def _machines_are_not_tested(patches: Patches) -> None:
 
 @_mutant("A machine that is not fit to work is started again.", kind="machine fails", within=300)
 def _unfit_machines_are_started(patches: Patches) -> None:
-    patches.set(census, "is_unfit", lambda *_args: False)
+    patches.set(capacity, "is_unfit", lambda *_args: False)
     patches.set(decide, "unfit_stopped", lambda _snapshot: ())
 
 
@@ -670,14 +663,14 @@ def _machines_in_a_full_zone_keep_their_places(patches: Patches) -> None:
 
 @_mutant("What EC2 would not terminate is never started again.", kind="protected", within=300)
 def _protected_machines_are_condemned_for_ever(patches: Patches) -> None:
-    patches.set(shrink.Shrinker, "_spare", lambda *_args: None)
-    patches.set(census, "_is_condemned", lambda slot, one, _failures: slot.condemned == one.id)
-    patches.set(census, "uncounted", lambda *_args, **_kw: ())
+    patches.set(stop_and_terminate.Shrinker, "_spare", lambda *_args: None)
+    patches.set(capacity, "_is_condemned", lambda slot, one, _failures: slot.condemned == one.id)
+    patches.set(capacity, "uncounted", lambda *_args, **_kw: ())
 
 
 @_mutant("What EC2 neither starts nor ends counts against the cap.", kind="protected", within=300)
 def _dead_machines_count_against_the_cap(patches: Patches) -> None:
-    patches.set(census, "uncounted", lambda *_args, **_kw: ())
+    patches.set(capacity, "uncounted", lambda *_args, **_kw: ())
 
 
 @_mutant("Every stopped machine is left out of the cap.")
@@ -685,12 +678,12 @@ def _stopped_machines_are_not_counted(patches: Patches) -> None:
     def uncounted(_original: Any, instances: Any, *_args: Any, **_kw: Any) -> tuple[str, ...]:
         return tuple(i.id for i in instances if i.state is InstanceState.STOPPED)
 
-    patches.wrap(census, "uncounted", uncounted)
+    patches.wrap(capacity, "uncounted", uncounted)
 
 
 @_mutant("A machine without the tag of its slot is nobody's.", kind="tag lost")
 def _tags_are_believed_alone(patches: Patches) -> None:
-    for module in (observe, decide, shrink):
+    for module in (observe, decide, stop_and_terminate):
         patches.set(module, "placed", lambda instances, _slots: tuple(instances))
     for module in (observe, decide):
         patches.set(module, "adopted", lambda slots, _instances: tuple(slots))
@@ -698,22 +691,22 @@ def _tags_are_believed_alone(patches: Patches) -> None:
 
 @_mutant("What is pending for ever is only asked to stop.", kind="pending for ever")
 def _pending_machines_are_only_stopped(patches: Patches) -> None:
-    patches.set(orphans, "_end", lambda *_args, **_kw: False)
+    patches.set(unresponsive, "_end", lambda *_args, **_kw: False)
 
 
 @_mutant("Each tick's quota goes to the same two, refused or not.", kind="protected", within=600)
 def _quotas_go_to_the_same_two(patches: Patches) -> None:
     patches.set(failures_memory.Failures, "is_ready", lambda *_args: True)
     patches.set(failures_memory.Failures, "last", lambda *_args: 0.0)
-    patches.set(census, "uncounted", lambda *_args, **_kw: ())
+    patches.set(capacity, "uncounted", lambda *_args, **_kw: ())
 
 
 @_mutant("Only want of capacity goes on to the next offer.", kind="offer refused")
 def _only_capacity_goes_on(patches: Patches) -> None:
-    patches.set(grow, "is_no", lambda error: isinstance(error, NoCapacity))
+    patches.set(start_and_launch, "is_no", lambda error: isinstance(error, NoCapacity))
     patches.set(failures_memory.Failures, "refuses_launches", lambda *_args: False)
     patches.set(failures_memory.Failures, "is_doubted", lambda *_args: False)
-    patches.set(grow.Offers, "answered", lambda *_args: None)
+    patches.set(start_and_launch.Offers, "answered", lambda *_args: None)
 
 
 @_mutant("Boots that come to no heartbeat are the release's alone.", kind="offer never speaks")
@@ -724,13 +717,13 @@ def _silent_boots_are_the_releases(patches: Patches) -> None:
 
 @_mutant("A throttled start ends the round of all actions.", kind="starts are throttled")
 def _a_throttled_start_ends_the_round(patches: Patches) -> None:
-    def start(original: Any, self: grow.Grower, *args: Any) -> Any:
+    def start(original: Any, self: start_and_launch.Grower, *args: Any) -> Any:
         outcome, no = original(self, *args)
         if outcome.throttled:
             raise Ended(outcome)
         return outcome, no
 
-    patches.wrap(grow.Grower, "start", start)
+    patches.wrap(start_and_launch.Grower, "start", start)
 
 
 @_mutant("A slot that cannot be read is never written anew.", kind="row cannot be read")

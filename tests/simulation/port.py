@@ -6,7 +6,7 @@ import bisect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from gridwell.domain.errors import ServiceBusy
+from gridwell.engine.errors import ServiceBusy
 from tests.simulation.kernel import Died
 
 if TYPE_CHECKING:

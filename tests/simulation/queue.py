@@ -7,9 +7,9 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gridwell.domain.fleet import Depth
-from gridwell.domain.messages import VERSION
-from gridwell.domain.ports import Received
+from gridwell.engine.messages import VERSION
+from gridwell.engine.ports import Received
+from gridwell.fleet.model import Depth
 from tests.simulation.faults import COUNT_LAG
 from tests.simulation.invariants import I9_END
 from tests.simulation.kernel import Blocked
@@ -90,7 +90,7 @@ class SimulatedQueue:
         return sum(message.visible_at <= now for message in self.messages.values())
 
     def send(self, bodies: Sequence[str], *, group: str = "") -> list[int]:
-        """See `gridwell.domain.ports.Queue`."""
+        """See `gridwell.engine.ports.Queue`."""
         del group
         faults, rng = self._sim.faults, self._sim.rng
         refused = []
@@ -122,7 +122,7 @@ class SimulatedQueue:
         self.carried[message.body] -= 1
 
     def receive(self, process: Process, *, at_most: int, wait: float) -> list[Received]:
-        """See `gridwell.domain.ports.Queue`; a long poll blocks the process."""
+        """See `gridwell.engine.ports.Queue`; a long poll blocks the process."""
         now = self._sim.now
         blind = wait == 0 and self._sim.faults.strike("short poll blind")
         taken = [] if blind else self._take(at_most)
@@ -146,7 +146,7 @@ class SimulatedQueue:
         raise Blocked
 
     def delete(self, receipts: Sequence[str]) -> None:
-        """See `gridwell.domain.ports.Queue`."""
+        """See `gridwell.engine.ports.Queue`."""
         for message in self._held(receipts):
             if self._sim.faults.strike("delete forgotten"):
                 continue
@@ -155,7 +155,7 @@ class SimulatedQueue:
             self.drop(message)
 
     def extend(self, process: Process, receipts: Sequence[str], seconds: float) -> None:
-        """See `gridwell.domain.ports.Queue`."""
+        """See `gridwell.engine.ports.Queue`."""
         now = self._sim.now
         for message in self._held(receipts):
             if message.visible_at > now:
@@ -170,7 +170,7 @@ class SimulatedQueue:
                 self._rouse(message.visible_at)
 
     def depth(self) -> Depth:
-        """See `gridwell.domain.ports.Queue`: of now, or of some moment of the last minute."""
+        """See `gridwell.engine.ports.Queue`: of now, or of some moment of the last minute."""
         now = self._sim.now
         if self._told is not None:
             fresh = now - self._told[0] <= self._sim.rng.uniform(0.0, COUNT_LAG)
@@ -226,11 +226,11 @@ class Caller:
         self.depth = queue.depth
 
     def receive(self, *, at_most: int, wait: float) -> list[Received]:
-        """See `gridwell.domain.ports.Queue`."""
+        """See `gridwell.engine.ports.Queue`."""
         return self._queue.receive(self._process, at_most=at_most, wait=wait)
 
     def extend(self, receipts: Sequence[str], seconds: float) -> None:
-        """See `gridwell.domain.ports.Queue`."""
+        """See `gridwell.engine.ports.Queue`."""
         self._queue.extend(self._process, receipts, seconds)
 
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from gridwell.domain.errors import NoCapacity, ServiceBusy, ServiceDenied, Throttled
-from gridwell.domain.fleet import Offer
-from gridwell.domain.refusal import ALL
+from gridwell.engine.errors import NoCapacity, ServiceBusy, ServiceDenied, Throttled
+from gridwell.fleet.model import Offer
+from gridwell.fleet.refusal import ALL
 from tests.simulation.faults import FULL_SECONDS, REFUSED_STARTS, SILENT_BOOTS
 
 if TYPE_CHECKING:
     from gridwell.adapters.memory import MemoryEc2
-    from gridwell.domain.errors import ServiceError
-    from gridwell.domain.fleet import Instance
+    from gridwell.engine.errors import ServiceError
+    from gridwell.fleet.model import Instance
     from tests.simulation.kernel import Simulation
 
 FIRST: Final = Offer(type="a")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gridwell.adapters.memory import MemoryStore
-from gridwell.domain.errors import ServiceDenied
-from gridwell.domain.objects import problem_object
+from gridwell.engine.errors import ServiceDenied
+from gridwell.engine.object_keys import problem_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ _WHILE: Final = 900.0  #: how long a refusal lasts that ends, at most
 
 
 class SimulatedStore(MemoryStore):
-    """Keeps the promises of `gridwell.domain.ports.ObjectStore`.
+    """Keeps the promises of `gridwell.engine.ports.ObjectStore`.
 
     Args:
         sim: time and chance.
@@ -44,13 +44,13 @@ class SimulatedStore(MemoryStore):
         self._ends = self._begins + lasts
 
     def put_new(self, key: str, data: bytes, *, content_type: str) -> bool:
-        """See `gridwell.domain.ports.ObjectStore`."""
+        """See `gridwell.engine.ports.ObjectStore`."""
         if self.denied is not None and self._records:
             self._refuse(key, is_denied=self._is_record_of(key, self.denied))
         return super().put_new(key, data, content_type=content_type)
 
     def get(self, key: str) -> bytes | None:
-        """See `gridwell.domain.ports.ObjectStore`."""
+        """See `gridwell.engine.ports.ObjectStore`."""
         if self.denied is not None and not self._records:
             self._refuse(key, is_denied=key == problem_object(self.denied))
         return super().get(key)

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from gridwell.domain.minimum import Minimum
-from tests.oracle import true_value
-from tests.simulation import compute, world
+from gridwell.kinds.grid.minimum import Minimum
+from tests.harness.oracle import true_value
+from tests.simulation import compute, simulated_system
 from tests.simulation.batch import quiet
 from tests.simulation.faults import Faults
 from tests.simulation.invariants import I1
-from tests.simulation.live import Report, simulate
-from web_tier import finisher, second_opinions
+from tests.simulation.run_seed import Report, simulate
+from web_tier.collector import finisher, replicas
 
 if TYPE_CHECKING:
-    from app_tier.compute import Outcome
-    from gridwell.domain.grid import Box
-    from gridwell.domain.problem import Problem
+    from app_tier.executor.port import Outcome
+    from gridwell.kinds.grid.grid import Box
+    from gridwell.kinds.grid.problem import Problem
     from tests.simulation.compute import SimulatedCompute
 
 SEEDS = (0, 2, 4, 6, 8, 10, 12, 14)
@@ -54,9 +54,9 @@ def live(monkeypatch: pytest.MonkeyPatch, *, share: float) -> list[Report]:
 
     monkeypatch.setattr(compute.SimulatedCompute, "_outcome", ended)
     monkeypatch.setattr(finisher, "sampled_points", lambda *_, **__: np.empty(0, np.int64))
-    policy = world.Policy  # type: ignore[attr-defined]
+    policy = simulated_system.Policy  # type: ignore[attr-defined]
     monkeypatch.setattr(
-        world,
+        simulated_system,
         "Policy",
         lambda **limits: dataclasses.replace(
             policy(**limits), max_instances=MACHINES, chunks_per_instance=1
@@ -77,8 +77,8 @@ def test_a_second_worker_finds_lies_that_no_sampled_point_disproves(
 @pytest.mark.parametrize(
     ("module", "name", "value"),
     [
-        (second_opinions.SecondOpinions, "wanted", lambda *_: False),
-        (second_opinions, "PATIENCE_SECONDS", 0.0),
+        (replicas.SecondOpinions, "wanted", lambda *_: False),
+        (replicas, "PATIENCE_SECONDS", 0.0),
     ],
     ids=["nothing is compared", "one report counts at once"],
 )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from autoscaler.intents import remember
-from gridwell.domain.job import JobError, JobState
-from tests.app_tier.world import World
-from tests.autoscaler.fleets import instance, slot_of
-from tests.builders import NOW, OTHER_ATTEMPT
+from autoscaler.decide.launch_intents import remember
+from gridwell.engine.job import JobError, JobState
+from tests.autoscaler.decide.snapshots import instance, slot_of
+from tests.harness.builders import NOW, OTHER_ATTEMPT
+from tests.harness.worker import World
 
 
 def test_chunks_of_a_new_attempt_are_computed_though_the_one_before_is_remembered() -> None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app_tier.compute import Outcome
-from gridwell.domain.failure import MACHINE_FAILED, PROCESS_DIED, RAISED
-from tests.simulation import compute, world
+from app_tier.executor.port import Outcome
+from gridwell.engine.task_failure import MACHINE_FAILED, PROCESS_DIED, RAISED
+from tests.simulation import compute, simulated_system
 from tests.simulation.batch import quiet
 from tests.simulation.faults import Faults
-from tests.simulation.live import Report, simulate
+from tests.simulation.run_seed import Report, simulate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,12 +59,12 @@ def live(
 
     monkeypatch.setattr(compute.SimulatedCompute, "_begin", begun)
     monkeypatch.setattr(compute.SimulatedCompute, "_outcome", ended)
-    policy = world.Policy  # type: ignore[attr-defined]
+    policy = simulated_system.Policy  # type: ignore[attr-defined]
 
     def capped(**limits: Any) -> Any:
         return dataclasses.replace(policy(**limits), max_instances=cap)
 
-    monkeypatch.setattr(world, "Policy", capped)
+    monkeypatch.setattr(simulated_system, "Policy", capped)
     with quiet():
         return [simulate(seed, faults=Faults.none) for seed in SEEDS]
 

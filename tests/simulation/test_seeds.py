@@ -6,10 +6,10 @@ import pytest
 
 from tests.simulation.__main__ import kept_seeds, unseen
 from tests.simulation.batch import live, run
+from tests.simulation.differential import with_crash
 from tests.simulation.hunt import hunt
-from tests.simulation.live import simulate
 from tests.simulation.mutants import MUTANTS
-from tests.simulation.twins import with_crash
+from tests.simulation.run_seed import simulate
 
 #: Found within a few seeds: the others are hunted by `make mutants`.
 SAMPLE = (

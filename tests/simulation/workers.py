@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from app_tier.bench import Ports
-from app_tier.lease import LEASE_SECONDS
-from app_tier.step import Exit
-from app_tier.worker import Habits, Worker
-from gridwell.domain.errors import ServiceDenied
+from app_tier.worker.context import Ports
+from app_tier.worker.lease import LEASE_SECONDS
+from app_tier.worker.step_report import Exit
+from app_tier.worker.worker import Habits, Worker
+from gridwell.engine.errors import ServiceDenied
 from tests.simulation.compute import SimulatedCompute
 from tests.simulation.illness import TEXT, Illness
 from tests.simulation.invariants import I9_MOVES, I13_MAPS, I16, I16_HOME
@@ -19,12 +19,12 @@ from tests.simulation.port import Port
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from app_tier.compute import Compute
-    from gridwell.domain.failure import Suspect
-    from gridwell.domain.fleet import Heartbeat
+    from app_tier.executor.port import Compute
+    from gridwell.engine.task_failure import Suspect
+    from gridwell.fleet.model import Heartbeat
     from tests.simulation.kernel import MachineClock
     from tests.simulation.queue import Message
-    from tests.simulation.world import World
+    from tests.simulation.simulated_system import World
 
 POLL_SECONDS: Final = 20.0
 IDLE_POLLS: Final = 3
@@ -163,11 +163,11 @@ class _WrongTimes:
         self._clock = clock
 
     def beat(self, heartbeat: Heartbeat) -> None:
-        """See `gridwell.domain.ports.FleetLedger`."""
+        """See `gridwell.engine.ports.FleetLedger`."""
         self._ledger.beat(replace(heartbeat, at=self._clock.now()))
 
     def suspects(self, workers: Iterable[str]) -> dict[str, Suspect]:
-        """See `gridwell.domain.ports.FleetLedger`."""
+        """See `gridwell.engine.ports.FleetLedger`."""
         found: dict[str, Suspect] = self._ledger.suspects(workers)
         return found
 

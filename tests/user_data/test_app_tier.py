@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gridwell.local_stack.region.imds import MetadataServer
 from gridwell.local_stack.region.instance_facts import InstanceFacts
+from gridwell.local_stack.region.metadata_service import MetadataServer
 from user_data.render import worker_user_data
 
 if TYPE_CHECKING:

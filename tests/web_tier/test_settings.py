@@ -9,8 +9,8 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from gridwell.domain.quota import Quota
-from web_tier.access.rules import Kind
+from gridwell.access.quota import Quota
+from web_tier.auth.route_rules import Kind
 from web_tier.settings import Settings
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.workload_generator.live import Live, serving
+from tests.workload_generator.live_service import Live, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-    from tests.workload_generator.live import Live
+    from tests.workload_generator.live_service import Live
 
 SMALL = ("--requests=20", "--concurrency=8", "--grid-size=2,3,4", "--atoms=1,5,10")
 

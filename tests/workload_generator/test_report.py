@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from workload_generator.jobs import Mix, request
-from workload_generator.judge import Verdict, Worth
 from workload_generator.report import make_report, percentile, succeeded, table
+from workload_generator.requests import Mix, request
 from workload_generator.run import Outcome
+from workload_generator.verdicts import Verdict, Worth
 
 MIX = Mix(seed=1, offset=7, grid_sizes=(4,), atom_counts=(6,))
 

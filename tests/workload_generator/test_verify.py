@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import workload_generator
-from gridwell.domain.atoms import Atoms
-from gridwell.domain.grid import Grid
-from gridwell.domain.problem import Problem
-from tests.oracle import true_minimum
-from workload_generator.jobs import Mix, request
+from gridwell.kinds.grid.atoms import Atoms
+from gridwell.kinds.grid.grid import Grid
+from gridwell.kinds.grid.problem import Problem
+from tests.harness.oracle import true_minimum
+from workload_generator.requests import Mix, request
 from workload_generator.verify import answer_faults, drawn_faults, least, record_faults
 
 MIX = Mix(seed=3, offset=0, grid_sizes=(4,), atom_counts=(6,))

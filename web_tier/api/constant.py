@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from flask import Response, current_app, request
 
-from web_tier.api.conditional import tagged
+from web_tier.api.etags import tagged
 
 if TYPE_CHECKING:
     from collections.abc import Callable

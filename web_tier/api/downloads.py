@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Final
 
 from flask import request
 
-from gridwell.domain.errors import GridwellError
-from web_tier.access.guard import charge
-from web_tier.access.owners import owner
-from web_tier.parts import here
+from gridwell.engine.errors import GridwellError
+from web_tier.auth.guard import charge
+from web_tier.auth.owners import owner
+from web_tier.dependencies import here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from flask import Response
 
-    from web_tier.gate import Place
+    from web_tier.overload.concurrency_limit import Place
 
 FEW_ATOMS: Final = 10_000  #: they fill a megabyte at most: no large download
 _READ: Final = 10_000  #: atoms or points that cost about as much as another read

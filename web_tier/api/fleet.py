@@ -8,21 +8,21 @@ from apiflask import APIBlueprint
 from flask import Response
 
 import gridwell
-from web_tier.api import docs
-from web_tier.api.conditional import ASK_AGAIN, tagged
+from web_tier.api import openapi
+from web_tier.api.error_handlers import problem_response, retry_after
+from web_tier.api.etags import ASK_AGAIN, tagged
 from web_tier.api.models import Health, Readiness
+from web_tier.api.present import show_fleet
 from web_tier.api.responses import NO_STORE, json_response
-from web_tier.api.showing import show_fleet
-from web_tier.last_view import last_view
-from web_tier.metrics import TYPE
-from web_tier.parts import here
-from web_tier.problems import problem_response, retry_after
+from web_tier.dependencies import here
+from web_tier.monitoring.fleet_view import last_view
+from web_tier.monitoring.metrics import TYPE
 
 routes = APIBlueprint("fleet", __name__)
 
 
 @routes.get("/v1/fleet")
-@routes.doc(**docs.FLEET)
+@routes.doc(**openapi.FLEET)
 def fleet() -> Response:
     """The fleet as the autoscaler last wrote it."""
     parts = here()
@@ -32,7 +32,7 @@ def fleet() -> Response:
 
 
 @routes.get("/readyz")
-@routes.doc(**docs.READY)
+@routes.doc(**openapi.READY)
 def readyz() -> Response:
     """Whether this process can serve: what no job can do without answers."""
     ready = here().readiness.look()
@@ -48,14 +48,14 @@ def readyz() -> Response:
 
 
 @routes.get("/metrics")
-@routes.doc(**docs.METRICS)
+@routes.doc(**openapi.METRICS)
 def metrics() -> Response:
     """What this process counts, for Prometheus."""
     return Response(here().metrics.text(), content_type=TYPE, headers=NO_STORE)
 
 
 @routes.get("/healthz")
-@routes.doc(**docs.HEALTH)
+@routes.doc(**openapi.HEALTH)
 def healthz() -> Response:
     """This process answers.  It asks nobody else: an outage of memcached must not end web hosts."""
     return json_response(Health(status="ok", version=_release()))

@@ -10,23 +10,23 @@ from apiflask import APIBlueprint
 from flask import Response, request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
-from gridwell.domain import limits
-from gridwell.domain.errors import Fault, InvalidJob
-from gridwell.domain.job import JobState
-from web_tier.access.owners import owner
-from web_tier.api import docs
-from web_tier.api.conditional import ASK_AGAIN, kept, tagged
+from gridwell.engine.errors import Fault, InvalidJob
+from gridwell.engine.job import JobState
+from gridwell.kinds.grid import limits
+from web_tier.api import openapi
+from web_tier.api.error_handlers import problem_response
+from web_tier.api.etags import ASK_AGAIN, kept, tagged
 from web_tier.api.models import JobPage
 from web_tier.api.negotiation import wait_seconds
-from web_tier.api.reading import read_job
+from web_tier.api.present import show_job
 from web_tier.api.responses import NO_STORE, find_job, is_job_id, json_response, no_such_job
-from web_tier.api.showing import show_job
-from web_tier.parts import here
-from web_tier.problems import problem_response
-from web_tier.watcher import OwnedWatcher, await_end
+from web_tier.auth.owners import owner
+from web_tier.dependencies import here
+from web_tier.kinds.grid.request import read_job
+from web_tier.waiting.watcher import OwnedWatcher, await_end
 
 if TYPE_CHECKING:
-    from gridwell.domain.job import Job
+    from gridwell.engine.job import Job
 
 _PAGE: Final = 20
 _MAX_PAGE: Final = 100
@@ -36,7 +36,7 @@ routes = APIBlueprint("jobs", __name__)
 
 
 @routes.post("/v1/jobs")
-@routes.doc(**docs.SUBMIT)
+@routes.doc(**openapi.SUBMIT)
 def submit() -> Response:
     """Join, renew or make a job; wait for its end if the client wishes so."""
     job, headers = awaited(_submitted())
@@ -48,7 +48,7 @@ def submit() -> Response:
 
 
 @routes.get("/v1/jobs")
-@routes.doc(**docs.LIST)
+@routes.doc(**openapi.LIST)
 def recent() -> Response:
     """A page of jobs."""
     page = here().service.recent(limit=_limit(), cursor=request.args.get("cursor") or None)
@@ -57,7 +57,7 @@ def recent() -> Response:
 
 
 @routes.get("/v1/jobs/<job_id>")
-@routes.doc(**docs.READ)
+@routes.doc(**openapi.READ)
 def read(job_id: str) -> Response:
     """A job; wait for its end if the client wishes so."""
     found = find_job(job_id)
@@ -72,7 +72,7 @@ def read(job_id: str) -> Response:
 
 
 @routes.delete("/v1/jobs/<job_id>")
-@routes.doc(**docs.CANCEL)
+@routes.doc(**openapi.CANCEL)
 def cancel(job_id: str) -> Response:
     """Cancel a job that has not ended."""
     job = here().service.cancel(job_id) if is_job_id(job_id) else None

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gridwell.domain import limits
-from gridwell.domain.job import JobState
-from gridwell.domain.series import IONS
+from gridwell.engine.job import JobState
+from gridwell.kinds.grid import limits
+from gridwell.kinds.grid.series import IONS
 
 _COORDINATE: Final = {"minimum": -limits.MAX_COORDINATE, "maximum": limits.MAX_COORDINATE}
 _ENERGY: Final = {"minimum": -limits.MAX_ENERGY, "maximum": limits.MAX_ENERGY}

@@ -6,14 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gridwell.formats import csv_atoms, json_atoms, npy_atoms
+from gridwell.kinds.grid.formats import csv_atoms, json_atoms, npy_atoms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from flask import Request
 
-    from gridwell.domain.atoms import Atoms
+    from gridwell.kinds.grid.atoms import Atoms
 
 MAX_WAIT_SECONDS: Final = 30
 _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])', re.IGNORECASE)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 from flask import Response
 
-from web_tier.parts import here
-from web_tier.problems import problem_response
+from web_tier.api.error_handlers import problem_response
+from web_tier.dependencies import here
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pydantic import BaseModel
 
-    from gridwell.domain.job import Job
+    from gridwell.engine.job import Job
 
 NO_STORE: Final = {"Cache-Control": "no-store"}
 _JOB_ID = re.compile(r"[0-9a-f]{32}")

@@ -9,28 +9,28 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from werkzeug.exceptions import NotFound
 
-from gridwell.domain.errors import InvalidJob, ServiceError, WrongState
-from gridwell.domain.job import JobState
-from web_tier.access.caller import caller
-from web_tier.access.events import Event, note
-from web_tier.access.owners import owner
-from web_tier.access.rules import CLOSED
+from gridwell.engine.errors import InvalidJob, ServiceError, WrongState
+from gridwell.engine.job import JobState
 from web_tier.api.constant import constant
 from web_tier.api.responses import find_job, gone, is_job_id, no_such_job
-from web_tier.api.stored import stored_problem
-from web_tier.last_view import last_view
-from web_tier.pages.fleet_view import fleet_page
-from web_tier.pages.form import DEFAULTS, Form, Upload, filled, read_form, with_faults
-from web_tier.pages.job_view import JobRow, estimate_words, job_row, job_view
-from web_tier.parts import here
+from web_tier.auth.caller import caller
+from web_tier.auth.owners import owner
+from web_tier.auth.route_rules import CLOSED
+from web_tier.auth.security_log import Event, note
+from web_tier.dependencies import here
+from web_tier.kinds.grid.form import DEFAULTS, Form, Upload, filled, read_form, with_faults
+from web_tier.kinds.grid.job_page import JobRow, estimate_words, job_row, job_view
+from web_tier.kinds.grid.stored_problem import stored_problem
+from web_tier.monitoring.fleet_view import last_view
+from web_tier.pages.fleet_page import fleet_page
 
 if TYPE_CHECKING:
     from apiflask import APIFlask
     from flask import Response
     from flask.typing import ResponseReturnValue
 
-    from gridwell.domain.atoms import Atoms
-    from gridwell.domain.job import Job
+    from gridwell.engine.job import Job
+    from gridwell.kinds.grid.atoms import Atoms
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gridwell.domain.ports import Clock
+    from gridwell.engine.ports import Clock
 
 
 class ManualClock:
@@ -15,11 +15,11 @@ class ManualClock:
         self._now = now
 
     def now(self) -> float:
-        """See `gridwell.domain.ports.Clock`."""
+        """See `gridwell.engine.ports.Clock`."""
         return self._now
 
     def monotonic(self) -> float:
-        """See `gridwell.domain.ports.Clock`."""
+        """See `gridwell.engine.ports.Clock`."""
         return self._now
 
     def sleep(self, seconds: float) -> None:
@@ -50,13 +50,13 @@ class WrongClock:
         self._right = right
 
     def now(self) -> float:
-        """See `gridwell.domain.ports.Clock`."""
+        """See `gridwell.engine.ports.Clock`."""
         return self._right.now() + self.ahead
 
     def monotonic(self) -> float:
-        """See `gridwell.domain.ports.Clock`; no step of the wall clock shows in it."""
+        """See `gridwell.engine.ports.Clock`; no step of the wall clock shows in it."""
         return self._right.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """See `gridwell.domain.ports.Clock`."""
+        """See `gridwell.engine.ports.Clock`."""
         self._right.sleep(seconds)

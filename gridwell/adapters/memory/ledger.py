@@ -7,19 +7,19 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gridwell.access.secret import SECRET_BYTES
 from gridwell.adapters.memory.audit import MemoryAuditLog
-from gridwell.domain.errors import Fault, InvalidJob
-from gridwell.domain.fleet import Control, FleetView, Heartbeat, Lease, Slot
-from gridwell.domain.job import Job, JobError, JobState, credit, expiry
-from gridwell.domain.minimum import Minimum, lesser
-from gridwell.domain.ports import NO_MAPS, Page
-from gridwell.domain.secret import SECRET_BYTES
+from gridwell.engine.errors import Fault, InvalidJob
+from gridwell.engine.job import Job, JobError, JobState, credit, expiry
+from gridwell.engine.ports import NO_MAPS, Page
+from gridwell.fleet.model import Control, FleetView, Heartbeat, Lease, Slot
+from gridwell.kinds.grid.minimum import Minimum, lesser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from gridwell.domain.failure import ChunkFailure, Suspect
-    from gridwell.domain.opinions import Opinion
+    from gridwell.engine.task_failure import ChunkFailure, Suspect
+    from gridwell.kinds.grid.replicas import Opinion
 
 
 def _new_secret() -> bytes:
@@ -27,7 +27,7 @@ def _new_secret() -> bytes:
 
 
 class MemoryLedger:
-    """Keeps the promises of `JobLedger` and `FleetLedger` in `gridwell.domain.ports`.
+    """Keeps the promises of `JobLedger` and `FleetLedger` in `gridwell.engine.ports`.
 
     Args:
         draw_secret: gives the web tier's secret, once.
@@ -51,7 +51,7 @@ class MemoryLedger:
     # --- jobs
 
     def create(self, job: Job, *, replaces: Job | None = None) -> bool:
-        """See `gridwell.domain.ports.JobLedger`."""
+        """See `gridwell.engine.ports.JobLedger`."""
         with self._lock:
             stored = self._jobs.get(job.id)
             if stored is None or (
@@ -64,15 +64,15 @@ class MemoryLedger:
             return stored.attempt == job.attempt
 
     def read(self, job: str) -> Job | None:
-        """See `gridwell.domain.ports.JobLedger`."""
+        """See `gridwell.engine.ports.JobLedger`."""
         return self._jobs.get(job)
 
     def read_many(self, jobs: Iterable[str]) -> dict[str, Job]:
-        """See `gridwell.domain.ports.JobLedger`."""
+        """See `gridwell.engine.ports.JobLedger`."""
         return {job: self._jobs[job] for job in jobs if job in self._jobs}
 
     def mark_sent(self, job: str, attempt: str, *, sent_at: float, resend_at: float) -> None:
-        """See `gridwell.domain.ports.JobLedger`."""
+        """See `gridwell.engine.ports.JobLedger`."""
         with self._lock:
             stored = self._jobs.get(job)
             if stored is not None and stored.attempt == attempt and stored.sent_at is None:
@@ -90,7 +90,7 @@ class MemoryLedger:
         points: tuple[Minimum, ...] = (),
         maps: Mapping[int, str] = NO_MAPS,
     ) -> Job | None:
-        """See `gridwell.domain.ports.JobLedger`."""
+        """See `gridwell.engine.ports.JobLedger`."""
         with self._lock:
             stored = self._unfinished(job, attempt)
             if stored is None:
@@ -119,7 +119,7 @@ class MemoryLedger:
         now: float,
         points: tuple[Minimum, ...] = (),
     ) -> bool:
-        """See `gridwell.domain.ports.JobLedger`."""
+        """See `gridwell.engine.ports.JobLedger`."""
         with self._lock:
             stored = self._jobs.get(job)
             if stored is None or stored.attempt != attempt:
@@ -137,7 +137,7 @@ class MemoryLedger:
             return stored.state is JobState.DONE and stored.result == result
 
     def hold(self, job: str, attempt: str, opinion: Opinion) -> Job | None:
-        """See `gridwell.domain.ports.JobLedger`."""
+        """See `gridwell.engine.ports.JobLedger`."""
         with self._lock:
             stored = self._unfinished(job, attempt)
             if stored is None:
@@ -150,7 +150,7 @@ class MemoryLedger:
             return held
 
     def restart(self, job: str, attempt: str, fresh: str, *, now: float) -> bool:
-        """See `gridwell.domain.ports.JobLedger`."""
+        """See `gridwell.engine.ports.JobLedger`."""
         with self._lock:
             stored = self._jobs.get(job)
             if stored is None or stored.attempt != attempt or stored.state.terminal:
@@ -168,7 +168,7 @@ class MemoryLedger:
         unless_done: int | None = None,
         past_deadline: bool = False,
     ) -> bool:
-        """See `gridwell.domain.ports.JobLedger`."""
+        """See `gridwell.engine.ports.JobLedger`."""
         with self._lock:
             stored = self._jobs.get(job)
             if stored is None or stored.attempt != attempt:
@@ -188,7 +188,7 @@ class MemoryLedger:
             return True
 
     def cancel(self, job: str, attempt: str, *, now: float) -> bool:
-        """See `gridwell.domain.ports.JobLedger`."""
+        """See `gridwell.engine.ports.JobLedger`."""
         with self._lock:
             stored = self._jobs.get(job)
             if stored is None or stored.attempt != attempt:
@@ -201,7 +201,7 @@ class MemoryLedger:
             return stored.state is JobState.CANCELLED
 
     def claim_resend(self, job: str, attempt: str, *, seen: float | None, later: float) -> bool:
-        """See `gridwell.domain.ports.JobLedger`."""
+        """See `gridwell.engine.ports.JobLedger`."""
         with self._lock:
             stored = self._unfinished(job, attempt)
             if stored is None or stored.resend_at != seen:
@@ -210,48 +210,48 @@ class MemoryLedger:
             return True
 
     def record_failure(self, failure: ChunkFailure) -> ChunkFailure:
-        """See `gridwell.domain.ports.JobLedger`."""
+        """See `gridwell.engine.ports.JobLedger`."""
         key = failure.job, failure.attempt, failure.chunk
         with self._lock:
             self._failures[key] = failure.after(self._failures.get(key))
             return self._failures[key]
 
     def read_failure(self, job: str, attempt: str, chunk: int) -> ChunkFailure | None:
-        """See `gridwell.domain.ports.JobLedger`."""
+        """See `gridwell.engine.ports.JobLedger`."""
         return self._failures.get((job, attempt, chunk))
 
     def record_suspect(self, suspect: Suspect) -> None:
-        """See `gridwell.domain.ports.JobLedger`."""
+        """See `gridwell.engine.ports.JobLedger`."""
         with self._lock:
             self._suspects[suspect.worker] = suspect.after(self._suspects.get(suspect.worker))
 
     def secret(self) -> bytes:
-        """See `gridwell.domain.ports.JobLedger`."""
+        """See `gridwell.engine.ports.JobLedger`."""
         with self._lock:
             if self._secret is None:
                 self._secret = self._draw_secret()
             return self._secret
 
     def tell_found(self, job: str, attempt: str, found: int, *, now: float) -> None:  # noqa: ARG002 - nothing is forgotten here
-        """See `gridwell.domain.ports.JobLedger`."""
+        """See `gridwell.engine.ports.JobLedger`."""
         with self._lock:
             self._told[job, attempt] = max(found, self._told.get((job, attempt), found))
 
     def read_found(self, attempts: Mapping[str, str]) -> dict[str, int]:
-        """See `gridwell.domain.ports.JobLedger`."""
+        """See `gridwell.engine.ports.JobLedger`."""
         return {pair[0]: self._told[pair] for pair in attempts.items() if pair in self._told}
 
     def unfinished(self) -> list[str]:
-        """See `gridwell.domain.ports.JobLedger`."""
+        """See `gridwell.engine.ports.JobLedger`."""
         return [job.id for job in list(self._jobs.values()) if not job.state.terminal]
 
     def count_unfinished(self, client: str) -> int:
-        """See `gridwell.domain.ports.JobLedger`."""
+        """See `gridwell.engine.ports.JobLedger`."""
         jobs = list(self._jobs.values())
         return sum(job.client == client and not job.state.terminal for job in jobs)
 
     def recent(self, client: str, *, limit: int, cursor: str | None = None) -> Page:
-        """See `gridwell.domain.ports.JobLedger`."""
+        """See `gridwell.engine.ports.JobLedger`."""
         if cursor is not None and not cursor.isdecimal():
             detail = f"{cursor!r} is not the cursor of a page; leave it out to start again"
             raise InvalidJob(Fault("/cursor", detail))
@@ -270,24 +270,24 @@ class MemoryLedger:
     # --- the fleet
 
     def beat(self, heartbeat: Heartbeat) -> None:
-        """See `gridwell.domain.ports.FleetLedger`."""
+        """See `gridwell.engine.ports.FleetLedger`."""
         self._beats[heartbeat.worker] = heartbeat
 
     def heartbeats(self, workers: Iterable[str]) -> dict[str, Heartbeat]:
-        """See `gridwell.domain.ports.FleetLedger`."""
+        """See `gridwell.engine.ports.FleetLedger`."""
         return {worker: self._beats[worker] for worker in workers if worker in self._beats}
 
     def suspects(self, workers: Iterable[str]) -> dict[str, Suspect]:
-        """See `gridwell.domain.ports.FleetLedger`."""
+        """See `gridwell.engine.ports.FleetLedger`."""
         return {worker: self._suspects[worker] for worker in workers if worker in self._suspects}
 
     def slots(self, places: Iterable[int] | None = None) -> tuple[Slot, ...]:
-        """See `gridwell.domain.ports.FleetLedger`."""
+        """See `gridwell.engine.ports.FleetLedger`."""
         wanted = self._slots if places is None else self._slots.keys() & set(places)
         return tuple(self._slots[number] for number in sorted(wanted))
 
     def write_slot(self, slot: Slot, *, seen: Slot) -> bool:
-        """See `gridwell.domain.ports.FleetLedger`."""
+        """See `gridwell.engine.ports.FleetLedger`."""
         with self._lock:
             stored = self._slots.get(slot.number) or Slot(number=slot.number)
             if stored.epoch != seen.epoch or stored.fence > slot.fence:
@@ -296,27 +296,27 @@ class MemoryLedger:
             return True
 
     def control(self) -> Control:
-        """See `gridwell.domain.ports.FleetLedger`."""
+        """See `gridwell.engine.ports.FleetLedger`."""
         return self._control
 
     def write_control(self, control: Control) -> None:
-        """See `gridwell.domain.ports.FleetLedger`."""
+        """See `gridwell.engine.ports.FleetLedger`."""
         self._control = control
 
     def view(self) -> FleetView | None:
-        """See `gridwell.domain.ports.FleetLedger`."""
+        """See `gridwell.engine.ports.FleetLedger`."""
         return None if self._view is None else FleetView.decode(self._view)
 
     def write_view(self, view: FleetView) -> None:
-        """See `gridwell.domain.ports.FleetLedger`."""
+        """See `gridwell.engine.ports.FleetLedger`."""
         self._view = view.encode()
 
     def lease(self) -> Lease | None:
-        """See `gridwell.domain.ports.FleetLedger`."""
+        """See `gridwell.engine.ports.FleetLedger`."""
         return self._lease
 
     def write_lease(self, lease: Lease, *, seen: Lease | None) -> bool:
-        """See `gridwell.domain.ports.FleetLedger`."""
+        """See `gridwell.engine.ports.FleetLedger`."""
         with self._lock:
             if self._lease != seen:
                 return self._lease == lease

@@ -7,14 +7,14 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gridwell.domain.fleet import Depth
-from gridwell.domain.limits import MESSAGE_BYTES
-from gridwell.domain.ports import Received
+from gridwell.engine.ports import Received
+from gridwell.fleet.model import Depth
+from gridwell.kinds.grid.limits import MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gridwell.domain.ports import Clock
+    from gridwell.engine.ports import Clock
 
 _MAX_RECEIVED = 10
 _LOOK_SECONDS = 0.02
@@ -30,7 +30,7 @@ class _Message:
 
 
 class MemoryQueue:
-    """Keeps the promises of `gridwell.domain.ports.Queue`.
+    """Keeps the promises of `gridwell.engine.ports.Queue`.
 
     Args:
         clock: whose time leases are measured in.
@@ -56,7 +56,7 @@ class MemoryQueue:
         self._lock = threading.Lock()
 
     def send(self, bodies: Sequence[str], *, group: str = "") -> list[int]:
-        """See `gridwell.domain.ports.Queue`; bodies above the size limit are refused."""
+        """See `gridwell.engine.ports.Queue`; bodies above the size limit are refused."""
         del group  # orders nothing on a standard queue
         refused = []
         with self._lock:
@@ -70,7 +70,7 @@ class MemoryQueue:
         return refused
 
     def receive(self, *, at_most: int, wait: float) -> list[Received]:
-        """See `gridwell.domain.ports.Queue`."""
+        """See `gridwell.engine.ports.Queue`."""
         if not 1 <= at_most <= _MAX_RECEIVED:
             raise ValueError(f"at_most is {at_most}, SQS gives 1 to {_MAX_RECEIVED} messages")
         deadline = self._clock.monotonic() + wait
@@ -83,20 +83,20 @@ class MemoryQueue:
             self._clock.sleep(min(left, _LOOK_SECONDS))
 
     def delete(self, receipts: Sequence[str]) -> None:
-        """See `gridwell.domain.ports.Queue`."""
+        """See `gridwell.engine.ports.Queue`."""
         with self._lock:
             for number, _ in self._held(receipts):
                 del self._messages[number]
 
     def extend(self, receipts: Sequence[str], seconds: float) -> None:
-        """See `gridwell.domain.ports.Queue`."""
+        """See `gridwell.engine.ports.Queue`."""
         with self._lock:
             for _, message in self._held(receipts):
                 if message.visible_at > self._clock.now():
                     message.visible_at = self._clock.now() + seconds
 
     def depth(self) -> Depth:
-        """See `gridwell.domain.ports.Queue`; here exact."""
+        """See `gridwell.engine.ports.Queue`; here exact."""
         with self._lock:
             visible = sum(m.visible_at <= self._clock.now() for m in self._messages.values())
             return Depth(visible=visible, in_flight=len(self._messages) - visible)

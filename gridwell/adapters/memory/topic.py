@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gridwell.domain.events import Notice
-    from gridwell.domain.ports import Queue
+    from gridwell.engine.job_events import Notice
+    from gridwell.engine.ports import Queue
 
 
 class MemoryTopic:
-    """Keeps the promises of `gridwell.domain.ports.Topic`."""
+    """Keeps the promises of `gridwell.engine.ports.Topic`."""
 
     def __init__(self) -> None:
         self._subscriptions: list[tuple[Queue, dict[str, frozenset[str]]]] = []
@@ -31,7 +31,7 @@ class MemoryTopic:
             self._subscriptions.append((queue, wanted))
 
     def publish(self, notices: Sequence[Notice]) -> None:
-        """See `gridwell.domain.ports.Topic`."""
+        """See `gridwell.engine.ports.Topic`."""
         with self._lock:
             subscriptions = list(self._subscriptions)
         for notice in notices:

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gridwell.adapters.commands import echo, json_option, print_json
-from gridwell.domain.errors import GridwellError
+from gridwell.engine.errors import GridwellError
 from gridwell.local_stack.faults.kinds import KINDS
 from gridwell.local_stack.private_folder import real_path
 from gridwell.local_stack.state import StateFolder
 from gridwell.local_stack.state_option import state_option
+from gridwell.program.commands import echo, json_option, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from gridwell.local_stack.faults.remote import RemoteFaults
+    from gridwell.local_stack.faults.client import RemoteFaults
 
 
 @click.group(invoke_without_command=True)
@@ -101,7 +101,7 @@ def duplicate(state: Path, *, queue: str, as_json: bool) -> None:
 @contextmanager
 def _remote(state: Path) -> Iterator[RemoteFaults]:
     """The running stack's faults; errors become words on stderr."""
-    from gridwell.local_stack.faults.remote import RemoteFaults  # noqa: PLC0415 - it reads botocore
+    from gridwell.local_stack.faults.client import RemoteFaults  # noqa: PLC0415 - it reads botocore
 
     try:
         running = StateFolder(real_path(state)).running()

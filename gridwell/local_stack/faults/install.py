@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gridwell.local_stack.faults.callers import Callers
-from gridwell.local_stack.faults.control import FaultControl
-from gridwell.local_stack.faults.hosts import FaultyHost
+from gridwell.local_stack.faults.calling_process import Callers
+from gridwell.local_stack.faults.control_endpoint import FaultControl
+from gridwell.local_stack.faults.ec2_faults import FaultyHost
 from gridwell.local_stack.faults.injector import Injector
-from gridwell.local_stack.faults.layer import FaultLayer
 from gridwell.local_stack.faults.metadata import MetadataFaults
-from gridwell.local_stack.faults.queues import Queues
+from gridwell.local_stack.faults.queue_control import Queues
+from gridwell.local_stack.faults.wsgi_layer import FaultLayer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from gridwell.local_stack.region.lifecycle import Host, Lifecycle
+    from gridwell.local_stack.region.instance_lifecycle import Host, Lifecycle
 
 
 def install(

@@ -9,7 +9,7 @@ from gridwell.local_stack.faults.kinds import METADATA
 from gridwell.local_stack.faults.plan import Place
 
 if TYPE_CHECKING:
-    from gridwell.local_stack.faults.callers import Callers
+    from gridwell.local_stack.faults.calling_process import Callers
     from gridwell.local_stack.faults.injector import Injector
 
 HANGS: Final = "metadata hangs"

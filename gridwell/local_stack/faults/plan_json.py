@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import UnknownServiceError
 from botocore.loaders import Loader
 
-from gridwell.domain.errors import GridwellError
+from gridwell.engine.errors import GridwellError
 from gridwell.local_stack.faults.kinds import KINDS
 from gridwell.local_stack.faults.plan import Fault, FaultPlan
 
@@ -26,7 +26,7 @@ _NUMBERS: Final = ("probability", "nth", "times", "seconds")
 LONGEST_SECONDS: Final = 3600.0
 
 
-class InvalidFaultPlan(GridwellError):  # noqa: N818 - see gridwell.domain.errors.InvalidJob
+class InvalidFaultPlan(GridwellError):  # noqa: N818 - see gridwell.engine.errors.InvalidJob
     """A fault plan that we do not understand; its words say all that is wrong."""
 
 

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gridwell.local_stack.machine import credentials, processes, user_data
-from gridwell.local_stack.machine.loop import Loop
-from gridwell.local_stack.machine.manager import Manager
+from gridwell.local_stack.machine.command_stubs import CONTROL, write_stand_ins
+from gridwell.local_stack.machine.event_loop import Loop
 from gridwell.local_stack.machine.metadata import Metadata
-from gridwell.local_stack.machine.stand_ins import CONTROL, write_stand_ins
+from gridwell.local_stack.machine.unit_manager import Manager
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ from gridwell.local_stack.machine.processes import INVOCATION, marked, send
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gridwell.local_stack.machine.loop import Loop, Timer
+    from gridwell.local_stack.machine.event_loop import Loop, Timer
     from gridwell.local_stack.machine.unit_file import Command, Unit
 
 #: Ends that systemd calls clean beside exit 0.

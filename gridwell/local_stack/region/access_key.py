@@ -12,7 +12,7 @@ import secrets
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from gridwell.domain.loopback_request import FORBIDDEN, Refusal
+from gridwell.access.loopback_request import FORBIDDEN, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

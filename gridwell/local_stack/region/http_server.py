@@ -29,7 +29,7 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import ThreadedWSGIServer
 
 from gridwell.adapters.loopback_http import LoopbackHandler
-from gridwell.local_stack.faults import replies
+from gridwell.local_stack.faults import error_replies
 from gridwell.local_stack.region import access_key as keys
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from flask import Flask
 
-    from gridwell.domain.loopback_request import Refusal
+    from gridwell.access.loopback_request import Refusal
 
 logger = logging.getLogger(__name__)
 REQUEST_QUEUE = 512
@@ -94,7 +94,7 @@ class _Handler(LoopbackHandler, MotoRequestHandler):
             named = _SERVICE.search(self.headers.get("Authorization", ""))
             asked = _Asked(named[1] if named else "", self.headers.get("X-Amz-Target", ""))
             code = _CODES.get(refusal, "AccessDenied")
-            reply = replies.denied(asked, refusal.status, code, refusal.why)
+            reply = error_replies.denied(asked, refusal.status, code, refusal.why)
             content, headers = reply.content, reply.headers
         status = HTTPStatus(refusal.status)
         self._write(f"{status} {status.phrase}", [*headers, ("Connection", "close")], content)

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from gridwell.domain.errors import ServiceError
+from gridwell.engine.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from gridwell.local_stack.programs import network
+from gridwell.local_stack.program_environment import network
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridwell.domain.bill import Bill
-from gridwell.domain.fleet import Decision, Depth, FleetView, InstanceView
-from gridwell.domain.job import CHUNK_FAILED, JobError, JobState
-from gridwell.domain.minimum import Minimum
-from gridwell.domain.series import Series
-from tests.builders import NOW, a_job, a_problem
-from web_tier.pages.fleet_view import STALE_SECONDS, fleet_page
-from web_tier.pages.job_view import estimate_words, job_row, job_view
-from web_tier.pages.words import ago, code_spans, duration, iso, money, rounded, short
+from gridwell.engine.job import CHUNK_FAILED, JobError, JobState
+from gridwell.fleet.billing import Bill
+from gridwell.fleet.model import Decision, Depth, FleetView, InstanceView
+from gridwell.kinds.grid.minimum import Minimum
+from gridwell.kinds.grid.series import Series
+from tests.harness.builders import NOW, a_job, a_problem
+from web_tier.kinds.grid.job_page import estimate_words, job_row, job_view
+from web_tier.pages.fleet_page import STALE_SECONDS, fleet_page
+from web_tier.pages.formatting import ago, code_spans, duration, iso, money, rounded, short
 
 PROBLEM = a_problem()
 DONE = replace(

@@ -1,0 +1,1 @@
+"""Compute processes: tasks run apart from the worker, which survives them."""

@@ -1,0 +1,1 @@
+"""Runners: the code that computes each kind of work."""

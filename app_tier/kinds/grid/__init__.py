@@ -1,0 +1,1 @@
+"""Runners of the grid kinds: minimum, series and map."""

@@ -1,0 +1,1 @@
+"""Branch and bound: search a grid without summing every point."""

@@ -1,0 +1,1 @@
+"""Direct sums over all points and atoms."""

@@ -1,0 +1,1 @@
+"""The worker's loop: receive tasks, schedule them, renew leases, report results."""

@@ -1,0 +1,56 @@
+"""The loop around a worker's steps: logs what they say, and ends when it must."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from app_tier.worker.step_report import Exit
+
+if TYPE_CHECKING:
+    from app_tier.worker.liveness import Contact, Notifier
+    from app_tier.worker.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+
+def work(
+    worker: Worker, notifier: Notifier, contact: Contact, *, unreachable_seconds: float
+) -> Exit:
+    """Take steps until one says that the worker ends, and tell why it does.
+
+    Args:
+        worker: takes them.
+        notifier: tells systemd that they are taken.
+        contact: knows when the queues last answered.
+        unreachable_seconds: after so long without an answer the machine is of no use.
+
+    Raises:
+        ServiceDenied: see `Worker.step`.
+    """
+    notifier.ready()
+    while True:
+        notifier.alive()
+        try:
+            step = worker.step()
+        except OSError as error:
+            # Of the machine: ports turn the network's errors into ours.
+            logger.critical(
+                "this machine fails: %r", error, exc_info=error, extra={"action": "worker.failed"}
+            )
+            worker.condemn(f"a step of the worker failed: {error!r}")
+            step = worker.step()
+        for note in step.notes:
+            level = logging.WARNING if note.serious else logging.INFO
+            logger.log(level, "%s", note.text, extra={"action": note.action})
+        if step.exit is not None:
+            notifier.stopping()
+            return step.exit
+        if contact.silence > unreachable_seconds:
+            logger.critical(
+                "the queues have not answered for %.0f s; this machine is of no use",
+                contact.silence,
+                extra={"action": "worker.unreachable"},
+            )
+            notifier.stopping()
+            return Exit.UNREACHABLE

@@ -1,0 +1,1 @@
+"""Carry out a decision by calls to EC2 and the ledger."""

@@ -1,0 +1,124 @@
+"""Holding the lease: taken, renewed, believed in no longer than it lasts, given back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from autoscaler.lease import MARGIN, claim, given_back, patience
+
+if TYPE_CHECKING:
+    from gridwell.engine.ports import Clock, FleetLedger
+    from gridwell.fleet.model import Lease
+
+
+class Tenure:
+    """One autoscaler's hold on the lease.
+
+    Args:
+        ledger: where the lease is.
+        clock: time.
+        owner: a name that no other run of an autoscaler has.
+        seconds: how long a lease lasts.
+    """
+
+    def __init__(self, ledger: FleetLedger, clock: Clock, *, owner: str, seconds: float) -> None:
+        if seconds <= 0:
+            raise ValueError(f"lease_seconds is {seconds}; a lease must last some time")
+        self.owner = owner
+        self.other: Lease | None = None  #: the lease that keeps us from taking it
+        self._ledger = ledger
+        self._clock = clock
+        self._seconds = seconds
+        self._lease: Lease | None = None
+        self._until = float("-inf")  #: by the monotonic clock
+        self._observed: Lease | None = None  #: another's lease, as last read
+        self._observed_at = 0.0  #: when it was first read so, by the monotonic clock
+
+    @property
+    def fence(self) -> int:
+        """What writes to slots carry; 0 before the lease was ever held."""
+        return 0 if self._lease is None else self._lease.fence
+
+    @property
+    def holds(self) -> bool:
+        """Return whether the lease is certainly ours now.
+
+        The monotonic clock decides.  The wall clock can only make it sooner: where a machine was
+        suspended, and its monotonic clock with it, the wall clock shows it.  Both are our own.
+        """
+        if self._lease is None:
+            return False
+        last = self._lease.expires - MARGIN * self._seconds
+        return self._clock.now() < last and self._clock.monotonic() < self._until
+
+    @property
+    def waits(self) -> float:
+        """Seconds until another's lease may be taken, if it does not change until then."""
+        if self.other is None:
+            return 0.0
+        left = patience(self.other, self._seconds) - self._unchanged(self.other)
+        return max(0.0, left)
+
+    def renew(self) -> bool:
+        """Take the lease or make it last; False while it is another's.
+
+        Raises:
+            ServiceError: if the ledger is away; what we hold still ends in its time.
+        """
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        seen = self._lease or self._ledger.lease()
+        while True:
+            wanted = claim(
+                seen,
+                owner=self.owner,
+                now=now,
+                seconds=self._seconds,
+                unchanged=self._unchanged(seen),
+            )
+            if wanted is None:
+                self._lease, self.other = None, seen
+                return False
+            if self._ledger.write_lease(wanted, seen=seen):
+                break
+            # Another took it, or the last write's reply was lost: read which.
+            last, seen = seen, self._ledger.lease()
+            if seen == last:
+                return False
+        self._lease, self.other, self._observed = wanted, None, None
+        # Measured from before the write, which may have taken its time.
+        self._until = monotonic + (1 - MARGIN) * self._seconds
+        return True
+
+    def outgrow(self, fence: int) -> None:
+        """Raise our fence above one that slots carry.
+
+        They carry a later one where the lease was lost with its item and the clock, which the
+        fence follows otherwise, has been set back: nothing could be written ever after.
+
+        Raises:
+            ServiceError: if the ledger is away; the next round sees the same.
+        """
+        if self._lease is None or self._lease.fence >= fence:
+            return
+        raised = replace(self._lease, fence=fence + 1, renewal=self._lease.renewal + 1)
+        if self._ledger.write_lease(raised, seen=self._lease):
+            self._lease = raised
+
+    def give_back(self) -> None:
+        """End well, so that a standby may take over at once.
+
+        Raises:
+            ServiceError: if the ledger is away; the lease ends by itself.
+        """
+        if self._lease is not None:
+            self._ledger.write_lease(given_back(self._lease), seen=self._lease)
+            self._lease = None
+
+    def _unchanged(self, seen: Lease | None) -> float:
+        """Return for how long a lease that was just read has been seen as it is."""
+        # The clock is read after the lease: its last change cannot be later.
+        monotonic = self._clock.monotonic()
+        if seen != self._observed:
+            self._observed, self._observed_at = seen, monotonic
+        return monotonic - self._observed_at

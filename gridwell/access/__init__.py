@@ -1,0 +1,1 @@
+"""Keys, sessions, quotas and addresses: who may ask for what."""

@@ -1,0 +1,1 @@
+"""The cache and rate counters in memcached."""

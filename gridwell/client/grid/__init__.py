@@ -1,0 +1,1 @@
+"""The client's grid kinds: requests, maps and pictures."""

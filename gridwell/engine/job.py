@@ -1,0 +1,197 @@
+"""A job: one client's request for a problem, its states, and what the ledger keeps of it."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import math
+import zlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gridwell.kinds.grid.chunking import Plan
+    from gridwell.kinds.grid.grid import Grid
+    from gridwell.kinds.grid.minimum import Minimum
+    from gridwell.kinds.grid.replicas import Opinion
+    from gridwell.kinds.grid.series import Series
+
+NO_CANDIDATE_POINT: Final = "no_candidate_point"
+NO_CANDIDATE_DETAIL: Final = (
+    "every point of the grid lies on an atom or nearer to one than min_distance, so no point "
+    "qualifies; move the grid, lower min_distance or give a softening"
+)
+DEADLINE_EXCEEDED: Final = "deadline_exceeded"
+CHUNK_FAILED: Final = "chunk_failed"
+INTEGRITY: Final = "integrity"
+LOST_MESSAGES: Final = "lost_messages"
+STORAGE_DENIED: Final = "storage_denied"  #: the store or the ledger refuses what it needs
+NO_WORKER: Final = "no_worker"  #: none of a release that can compute it
+
+PUBLIC_CLIENT: Final = "public"  #: who everybody is while there are no API keys
+DEADLINE_SECONDS: Final = 3600.0  #: from acceptance to a job that is given up
+KEPT_SECONDS: Final = 7 * 86_400.0  #: how long a finished job can be read, at least
+
+
+class JobState(enum.StrEnum):
+    """The states of a job; see the table of transitions in `docs/protocol.md`."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether an attempt in this state never changes again."""
+        return self not in UNFINISHED
+
+
+UNFINISHED: Final = frozenset({JobState.QUEUED, JobState.RUNNING})
+
+
+@dataclass(frozen=True, slots=True)
+class JobError:
+    """Why a job failed: a stable code and a sentence for people."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One client's request for a problem, as the ledger holds it.  Times in seconds since 1970."""
+
+    id: str
+    client: str
+    problem: str  #: the problem's sha
+    kind: str = MINIMUM_KIND  #: of its chunks: names the handler that workers look up
+    grid: Grid
+    atom_count: int
+    seed: int | None = None  #: the request's own way to write atoms, for people to read
+    min_distance: float = 0.0
+    softening: float = 0.0
+    series: Series | None = None  #: the points that are wanted; None: the least one
+    state: JobState
+    attempt: str  #: 16 hex digits, drawn for each run: late messages of an older run never match
+    run: int = 1
+    plan: Plan
+    created: float
+    deadline: float
+    done: frozenset[int] = frozenset()  #: chunks whose result is merged
+    best: Minimum | None = None
+    best_by: str | None = None  #: the worker that found it
+    workers: frozenset[str] = frozenset()  #: who computed chunks of this attempt
+    credits: frozenset[int] = frozenset()  #: which of them reported which chunk, see `credit`
+    maps: frozenset[tuple[int, str]] = frozenset()  #: chunks, and the digests of their maps
+    opinions: frozenset[Opinion] = frozenset()  #: reports of chunks that two workers compute
+    refusals: int = 0  #: attempts before this one whose merged answer was proved wrong
+    sent_at: float | None = None  #: when all chunk messages were sent
+    resend_at: float | None = None  #: not before this may missing chunks be sent again
+    resends: int = 0
+    moved: float | None = None  #: when a result was last merged
+    result: Minimum | None = None
+    points: tuple[Minimum, ...] = ()  #: of a series, in the order in which they were found
+    told: int = 0  #: points of a series that a worker says it has found; never stored with the job
+    error: JobError | None = None
+    finished: float | None = None
+    expires: float | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every chunk's result is merged."""
+        return len(self.done) == self.plan.chunks
+
+    @property
+    def missing(self) -> list[int]:
+        """Chunks whose result is not merged, rising."""
+        return [chunk for chunk in range(self.plan.chunks) if chunk not in self.done]
+
+    def reporters(self, chunk: int) -> list[str]:
+        """Return the workers that reported a chunk of this attempt, in order of their names."""
+        return [worker for worker in sorted(self.workers) if credit(chunk, worker) in self.credits]
+
+    def opinions_of(self, chunk: int) -> list[Opinion]:
+        """Return what workers reported of a chunk that two compute."""
+        return sorted(each for each in self.opinions if each.chunk == chunk)
+
+    def with_maps(self, maps: Mapping[int, str]) -> frozenset[tuple[int, str]]:
+        """Return `maps` with more of them: of a chunk that has a digest already that one stays."""
+        return frozenset({**maps, **dict(self.maps)}.items())
+
+    @property
+    def points_done(self) -> int:
+        """Grid points whose chunk is merged."""
+        return self.plan.points(self.done)
+
+    @property
+    def found(self) -> int:
+        """Points of its series that are found, as far as anybody knows."""
+        return len(self.points) or self.told
+
+    @property
+    def answer(self) -> tuple[Minimum, ...]:
+        """The points of a done job; of one without a series only the least."""
+        return () if self.result is None else self.points or (self.result,)
+
+    def restarted(self, attempt: str, now: float) -> Job:
+        """Return the job as it begins another attempt because this one's answer is wrong."""
+        return replace(
+            self,
+            state=JobState.QUEUED,
+            attempt=attempt,
+            run=self.run + 1,
+            refusals=self.refusals + 1,
+            done=frozenset(),
+            credits=frozenset(),
+            maps=frozenset(),
+            opinions=frozenset(),
+            workers=frozenset(),
+            best=None,
+            best_by=None,
+            points=(),
+            sent_at=None,
+            resend_at=None,
+            resends=0,
+            moved=now,
+        )
+
+    def renewable(self, now: float) -> bool:
+        """Whether a new request for this job starts a new attempt.
+
+        Failures of the problem itself stay: trying again cannot help.
+        """
+        if self.expires is not None and self.expires < now:
+            return True
+        if self.state is JobState.FAILED:
+            return self.error is None or self.error.code != NO_CANDIDATE_POINT
+        return self.state is JobState.CANCELLED
+
+
+def credit(chunk: int, worker: str) -> int:
+    """Return the number that stands for a chunk and who reported it.
+
+    Sixteen bits tell a job's workers apart, and keep the ledger's set of these small: six bytes
+    for each chunk instead of a worker's whole name.
+    """
+    return chunk << 16 | zlib.crc32(worker.encode()) & 0xFFFF
+
+
+def expiry(finished: float) -> float:
+    """When a job that finished then may be forgotten: a whole second, as DynamoDB's TTL asks."""
+    return float(math.ceil(finished + KEPT_SECONDS))
+
+
+def job_id(client: str, problem_sha: str, kind: str = MINIMUM_KIND) -> str:
+    """The id of `client`'s job of a kind for a problem: 32 hex digits.
+
+    A hash and not a number, so that a retry, a second tab and an impatient client join one job.
+    Only a map adds its kind: that there is a series the problem's sha says already.
+    """
+    words = [client, problem_sha, kind] if kind == MAP_KIND else [client, problem_sha]
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:32]

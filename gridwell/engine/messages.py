@@ -1,0 +1,366 @@
+"""What travels on the queues: versioned JSON, decoded into frozen data or refused."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any, Final, Self, TypeAlias, TypeVar
+
+from gridwell.engine.errors import InvalidMessage, OtherVersion
+from gridwell.engine.printable import excerpt
+from gridwell.kinds.grid import limits
+from gridwell.kinds.grid.minimum import Minimum
+
+VERSION: Final = 2  #: from 2 on, each message of a chunk carries the token of that chunk
+MINIMUM_KIND: Final = "minimum"  #: the kind of chunk whose result is its least potential
+SERIES_KIND: Final = "series"  #: the kind of chunk, and of its result, that has several points
+MAP_KIND: Final = "map"  #: as minimum, and the potential of each of its points is kept
+ERROR_KIND: Final = "error"  #: the kind of message on the results queue that tells of a failed try
+ERROR_TEXT: Final = 500  #: characters of its text
+MOST_RECEIVES: Final = 99  #: what it says at most; queues give a message up long before
+
+_COUNTLESS: Final = 10**40  #: no count has as many digits
+_QUOTED: Final = 100  #: characters of a faulty value in an error
+
+_SHA = re.compile(r"[0-9a-f]{64}")
+_JOB = re.compile(r"[0-9a-f]{32}")
+_ATTEMPT = re.compile(r"[0-9a-f]{16}")
+_TOKEN = re.compile(r"[0-9a-f]{64}")
+_WORD = re.compile(r"[a-z][a-z_]{0,31}")
+_NAME = re.compile(r"[!-~]{1,256}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Message:
+    @classmethod
+    def decode(cls, text: str) -> Self:
+        """The message that `encode` gave.
+
+        Raises:
+            OtherVersion: if the text is a message of another version.
+            InvalidMessage: if it is none, or a field is not as it should be; unknown fields are
+                refused too, as they may matter to whoever wrote them.
+        """
+        return _made(cls, _fields(text), text)
+
+    def encode(self) -> str:
+        """The message as JSON text."""
+        # Field by field: messages are flat, and `asdict` copies what it finds.
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return json.dumps({"version": VERSION, **fields}, separators=(",", ":"))
+
+
+_Kind = TypeVar("_Kind", bound=_Message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """Whose a chunk message is: what messages of every version, also of later ones, say alike."""
+
+    job: str
+    attempt: str
+    chunk: int
+    plan: str
+    token: str | None = (
+        None  #: None: the message is older than tokens, and none can report on its chunk
+    )
+
+    def __post_init__(self) -> None:
+        _check(self.job, _JOB, "job")
+        _check(self.attempt, _ATTEMPT, "attempt")
+        _check_count(self.chunk, "chunk")
+        _check(self.plan, _SHA, "plan")
+        if self.token is not None:
+            _check(self.token, _TOKEN, "token")
+
+    @classmethod
+    def peek(cls, text: str) -> Envelope | None:
+        """What can be told of a message that this release need not understand; None: nothing."""
+        try:
+            fields = json.loads(text)
+            names = ("job", "attempt", "chunk", "plan")
+            return cls(**{name: fields[name] for name in names}, token=fields.get("token"))
+        except (AttributeError, InvalidMessage, KeyError, RecursionError, TypeError, ValueError):
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkMessage(_Message):
+    """Work: one chunk of one attempt of a job.
+
+    It names the plan and the problem; the worker derives the box from the stored plan, so a
+    forged or damaged message can never make it compute another box.
+    """
+
+    kind: str  #: names the handler that the worker looks up
+    job: str
+    attempt: str
+    chunk: int
+    plan: str  #: the plan's sha
+    problem: str  #: the problem's sha
+    token: str  #: proves that who reports on the chunk received it; see `web_tier.jobs.signer`
+    #: Sent once more after it became a dead letter.  In the message, as nothing that forgets or
+    #: lags can then take a first death for a second; it is the same chunk all the same.
+    again: bool = field(default=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _check(self.kind, _WORD, "kind")
+        _check(self.job, _JOB, "job")
+        _check(self.attempt, _ATTEMPT, "attempt")
+        _check_count(self.chunk, "chunk")
+        _check(self.plan, _SHA, "plan")
+        _check(self.problem, _SHA, "problem")
+        _check(self.token, _TOKEN, "token")
+        if not isinstance(self.again, bool):
+            raise InvalidMessage(f"again {_quoted(self.again)} is neither true nor false")
+
+    @property
+    def envelope(self) -> Envelope:
+        """Whose it is."""
+        return Envelope(
+            job=self.job,
+            attempt=self.attempt,
+            chunk=self.chunk,
+            plan=self.plan,
+            token=self.token,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultMessage(_Message):
+    """A finished chunk: its least potential, or None where no point of it qualifies.
+
+    The index may lie outside the chunk: a kernel returns the incumbent where that is less.
+    """
+
+    job: str
+    attempt: str
+    chunk: int
+    plan: str
+    token: str  #: of the chunk's message
+    best: str | None  #: a minimum's key
+    worker: str
+    seconds: float  #: of computing, on one core
+    map: str | None = (
+        None  #: the digest of the chunk's stored map, see `gridwell.kinds.grid.formats`
+    )
+
+    def __post_init__(self) -> None:
+        _check(self.job, _JOB, "job")
+        _check(self.attempt, _ATTEMPT, "attempt")
+        _check_count(self.chunk, "chunk")
+        _check(self.plan, _SHA, "plan")
+        _check(self.token, _TOKEN, "token")
+        _check(self.worker, _NAME, "worker")
+        if self.map is not None:
+            _check(self.map, _SHA, "map")
+        if self.best is not None:
+            if not isinstance(self.best, str):
+                raise InvalidMessage(f"best {_quoted(self.best)} is not text")
+            Minimum.from_key(self.best)
+        _check_seconds(self.seconds)
+
+    @property
+    def minimum(self) -> Minimum | None:
+        """The least potential found."""
+        return None if self.best is None else Minimum.from_key(self.best)
+
+    @property
+    def found(self) -> tuple[Minimum, ...]:
+        """The points of a series: this is of none."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesMessage(_Message):
+    """A finished series: its points in the order in which they were found.
+
+    It has a kind of its own, as collectors of a release that knows no series leave that alone.
+    """
+
+    kind: str = SERIES_KIND
+    job: str
+    attempt: str
+    chunk: int
+    plan: str
+    token: str  #: of the chunk's message
+    points: tuple[str, ...]  #: keys of minima
+    worker: str
+    seconds: float  #: of computing, on one core
+
+    def __post_init__(self) -> None:
+        if self.kind != SERIES_KIND:
+            raise InvalidMessage(f"kind {self.kind!r} is not {SERIES_KIND!r}")
+        _check_envelope(self)
+        _check(self.worker, _NAME, "worker")
+        _check_seconds(self.seconds)
+        if not isinstance(self.points, tuple | list) or len(self.points) > limits.MAX_SERIES:
+            raise InvalidMessage(f"points are no list of at most {limits.MAX_SERIES} keys")
+        object.__setattr__(self, "points", tuple(self.points))
+        for key in self.points:
+            if not isinstance(key, str):
+                raise InvalidMessage(f"a point {_quoted(key)} is not text")
+            Minimum.from_key(key)
+
+    @property
+    def map(self) -> None:
+        """The digest of its map: no series keeps one."""
+
+    @property
+    def found(self) -> tuple[Minimum, ...]:
+        """The points."""
+        return tuple(map(Minimum.from_key, self.points))
+
+    @property
+    def minimum(self) -> Minimum | None:
+        """The least potential found: that of the first point."""
+        return self.found[0] if self.points else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorMessage(_Message):
+    """A failed try of a chunk, on the queue of results; the chunk itself stays in its queue."""
+
+    kind: str = ERROR_KIND
+    job: str
+    attempt: str
+    chunk: int
+    plan: str
+    token: str  #: of the chunk's message
+    worker: str
+    code: str  #: stable, one of `gridwell.engine.task_failure`'s or of a later release
+    text: str  #: for people
+    receives: int  #: how often the chunk's message had been received: the number of the try
+
+    def __post_init__(self) -> None:
+        if self.kind != ERROR_KIND:
+            raise InvalidMessage(f"kind {self.kind!r} is not {ERROR_KIND!r}")
+        _check_envelope(self)
+        _check(self.worker, _NAME, "worker")
+        _check(self.code, _WORD, "code")
+        if not _is_text(self.text):
+            raise InvalidMessage(f"text {_quoted(self.text)} is no text of {ERROR_TEXT} at most")
+        # It ends in logs, on pages and on terminals: a line end or an escape would forge or move
+        # what stands there.
+        object.__setattr__(self, "text", _fitting(self.text))
+        _check_count(self.receives, "receives")
+        if self.receives > MOST_RECEIVES:
+            raise InvalidMessage(f"receives {_quoted(self.receives)} is more than {MOST_RECEIVES}")
+
+    @classmethod
+    def of(
+        cls, chunk: Envelope, *, worker: str, code: str, text: str, receives: int
+    ) -> ErrorMessage:
+        """The message of a failed try, its text cut to what a message takes.
+
+        Raises:
+            InvalidMessage: if the chunk's message had no token.
+        """
+        return cls(
+            job=chunk.job,
+            attempt=chunk.attempt,
+            chunk=chunk.chunk,
+            plan=chunk.plan,
+            token=chunk.token or "",
+            worker=worker,
+            code=code,
+            text=_fitting(text),
+            receives=min(receives, MOST_RECEIVES),
+        )
+
+
+Report: TypeAlias = ResultMessage | SeriesMessage | ErrorMessage
+
+
+def decode_report(text: str) -> Report:
+    """What a worker sent to the queue of results.
+
+    Raises:
+        OtherVersion: if another release wrote it.
+        InvalidMessage: if it is no such message.
+    """
+    fields = _fields(text)
+    if "kind" not in fields:
+        return _made(ResultMessage, fields, text)
+    if fields["kind"] == ERROR_KIND:
+        return _made(ErrorMessage, fields, text)
+    if fields["kind"] == SERIES_KIND:
+        return _made(SeriesMessage, fields, text)
+    raise OtherVersion(f"a result of kind {str(fields['kind'])[:32]!r}, which this release has not")
+
+
+def _made(kind: type[_Kind], fields: dict[str, Any], text: str) -> _Kind:
+    """The message of a kind that has these fields, read from a text."""
+    known = kind.__dataclass_fields__.keys()
+    if fields.keys() != known:
+        odd = sorted(fields.keys() ^ known)
+        raise InvalidMessage(f"fields {_quoted(odd)} are missing or unknown in {_quoted(text)}")
+    return kind(**fields)
+
+
+def _fields(text: str) -> dict[str, Any]:
+    """The fields of a message of this version, but for that."""
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidMessage(f"{_quoted(text)} is not JSON") from error
+    version = fields.get("version") if isinstance(fields, dict) else None
+    # Not by ==, because 1.0 and True equal 1 too.
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise InvalidMessage(f"{_quoted(text)} is not a message with a version")
+    if version != VERSION:
+        raise OtherVersion(
+            f"a message of version {_quoted(version)}, this release reads version {VERSION}"
+        )
+    return {name: value for name, value in fields.items() if name != "version"}
+
+
+def _is_text(value: Any) -> bool:
+    try:
+        value.encode()
+    except (AttributeError, UnicodeEncodeError):
+        return False
+    return len(value) <= ERROR_TEXT
+
+
+def _fitting(text: str) -> str:
+    """Return an error's text as a message takes it: printable, and cut where it is too long."""
+    shown = excerpt(text, ERROR_TEXT)
+    return shown if len(shown) <= ERROR_TEXT else f"{shown[: ERROR_TEXT - 1]}…"
+
+
+def _quoted(value: Any) -> str:
+    """Return a value as an error shows it: whatever was sent, a short text on one line."""
+    try:
+        return excerpt(repr(value[:_QUOTED] if isinstance(value, str) else value), _QUOTED)
+    except (ValueError, RecursionError):  # a number of thousands of digits, or nested without end
+        return f"a value of type {type(value).__name__}"
+
+
+def _check(value: Any, pattern: re.Pattern[str], name: str) -> None:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise InvalidMessage(f"{name} {_quoted(value)} does not match {pattern.pattern}")
+
+
+def _check_envelope(report: SeriesMessage | ErrorMessage) -> None:
+    Envelope(
+        job=report.job,
+        attempt=report.attempt,
+        chunk=report.chunk,
+        plan=report.plan,
+        token=report.token,
+    )
+    _check(report.token, _TOKEN, "token")
+
+
+def _check_seconds(value: Any) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 <= value < float("inf"):
+        raise InvalidMessage(f"seconds {_quoted(value)} is not a duration")
+
+
+def _check_count(value: Any, name: str) -> None:
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if not is_number or not 0 <= value < _COUNTLESS:
+        raise InvalidMessage(f"{name} {_quoted(value)} is not a whole number from 0 on")

@@ -1,0 +1,604 @@
+"""What the tiers ask of the outside, and what each call promises.
+
+Adapters in `gridwell.adapters` keep these promises with AWS and memcached; the doubles in
+`gridwell.adapters.memory` keep them in memory; one suite of tests holds both to them.
+
+Any call may raise `ServiceBusy` (the same call may succeed later; whether this one took effect is
+unknown) or `ServiceDenied` (it will not), except where a promise says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from gridwell.access.audit import Act
+    from gridwell.access.keys import AccessKey
+    from gridwell.access.session import Session
+    from gridwell.engine.job import Job, JobError
+    from gridwell.engine.job_events import Notice
+    from gridwell.engine.task_failure import ChunkFailure, Suspect
+    from gridwell.fleet.model import (
+        Control,
+        Depth,
+        FleetView,
+        Heartbeat,
+        Instance,
+        Lease,
+        Offer,
+        Slot,
+    )
+    from gridwell.kinds.grid.minimum import Minimum
+    from gridwell.kinds.grid.replicas import Opinion
+
+
+NO_MAPS: Final[Mapping[int, str]] = MappingProxyType({})  #: digests of no chunk
+
+
+class Clock(Protocol):
+    """Time, so that tests and simulators can own it."""
+
+    def now(self) -> float:
+        """Seconds since 1970 by the wall clock: for what is stored or compared between machines."""
+
+    def monotonic(self) -> float:
+        """Seconds since an unknown moment that never run backwards: for durations."""
+
+    def sleep(self, seconds: float) -> None:
+        """Return after `seconds`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message that was received: leased to us until it is deleted or visible again."""
+
+    body: str
+    receipt: str  #: the handle of this receive; it ages with the lease
+    receives: int = 1  #: how often the message has been received, approximately
+    sent_at: float | None = None  #: when it was first sent, where the queue tells
+
+
+class Queue(Protocol):
+    """A standard SQS queue: at least once, in no order."""
+
+    def send(self, bodies: Sequence[str], *, group: str = "") -> list[int]:
+        """Send messages, in as few calls as can be.
+
+        Args:
+            bodies: the texts, any number of them.
+            group: the tenant, for fair queueing; it orders nothing.
+
+        Returns:
+            The positions in `bodies` that the queue refused; they alone may be sent again.
+        """
+
+    def receive(self, *, at_most: int, wait: float) -> list[Received]:
+        """Lease up to `at_most` (1 to 10) messages, waiting up to `wait` seconds for the first.
+
+        An empty answer of a long poll (wait > 0) asked all servers, that of a short one did not.
+        A message may be received more than once, even while it is leased.
+        """
+
+    def delete(self, receipts: Sequence[str]) -> None:
+        """Delete messages.  One that is gone already, or whose receipt aged, is no error.
+
+        A deleted message may, rarely, still be received again.
+        """
+
+    def extend(self, receipts: Sequence[str], seconds: float) -> None:
+        """Let leases end `seconds` from now; 0 gives the messages back.
+
+        A receipt that no longer holds a lease is passed over.
+        """
+
+    def depth(self) -> Depth:
+        """How many messages are visible and in flight: approximate, up to a minute old."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some jobs of a list, and where the next ones begin."""
+
+    jobs: tuple[Job, ...]
+    cursor: str | None  #: give it to get the next page; None: there is none
+
+
+class JobLedger(Protocol):
+    """The truth about jobs.  Every write is one atomic, conditional step; every read is current.
+
+    A write whose reply was lost may be repeated: it recognises itself by the attempt.
+    """
+
+    @property
+    def audit(self) -> AuditLog:
+        """What operators did."""
+
+    def create(self, job: Job, *, replaces: Job | None = None) -> bool:
+        """Store a job with its fresh attempt.
+
+        Args:
+            job: the job, queued (or done, where the answer was known).
+            replaces: the renewable job that was read before, if there was one.
+
+        Returns:
+            Whether the stored job is now of this attempt.  False: somebody else was first.
+        """
+
+    def read(self, job: str) -> Job | None:
+        """The job, or None if there is none; it may be past its `expires`."""
+
+    def read_many(self, jobs: Iterable[str]) -> dict[str, Job]:
+        """The jobs that exist, by id: in one call for each hundred."""
+
+    def mark_sent(self, job: str, attempt: str, *, sent_at: float, resend_at: float) -> None:
+        """Record that all chunk messages were sent; the first such record stays."""
+
+    def merge(
+        self,
+        job: str,
+        attempt: str,
+        chunks: frozenset[int],
+        best: Minimum | None,
+        *,
+        worker: str,
+        now: float,
+        points: tuple[Minimum, ...] = (),
+        maps: Mapping[int, str] = NO_MAPS,
+    ) -> Job | None:
+        """Add finished chunks, and their least minimum, to a running attempt.
+
+        Set union and minimum: duplicates, any order and any number of callers give the same state.
+
+        Args:
+            job: the job.
+            attempt: the attempt that the results belong to.
+            chunks: at least one chunk number.
+            best: the least of their minima; None if no point of theirs qualifies.
+            worker: who computed them.
+            now: the time to record as `moved`.
+            points: those of a series, of which `best` is the first; they are kept with it.
+            maps: the digests of the chunks' maps, by chunk; the first of a chunk stays.
+
+        Returns:
+            The job after the merge; None if there is no unfinished job of this attempt.
+        """
+
+    def finish(
+        self,
+        job: str,
+        attempt: str,
+        result: Minimum,
+        *,
+        now: float,
+        points: tuple[Minimum, ...] = (),
+    ) -> bool:
+        """Close a running attempt as done, if every chunk is merged.
+
+        Args:
+            job: the job.
+            attempt: the attempt.
+            result: the least potential.
+            now: the time to record as `finished`.
+            points: of a series; they take the place of those that were merged.
+
+        Returns:
+            Whether this call or an earlier one closed it with this result.
+        """
+
+    def hold(self, job: str, attempt: str, opinion: Opinion) -> Job | None:
+        """Keep what a worker reported of a chunk that two compute, without merging it.
+
+        Args:
+            job: the job.
+            attempt: the attempt that the report belongs to.
+            opinion: the report; one that is kept already stays.
+
+        Returns:
+            The job with it; None if there is no unfinished job of this attempt.
+        """
+
+    def restart(self, job: str, attempt: str, fresh: str, *, now: float) -> bool:
+        """Discard what is merged of an unfinished attempt, and begin another one.
+
+        The job is queued again, with nothing merged and nothing sent; its deadline stays.
+
+        Args:
+            job: the job.
+            attempt: the attempt whose merged answer was proved wrong.
+            fresh: the new attempt.
+            now: the time to record as `moved`.
+
+        Returns:
+            Whether the stored job is now of the new attempt.
+        """
+
+    def fail(
+        self,
+        job: str,
+        attempt: str,
+        error: JobError,
+        *,
+        now: float,
+        unless_done: int | None = None,
+        past_deadline: bool = False,
+    ) -> bool:
+        """Close an unfinished attempt as failed.
+
+        Args:
+            job: the job.
+            attempt: the attempt to fail.
+            error: why.
+            now: the time to record as `finished`.
+            unless_done: leave the job alone if this chunk is merged after all.
+            past_deadline: leave it alone unless its deadline lies before `now`.
+
+        Returns:
+            Whether this call closed it.
+        """
+
+    def cancel(self, job: str, attempt: str, *, now: float) -> bool:
+        """Close an unfinished attempt as cancelled.
+
+        Returns:
+            Whether it is cancelled, by this call or an earlier one.
+        """
+
+    def claim_resend(self, job: str, attempt: str, *, seen: float | None, later: float) -> bool:
+        """Win the right to send missing chunks again, once per `resend_at`.
+
+        Args:
+            job: the job.
+            attempt: the attempt.
+            seen: the `resend_at` that was read.
+            later: the next one.
+        """
+
+    def record_failure(self, failure: ChunkFailure) -> ChunkFailure:
+        """Add a failed try of a chunk to what is kept of it, by `ChunkFailure.after`.
+
+        Kept apart from the job, which no number of failures makes dearer to write.
+
+        Returns:
+            What is kept then.
+        """
+
+    def read_failure(self, job: str, attempt: str, chunk: int) -> ChunkFailure | None:
+        """What is kept of a chunk's failed tries, or None if none was reported."""
+
+    def record_suspect(self, suspect: Suspect) -> None:
+        """Keep that a worker's report was proved wrong, with those kept of it before."""
+
+    def secret(self) -> bytes:
+        """Return the web tier's secret: 32 random bytes, made by the first call of all.
+
+        It never changes again, and every later call returns the same, in each process.  The roles
+        of workers and autoscalers may not read it.
+
+        Raises:
+            InvalidMessage: if what is stored is no such secret.
+        """
+
+    def tell_found(self, job: str, attempt: str, found: int, *, now: float) -> None:
+        """Say how many points of its series an attempt has found; only a higher number is heard.
+
+        A hint for people, kept apart from the job and changing nothing of it.
+
+        Args:
+            job: the job.
+            attempt: the attempt that is computed.
+            found: how many points.
+            now: the time, after which it is kept for as long as an ended job.
+        """
+
+    def read_found(self, attempts: Mapping[str, str]) -> dict[str, int]:
+        """How many points were told of, by job; those of which nobody told are left out.
+
+        Args:
+            attempts: by job.
+        """
+
+    def unfinished(self) -> list[str]:
+        """Ids of unfinished jobs, from an index that may lag: read each before acting on it."""
+
+    def count_unfinished(self, client: str) -> int:
+        """How many of a client's jobs have not ended, from an index that may lag."""
+
+    def recent(self, client: str, *, limit: int, cursor: str | None = None) -> Page:
+        """A client's jobs, the newest first, from an index that may lag.
+
+        Raises:
+            InvalidJob: if the cursor is not one of ours.
+        """
+
+
+class FleetLedger(Protocol):
+    """What the ledger keeps of the fleet."""
+
+    @property
+    def audit(self) -> AuditLog:
+        """What operators did."""
+
+    def beat(self, heartbeat: Heartbeat) -> None:
+        """Store a worker's sign of life over its last one."""
+
+    def heartbeats(self, workers: Iterable[str]) -> dict[str, Heartbeat]:
+        """The last heartbeats of workers that ever sent one, by worker."""
+
+    def suspects(self, workers: Iterable[str]) -> dict[str, Suspect]:
+        """Return what is kept of those workers whose reports were proved wrong, by worker.
+
+        It is kept for as long as an ended job.
+        """
+
+    def slots(self, places: Iterable[int] | None = None) -> tuple[Slot, ...]:
+        """Slots that were ever used, by number: all of them, or those in some places."""
+
+    def write_slot(self, slot: Slot, *, seen: Slot) -> bool:
+        """Replace a slot if nobody has launched in it since it was read.
+
+        A holder of the lease who slept longer than it is stopped here: a slot that was written
+        under a later fence takes no write under an earlier one.
+
+        Args:
+            slot: what it shall be, with the fence of the lease that its writer holds.
+            seen: what was read (a slot never used has epoch 0).
+
+        Returns:
+            Whether it was written; False: the stored epoch is no longer the one seen, or the
+            stored fence is higher.
+        """
+
+    def control(self) -> Control:
+        """The operator's switch."""
+
+    def write_control(self, control: Control) -> None:
+        """Set the operator's switch."""
+
+    def view(self) -> FleetView | None:
+        """The fleet as last written, or None before the first time."""
+
+    def write_view(self, view: FleetView) -> None:
+        """Replace the view."""
+
+    def lease(self) -> Lease | None:
+        """The right to change the fleet as last taken, or None before the first time."""
+
+    def write_lease(self, lease: Lease, *, seen: Lease | None) -> bool:
+        """Take, renew or give back the lease, if it is still what was seen.
+
+        Args:
+            lease: what it shall be.
+            seen: what was read or last written; None: there was none.
+
+        Returns:
+            Whether it is now this lease, by this write or by the same one before.
+        """
+
+
+class AuditLog(Protocol):
+    """What operators did by commands."""
+
+    def note(self, action: str, *, subject: str, now: float, detail: str = "") -> Act:
+        """Add an act of whoever runs this command; call it before the act itself.
+
+        A call that is repeated as its reply was lost may add it twice.
+
+        Args:
+            action: such as `keys.create`.
+            subject: what it is done to.
+            now: the time.
+            detail: more about it; no secret.
+        """
+
+    def acts(self, *, first_day: int, last_day: int) -> tuple[Act, ...]:
+        """Return the acts of some days in UTC, counted from 1970, the newest first."""
+
+
+class AccessLedger(Protocol):
+    """What the ledger keeps of clients: their keys and sessions, and what they have spent."""
+
+    @property
+    def audit(self) -> AuditLog:
+        """What operators did."""
+
+    def add_key(self, key: AccessKey) -> bool:
+        """Store a new key.
+
+        Returns:
+            Whether it is stored; False: there is another one of that id.
+        """
+
+    def key(self, key_id: str) -> AccessKey | None:
+        """The key of that id, as of now."""
+
+    def key_ids(self) -> frozenset[str]:
+        """Return the ids of all keys that ever were, as of now: one read, however many there are.
+
+        An id is listed before its key can be read, so an id that is not listed has no key.
+        """
+
+    def all_keys(self) -> tuple[AccessKey, ...]:
+        """All keys that ever were, the newest first."""
+
+    def revoke_key(self, key_id: str, *, now: float) -> AccessKey | None:
+        """Let a key open nothing any more; one that was revoked before stays as it is.
+
+        Returns:
+            The key as it is then, or None if there is none.
+        """
+
+    def add_session(self, session: Session) -> None:
+        """Store a new session; the same one again changes nothing."""
+
+    def session(self, digest: str) -> Session | None:
+        """Return the session of that digest, as of now; None also some time after its end."""
+
+    def touch_session(self, digest: str, *, now: float) -> Session | None:
+        """Note that a session was used.  It never goes back in time, and opens no ended session.
+
+        Returns:
+            The session as it is then, or None if there is none.
+        """
+
+    def end_session(self, digest: str, *, now: float) -> Session | None:
+        """End a session; one that was ended before stays as it is.
+
+        Returns:
+            The session as it is then, or None if there is none.
+        """
+
+    def spend(self, client: str, day: int, seconds: float, *, budget: float) -> bool:
+        """Add to what a client has spent in a day, if that stays within its budget.
+
+        One atomic step; but a call that is repeated as its reply was lost may count twice.
+
+        Args:
+            client: who spends.
+            day: in UTC, counted from 1970.
+            seconds: estimated, of one core.
+            budget: of that day.
+
+        Returns:
+            Whether it was within, and is counted.
+        """
+
+    def give_back(self, client: str, day: int, seconds: float) -> None:
+        """Take from what a client has spent in a day what was spent for nothing."""
+
+    def spent(self, client: str, day: int) -> float:
+        """The estimated seconds that a client has spent in a day."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a caller stands with a rate limit."""
+
+    limit: int  #: calls
+    window: int  #: in so many seconds
+    within: bool  #: whether this call is within the limit
+    remaining: int  #: calls that are left
+    reset: int  #: whole seconds, at least 1, until there are more
+
+
+class Rates(Protocol):
+    """Counts calls by who makes them, over sliding windows: a little forgetful, like a cache.
+
+    No call raises while the counts are away: each process then counts for itself.
+    """
+
+    def take(self, rate: str, kind: str, who: str, cost: int = 1) -> Standing:
+        """Count a call, if it is within the limit.
+
+        Args:
+            rate: the limit, such as `100/minute`.
+            kind: what is counted; different kinds never add up.
+            who: whose call it is.
+            cost: how many calls it counts as; never more than the limit, or it could not be made.
+        """
+
+    def look(self, rate: str, kind: str, who: str) -> Standing:
+        """Where a caller would stand, without counting."""
+
+
+class ObjectStore(Protocol):
+    """S3: whole objects by key; reads see every earlier write."""
+
+    def put_new(self, key: str, data: bytes, *, content_type: str) -> bool:
+        """Store an object that is never changed again.
+
+        Returns:
+            False if the key is taken: the object was there before, or an earlier try stored it.
+        """
+
+    def get(self, key: str) -> bytes | None:
+        """The object's bytes, or None if there is none."""
+
+    def get_range(self, key: str, start: int, length: int) -> bytes | None:
+        """Some of an object's bytes, or None if there is no object.
+
+        Args:
+            key: the object's.
+            start: the first byte.
+            length: how many, at least 1; what lies behind the object's end is left out.
+        """
+
+
+class Cache(Protocol):
+    """memcached: quick, and forgetful at any moment.
+
+    No call raises for a cache that is away: reads miss, writes are forgotten.
+    """
+
+    def get_many(self, keys: Sequence[str]) -> Mapping[str, bytes]:
+        """The values that are there, by key."""
+
+    def set(self, key: str, value: bytes, *, seconds: int) -> None:
+        """Keep a value for up to `seconds`."""
+
+    def delete(self, key: str) -> None:
+        """Forget a value."""
+
+
+class Topic(Protocol):
+    """SNS: each message goes to all who subscribe, at least once, in no order."""
+
+    def publish(self, notices: Sequence[Notice]) -> None:
+        """Send messages, any number of them, in as few calls as can be.
+
+        One that raises may have sent some of them.
+        """
+
+
+class Ec2(Protocol):
+    """The instances that carry our fleet's tag."""
+
+    def instances(self, only: Sequence[str] = ()) -> tuple[Instance, ...]:
+        """All of them, the terminated ones that EC2 still shows too; it may lag.
+
+        Args:
+            only: ids, where not all are asked for; one that is not ours, or not there, is absent.
+        """
+
+    def release(self) -> str | None:
+        """The release that a launch would run, or None while there is no image to launch."""
+
+    def launch(self, slot: int, token: str, offer: Offer | None = None) -> str:
+        """Launch one instance; the same token gives the same instance.
+
+        Args:
+            slot: the place that it takes.
+            token: of this launch.
+            offer: the type and subnet to ask for, where not the launch template's.
+
+        Returns:
+            Its id.
+
+        Raises:
+            NoCapacity: if EC2 has none for us now.
+        """
+
+    def start(self, instance: str) -> None:
+        """Start a stopped instance; one that is pending or running already stays so.
+
+        Raises:
+            NoCapacity: if EC2 has no room for it now.
+            WrongState: if it is stopping, or gone.
+        """
+
+    def stop(self, instance: str, *, force: bool = False) -> None:
+        """Shut an instance down; one that is stopping or stopped already stays so.
+
+        Args:
+            instance: its id.
+            force: without waiting for its shutdown, also for one that has been stopping too long.
+
+        Raises:
+            WrongState: if it is gone, or cannot be stopped yet.
+        """
+
+    def terminate(self, instance: str) -> None:
+        """Terminate an instance for good."""

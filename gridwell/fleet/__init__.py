@@ -1,0 +1,1 @@
+"""Instances, offers, slots, history and billing."""

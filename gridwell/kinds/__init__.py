@@ -1,0 +1,1 @@
+"""Kinds of work: one package each, independent of the others."""

@@ -1,0 +1,1 @@
+"""The grid kinds: the point of a 3-D grid where the atoms' summed effect is least."""

@@ -1,0 +1,44 @@
+"""Answers of a moment ago, for what AWS is allowed to tell late."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from gridwell.local_stack.faults.error_replies import Reply
+
+LONGEST: Final = 120.0  #: seconds that an answer is kept
+_MOST: Final = 500  #: answers of one question
+_QUESTIONS: Final = 200
+
+
+class Answers:
+    """What was truly answered lately, by question.  Safe to call from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_question: dict[bytes, deque[tuple[float, Reply]]] = {}
+
+    def note(self, question: bytes, now: float, reply: Reply) -> None:
+        """Keep a true answer."""
+        with self._lock:
+            answers = self._by_question.pop(question, deque(maxlen=_MOST))
+            self._by_question[question] = answers  # the latest question last
+            answers.append((now, reply))
+            while now - answers[0][0] > LONGEST:
+                answers.popleft()
+            while len(self._by_question) > _QUESTIONS:
+                del self._by_question[next(iter(self._by_question))]
+
+    def has(self, question: bytes) -> bool:
+        """Whether there is an earlier answer to it."""
+        with self._lock:
+            return question in self._by_question
+
+    def earlier(self, question: bytes, now: float, age: float) -> Reply:
+        """The oldest answer not older than `age`, or else the latest one."""
+        with self._lock:
+            answers = self._by_question[question]
+            return next((reply for at, reply in answers if now - at <= age), answers[-1][1])

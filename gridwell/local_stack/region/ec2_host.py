@@ -1,0 +1,331 @@
+"""The EC2 host: makes moto's instances real, as folders and process trees.
+
+Every instance has one thread that serves its wishes and the ends of its machine in the order in
+which they happened, from one queue: a stop and a start in quick succession are two entries
+there, where a poller would have seen nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import shutil
+import threading
+from typing import TYPE_CHECKING
+
+from gridwell.local_stack.machine import processes
+from gridwell.local_stack.region.images import ImageRecord, ImageStore, copy_disk
+from gridwell.local_stack.region.machine_environment import machine_environment
+from gridwell.local_stack.region.machine_process import Box, namespace
+from gridwell.local_stack.region.metadata_service import MetadataServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from gridwell.local_stack.faults.metadata import MetadataFaults
+    from gridwell.local_stack.region.instance_lifecycle import Lifecycle
+
+logger = logging.getLogger(__name__)
+
+BOOT_SECONDS = 60.0  #: a machine that is not up by then has failed
+DISK = "opt/gridwell"  #: where an instance's folder holds what becomes part of an image
+STATUS_OK = 0
+
+
+class Host:
+    """Boots, stops and images the instances of one region.
+
+    Args:
+        state: the folder of all that outlives a boot: instances, images, consoles.
+        lifecycle: is told what has really happened.
+        endpoint: where the region's API is.
+        access_key: the id of the access key that instances get from their metadata services.
+        stop_seconds: how long a machine may take to shut down before its power is cut.
+    """
+
+    def __init__(
+        self,
+        *,
+        state: Path,
+        lifecycle: Lifecycle,
+        endpoint: str,
+        access_key: str,
+        stop_seconds: float = 40.0,
+    ) -> None:
+        self.images = ImageStore(state / "images")
+        self.lifecycle = lifecycle
+        self.endpoint = endpoint
+        self.access_key = access_key
+        self.stop_seconds = stop_seconds
+        self.state = state
+        self.metadata_faults: MetadataFaults | None = None
+        self._machines: dict[str, _Machine] = {}
+        self._lock = threading.Lock()
+        # A dead cloud process leaves folders behind; EC2 knows nothing of those instances now.
+        shutil.rmtree(self.state / "instances", ignore_errors=True)
+        shutil.rmtree(self.state / "consoles", ignore_errors=True)
+        for name in ("instances", "consoles", "pip-cache"):
+            (self.state / name).mkdir(parents=True, exist_ok=True)
+        if not namespace():
+            processes.adopt_orphans()
+            logger.warning(
+                "this machine refuses PID namespaces; instances are ended process by process",
+                extra={"action": "host.no_namespace"},
+            )
+
+    def put_metadata_faults(self, faults: MetadataFaults) -> None:
+        """Let the metadata services of instances ask for faults, from the next boot on."""
+        self.metadata_faults = faults
+
+    # What the lifecycle asks for.
+
+    def boot(self, instance_id: str) -> None:
+        """Boot the instance, with a fresh disk if it has none."""
+        with self._lock:
+            machine = self._machines.get(instance_id)
+            if machine is None:
+                machine = self._machines[instance_id] = _Machine(self, instance_id)
+        machine.events.put("boot")
+
+    def stop(self, instance_id: str, *, force: bool = False) -> None:
+        """Shut the instance down; with `force`, by cutting its power."""
+        if force:
+            # Now: its thread may be waiting for a shutdown that hangs.
+            with self._lock:
+                machine = self._machines.get(instance_id)
+            if machine is not None:
+                machine.cut_power()
+        self._tell(instance_id, "cut" if force else "stop")
+
+    def reboot(self, instance_id: str) -> None:
+        """Shut the instance down and boot it again."""
+        self._tell(instance_id, "reboot")
+
+    def terminate(self, instance_id: str) -> None:
+        """Shut the instance down and throw its disk away."""
+        self._tell(instance_id, "terminate")
+
+    def kill(self, instance_id: str) -> bool:
+        """Cut a machine's power, as hardware that breaks does; whether one was on."""
+        with self._lock:
+            machine = self._machines.get(instance_id)
+        return machine is not None and machine.cut_power()
+
+    def console(self, instance_id: str) -> bytes:
+        """All that the instance has written on its console."""
+        path = self.console_path(instance_id)
+        return path.read_bytes() if path.exists() else b""
+
+    def _tell(self, instance_id: str, word: str) -> None:
+        with self._lock:
+            machine = self._machines.get(instance_id)
+        if machine is None:  # its boot failed for want of a machine: nothing to do
+            self.lifecycle.halted(instance_id)
+        else:
+            machine.events.put(word)
+
+    # What the image calls ask for.
+
+    def capture(self, instance_id: str, record: ImageRecord, done: Callable[[bool], None]) -> None:
+        """Copy an instance's disk into an image, in the background."""
+
+        def copy() -> None:
+            try:
+                self.images.add(record, self.folder(instance_id) / DISK)
+            except OSError:
+                logger.exception(
+                    "image %s could not be copied from instance %s",
+                    record.image_id,
+                    instance_id,
+                    extra={"action": "image.failed", "image": record.image_id},
+                )
+                done(False)  # noqa: FBT003 - the callback's only meaning
+            else:
+                done(True)  # noqa: FBT003 - see above
+
+        threading.Thread(target=copy, name=f"capture {record.image_id}", daemon=True).start()
+
+    def discard(self, image_id: str) -> None:
+        """Throw an image's disk away."""
+        self.images.remove(image_id)
+
+    def retag(self, image_id: str, tags: dict[str, str]) -> None:
+        """Note an image's tags."""
+        self.images.retag(image_id, tags)
+
+    # Places.
+
+    def folder(self, instance_id: str) -> Path:
+        """The instance's folder."""
+        return self.state / "instances" / instance_id
+
+    def console_path(self, instance_id: str) -> Path:
+        """The file of an instance's console; it outlives the instance."""
+        return self.state / "consoles" / f"{instance_id}.log"
+
+    def forget(self, instance_id: str) -> None:
+        """Drop an instance that has gone for ever."""
+        with self._lock:
+            self._machines.pop(instance_id, None)
+
+    def close(self) -> None:
+        """Cut the power of every instance and wait until nothing is left."""
+        with self._lock:
+            machines = list(self._machines.values())
+        for machine in machines:
+            machine.events.put("close")
+            machine.cut_power()  # now: its thread may be waiting for an orderly shutdown
+        for machine in machines:
+            machine.thread.join()
+
+
+class _Machine:
+    """One instance's thread, disk and boot.
+
+    Everything but `events` and `cut_power` belongs to the thread.
+    """
+
+    def __init__(self, host: Host, instance_id: str) -> None:
+        self.events: queue.SimpleQueue[str | Box] = queue.SimpleQueue()
+        self._host = host
+        self._id = instance_id
+        self._folder = host.folder(instance_id)
+        self._box: Box | None = None
+        self._imds: MetadataServer | None = None
+        self.thread = threading.Thread(target=self._run, name=instance_id, daemon=True)
+        self.thread.start()
+
+    def cut_power(self) -> bool:
+        """Kill the machine, from any thread; whether there was one that was on."""
+        box = self._box
+        if box is not None:
+            box.cut_power()
+        return box is not None
+
+    def _run(self) -> None:
+        gone = False
+        while not gone:
+            event = self.events.get()
+            try:
+                gone = self._serve(event)
+            except Exception as error:
+                # An instance without its thread would hang in its state for ever.
+                logger.exception(
+                    "instance %s: a wish could not be carried out",
+                    self._id,
+                    extra={"action": "instance.host_failed", "instance": self._id},
+                )
+                gone = self._give_up(event, f"the host failed: {error}")
+        self._remove()
+
+    def _give_up(self, event: str | Box, why: str) -> bool:
+        """Bring the instance to an end state all the same; whether it has gone for ever."""
+        self.cut_power()
+        self._host.lifecycle.failed(self._id, why)
+        self._host.lifecycle.halted(self._id)
+        return event in ("terminate", "close")
+
+    def _serve(self, event: str | Box) -> bool:
+        """Carry out one wish, or hear of one end; whether the instance has gone for ever."""
+        if isinstance(event, Box):
+            return event is self._box and self._ended()
+        if event == "boot":
+            self._boot()
+        elif event == "reboot":
+            if self._box is not None:  # else it has just powered off, and stays so
+                self._shut_down()
+                self._boot()
+        else:
+            self._shut_down(force=event in ("cut", "close"))
+            self._host.lifecycle.halted(self._id)
+        return event in ("terminate", "close")
+
+    def _boot(self) -> None:
+        if self._box is not None:  # it powered off and was started before we heard of its end
+            self._box.wait()
+            self._forget_box()
+        self._power_on()
+
+    def _power_on(self) -> None:
+        host = self._host
+        facts = host.lifecycle.facts(self._id)
+        if facts is None:
+            return
+        disk = self._folder / DISK
+        if not disk.exists():
+            # Renamed when whole: a copy that failed half way must not be booted the next time.
+            partial = self._folder / "disk.partial"
+            shutil.rmtree(partial, ignore_errors=True)
+            disk.parent.mkdir(parents=True, exist_ok=True)
+            copy_disk(host.images.disk(facts.image_id), partial)
+            partial.rename(disk)
+        if self._imds is None:
+            self._imds = MetadataServer(
+                lambda: host.lifecycle.facts(self._id),
+                access_key=host.access_key,
+                faults=host.metadata_faults,
+            )
+        env = machine_environment(
+            folder=self._folder,
+            disk=disk,
+            pip_cache=host.state / "pip-cache",
+            region=facts.region,
+            endpoint=host.endpoint,
+            metadata_endpoint=self._imds.endpoint,
+        )
+        box = Box(self._folder, env, host.console_path(self._id))
+        self._box = box
+        (self._folder / "pid").write_text(f"{box.pid}\n")
+        threading.Thread(target=self._watch, args=(box,), daemon=True).start()
+        if box.wait_booted(BOOT_SECONDS):
+            host.lifecycle.booted(self._id)
+        else:
+            box.cut_power()  # the watcher reports the end, which is a failure
+
+    def _watch(self, box: Box) -> None:
+        box.wait()
+        self.events.put(box)
+
+    def _ended(self) -> bool:
+        """Report a machine that ended by itself; whether its instance is terminated by that."""
+        assert self._box is not None  # noqa: S101 - the caller has compared it
+        status = self._box.wait()
+        self._forget_box()
+        if status == STATUS_OK:
+            return self._host.lifecycle.powered_off(self._id)
+        why = f"the machine died (status {status})"
+        logger.warning(
+            "instance %s: %s", self._id, why, extra={"action": "instance.died", "why": why}
+        )
+        self._host.lifecycle.failed(self._id, why)
+        return False
+
+    def _shut_down(self, *, force: bool = False) -> None:
+        box = self._box
+        if box is None:
+            return
+        if not force:
+            box.press_power_button()
+            if box.wait(self._host.stop_seconds) is None:
+                logger.warning(
+                    "instance %s did not shut down in %g s; its power is cut",
+                    self._id,
+                    self._host.stop_seconds,
+                    extra={"action": "instance.power_cut"},
+                )
+        box.cut_power()
+        box.wait()
+        self._forget_box()
+
+    def _forget_box(self) -> None:
+        self._box = None
+        (self._folder / "pid").unlink(missing_ok=True)
+
+    def _remove(self) -> None:
+        if self._imds is not None:
+            self._imds.close()
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self._folder)
+        self._host.forget(self._id)

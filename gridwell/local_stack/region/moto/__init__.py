@@ -1,0 +1,1 @@
+"""Patches of moto, each where it differs from AWS."""

@@ -1,0 +1,1 @@
+"""Settings, names, logs and commands that all programs share."""

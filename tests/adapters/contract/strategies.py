@@ -1,0 +1,48 @@
+"""What Hypothesis draws for the ledgers: jobs with every field filled or empty."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import strategies as st
+
+from gridwell.engine.job import Job, JobError, JobState
+from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND, SERIES_KIND
+from tests.harness.builders import a_job
+from tests.kinds.grid.strategies import minima, problems, series
+
+#: From 1970 on, to the microsecond at its start and to the float's own grain later.
+times = st.one_of(st.integers(0, 2**33).map(float), st.floats(1e-6, 2**33))
+words = st.text(min_size=1, max_size=12)
+errors = st.builds(JobError, words, words)
+
+
+@st.composite
+def stored_jobs(draw: st.DrawFn) -> Job:
+    """Jobs as a ledger may hold them, in every state."""
+    job = a_job(draw(problems), chunks=draw(st.integers(1, 12)), client=draw(words))
+    return replace(
+        job,
+        kind=draw(st.sampled_from([MINIMUM_KIND, MAP_KIND, SERIES_KIND])),
+        seed=draw(st.none() | st.integers(0, 2**53 - 1)),
+        state=draw(st.sampled_from(JobState)),
+        run=draw(st.integers(1, 9)),
+        created=draw(times),
+        deadline=draw(times),
+        done=draw(st.frozensets(st.integers(0, job.plan.chunks - 1))),
+        best=draw(st.none() | minima),
+        best_by=draw(st.none() | words),
+        workers=draw(st.frozensets(words, max_size=3)),
+        credits=draw(st.frozensets(st.integers(0, 2**24 - 1), max_size=5)),
+        refusals=draw(st.integers(0, 2)),
+        sent_at=draw(st.none() | times),
+        resend_at=draw(st.none() | times),
+        resends=draw(st.integers(0, 5)),
+        moved=draw(st.none() | times),
+        result=draw(st.none() | minima),
+        series=draw(st.none() | series),
+        points=tuple(draw(st.lists(minima, max_size=3))),
+        error=draw(st.none() | errors),
+        finished=draw(st.none() | times),
+        expires=draw(st.none() | times),
+    )

@@ -1,0 +1,379 @@
+"""Messages are read as they were written, or refused."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gridwell.engine.errors import InvalidMessage, OtherVersion
+from gridwell.engine.messages import (
+    MINIMUM_KIND,
+    VERSION,
+    ChunkMessage,
+    Envelope,
+    ErrorMessage,
+    Report,
+    ResultMessage,
+    SeriesMessage,
+    decode_report,
+)
+from gridwell.kinds.grid.limits import MAX_SERIES, MESSAGE_BYTES
+from gridwell.kinds.grid.minimum import Minimum
+from tests.kinds.grid.strategies import minima
+
+CHUNK = ChunkMessage(
+    kind=MINIMUM_KIND,
+    job="0" * 32,
+    attempt="1" * 16,
+    chunk=3,
+    plan="2" * 64,
+    problem="3" * 64,
+    token="4" * 64,
+)
+RESULT = ResultMessage(
+    job="0" * 32,
+    attempt="1" * 16,
+    chunk=3,
+    plan="2" * 64,
+    token="4" * 64,
+    best=Minimum(-1.5, 7).key(),
+    worker="arn:aws:ec2:us-east-1:1:instance/i-0",
+    seconds=0.25,
+)
+
+
+def hexes(length: int) -> st.SearchStrategy[str]:
+    return st.text(alphabet="0123456789abcdef", min_size=length, max_size=length)
+
+
+chunk_messages = st.builds(
+    ChunkMessage,
+    kind=st.sampled_from(["minimum", "map", "sleep"]),
+    job=hexes(32),
+    attempt=hexes(16),
+    chunk=st.integers(0, 10_000),
+    plan=hexes(64),
+    problem=hexes(64),
+    token=hexes(64),
+)
+result_messages = st.builds(
+    ResultMessage,
+    job=hexes(32),
+    attempt=hexes(16),
+    chunk=st.integers(0, 10_000),
+    plan=hexes(64),
+    token=hexes(64),
+    best=st.none() | minima.map(Minimum.key),
+    worker=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=256),
+    seconds=st.floats(0, 1e9) | st.integers(0, 1000),
+)
+
+
+def changed(message: ChunkMessage | Report, **changes: Any) -> str:
+    return json.dumps({**json.loads(message.encode()), **changes})
+
+
+@given(chunk_messages)
+def test_a_chunk_message_survives_the_queue(message: ChunkMessage) -> None:
+    assert ChunkMessage.decode(message.encode()) == message
+    assert len(message.encode().encode()) < 1024
+
+
+@given(result_messages)
+def test_a_result_survives_the_queue(message: ResultMessage) -> None:
+    assert ResultMessage.decode(message.encode()) == message
+    assert len(message.encode().encode()) < MESSAGE_BYTES
+
+
+def test_a_result_gives_its_minimum() -> None:
+    assert RESULT.minimum == Minimum(-1.5, 7)
+    assert ResultMessage.decode(changed(RESULT, best=None)).minimum is None
+
+
+def test_the_text_is_json_with_a_version() -> None:
+    assert json.loads(CHUNK.encode()) == {
+        "version": VERSION,
+        "kind": "minimum",
+        "job": "0" * 32,
+        "attempt": "1" * 16,
+        "chunk": 3,
+        "plan": "2" * 64,
+        "problem": "3" * 64,
+        "token": "4" * 64,
+        "again": False,
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "null", "[]", "5", '"text"', "{}", "{", "[" * 100_000, '{"version": 1}', "\x00", "é"],
+)
+def test_what_is_not_a_message_is_refused(text: str) -> None:
+    for kind in (ChunkMessage, ResultMessage):
+        with pytest.raises(InvalidMessage):
+            kind.decode(text)
+
+
+@pytest.mark.parametrize("version", [0, VERSION - 1, VERSION + 1, 10**30])
+def test_another_version_is_left_to_another_release(version: int) -> None:
+    with pytest.raises(
+        OtherVersion, match=f"of version {version}, this release reads version {VERSION}"
+    ):
+        ChunkMessage.decode(changed(CHUNK, version=version))
+
+
+@pytest.mark.parametrize("version", ["1", None, 1.0, True, [1]])
+def test_what_is_no_version_is_no_message(version: Any) -> None:
+    with pytest.raises(InvalidMessage, match="is not a message with a version") as caught:
+        ChunkMessage.decode(changed(CHUNK, version=version))
+    assert not isinstance(caught.value, OtherVersion)
+
+
+def test_whose_a_message_is_can_be_told_in_every_version() -> None:
+    later = changed(CHUNK, version=2, kind="sum", colour="blue", chunk=7)
+
+    assert Envelope.peek(later) == replace(CHUNK.envelope, chunk=7)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "null", "[]", "{", "[" * 100_000, '{"job": 5}', changed(CHUNK, job="x")]
+)
+def test_of_what_is_no_message_nothing_can_be_told(text: str) -> None:
+    assert Envelope.peek(text) is None
+
+
+def test_a_chunk_sent_once_more_is_the_same_chunk() -> None:
+    again = replace(CHUNK, again=True)
+
+    assert again == CHUNK
+    assert ChunkMessage.decode(again.encode()).again
+
+
+# --- errors
+
+ERROR = ErrorMessage.of(
+    CHUNK.envelope, worker="w-1", code="raised", text="ValueError('odd')", receives=3
+)
+
+
+def test_an_error_comes_back_as_it_was_sent() -> None:
+    assert decode_report(ERROR.encode()) == ERROR
+    assert decode_report(RESULT.encode()) == RESULT
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "\ud83d\ude00", "\ud83d", "\x00", '"'])
+def test_a_long_text_is_cut_and_still_fits_into_a_message(letter: str) -> None:
+    error = ErrorMessage.of(
+        CHUNK.envelope, worker="w" * 256, code="raised", text=letter * 2000, receives=10**6
+    )
+
+    assert (len(error.text), error.text[-1], error.receives) == (500, "…", 99)
+    assert len(error.encode()) <= MESSAGE_BYTES
+    assert decode_report(error.encode()) == error
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=500))
+def test_the_text_of_an_error_is_printable_whoever_sent_it(text: str) -> None:
+    sent = decode_report(changed(ERROR, text=text))
+    made = ErrorMessage.of(CHUNK.envelope, worker="w-1", code="raised", text=text, receives=3)
+
+    assert isinstance(sent, ErrorMessage)
+    assert sent.text == made.text
+    assert sent.text.isprintable()
+    assert len(sent.text) <= 500
+    assert not text.isprintable() or sent.text == text
+    assert decode_report(sent.encode()) == sent
+
+
+def test_an_error_with_line_ends_and_escapes_cannot_forge_a_line() -> None:
+    sent = decode_report(changed(ERROR, text="x\n2026-01-01 INFO done\x1b[2K\u202e"))
+
+    assert isinstance(sent, ErrorMessage)
+    assert sent.text == r"x\n2026-01-01 INFO done\x1b[2K\u202e"
+
+
+@pytest.mark.parametrize("name", ["job", "chunk", "worker", "code", "text", "receives", "other"])
+@pytest.mark.parametrize("kind", ["text", "list", "object", "number"])
+def test_a_refusal_is_short_whatever_was_sent(name: str, kind: str) -> None:
+    value = {
+        "text": "y" * 10**6,
+        "list": [["z"] * 10] * 10**5,
+        "object": {"k" * 10**6: 1},
+        "number": 10**4000,
+    }[kind]
+    with pytest.raises(InvalidMessage) as caught:
+        decode_report(changed(ERROR, **{name: value, "k" * 10**6: value}))
+
+    assert len(str(caught.value)) < 400
+    assert str(caught.value).isprintable()
+    with pytest.raises(InvalidMessage) as caught:
+        decode_report(changed(ERROR, **{name: value}))
+
+    assert len(str(caught.value)) < 400
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"code": "Raised!"}, "code"),
+        ({"text": "x" * 501}, "text"),
+        ({"text": 5}, "text"),
+        ({"text": "\ud83d"}, "text"),
+        ({"receives": -1}, "receives"),
+        ({"receives": 100}, "receives"),
+        ({"worker": ""}, "worker"),
+        ({"job": "short"}, "job"),
+        ({"colour": "blue"}, "colour"),
+    ],
+)
+def test_a_strange_error_is_refused(changes: dict[str, Any], why: str) -> None:
+    with pytest.raises(InvalidMessage, match=why):
+        decode_report(changed(ERROR, **changes))
+
+
+def test_a_report_of_a_kind_to_come_is_left_to_another_release() -> None:
+    with pytest.raises(OtherVersion, match="a result of kind 'sum'"):
+        decode_report(changed(ERROR, kind="sum"))
+
+
+@pytest.mark.parametrize("message", [CHUNK, RESULT])
+def test_a_missing_or_unknown_field_is_refused_by_name(
+    message: ChunkMessage | ResultMessage,
+) -> None:
+    fields = json.loads(message.encode())
+    for name in fields.keys() - {"version"}:
+        less = {key: value for key, value in fields.items() if key != name}
+        with pytest.raises(InvalidMessage, match=f"'{name}'"):
+            type(message).decode(json.dumps(less))
+    with pytest.raises(InvalidMessage, match=r"fields \['more'\] are missing or unknown"):
+        type(message).decode(changed(message, more=1))
+
+
+def test_one_kind_of_message_is_not_read_as_the_other() -> None:
+    with pytest.raises(InvalidMessage):
+        ResultMessage.decode(CHUNK.encode())
+    with pytest.raises(InvalidMessage):
+        ChunkMessage.decode(RESULT.encode())
+
+
+BAD_HEX = ["", "0", "g" * 32, "A" * 64, "0" * 31, "0" * 65, "0" * 63 + "\n", None, 0, ["0" * 32]]
+BAD_COUNTS = [-1, 1.0, "1", None, True, [1], math.nan]
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        *((name, bad) for name in ("job", "attempt", "plan", "problem") for bad in BAD_HEX),
+        *(("chunk", bad) for bad in BAD_COUNTS),
+        *(("kind", bad) for bad in ["", "Minimum", "a b", "x" * 33, "../x", "a\n", None, 1]),
+    ],
+)
+def test_a_chunk_messages_faulty_field_is_refused_by_name(name: str, bad: Any) -> None:
+    with pytest.raises(InvalidMessage, match=f"^{name} "):
+        ChunkMessage.decode(changed(CHUNK, **{name: bad}))
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        *((name, bad) for name in ("job", "attempt", "plan") for bad in BAD_HEX),
+        *(("chunk", bad) for bad in BAD_COUNTS),
+        *(("best", bad) for bad in [1.5, True, [], {}]),
+        *(("worker", bad) for bad in ["", "two words", "a\n", "é", "x" * 257, None, 5]),
+        *(("seconds", bad) for bad in [-1, math.nan, math.inf, -math.inf, "1", None, True]),
+    ],
+)
+def test_a_results_faulty_field_is_refused_by_name(name: str, bad: Any) -> None:
+    with pytest.raises(InvalidMessage, match=f"^{name} "):
+        ResultMessage.decode(changed(RESULT, **{name: bad}))
+
+
+@pytest.mark.parametrize("key", ["", "f" * 32, "8" * 31, "8000000000000000-000000000000001"])
+def test_a_result_whose_best_is_no_minimum_is_refused(key: str) -> None:
+    with pytest.raises(InvalidMessage, match="is not the key of a minimum"):
+        ResultMessage.decode(changed(RESULT, best=key))
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=70),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@given(st.sampled_from([CHUNK, RESULT]), st.data())
+def test_a_mutation_is_refused_or_read_as_it_stands(
+    message: ChunkMessage | ResultMessage, data: st.DataObject
+) -> None:
+    name = data.draw(st.sampled_from(sorted(json.loads(message.encode()))))
+    text = changed(message, **{name: data.draw(json_values)})
+
+    try:
+        read = type(message).decode(text)
+    except InvalidMessage:
+        return
+    assert json.loads(read.encode()) == json.loads(text)
+
+
+@given(st.sampled_from([CHUNK, RESULT]), st.data())
+def test_a_text_cut_short_is_refused(
+    message: ChunkMessage | ResultMessage, data: st.DataObject
+) -> None:
+    text = message.encode()
+    length = data.draw(st.integers(0, len(text) - 1))
+
+    with pytest.raises(InvalidMessage):
+        type(message).decode(text[:length])
+
+
+# --- series
+
+SERIES = SeriesMessage(
+    job="0" * 32,
+    attempt="1" * 16,
+    chunk=0,
+    plan="2" * 64,
+    token="4" * 64,
+    points=(Minimum(-1.5, 7).key(), Minimum(0.25, 3).key()),
+    worker="w-1",
+    seconds=0.5,
+)
+
+
+def test_a_series_comes_back_in_its_order() -> None:
+    read = decode_report(SERIES.encode())
+
+    assert read == SERIES
+    assert isinstance(read, SeriesMessage)
+    assert read.found == (Minimum(-1.5, 7), Minimum(0.25, 3))
+    assert read.minimum == Minimum(-1.5, 7)
+
+
+def test_the_longest_series_fits_into_a_message() -> None:
+    longest = replace(SERIES, points=SERIES.points * (MAX_SERIES // 2), worker="w" * 256)
+
+    assert len(longest.encode()) <= MESSAGE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"points": "x"}, "no list"),
+        ({"points": ["x"]}, "not the key"),
+        ({"points": [5]}, "not text"),
+        ({"points": [SERIES.points[0]] * 201}, "at most 200"),
+        ({"seconds": -1}, "seconds"),
+        ({"worker": ""}, "worker"),
+        ({"colour": "blue"}, "colour"),
+    ],
+)
+def test_a_strange_series_is_refused(changes: dict[str, Any], why: str) -> None:
+    with pytest.raises(InvalidMessage, match=why):
+        decode_report(changed(SERIES, **changes))

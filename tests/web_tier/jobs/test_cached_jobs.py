@@ -1,0 +1,219 @@
+"""What the cache holds is read as it was written, or is a miss."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gridwell.engine.job import Job, JobError, JobState
+from gridwell.kinds.grid.minimum import Minimum
+from tests.harness.builders import NOW, a_job
+from tests.kinds.grid.strategies import jobs, minima
+from web_tier.api.present import show_job
+from web_tier.jobs.cached_jobs import (
+    answer_key,
+    decode_answer,
+    decode_final,
+    decode_progress,
+    encode_answer,
+    encode_final,
+    encode_progress,
+    final_key,
+    progress_key,
+)
+
+JOB = a_job(
+    state=JobState.DONE,
+    done=frozenset(range(4)),
+    seed=5,
+    run=2,
+    workers=frozenset({"b", "a"}),
+    result=Minimum(-1.5, 7),
+    finished=NOW + 3,
+    expires=NOW + 100,
+)
+#: What no cache of ours holds, but any byte string may be found under a key.
+STRANGE = [
+    b"",
+    b"\xff\xfe",
+    b"null",
+    b"5",
+    b"[]",
+    b'"text"',
+    b"{}",
+    b"[" * 100_000,
+    b'{"version": 1}',
+    b'{"version": 1, "id": "x"}',
+]
+
+
+def shown(job: Job) -> Job:
+    """The job without what only the ledger needs."""
+    return replace(
+        job, best=None, best_by=None, sent_at=None, resend_at=None, resends=0, moved=None
+    )
+
+
+@given(jobs(), st.sampled_from([s for s in JobState if s.terminal]), minima)
+def test_an_ended_job_is_read_as_it_was_written(job: Job, state: JobState, found: Minimum) -> None:
+    result = replace(found, index=found.index % job.grid.points)
+    ended = replace(
+        job, state=state, result=result, finished=NOW, best=result, sent_at=NOW, moved=NOW
+    )
+    if job.series is not None:
+        ended = replace(ended, points=(result, Minimum(1.5, 0)))
+
+    assert decode_final(encode_final(ended), job.id) == shown(ended)
+
+
+def test_a_failed_job_keeps_its_reason() -> None:
+    failed = replace(
+        JOB, state=JobState.FAILED, result=None, error=JobError("integrity", 'it said "no"')
+    )
+
+    assert decode_final(encode_final(failed), JOB.id) == failed
+
+
+@given(jobs())
+def test_progress_is_read_as_it_was_written(job: Job) -> None:
+    progress = decode_progress(encode_progress(job), job.id)
+
+    assert progress is not None
+    assert (progress.attempt, progress.points_done, progress.done) == (
+        job.attempt,
+        job.points_done,
+        job.done,
+    )
+
+
+@given(st.lists(minima, min_size=1, max_size=3))
+def test_an_answer_is_read_to_the_last_bit(points: list[Minimum]) -> None:
+    read = decode_answer(encode_answer("sha", *points), "sha")
+
+    assert read is not None
+    assert [each.key() for each in read] == [each.key() for each in points]
+
+
+def test_a_value_under_the_wrong_key_is_a_miss() -> None:
+    assert decode_final(encode_final(JOB), "0" * 32) is None
+    assert decode_progress(encode_progress(JOB), "0" * 32) is None
+    assert decode_answer(encode_answer("sha", Minimum(1.0, 2)), "other") is None
+
+
+def test_a_value_that_does_not_tell_its_kind_is_a_miss() -> None:
+    fields = json.loads(encode_final(JOB))
+    del fields["kind"]  # as releases wrote it that knew one kind
+
+    assert decode_final(json.dumps(fields).encode(), JOB.id) is None
+
+
+def test_a_job_that_still_runs_is_never_final() -> None:
+    for state in (JobState.QUEUED, JobState.RUNNING):
+        assert decode_final(encode_final(replace(JOB, state=state)), JOB.id) is None
+
+
+@pytest.mark.parametrize("data", STRANGE)
+def test_a_strange_value_is_a_miss(data: bytes) -> None:
+    assert decode_final(data, JOB.id) is None
+    assert decode_progress(data, JOB.id) is None
+    assert decode_answer(data, JOB.problem) is None
+
+
+def mutated(data: bytes, **changes: Any) -> bytes:
+    return json.dumps({**json.loads(data), **changes}).encode()
+
+
+def test_a_value_of_another_version_is_a_miss() -> None:
+    assert decode_final(mutated(encode_final(JOB), version=2), JOB.id) is None
+    assert decode_progress(mutated(encode_progress(JOB), version=2), JOB.id) is None
+    answer = mutated(encode_answer("sha", Minimum(1.0, 2)), version=2)
+    assert decode_answer(answer, "sha") is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"points_done": float("inf")},
+        {"points_done": "many"},
+        {"points_done": None},
+        {"done": 5},
+        {"done": [[]]},
+    ],
+)
+def test_a_damaged_progress_is_a_miss(changes: dict[str, Any]) -> None:
+    assert decode_progress(mutated(encode_progress(JOB), **changes), JOB.id) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"state": "lost"},
+        {"plan": [[0, float("inf")]] * 3},
+        {"plan": None},
+        {"shape": [0, 1, 1]},
+        {"shape": 5},
+        {"origin": ["x", 0, 0]},
+        {"spacing": [1.0, 1.0, float("nan")]},
+        {"result": "f" * 32},
+        {"result": 5},
+        {"error": ["only one"]},
+        {"done": None},
+    ],
+)
+def test_a_damaged_final_is_a_miss(changes: dict[str, Any]) -> None:
+    assert decode_final(mutated(encode_final(JOB), **changes), JOB.id) is None
+
+
+foreign = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=200)
+@given(name=st.sampled_from(sorted(json.loads(encode_final(JOB)))), value=foreign)
+def test_whatever_is_found_in_the_cache_can_be_shown_or_is_a_miss(name: str, value: Any) -> None:
+    found = decode_final(mutated(encode_final(JOB), **{name: value}), JOB.id)
+
+    if found is not None:
+        assert show_job(found).id == JOB.id
+        found.renewable(NOW)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"done": [-1]}, {"done": [4]}, {"shape": [4, 4, 5]}, {"result": Minimum(-1.0, 64).key()}],
+)
+def test_an_end_whose_parts_are_not_of_one_job_is_a_miss(changes: dict[str, Any]) -> None:
+    data = encode_final(JOB)
+    assert decode_final(data, JOB.id) is not None
+
+    assert decode_final(mutated(data, **changes), JOB.id) is None
+
+
+@given(st.data())
+def test_a_value_cut_short_is_a_miss(data: st.DataObject) -> None:
+    text = encode_final(JOB)
+    length = data.draw(st.integers(0, len(text) - 1))
+
+    assert decode_final(text[:length], JOB.id) is None
+
+
+def test_a_value_stays_small_with_every_chunk_done() -> None:
+    job = a_job(chunks=256, plan=JOB.plan, done=frozenset(range(256)))
+
+    assert len(encode_final(job)) < 4096
+
+
+def test_keys_are_what_memcached_takes() -> None:
+    keys = [final_key(JOB.id), progress_key(JOB.id), answer_key(JOB.problem)]
+
+    assert len(set(keys)) == 3
+    assert all(len(key) <= 250 and key.isascii() and key.isprintable() for key in keys)
+    assert not any(" " in key for key in keys)

@@ -1,0 +1,151 @@
+"""What each route asks of its caller: all of it in one place, so that it can be looked over.
+
+A route that is not here needs the scope `admin`: what somebody forgets is closed.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gridwell.access.keys import Scope
+from gridwell.kinds.grid import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Kind(enum.StrEnum):
+    """What a call counts as, each with a limit of its own."""
+
+    SUBMITS = "submits"
+    READS = "reads"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What a route asks for."""
+
+    scope: Scope
+    kind: Kind
+
+
+SUBMITS: Final = Rule(scope=Scope.SUBMIT, kind=Kind.SUBMITS)
+READS: Final = Rule(scope=Scope.READ, kind=Kind.READS)
+CHANGES: Final = Rule(scope=Scope.SUBMIT, kind=Kind.READS)  #: light, and needs the right to submit
+#: Of all clients together: no tenant learns how much the others do.
+METRICS: Final = Rule(scope=Scope.METRICS, kind=Kind.READS)
+CLOSED: Final = Rule(scope=Scope.ADMIN, kind=Kind.READS)
+
+#: Routes that anybody may ask: they tell nothing of any job.
+OPEN: Final = frozenset(
+    {
+        "access.login",
+        "access.enter",
+        "access.leave",
+        "fleet.healthz",
+        "fleet.readyz",
+        "openapi.spec",
+        "pages.interface",
+        "static",
+    }
+)
+#: Routes that any name of the server may lead to: whoever watches over a process knows only its
+#: address, and they tell nothing.
+ANY_NAME: Final = frozenset({"fleet.healthz", "fleet.readyz"})
+#: What scripts of any page may read.
+PUBLIC: Final = frozenset({"openapi.spec"})
+#: Files that such a script may fetch with a key, as viewers of molecules do.
+FILES: Final = frozenset(
+    {
+        "files.atoms",
+        "files.record",
+        "grids.grid_cube",
+        "grids.grid_dx",
+        "grids.grid_npz",
+        "points.ions_file",
+        "points.points_file",
+    }
+)
+#: What such a script may do where it has to show a key for it.
+WITH_KEY: Final = frozenset(
+    {
+        "events.events",
+        "fleet.fleet",
+        "jobs.cancel",
+        "jobs.read",
+        "jobs.recent",
+        "jobs.submit",
+        "points.result",
+    }
+)
+RULES: Final[Mapping[str, Rule]] = {
+    "jobs.submit": SUBMITS,
+    "jobs.recent": READS,
+    "jobs.read": READS,
+    "jobs.cancel": CHANGES,
+    "events.events": READS,
+    "files.atoms": READS,
+    "files.record": READS,
+    "points.result": READS,  #: and, where it has to look for other points, SUBMITS
+    "points.points_file": READS,
+    "points.ions_file": READS,
+    "grids.grid_cube": READS,
+    "grids.grid_dx": READS,
+    "grids.grid_npz": READS,
+    "fleet.fleet": READS,
+    "fleet.metrics": METRICS,
+    "pages.home": READS,
+    "pages.submit": SUBMITS,
+    "pages.estimate": SUBMITS,  #: it reads a job or a file, which costs what submitting them does
+    "pages.jobs": READS,
+    "pages.job": READS,
+    "pages.cancel": CHANGES,
+    "pages.again": SUBMITS,
+    "pages.fleet": READS,
+    "pages.kill": CLOSED,
+}
+#: The most bytes of a body, of the routes that read one; every other route takes none.
+BODIES: Final[Mapping[str, int]] = {
+    "access.enter": 4 * 1024,  #: a key, and the path to go on to
+    "jobs.submit": limits.MAX_BODY_BYTES,
+    "pages.submit": limits.MAX_BODY_BYTES,
+    "pages.estimate": limits.MAX_BODY_BYTES,
+}
+JSON: Final = frozenset({"application/json"})
+FORM: Final = frozenset({"multipart/form-data", "application/x-www-form-urlencoded"})
+#: The media types of these bodies.
+BODY_TYPES: Final[Mapping[str, frozenset[str]]] = {
+    "access.enter": FORM,
+    "jobs.submit": JSON,
+    "pages.submit": FORM,
+    "pages.estimate": FORM,
+}
+_WITH_BODY: Final = "POST"
+
+
+def body_limit(endpoint: str | None, method: str) -> int:
+    """Return the most bytes of a request's body; a route that is not in the table takes none."""
+    return BODIES.get(endpoint or "", 0) if method == _WITH_BODY else 0
+
+
+def body_types(endpoint: str | None, method: str) -> frozenset[str] | None:
+    """Return the media types of a request's body; None: the route takes none."""
+    return BODY_TYPES.get(endpoint or "") if method == _WITH_BODY else None
+
+
+def rule_of(endpoint: str | None) -> Rule | None:
+    """What a route asks for; None: nothing, as it is open or there is no such route."""
+    if endpoint is None or endpoint in OPEN:
+        return None
+    return RULES.get(endpoint, CLOSED)
+
+
+def is_shared(endpoint: str | None, *, with_keys: bool) -> bool:
+    """Return whether scripts of other origins may read what a route answers.
+
+    While access is open any page that somebody looks at could list, read and submit jobs; and the
+    address of a file tells which problem it is of, so whoever knows a problem can compute it.
+    """
+    return endpoint in PUBLIC or (with_keys and (endpoint in FILES or endpoint in WITH_KEY))

@@ -1,0 +1,1 @@
+"""The collector's process: merge results, finish jobs, process dead letters."""

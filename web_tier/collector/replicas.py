@@ -1,0 +1,115 @@
+"""Chunks that two workers compute, of which nothing is merged before both agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gridwell.kinds.grid.replicas import Opinion, agree, settled
+from web_tier.jobs.enqueue import send_chunks
+
+if TYPE_CHECKING:
+    from gridwell.engine.job import Job
+    from gridwell.engine.messages import ResultMessage, SeriesMessage
+    from gridwell.engine.ports import Clock, JobLedger, Queue
+    from web_tier.collector.finisher import Finisher
+
+ASK_SECONDS: Final = 20.0  #: after so long without a second opinion the chunk is sent again
+PATIENCE_SECONDS: Final = (
+    120.0  #: after so long a single one counts: there may be one machine alone
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondOpinions:
+    """Holds reports of doubled chunks until two workers agree."""
+
+    ledger: JobLedger
+    finisher: Finisher
+    clock: Clock
+
+    def wanted(self, job: Job, chunk: int) -> bool:
+        """Return whether two workers must agree on a chunk."""
+        return self.finisher.signs.is_doubled(job, chunk, self.finisher.doubled_share)
+
+    def take(self, job: Job, message: ResultMessage | SeriesMessage) -> Job | None:
+        """Hold a report, and merge its chunk if two workers agree on it.
+
+        Returns:
+            The job after that; None if there is no unfinished job of this attempt.
+        """
+        minimum = message.minimum
+        found = message.found or (() if minimum is None else (minimum,))
+        opinion = Opinion(
+            chunk=message.chunk,
+            worker=message.worker,
+            points=tuple(point.key() for point in found),
+            map=message.map or "",
+            at=self.clock.now(),
+        )
+        held = self.ledger.hold(job.id, job.attempt, opinion)
+        if held is None:
+            return None
+        pair, contradicting = self._settled(held, message.chunk)
+        for each in pair:
+            held = self._merge(held, each) or held
+        if contradicting:
+            workers = sorted({each.worker for each in contradicting})
+            why = f"of chunk {message.chunk} two other workers reported the same"
+            self.finisher.distrust(held, workers, why)
+        return held
+
+    def resolve(self, job: Job, chunks: Queue) -> str:
+        """Ask once more for second opinions that do not come, or do without them.
+
+        Args:
+            job: as just read.
+            chunks: the queue of chunks.
+
+        Returns:
+            What was done; empty: nothing.
+        """
+        now = self.clock.now()
+        if not job.opinions or job.deadline < now:
+            return ""
+        waits = {
+            chunk: now - min(each.at for each in opinions)
+            for chunk in job.missing
+            if (opinions := job.opinions_of(chunk))
+        }
+        for chunk in [chunk for chunk, seconds in waits.items() if seconds >= PATIENCE_SECONDS]:
+            first, *others = job.opinions_of(chunk)
+            if all(self._agree(job, first, each) for each in others):
+                self._merge(job, first)
+                return f"chunk {chunk} is believed: no second worker came to compute it"
+            names = " and ".join(sorted({each.worker for each in (first, *others)}))
+            self.finisher.discard(job, (), f"of chunk {chunk} {names} reported different results")
+            return f"chunk {chunk} is contested: the attempt is discarded"
+        asked = [chunk for chunk, seconds in waits.items() if seconds >= ASK_SECONDS]
+        if asked and send_chunks(chunks, job, asked, signer=self.finisher.signs):
+            return f"second opinions asked for of {len(asked)} chunks"
+        return ""
+
+    def _settled(self, job: Job, chunk: int) -> tuple[list[Opinion], list[Opinion]]:
+        return settled(
+            job.opinions_of(chunk),
+            job.grid,
+            job.plan.box(chunk),
+            series=job.series is not None,
+        )
+
+    def _agree(self, job: Job, one: Opinion, other: Opinion) -> bool:
+        box = job.plan.box(one.chunk)
+        return agree(one, other, job.grid, box, series=job.series is not None)
+
+    def _merge(self, job: Job, opinion: Opinion) -> Job | None:
+        return self.ledger.merge(
+            job.id,
+            job.attempt,
+            frozenset({opinion.chunk}),
+            opinion.best,
+            worker=opinion.worker,
+            now=self.clock.now(),
+            points=opinion.found if job.series is not None else (),
+            maps={opinion.chunk: opinion.map} if opinion.map else {},
+        )

@@ -1,0 +1,80 @@
+"""What the loop and its threads answer without the application."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any, Final
+
+from gunicorn.http import errors
+
+from web_tier.api.error_handlers import problem_response, retry_after
+from web_tier.auth.security_headers import harden
+from web_tier.http_server.request_framing import Refusal
+from web_tier.http_server.wire import as_bytes
+
+BUSY: Final = 503
+TOO_SLOW: Final = Refusal(
+    408,
+    "request_timeout",
+    "the request did not come within its time; send it at once, or over a better connection",
+)
+FULL: Final = Refusal(
+    BUSY, "overloaded", "more requests are being served than this process has threads; try again"
+)
+NO_ROOM: Final = Refusal(
+    BUSY, "overloaded", "more bytes are being received than this process has room for; try again"
+)
+BROKEN: Final = Refusal(
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    "internal_error",
+    "an unforeseen error; the service's log says more",
+)
+_STATUS: Final = {
+    errors.LimitRequestLine: 414,
+    errors.LimitRequestHeaders: 431,
+    errors.ExpectationFailed: 417,
+}
+
+
+def malformed(error: Exception) -> Refusal:
+    """Return the refusal of a request that the parser does not accept."""
+    status = _STATUS.get(type(error), HTTPStatus.BAD_REQUEST)
+    return Refusal(status, "malformed_request", f"{error}; send a request as of RFC 9112")
+
+
+def overloaded(why: Exception) -> Refusal:
+    """Return the refusal of a request for which a gate has no place."""
+    said = f"{why}; try again after the seconds of Retry-After"
+    return Refusal(BUSY, "overloaded", said)
+
+
+def refusal_bytes(refusal: Refusal) -> bytes:
+    """Return a whole answer, after which the connection ends."""
+    return _made(refusal, retry_after() if refusal.status == BUSY else "")
+
+
+@lru_cache(maxsize=64)  # who sends many away must not spend much on it
+def _made(refusal: Refusal, retry: str) -> bytes:
+    headers = {"Retry-After": retry} if retry else None
+    return as_bytes(
+        harden(problem_response(refusal.status, refusal.detail, code=refusal.code, headers=headers))
+    )
+
+
+class CheckedBody:
+    """A body whose faults are errors of reading, which applications know, and not gunicorn's."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._body, name)
+
+    def read(self, size: int | None = None) -> bytes:
+        """Return the next bytes."""
+        try:
+            data: bytes = self._body.read(size)
+        except errors.ParseException as error:
+            raise OSError(str(error)) from error
+        return data

@@ -1,0 +1,1 @@
+"""Accept jobs: identify, check quota, enqueue, read and cache."""

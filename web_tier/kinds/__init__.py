@@ -1,0 +1,1 @@
+"""Requests, pages and presentation of each kind of work."""

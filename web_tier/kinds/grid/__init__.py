@@ -1,0 +1,1 @@
+"""Requests, pages and presentation of the grid kinds."""

@@ -1,0 +1,97 @@
+"""What a job stands on, to download: its atoms and its record."""
+
+from __future__ import annotations
+
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from apiflask import APIBlueprint
+from flask import Response, request
+
+from gridwell.engine.job import JobState
+from web_tier.api import openapi
+from web_tier.api.downloads import FEW_ATOMS, download, in_pieces
+from web_tier.api.error_handlers import problem_response
+from web_tier.api.etags import kept, unless_known
+from web_tier.api.negotiation import FORMS, chosen_form
+from web_tier.api.responses import find_job, gone, no_such_job
+from web_tier.dependencies import here
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gridwell.engine.job import Job
+    from web_tier.api.negotiation import Form
+
+#: By the client itself; see `web_tier.api.etags`.
+_FOR_EVER: Final = "private, max-age=31536000, immutable"
+
+routes = APIBlueprint("files", __name__)
+
+
+@routes.get("/v1/jobs/<job_id>/atoms")
+@routes.doc(**openapi.ATOMS)
+def atoms(job_id: str) -> Response:
+    """The atoms in the form that the client likes best."""
+    form = chosen_form(request)
+    if form is None:
+        return problem_response(
+            HTTPStatus.NOT_ACCEPTABLE,
+            f"atoms come as {', '.join(FORMS)}; the request accepts only "
+            f"{request.headers.get('Accept')}",
+            code="not_acceptable",
+        )
+    job = find_job(job_id)
+    if job is None:
+        return no_such_job(job_id)
+    # Each form has bytes of its own, so an ETag of its own.
+    return unless_known(
+        f"{job.problem}.{form.suffix}",
+        {"Cache-Control": _FOR_EVER, "Vary": "Accept"},
+        lambda headers: download(
+            partial(_atoms, job, form, headers),
+            large=job.atom_count > FEW_ATOMS,
+            size=job.atom_count,
+        ),
+    )
+
+
+@routes.get("/v1/jobs/<job_id>/record")
+@routes.doc(**openapi.RECORD)
+def record(job_id: str) -> Response:
+    """The record of a done job."""
+    job = find_job(job_id)
+    if job is None:
+        return no_such_job(job_id)
+    if job.state is not JobState.DONE:
+        return problem_response(
+            HTTPStatus.CONFLICT,
+            f"job {job_id} is {job.state}; only a done job has a record",
+            code="not_done",
+        )
+    return unless_known(
+        f"{job.attempt}.record",
+        {"Cache-Control": kept(job, here().clock.now())},
+        lambda headers: download(
+            partial(_record, job, headers),
+            large=job.atom_count > FEW_ATOMS,
+            size=job.atom_count,
+        ),
+    )
+
+
+def _atoms(job: Job, form: Form, headers: Mapping[str, str]) -> Response:
+    problem = here().service.problem(job)
+    if problem is None:
+        return gone("these atoms are")
+    pieces = in_pieces(form.write(problem.atoms))
+    return Response(pieces, headers=headers, content_type=form.content_type)
+
+
+def _record(job: Job, headers: Mapping[str, str]) -> Response:
+    data = here().service.record(job)
+    if data is None:
+        return gone("this record is")
+    headers = {**headers, "Content-Length": str(len(data))}
+    return Response(in_pieces([data]), headers=headers, content_type="application/json")

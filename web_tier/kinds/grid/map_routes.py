@@ -1,0 +1,56 @@
+"""The map that a job kept, to download in the formats of the field."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from apiflask import APIBlueprint
+
+from gridwell.engine.messages import MAP_KIND
+from web_tier.api import openapi
+from web_tier.api.error_handlers import problem_response
+from web_tier.api.responses import find_job, no_such_job
+from web_tier.kinds.grid.map_download import CUBE, DX, NPZ, map_file
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from web_tier.kinds.grid.map_download import MapForm
+
+routes = APIBlueprint("grids", __name__)
+
+
+@routes.get("/v1/jobs/<job_id>/grid.dx")
+@routes.doc(**openapi.grid("OpenDX", "text/plain"))
+def grid_dx(job_id: str) -> Response:
+    """The map as OpenDX."""
+    return _grid(job_id, DX)
+
+
+@routes.get("/v1/jobs/<job_id>/grid.cube")
+@routes.doc(**openapi.grid("a Gaussian cube file", "chemical/x-cube"))
+def grid_cube(job_id: str) -> Response:
+    """The map and the atoms as a Gaussian cube file."""
+    return _grid(job_id, CUBE)
+
+
+@routes.get("/v1/jobs/<job_id>/grid.npz")
+@routes.doc(**openapi.grid("NPZ", "application/zip"))
+def grid_npz(job_id: str) -> Response:
+    """The map as arrays for numpy."""
+    return _grid(job_id, NPZ)
+
+
+def _grid(job_id: str, form: MapForm) -> Response:
+    job = find_job(job_id)
+    if job is None:
+        return no_such_job(job_id)
+    if job.kind != MAP_KIND:
+        # Not 404, which says that there is no such job.
+        return problem_response(
+            HTTPStatus.CONFLICT,
+            f'job {job_id} keeps no map; submit its problem again with "keep_grid": true',
+            code="grid_not_kept",
+        )
+    return map_file(job, form)

@@ -1,0 +1,33 @@
+"""The fleet's view for those who show it: one that cannot be read shows as none."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from gridwell.engine.errors import InvalidMessage
+
+if TYPE_CHECKING:
+    from gridwell.engine.ports import FleetLedger
+    from gridwell.fleet.model import FleetView
+
+logger: Final = logging.getLogger(__name__)
+
+
+def last_view(ledger: FleetLedger) -> FleetView | None:
+    """Return the view as last written; None: there is none yet, or none that can be read.
+
+    The autoscaler begins it again with its next look.
+
+    Raises:
+        ServiceError: if the ledger is away.
+    """
+    try:
+        return ledger.view()
+    except (InvalidMessage, KeyError, TypeError, ValueError) as error:
+        logger.warning(
+            "the fleet's view cannot be read, it shows as empty: %s",
+            error,
+            extra={"action": "fleet.view_unreadable"},
+        )
+        return None

@@ -1,0 +1,1 @@
+"""Commands for operators: dead letters, keys, audit record and doctor."""

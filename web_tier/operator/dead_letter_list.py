@@ -1,0 +1,152 @@
+"""Dead letters as operators see them: listed with the reason, and sent again where they wish it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from gridwell.engine.errors import InvalidMessage
+from gridwell.engine.messages import ChunkMessage, Envelope, decode_report
+from web_tier.collector.task_failures import failure_detail
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from gridwell.engine.job import Job
+    from gridwell.engine.ports import Clock, JobLedger, Queue, Received
+
+_BATCH: Final = 10
+_LOOK_SECONDS: Final = 300.0  #: for which letters are leased while they are looked at
+_POLL_SECONDS: Final = 1.0  #: only a long poll asks all of a queue's servers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A dead letter."""
+
+    kind: str  #: of its queue: chunks or results
+    received: Received
+    job: str | None  #: None: the letter does not tell
+    chunk: int | None
+    client: str  #: whose job it is; empty: unknown
+    age: float | None  #: seconds since it was first sent
+    why: str  #: what is known of why it died, or of why nobody wants it
+
+    def fields(self) -> dict[str, Any]:
+        """The letter, for programs."""
+        return {
+            "queue": f"dead-{self.kind}",
+            "job": self.job,
+            "chunk": self.chunk,
+            "age_seconds": self.age,
+            "receives": self.received.receives,
+            "why": self.why,
+            "body": self.received.body,
+        }
+
+    def line(self) -> str:
+        """The letter, for people."""
+        age = "?" if self.age is None else _duration(self.age)
+        chunk = "?" if self.chunk is None else self.chunk
+        return f"dead-{self.kind:<7}  {self.job or '?':<32}  chunk {chunk:<4}  {age:>6}  {self.why}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letters:
+    """Both queues of dead letters.
+
+    Args:
+        ledger: knows the jobs, and why their chunks failed.
+        dead: queues of dead letters by kind, chunks and results.
+        living: where letters of each kind came from.
+        clock: tells their age.
+    """
+
+    ledger: JobLedger
+    dead: Mapping[str, Queue]
+    living: Mapping[str, Queue]
+    clock: Clock
+
+    @contextmanager
+    def held(self, limit: int) -> Iterator[list[Letter]]:
+        """Up to `limit` letters, leased to us until the end of the block, then given back."""
+        found: list[Letter] = []
+        try:
+            for kind, queue in self.dead.items():
+                while len(found) < limit:
+                    at_most = min(_BATCH, limit - len(found))
+                    batch = queue.receive(at_most=at_most, wait=_POLL_SECONDS)
+                    if not batch:
+                        break
+                    found += [self._letter(kind, received) for received in batch]
+                    queue.extend([received.receipt for received in batch], _LOOK_SECONDS)
+            yield found
+        finally:
+            for kind, queue in self.dead.items():
+                # One that was deleted meanwhile is passed over.
+                queue.extend([each.received.receipt for each in found if each.kind == kind], 0)
+
+    def redrive(self, letters: Sequence[Letter]) -> list[Letter]:
+        """Send held letters to where they came from.
+
+        Returns:
+            Those that the queue refused: they stay dead letters.
+        """
+        refused: list[Letter] = []
+        for kind, client in sorted({(letter.kind, letter.client) for letter in letters}):
+            group = [each for each in letters if (each.kind, each.client) == (kind, client)]
+            bodies = [letter.received.body for letter in group]
+            # Send first, delete second: dying in between costs a duplicate and no letter.
+            places = set(self.living[kind].send(bodies, group=client))
+            refused += [letter for place, letter in enumerate(group) if place in places]
+            sent = [letter for place, letter in enumerate(group) if place not in places]
+            self.dead[kind].delete([letter.received.receipt for letter in sent])
+        return refused
+
+    def _letter(self, kind: str, received: Received) -> Letter:
+        envelope = Envelope.peek(received.body)
+        job: Job | None = None
+        try:
+            if kind == "chunks":
+                ChunkMessage.decode(received.body)
+            else:
+                decode_report(received.body)
+            job = None if envelope is None else self.ledger.read(envelope.job)
+            why = self._why(kind, envelope, job)
+        except InvalidMessage as error:
+            why = str(error)
+        sent_at = received.sent_at
+        return Letter(
+            kind=kind,
+            received=received,
+            job=None if envelope is None else envelope.job,
+            chunk=None if envelope is None else envelope.chunk,
+            client="" if job is None else job.client,
+            age=None if sent_at is None else max(0.0, self.clock.now() - sent_at),
+            why=why,
+        )
+
+    def _why(self, kind: str, envelope: Envelope | None, job: Job | None) -> str:
+        if envelope is None or job is None:
+            return "not wanted: its job does not exist any more"
+        reasons = {
+            f"its job is at run {job.run}": job.attempt != envelope.attempt,
+            f"its job is {job.state}": job.state.terminal,
+            "its result is merged": envelope.chunk in job.done,
+        }
+        for reason, holds in reasons.items():
+            if holds:
+                return f"not wanted: {reason}"
+        failure = self.ledger.read_failure(job.id, job.attempt, envelope.chunk)
+        if failure is not None:
+            return failure_detail(failure)
+        return "no worker told an error" if kind == "chunks" else "it could not be merged in time"
+
+
+def _duration(seconds: float) -> str:
+    """A time in one unit, for people."""
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

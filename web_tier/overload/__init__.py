@@ -1,0 +1,1 @@
+"""Load shedding: concurrency limits, queue limits and fair shares."""

@@ -1,0 +1,1 @@
+"""Long polls and event streams of clients that wait for jobs."""

@@ -1,0 +1,145 @@
+"""A job as a stream of server-sent events: what is sent when, without HTTP.
+
+Progress is a state and not a log, so a stream that begins anew needs no history: its first event
+is how things stand, unless the client has just that already.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from gridwell.engine.errors import ServiceError
+from web_tier.jobs.cached_jobs import Progress, progress_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gridwell.engine.job import Job
+    from gridwell.engine.ports import Clock
+    from web_tier.waiting.wait_list import Ticket
+    from web_tier.waiting.watcher import OwnedWatcher, Watcher
+
+HEARTBEAT_SECONDS: Final = 10.0  #: proxies cut what is silent for a minute, some sooner
+LIFE_SECONDS: Final = 600.0  #: then the stream ends, and the client begins another
+CHECK_SECONDS: Final = 10.0  #: between two checks whether the caller may still see the job
+UNCHECKED_SECONDS: Final = 60.0  #: without a check for so long a stream ends
+APART_SECONDS: Final = 0.1  #: between two events: ten a second are a smooth bar
+_RETRY_MS: Final = 1000
+
+
+def stream(
+    job: Job,
+    ticket: Ticket | None,
+    *,
+    seen: str | None,
+    watcher: Watcher | OwnedWatcher,
+    clock: Clock,
+    read: Callable[[str], Job | None],
+    is_allowed: Callable[[], bool] = lambda: True,
+) -> Iterator[str]:
+    """The events of a job until it ends, the stream's life is over, or the process ends.
+
+    It also ends, without an event, when its caller may no longer see the job.
+
+    Args:
+        job: as last read.
+        ticket: what follows it; None: it has ended.
+        seen: the id of the last event that the client has, if it had one.
+        watcher: gave the ticket, and takes it back.
+        clock: measures.
+        read: reads the job by its id.
+        is_allowed: whether the caller may still see it; asked each `CHECK_SECONDS`.
+
+    Yields:
+        The text of one or more events, or a comment that keeps the connection alive.
+    """
+    yield f"retry: {_RETRY_MS}\n\n"
+    dies = clock.monotonic() + LIFE_SECONDS
+    permit = _Permit(is_allowed, clock)
+    while ticket is not None:
+        if _id(progress_of(job)) != seen:
+            yield _event("progress", job, progress_of(job))
+        try:
+            yield from _steps(job, ticket, dies, clock, permit)
+        finally:
+            watcher.leave(ticket)
+        if permit.is_over():
+            return
+        latest = read(job.id)
+        if not ticket.ended or latest is None:
+            return  # the stream's life is over, it was displaced, or the job expired
+        if latest == job and not latest.state.terminal:
+            return  # this process is about to end: the client asks the next one
+        job, seen = latest, None
+        ticket = None if job.state.terminal else watcher.follow(job)
+        if ticket is None and not job.state.terminal:
+            return
+    yield _event("end", job, progress_of(job))
+
+
+class _Permit:
+    """Whether a stream may go on, asked again each `CHECK_SECONDS`."""
+
+    def __init__(self, is_allowed: Callable[[], bool], clock: Clock) -> None:
+        self._is_allowed = is_allowed
+        self._clock = clock
+        self._allowed_at = clock.monotonic()
+        self._over = False
+
+    def is_over(self) -> bool:
+        """Return whether the caller may not see the job any more.
+
+        While the ledger cannot say, the stream goes on for `UNCHECKED_SECONDS` at most.
+        """
+        now = self._clock.monotonic()
+        if self._over or now - self._allowed_at < CHECK_SECONDS:
+            return self._over
+        try:
+            self._over = not self._is_allowed()
+        except ServiceError:
+            self._over = now - self._allowed_at >= UNCHECKED_SECONDS
+            return self._over
+        self._allowed_at = now
+        return self._over
+
+
+def _steps(job: Job, ticket: Ticket, dies: float, clock: Clock, permit: _Permit) -> Iterator[str]:
+    """The steps of one attempt until it ends, or until the stream may not go on."""
+    sent_at, known = clock.monotonic(), _id(progress_of(job))
+    while not _is_woken(ticket) and clock.monotonic() < dies and not permit.is_over():
+        if not ticket.event.wait(HEARTBEAT_SECONDS):
+            yield ": still there\n\n"
+            continue
+        rest = APART_SECONDS - (clock.monotonic() - sent_at)
+        if rest > 0 and not _is_woken(ticket):
+            clock.sleep(rest)
+        ticket.event.clear()
+        if ticket.latest is None or _is_woken(ticket):
+            continue
+        if (step := _id(ticket.latest)) != known:  # the watcher begins with how things stand
+            yield _event("progress", job, ticket.latest)
+            sent_at, known = clock.monotonic(), step
+
+
+def _is_woken(ticket: Ticket) -> bool:
+    """Return whether no step comes any more: the attempt ended, or another owner has the place."""
+    return ticket.ended or ticket.displaced
+
+
+def _event(name: str, job: Job, progress: Progress) -> str:
+    moves, series = bool(progress.done or progress.found), job.series
+    fields = {
+        "state": "running" if moves and not job.state.terminal else job.state.value,
+        "points_done": progress.points_done,
+        "points_total": job.grid.points,
+        "finished": sorted(progress.done),
+        "series": series and {"count": series.count, "found": progress.found},
+    }
+    data = json.dumps(fields, separators=(",", ":"))
+    return f"id: {_id(progress)}\nevent: {name}\ndata: {data}\n\n"
+
+
+def _id(progress: Progress) -> str:
+    """Names a state, so that a client that has it is not sent it again."""
+    return f"{progress.attempt}-{progress.points_done}-{progress.found}"

@@ -1,0 +1,252 @@
+"""The watcher: one thread per process that wakes all waiting requests.
+
+However many requests wait, memcached is asked once a tick and the ledger once a second.  Without
+memcached the service is slower and never wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Final, Protocol
+
+from gridwell.engine.errors import ServiceError
+from gridwell.engine.read_jobs import readable_jobs
+from web_tier.jobs.reported_progress import with_told
+from web_tier.jobs.sealed_cache import sealed
+from web_tier.jobs.signer import Signer
+from web_tier.overload.fair_shares import Shares, yielding_owner
+from web_tier.waiting.wait_list import Ticket, Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gridwell.engine.job import Job
+    from gridwell.engine.ports import Cache, Clock, JobLedger
+
+logger = logging.getLogger(__name__)
+
+TICK_SECONDS: Final = 0.025
+
+
+class Watcher:
+    """Lets requests wait for their jobs.
+
+    Where no place is left, the owner of the most loses its newest one to an owner of fewer: waiting
+    ends early then, and a stream ends, which its client begins again.
+
+    Args:
+        cache: where ends show first.
+        ledger: where they show for certain.
+        clock: measures how long ago the ledger was read.
+        capacity: how many requests may wait together, so that threads are left for the others.
+        streams: how many requests may follow a job together.
+    """
+
+    def __init__(
+        self,
+        *,
+        cache: Cache,
+        ledger: JobLedger,
+        clock: Clock,
+        capacity: int,
+        streams: int = 0,
+    ) -> None:
+        self._cache = sealed(cache, Signer(ledger))
+        self._ledger = ledger
+        self._clock = clock
+        self._capacity = {False: capacity, True: streams}
+        self._used = {False: Shares(), True: Shares()}
+        self._entered: dict[Ticket, None] = {}  #: in the order in which they came
+        self._watch = Watch()
+        self._changed = threading.Condition()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for an end."""
+        return self._used[False].total
+
+    @property
+    def streaming(self) -> int:
+        """How many requests follow a job."""
+        return self._used[True].total
+
+    def wait(self, job: Job, seconds: float, owner: str = "") -> bool:
+        """Return when the job's attempt has, or may have, ended, or `seconds` have passed.
+
+        A wake-up carries no data: read the job afterwards.
+
+        Returns:
+            False, at once, if there is no room to wait or the process is about to end; and as soon
+            as another owner, who has less, needs the room.
+        """
+        ticket = self._enter(job, owner, follows=False)
+        if ticket is None:
+            return False
+        try:
+            ticket.event.wait(seconds)
+        finally:
+            self.leave(ticket)
+        return not ticket.displaced
+
+    def follow(self, job: Job, owner: str = "") -> Ticket | None:
+        """Follow a job's attempt: the ticket is woken by each step, and has the latest.
+
+        Whoever was woken clears the event before looking at the ticket, and leaves in the end.
+
+        Returns:
+            None, at once, if there is no room to follow or the process is about to end.
+        """
+        return self._enter(job, owner, follows=True)
+
+    def leave(self, ticket: Ticket) -> None:
+        """Neither wait nor follow any more; once is enough."""
+        with self._changed:
+            self._remove(ticket)
+
+    def _remove(self, ticket: Ticket) -> None:
+        if ticket in self._entered:
+            del self._entered[ticket]
+            self._used[ticket.follows].give_back(ticket.owner)
+            self._watch.remove(ticket)
+
+    def _enter(self, job: Job, owner: str, *, follows: bool) -> Ticket | None:
+        ticket = Ticket(
+            job=job.id,
+            attempt=job.attempt,
+            read_at=self._clock.monotonic(),
+            owner=owner,
+            follows=follows,
+            series=job.series is not None,
+        )
+        with self._changed:
+            if self._closed.is_set() or not self._has_room(owner, follows=follows):
+                return None
+            self._used[follows].take(owner)
+            self._entered[ticket] = None
+            self._watch.add(ticket)
+            self._ensure_thread()
+            self._changed.notify()
+        return ticket
+
+    def _has_room(self, owner: str, *, follows: bool) -> bool:
+        used, capacity = self._used[follows], self._capacity[follows]
+        if used.total < capacity:
+            return True
+        loser = yielding_owner(used.held, owner)
+        if loser is None:
+            return False
+        newest = next(
+            ticket
+            for ticket in reversed(self._entered)
+            if (ticket.owner, ticket.follows) == (loser, follows)
+        )
+        self._remove(newest)
+        newest.displace()
+        return True
+
+    def close(self) -> None:
+        """Wake everybody, let nobody wait any more, and end the thread."""
+        self._closed.set()
+        with self._changed:
+            self._watch.wake_all()
+            self._changed.notify()
+
+    def step(self) -> None:
+        """One tick: ask the cache, and now and then the ledger; never while holding the lock."""
+        with self._changed:
+            keys = self._watch.keys()
+        values = self._cache.get_many(keys) if keys else {}
+        now = self._clock.monotonic()
+        with self._changed:
+            self._watch.look(values)
+            asked = self._watch.due(now)
+        if not asked:
+            return
+        try:
+            found, unreadable = readable_jobs(self._ledger, asked)
+            found = {job.id: job for job in with_told(self._ledger, found.values())}
+        except ServiceError as error:
+            logger.warning(
+                "%d awaited jobs cannot be read, trying again in a second: %s",
+                len(asked),
+                error,
+                extra={"action": "watch.unread"},
+            )
+            return
+        with self._changed:
+            # Whoever awaits one that this release cannot read goes on waiting for its end.
+            self._watch.learn([job for job in asked if job not in unreadable], found, now)
+
+    def _ensure_thread(self) -> None:
+        """Start the thread with the first wait: one started before a fork would not be there."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while not self._closed.wait(TICK_SECONDS):
+            with self._changed:
+                while not len(self._watch) and not self._closed.is_set():
+                    self._changed.wait()
+            self.step()
+
+
+class OwnedWatcher:
+    """A watcher as one owner sees it.
+
+    Args:
+        watcher: of the process.
+        owner: who waits and follows.
+    """
+
+    def __init__(self, watcher: Watcher, owner: str) -> None:
+        self._watcher = watcher
+        self._owner = owner
+        self.leave = watcher.leave
+
+    def wait(self, job: Job, seconds: float) -> bool:
+        """See `Watcher.wait`."""
+        return self._watcher.wait(job, seconds, self._owner)
+
+    def follow(self, job: Job) -> Ticket | None:
+        """See `Watcher.follow`."""
+        return self._watcher.follow(job, self._owner)
+
+
+class Waits(Protocol):
+    """What `await_end` needs of a watcher."""
+
+    def wait(self, job: Job, seconds: float) -> bool:
+        """See `Watcher.wait`."""
+
+
+def await_end(
+    job: Job, seconds: float, *, watcher: Waits, clock: Clock, read: Callable[[str], Job | None]
+) -> tuple[Job, bool]:
+    """Wait until a job has ended, for up to `seconds`.
+
+    Args:
+        job: as last read.
+        seconds: how long.
+        watcher: lets us wait.
+        clock: measures it.
+        read: reads the job by its id.
+
+    Returns:
+        The job as last read, and whether the wish to wait was granted: it ended, or the time is up.
+    """
+    deadline = clock.monotonic() + seconds
+    while not job.state.terminal:
+        left = deadline - clock.monotonic()
+        if left <= 0:
+            break
+        if not watcher.wait(job, left):
+            return job, False
+        latest = read(job.id)
+        if latest is None:  # it expired under our eyes: show what was seen last
+            break
+        job = latest
+    return job, True
