@@ -20,7 +20,7 @@ from gridwell.program.commands import echo
 if TYPE_CHECKING:
     from app_tier.executor.pool import ProcessPool
     from app_tier.settings import Settings
-    from app_tier.worker.context import Ports
+    from app_tier.worker.context import WorkerPorts
     from app_tier.worker.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ def _unfit(settings: Settings, why: str) -> int:
     """Report a machine that cannot even begin to work; returns the exit status."""
     import time  # noqa: PLC0415 - see above
 
-    from app_tier.worker.step_report import Exit  # noqa: PLC0415
+    from app_tier.worker.step_report import WorkerExit  # noqa: PLC0415
     from gridwell import __version__  # noqa: PLC0415
     from gridwell.adapters.aws.client import FEW_TRIES, client  # noqa: PLC0415
     from gridwell.adapters.dynamodb.fleet_ledger import DynamoFleetLedger  # noqa: PLC0415
@@ -129,7 +129,7 @@ def _unfit(settings: Settings, why: str) -> int:
     except ServiceError:
         # Switched off without a word it counts as a boot that failed, which ends the same way.
         logger.exception("that is not reported", extra={"action": "worker.unreported"})
-    return Exit.UNFIT.value
+    return WorkerExit.UNFIT.value
 
 
 @main.command("smoke")
@@ -144,9 +144,9 @@ def check() -> None:
         raise SystemExit(1) from error
 
 
-def chosen_ports(settings: Settings, pool: ProcessPool) -> Ports:
+def chosen_ports(settings: Settings, pool: ProcessPool) -> WorkerPorts:
     """The ports on AWS."""
-    from app_tier.worker.context import Ports  # noqa: PLC0415 - see above
+    from app_tier.worker.context import WorkerPorts  # noqa: PLC0415 - see above
     from app_tier.worker.machine_check import MachineCheck  # noqa: PLC0415
     from gridwell.adapters.aws.client import FEW_TRIES, client  # noqa: PLC0415
     from gridwell.adapters.aws.s3 import S3Store  # noqa: PLC0415
@@ -157,7 +157,7 @@ def chosen_ports(settings: Settings, pool: ProcessPool) -> Ports:
 
     # The worker tries again at its next step, and its watchdog waits for no call for long.
     sqs, dynamodb, s3 = (client(name, tries=FEW_TRIES) for name in ("sqs", "dynamodb", "s3"))
-    return Ports(
+    return WorkerPorts(
         chunks=SqsQueue(sqs, settings.chunks),
         results=SqsQueue(sqs, settings.results),
         store=S3Store(s3, settings.bucket),
@@ -178,11 +178,11 @@ def chosen_ports(settings: Settings, pool: ProcessPool) -> Ports:
 def _work(settings: Settings, pool: ProcessPool, orders: _Orders) -> int:
     from app_tier.worker.liveness import Contact, Notifier, watched  # noqa: PLC0415
     from app_tier.worker.loop import work as loop  # noqa: PLC0415 - see above
-    from app_tier.worker.worker import Habits, Worker  # noqa: PLC0415
+    from app_tier.worker.worker import Worker, WorkerConfig  # noqa: PLC0415
     from gridwell import __version__  # noqa: PLC0415
 
     ports = chosen_ports(settings, pool)
-    habits = Habits(
+    habits = WorkerConfig(
         worker=settings.worker_id,
         version=__version__,
         cores=settings.cores,

@@ -16,8 +16,8 @@ from autoscaler.daemon import Daemon
 from autoscaler.decide.capacity import take_census
 from autoscaler.decide.decide import decide
 from autoscaler.decide.model import Rule
-from autoscaler.fleet_view import Journal
-from autoscaler.observe import Ports, observe, observed
+from autoscaler.fleet_view import FleetViewWriter
+from autoscaler.observe import ObservedPorts, observe, observed
 from autoscaler.observed_ports import OwnClock
 from autoscaler.settings import Settings
 from gridwell.program.commands import answered, echo, json_option, print_json
@@ -99,7 +99,7 @@ def explain(rule: str) -> None:
     ports = chosen_ports(settings)
     ports = observed(ports, OwnClock(ports.clock))
     with answered():
-        last = Journal(ports.ledger).last()
+        last = FleetViewWriter(ports.ledger).last()
         lease = ports.ledger.lease()
     observation = observe(ports, last, policy)
     for problem in observation.problems:
@@ -153,7 +153,7 @@ def cap(*, instances: str, as_json: bool) -> None:
         raise click.BadParameter(f"{instances!r} is no number of instances; give 0 or more, or off")
 
 
-def chosen_ports(settings: Settings) -> Ports:
+def chosen_ports(settings: Settings) -> ObservedPorts:
     """The ports on AWS."""
     # boto3 costs half a second, which `--help` and a wrong setting should not.
     from gridwell.adapters.aws.client import client  # noqa: PLC0415
@@ -163,7 +163,7 @@ def chosen_ports(settings: Settings) -> Ports:
     from gridwell.adapters.system_clock import SERVICE_CLOCK  # noqa: PLC0415
 
     with answered():
-        return Ports(
+        return ObservedPorts(
             ec2=Ec2Fleet(client("ec2"), settings.fleet, settings.template),
             chunks=SqsQueue(client("sqs"), settings.queue),
             ledger=DynamoFleetLedger(client("dynamodb"), settings.table, settings.fleet),

@@ -16,8 +16,8 @@ from autoscaler.decide.decide import decide
 from autoscaler.decide.failures import READ, after_round
 from autoscaler.decide.model import FleetPlan, Read
 from autoscaler.decide.slot_assignment import PLACES
-from autoscaler.fleet_view import Journal, decision_of
-from autoscaler.leadership import Tenure
+from autoscaler.fleet_view import FleetViewWriter, decision_of
+from autoscaler.leadership import Leadership
 from autoscaler.observe import observe, observed
 from autoscaler.observed_ports import OwnClock
 from gridwell.engine.errors import GridwellError
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from autoscaler.decide.model import Policy, Snapshot
-    from autoscaler.observe import Observation, Ports
+    from autoscaler.observe import Observation, ObservedPorts
     from gridwell.fleet.refusal import Refusal
 
 _NAP_SECONDS: Final = 0.5  #: how soon a request to stop is heard
@@ -50,7 +50,7 @@ class Daemon:
 
     def __init__(
         self,
-        ports: Ports,
+        ports: ObservedPorts,
         policy: Policy,
         *,
         fleet: str,
@@ -66,11 +66,11 @@ class Daemon:
         self._policy = policy
         self._tick_seconds = tick_seconds
         self._rehearse = rehearse
-        self._tenure = Tenure(ports.ledger, ports.clock, owner=owner, seconds=lease_seconds)
+        self._tenure = Leadership(ports.ledger, ports.clock, owner=owner, seconds=lease_seconds)
         self._actor = Actor(
             self._ports, policy, fleet=fleet, tenure=self._tenure, halted=lambda: self._stopping
         )
-        self._journal = Journal(self._ports.ledger)
+        self._journal = FleetViewWriter(self._ports.ledger)
         self._places: frozenset[int] | None = None  #: slots that can have been used; None: any
         self._fence = 0  #: of the lease under which the last round was
         self._stopping = False
@@ -143,7 +143,7 @@ class Daemon:
     def _take_over(self) -> None:
         """Forget what was true when this autoscaler last held the lease, if it has done so."""
         if self._fence != self._tenure.fence:
-            self._journal = Journal(self._ports.ledger)
+            self._journal = FleetViewWriter(self._ports.ledger)
             self._places = None
             self._fence = self._tenure.fence
         self._tell_once("fleet.standing_by", "")

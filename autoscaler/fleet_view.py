@@ -19,7 +19,7 @@ from gridwell.fleet.history import History, Sample
 from gridwell.fleet.model import Decision, FleetView, InstanceState, InstanceView
 
 if TYPE_CHECKING:
-    from autoscaler.act.outcome import Outcome
+    from autoscaler.act.outcome import ActionOutcome
     from autoscaler.decide.model import FleetPlan, Snapshot
     from gridwell.engine.ports import FleetLedger
     from gridwell.fleet.model import Depth
@@ -33,7 +33,7 @@ _LONGEST_REASON: Final = 400  #: characters: a hundred of them stay far below an
 _LOG: Final = logging.getLogger(__name__)
 
 
-def decision_of(plan: FleetPlan, outcomes: tuple[Outcome, ...], *, at: float) -> Decision:
+def decision_of(plan: FleetPlan, outcomes: tuple[ActionOutcome, ...], *, at: float) -> Decision:
     """A plan that was carried out, as the view keeps it: the counts are of what was done."""
     done = [outcome.action for outcome in outcomes if outcome.done]
     problems = dict.fromkeys(
@@ -75,7 +75,7 @@ def instance_views(snapshot: Snapshot) -> tuple[InstanceView, ...]:
     return tuple(sorted(views, key=lambda view: (view.slot is None, view.slot, view.id)))
 
 
-class Journal:
+class FleetViewWriter:
     """The view, read once and then written by us alone.
 
     Args:

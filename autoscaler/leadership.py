@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gridwell.fleet.model import Lease
 
 
-class Tenure:
+class Leadership:
     """One autoscaler's hold on the lease.
 
     Args:

@@ -29,7 +29,7 @@ _Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
+class ObservedPorts:
     """All that the autoscaler touches."""
 
     ec2: Ec2
@@ -55,7 +55,7 @@ class Observation:
     problems: tuple[str, ...] = ()  #: why the snapshot's `unknown` reads failed, in words
 
 
-class _Reader:
+class _PortReader:
     """Reads that may fail, each by itself."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class _Reader:
             return None
 
 
-def observed(ports: Ports, clock: OwnClock) -> Ports:
+def observed(ports: ObservedPorts, clock: OwnClock) -> ObservedPorts:
     """Return the ports with all times by our own clock, for one autoscaler's life."""
     return replace(
         ports,
@@ -83,7 +83,7 @@ def observed(ports: Ports, clock: OwnClock) -> Ports:
 
 
 def observe(
-    ports: Ports,
+    ports: ObservedPorts,
     previous: FleetView | None,
     policy: Policy,
     *,
@@ -97,7 +97,7 @@ def observe(
         policy: how late EC2 may show an instance.
         places: the slots that can have been used; None: all that there are.
     """
-    reader = _Reader()
+    reader = _PortReader()
     instances = reader.read(Read.INSTANCES, ports.ec2.instances) or ()
     release = reader.read(Read.RELEASE, ports.ec2.release)
     depth = reader.read(Read.DEPTH, ports.chunks.depth)

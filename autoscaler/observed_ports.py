@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from gridwell.engine.ports import Clock, Ec2, FleetLedger
-    from gridwell.fleet.model import FleetView, Heartbeat, Instance, Offer, Slot
+    from gridwell.fleet.model import FleetView, Heartbeat, Instance, Offering, Slot
 
 CLOCKS_APART: Final = 1200.0  #: seconds: two clocks, each wrong by ten minutes
 LONGEST_PAUSE: Final = 900.0  #: no pause that a slot asks for is longer
@@ -221,13 +221,13 @@ class ObservedLedger:
         return replace(slot, **changes)
 
     def _own(
-        self, key: tuple[int, str | Offer], stored: float, first: Callable[[float], float]
+        self, key: tuple[int, str | Offering], stored: float, first: Callable[[float], float]
     ) -> float:
         """Return a stored moment as ours; at first sight it is what `first` makes of it."""
         moment = self._clock.moment
         return self._clock.shown(self._moments.own(key, stored, lambda at: first(moment(at))))
 
-    def _given(self, key: tuple[int, str | Offer], shown: float) -> float:
+    def _given(self, key: tuple[int, str | Offering], shown: float) -> float:
         """Return what is stored for a moment of ours, as it was read or as it is written first."""
         return self._moments.stored(key, self._clock.moment(shown), new=shown)
 

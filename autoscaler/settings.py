@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from autoscaler.decide.model import Policy, Rule
-from gridwell.fleet.model import Offer
+from gridwell.fleet.model import Offering
 
 
 class Settings(BaseSettings):
@@ -56,11 +56,11 @@ class Settings(BaseSettings):
         return self.launch_template or f"{self.fleet}-worker"
 
     @property
-    def offers(self) -> tuple[Offer, ...]:
+    def offers(self) -> tuple[Offering, ...]:
         """What to ask EC2 for: each type in every subnet, before the next type."""
         subnets = self.subnets.split(",")
         return tuple(
-            Offer(type=kind, subnet=subnet)
+            Offering(type=kind, subnet=subnet)
             for kind in self.instance_types.split(",")
             for subnet in subnets
         )

@@ -11,21 +11,21 @@ from gridwell.kinds.grid import limits
 from web_tier.api import error_handlers, fleet, job_events, jobs, openapi, openapi_security
 from web_tier.api.constant import constant
 from web_tier.auth import guard
-from web_tier.dependencies import give
+from web_tier.dependencies import provide
 from web_tier.kinds.grid import atom_files, map_routes, points
 from web_tier.monitoring import request_ids
 from web_tier.pages import layout, login
 from web_tier.pages import routes as pages
 
 if TYPE_CHECKING:
-    from web_tier.dependencies import Parts
+    from web_tier.dependencies import Dependencies
 
 #: The version of the interface, which those see who may not know the release.
 _INTERFACE: Final = "1"
 _YEAR: Final = 31_536_000
 
 
-def create_app(parts: Parts) -> APIFlask:
+def create_app(parts: Dependencies) -> APIFlask:
     """The application: a WSGI callable.
 
     It starts no thread and calls nothing outside, so it may be made before a fork.
@@ -65,7 +65,7 @@ def create_app(parts: Parts) -> APIFlask:
     app.view_functions["openapi.spec"] = lambda: constant(
         lambda: app.json.dumps(app.spec), "application/json", "public, max-age=300"
     )
-    give(app, parts)
+    provide(app, parts)
     request_ids.name_each(app, by_proxies=parts.access.proxies > 0)
     parts.metrics.watch(app)
     error_handlers.register(app)

@@ -24,7 +24,7 @@ from web_tier.settings import Settings
 if TYPE_CHECKING:
     from flask import Flask
 
-    from web_tier.dependencies import Parts
+    from web_tier.dependencies import Dependencies
     from web_tier.jobs.event_publisher import Publisher
 
 
@@ -169,7 +169,7 @@ def application() -> Flask:
     return create_app(chosen_parts(read_settings(Settings)))
 
 
-def chosen_parts(settings: Settings) -> Parts:
+def chosen_parts(settings: Settings) -> Dependencies:
     """The parts of the application on AWS and memcached."""
     from gridwell.adapters.aws.client import client  # noqa: PLC0415 - as above
     from gridwell.adapters.aws.s3 import S3Store  # noqa: PLC0415
@@ -181,20 +181,20 @@ def chosen_parts(settings: Settings) -> Parts:
     from gridwell.adapters.memcached.cache import MemcachedCache  # noqa: PLC0415
     from gridwell.adapters.memcached.rate_limits import MemcachedRates  # noqa: PLC0415
     from gridwell.adapters.system_clock import SERVICE_CLOCK  # noqa: PLC0415
-    from web_tier.auth.key_cache import Keyring  # noqa: PLC0415
+    from web_tier.auth.key_cache import KeyCache  # noqa: PLC0415
     from web_tier.auth.policy import Access  # noqa: PLC0415
-    from web_tier.dependencies import Parts  # noqa: PLC0415
+    from web_tier.dependencies import Dependencies  # noqa: PLC0415
     from web_tier.jobs.event_publisher import both  # noqa: PLC0415
-    from web_tier.jobs.quota_check import Allowance  # noqa: PLC0415
+    from web_tier.jobs.quota_check import QuotaCheck  # noqa: PLC0415
     from web_tier.jobs.sealed_cache import SealedCache  # noqa: PLC0415
-    from web_tier.jobs.service import Service  # noqa: PLC0415
+    from web_tier.jobs.service import JobService  # noqa: PLC0415
     from web_tier.jobs.signer import Signer  # noqa: PLC0415
     from web_tier.monitoring.fleet_metrics import FleetMetrics  # noqa: PLC0415
     from web_tier.monitoring.forgeries import Forgeries  # noqa: PLC0415
     from web_tier.monitoring.metrics import CountedCache, Metrics  # noqa: PLC0415
     from web_tier.monitoring.readiness import Readiness  # noqa: PLC0415
     from web_tier.overload.concurrency_limit import usual_gates  # noqa: PLC0415
-    from web_tier.overload.queue_limit import Backlog  # noqa: PLC0415
+    from web_tier.overload.queue_limit import QueueLimit  # noqa: PLC0415
     from web_tier.waiting.watcher import Watcher  # noqa: PLC0415
 
     clock = SERVICE_CLOCK
@@ -205,11 +205,11 @@ def chosen_parts(settings: Settings) -> Parts:
     ledger = DynamoJobLedger(dynamodb, settings.table)
     chunks = SqsQueue(client("sqs"), settings.queue("chunks"))
     access_ledger = DynamoAccessLedger(dynamodb, settings.table)
-    allowance = Allowance(quota=settings.quota, jobs=ledger, spending=access_ledger, clock=clock)
+    allowance = QuotaCheck(quota=settings.quota, jobs=ledger, spending=access_ledger, clock=clock)
     store = S3Store(client("s3"), settings.bucket)
     signer, forgeries = Signer(ledger), Forgeries()
     watched = SealedCache(cache, signer, forged=forgeries.add)
-    service = Service(
+    service = JobService(
         ledger=ledger,
         store=store,
         # The watcher's lookups are not counted: it asks forty times a second for what is awaited.
@@ -219,7 +219,7 @@ def chosen_parts(settings: Settings) -> Parts:
         chunks=chunks,
         clock=clock,
         draw_attempt=lambda: secrets.token_hex(8),
-        admit=Backlog(chunks, clock=clock, limit=settings.max_backlog).admit,
+        admit=QueueLimit(chunks, clock=clock, limit=settings.max_backlog).admit,
         charge=allowance.charge,
         tell=both(metrics.tell, publisher.tell),
     )
@@ -239,7 +239,7 @@ def chosen_parts(settings: Settings) -> Parts:
         forged=lambda: forgeries.count,
     )
     metrics.registry.register(FleetMetrics(fleet, name=settings.fleet, clock=clock))
-    return Parts(
+    return Dependencies(
         service=service,
         watcher=watcher,
         fleet=fleet,
@@ -258,7 +258,7 @@ def chosen_parts(settings: Settings) -> Parts:
         close=publisher.close,
         dollars_per_hour=settings.dollars_per_hour,
         access=Access(
-            keyring=Keyring(access_ledger, clock) if settings.access == "keys" else None,
+            keyring=KeyCache(access_ledger, clock) if settings.access == "keys" else None,
             rates=MemcachedRates(settings.memcached, stack=settings.stack),
             limits=settings.rates,
             failure_limit=settings.failure_rate,

@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from gridwell.engine.ports import Clock, FleetLedger
-    from web_tier.jobs.service import Service
+    from web_tier.jobs.service import JobService
     from web_tier.monitoring.readiness import Readiness
-    from web_tier.overload.concurrency_limit import Gates
+    from web_tier.overload.concurrency_limit import ConcurrencyLimits
     from web_tier.waiting.watcher import Watcher
 
 _KEY: Final = "gridwell"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Dependencies:
     """The parts of one application."""
 
-    service: Service
+    service: JobService
     watcher: Watcher
     fleet: FleetLedger
     clock: Clock
-    gates: Gates
+    gates: ConcurrencyLimits
     readiness: Readiness
     access: Access = field(default_factory=Access)
     metrics: Metrics = field(default_factory=Metrics)
@@ -44,22 +44,22 @@ class Parts:
     kill: Callable[[str], None] | None = None  #: kills an instance, where that is on offer
 
 
-def give(app: Flask, parts: Parts) -> None:
+def provide(app: Flask, parts: Dependencies) -> None:
     """Let the application's views find their parts, and log what their callers do."""
     service = parts.service
     watched = replace(service, tell=both(service.tell, note_job), foreign=note_foreign)
     app.extensions[_KEY] = replace(parts, service=watched)
 
 
-def parts_of(app: Flask) -> Parts:
+def dependencies_of(app: Flask) -> Dependencies:
     """The parts that an application was given."""
-    return cast("Parts", app.extensions[_KEY])
+    return cast("Dependencies", app.extensions[_KEY])
 
 
-def here() -> Parts:
+def current() -> Dependencies:
     """The parts of the application that handles this request, as its caller may use them.
 
     Views see the caller's own jobs, and can forget nothing that would show them another's.
     """
-    parts = parts_of(current_app)
+    parts = dependencies_of(current_app)
     return replace(parts, service=replace(parts.service, client=caller().client))

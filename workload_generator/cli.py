@@ -21,7 +21,7 @@ from workload_generator.fleet_size import FleetWatch
 from workload_generator.report import make_report, succeeded, table
 from workload_generator.requests import Energies, Mix
 from workload_generator.run import run
-from workload_generator.service import Service
+from workload_generator.service import ServiceClient
 from workload_generator.verdicts import judge_all
 
 _KEY_VARIABLE: Final = "GRIDWELL_KEY"  #: no option: others may read command lines
@@ -223,10 +223,10 @@ def _report(
     )
 
 
-def _service(url: str, *, tries: int = 30) -> Service:
+def _service(url: str, *, tries: int = 30) -> ServiceClient:
     """The service, with the key of the environment, if there is one."""
     try:
-        return Service(url, key=os.environ.get(_KEY_VARIABLE) or None, tries=tries)
+        return ServiceClient(url, key=os.environ.get(_KEY_VARIABLE) or None, tries=tries)
     except ValueError as error:
         raise click.UsageError(f"{_KEY_VARIABLE}: {error}") from error
 

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from gridwell.engine.errors import ServiceError
-from workload_generator.service import Refused, Service
+from workload_generator.service import RequestRefused, ServiceClient
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -26,7 +26,7 @@ class FleetWatch:
         every: seconds between two looks.
     """
 
-    def __init__(self, service: Service, *, every: float = POLL_SECONDS) -> None:
+    def __init__(self, service: ServiceClient, *, every: float = POLL_SECONDS) -> None:
         self._service = service
         self._every = every
         self._over = threading.Event()
@@ -56,7 +56,7 @@ class FleetWatch:
             last = self._over.wait(self._every if self.largest is not None or told else 0)
             try:
                 self.largest = max(self.largest or 0, instances_on(self._service.fleet()))
-            except (Refused, ServiceError) as error:
+            except (RequestRefused, ServiceError) as error:
                 if not told:
                     logger.warning(
                         "the fleet cannot be seen: %s", error, extra={"action": "load.fleet_unseen"}

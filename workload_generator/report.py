@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.engine.printable import printable
-from workload_generator.verdicts import Verdict, Worth
+from workload_generator.verdicts import Severity, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,11 +40,11 @@ def make_report(
         largest_fleet: instances pending or running at most; None: the fleet was never seen.
     """
     worths = Counter(verdict.worth for verdict in verdicts)
-    answered = [v for v in verdicts if v.worth in (Worth.VERIFIED, Worth.WRONG)]
+    answered = [v for v in verdicts if v.worth in (Severity.VERIFIED, Severity.WRONG)]
     latencies = sorted(verdict.outcome.seconds for verdict in answered)
     return {
         "requests": len(verdicts),
-        **{worth.value: worths[worth] for worth in Worth},
+        **{worth.value: worths[worth] for worth in Severity},
         "from_cache": sum(verdict.outcome.from_cache for verdict in answered),
         "largest_fleet": largest_fleet,
         "seconds": seconds,
@@ -54,7 +54,7 @@ def make_report(
         "concurrency": concurrency,
         **dataclasses.asdict(mix),
         "errors": dict(Counter(verdict.kind for verdict in verdicts if verdict.kind)),
-        "faults": [_fault(v) for v in verdicts if v.worth is not Worth.VERIFIED][:_TOLD],
+        "faults": [_fault(v) for v in verdicts if v.worth is not Severity.VERIFIED][:_TOLD],
     }
 
 
@@ -79,7 +79,7 @@ def table(report: dict[str, Any]) -> str:
     fleet = report["largest_fleet"]
     lines = {
         "requests": f"{report['requests']}, {report['concurrency']} at a time",
-        **{worth.value: str(report[worth.value]) for worth in Worth},
+        **{worth.value: str(report[worth.value]) for worth in Severity},
         "from the cache": str(report["from_cache"]),
         "latency": latency,
         "jobs per second": f"{report['jobs_per_second']:.1f} over {report['seconds']:.1f} s",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gridwell.engine.errors import ServiceError
 from workload_generator.arrivals import Arrivals
 from workload_generator.requests import Mix, Request, request
-from workload_generator.service import Refused, Reply, Service
+from workload_generator.service import RequestRefused, ServiceClient, ServiceReply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ _WAIT_SECONDS: Final = 20  #: asked for at a time: below what servers and proxie
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class RunOutcome:
     """What a client got for one request."""
 
     request: Request
@@ -40,22 +40,22 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class LoadRun:
     """What came of all requests."""
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[RunOutcome, ...]
     seconds: float  #: from the first POST to the last answer
 
 
 def run(
-    service: Service,
+    service: ServiceClient,
     mix: Mix,
     *,
     requests: int,
     concurrency: int,
     timeout: float,
     on_outcome: Callable[[], None] = lambda: None,
-) -> Run:
+) -> LoadRun:
     """Post the requests of a mix and wait for all of their answers.
 
     Args:
@@ -67,7 +67,7 @@ def run(
         on_outcome: called after each one.
     """
     arrivals = Arrivals(requests)
-    inbox: queue.SimpleQueue[Outcome | Exception] = queue.SimpleQueue()
+    inbox: queue.SimpleQueue[RunOutcome | Exception] = queue.SimpleQueue()
 
     def client() -> None:
         try:
@@ -90,14 +90,14 @@ def run(
             on_outcome()
     finally:
         arrivals.stop()
-    return Run(outcomes=tuple(outcomes), seconds=time.monotonic() - started)
+    return LoadRun(outcomes=tuple(outcomes), seconds=time.monotonic() - started)
 
 
-def ask(service: Service, wanted: Request, *, timeout: float) -> Outcome:
+def ask(service: ServiceClient, wanted: Request, *, timeout: float) -> RunOutcome:
     """Post one request and wait for its answer; what goes wrong is part of the outcome."""
     body = wanted.body()
     posted, started = time.time(), time.monotonic()
-    reply: Reply | None = None
+    reply: ServiceReply | None = None
     error = detail = ""
     refused = False
     from_cache = False
@@ -111,11 +111,11 @@ def ask(service: Service, wanted: Request, *, timeout: float) -> Outcome:
                 break
             time.sleep(min(reply.pause, left))
             reply = service.read(reply.job["id"], wait=_wait(left))
-    except Refused as problem:
+    except RequestRefused as problem:
         refused, error, detail = True, problem.code, str(problem)
     except ServiceError as problem:
         error, detail = type(problem).__name__, str(problem)
-    return Outcome(
+    return RunOutcome(
         request=wanted,
         seconds=time.monotonic() - started,
         job=None if reply is None else reply.job,
@@ -132,7 +132,7 @@ def _wait(left: float) -> int:
     return min(_WAIT_SECONDS, math.ceil(left))
 
 
-def _was_there(reply: Reply, posted: float) -> bool:
+def _was_there(reply: ServiceReply, posted: float) -> bool:
     """Whether an ended job had ended before it was posted, or was made of a known answer.
 
     The POST waits, so that its status does not tell; the service's clock and ours are taken to

@@ -33,7 +33,7 @@ _REFUSED: Final = range(400, 500)
 _JSON: Final = {"Content-Type": "application/json"}
 
 
-class Refused(GridwellError):  # noqa: N818 - named for what it is, like InvalidJob
+class RequestRefused(GridwellError):  # noqa: N818 - named for what it is, like InvalidJob
     """The service will not do this: the same request would be refused again."""
 
     def __init__(self, code: str, detail: str) -> None:
@@ -42,7 +42,7 @@ class Refused(GridwellError):  # noqa: N818 - named for what it is, like Invalid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class ServiceReply:
     """A job as the service last showed it."""
 
     job: dict[str, Any]
@@ -54,7 +54,7 @@ class Reply:
         return self.job["state"] in ("done", "failed")
 
 
-class Service:
+class ServiceClient:
     """One session per thread over connections that stay open.
 
     Connection errors, 429 and 503 are tried again by urllib3, which keeps to Retry-After: a POST
@@ -100,7 +100,7 @@ class Service:
         """
         self._call("GET", "/healthz")
 
-    def submit(self, body: dict[str, Any], *, wait: int) -> Reply:
+    def submit(self, body: dict[str, Any], *, wait: int) -> ServiceReply:
         """Post a job and wait up to `wait` seconds for its end.
 
         Raises:
@@ -110,7 +110,7 @@ class Service:
         data = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
         return _reply(self._call("POST", "/v1/jobs", wait=wait, data=data))
 
-    def read(self, job: str, *, wait: int) -> Reply:
+    def read(self, job: str, *, wait: int) -> ServiceReply:
         """Read a job and wait up to `wait` seconds for its end; raises as `submit` does."""
         return _reply(self._call("GET", f"/v1/jobs/{job}", wait=wait))
 
@@ -185,13 +185,13 @@ class Service:
         return session
 
 
-def _reply(response: requests.Response) -> Reply:
+def _reply(response: requests.Response) -> ServiceReply:
     job = _read_json(response)
     if not isinstance(job.get("id"), str) or not isinstance(job.get("state"), str):
         raise ServiceError(f"the answer is no job: {response.text[:200]}")
     # Where the service had no room to let us wait it answers at once, and says when to come back.
     pause = 0.0 if "Preference-Applied" in response.headers else _retry_after(response)
-    return Reply(job=job, pause=pause)
+    return ServiceReply(job=job, pause=pause)
 
 
 def _retry_after(response: requests.Response) -> float:
@@ -219,5 +219,5 @@ def _error(response: requests.Response, call: str) -> GridwellError:
     if response.status_code in _BUSY:
         return ServiceBusy(detail)
     if response.status_code in _REFUSED:
-        return Refused(str(problem.get("code", f"http_{response.status_code}")), detail)
+        return RequestRefused(str(problem.get("code", f"http_{response.status_code}")), detail)
     return ServiceError(detail)

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gridwell.engine.errors import ServiceError
-from workload_generator.service import Refused, Service
+from workload_generator.service import RequestRefused, ServiceClient
 from workload_generator.verify import answer_faults, drawn_faults, record_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from workload_generator.requests import Request
-    from workload_generator.run import Outcome
+    from workload_generator.run import RunOutcome
 
 
-class Worth(enum.StrEnum):
+class Severity(enum.StrEnum):
     """What an answer turned out to be."""
 
     VERIFIED = "verified"  #: right to the last bit
@@ -34,28 +34,28 @@ class Worth(enum.StrEnum):
 class Verdict:
     """An outcome and what it is worth."""
 
-    outcome: Outcome
-    worth: Worth
+    outcome: RunOutcome
+    worth: Severity
     kind: str = ""  #: what went wrong, in a word to count
     detail: str = ""  #: the same in a sentence
 
 
-def judge(outcome: Outcome, service: Service) -> Verdict:
+def judge(outcome: RunOutcome, service: ServiceClient) -> Verdict:
     """Verify the answer of one request, asking the service for what it drew itself."""
     if (verdict := _without_answer(outcome)) is not None:
         return verdict
     try:
         faults = _faults(outcome.request, outcome.job or {}, service)
-    except (Refused, ServiceError) as problem:
-        return _verdict(outcome, Worth.MISSING, "not_checkable", str(problem))
+    except (RequestRefused, ServiceError) as problem:
+        return _verdict(outcome, Severity.MISSING, "not_checkable", str(problem))
     if faults:
-        return _verdict(outcome, Worth.WRONG, "wrong_answer", "; ".join(faults))
-    return Verdict(outcome=outcome, worth=Worth.VERIFIED)
+        return _verdict(outcome, Severity.WRONG, "wrong_answer", "; ".join(faults))
+    return Verdict(outcome=outcome, worth=Severity.VERIFIED)
 
 
 def judge_all(
-    outcomes: Sequence[Outcome],
-    service: Service,
+    outcomes: Sequence[RunOutcome],
+    service: ServiceClient,
     *,
     threads: int,
     on_verdict: Callable[[], None] = lambda: None,
@@ -73,24 +73,24 @@ def judge_all(
     return verdicts
 
 
-def _without_answer(outcome: Outcome) -> Verdict | None:
+def _without_answer(outcome: RunOutcome) -> Verdict | None:
     """The verdict where there is nothing to verify."""
     job = outcome.job
     if outcome.refused:
-        return _verdict(outcome, Worth.FAILED, outcome.error, outcome.detail)
+        return _verdict(outcome, Severity.FAILED, outcome.error, outcome.detail)
     if outcome.error or job is None:
-        return _verdict(outcome, Worth.MISSING, outcome.error, outcome.detail)
+        return _verdict(outcome, Severity.MISSING, outcome.error, outcome.detail)
     if job["state"] == "failed":
         error = job.get("error") or {}
         return _verdict(
-            outcome, Worth.FAILED, error.get("code", "failed"), error.get("detail", "no reason")
+            outcome, Severity.FAILED, error.get("code", "failed"), error.get("detail", "no reason")
         )
     if not isinstance(job.get("result"), dict):
-        return _verdict(outcome, Worth.MISSING, "no_result", "the job is done and has no result")
+        return _verdict(outcome, Severity.MISSING, "no_result", "the job is done and has no result")
     return None
 
 
-def _faults(wanted: Request, job: dict[str, Any], service: Service) -> list[str]:
+def _faults(wanted: Request, job: dict[str, Any], service: ServiceClient) -> list[str]:
     atoms = wanted.atoms()
     if atoms is not None:
         return answer_faults(wanted, atoms, job)
@@ -102,5 +102,5 @@ def _faults(wanted: Request, job: dict[str, Any], service: Service) -> list[str]
     )
 
 
-def _verdict(outcome: Outcome, worth: Worth, kind: str, detail: str) -> Verdict:
+def _verdict(outcome: RunOutcome, worth: Severity, kind: str, detail: str) -> Verdict:
     return Verdict(outcome=outcome, worth=worth, kind=kind, detail=detail)

@@ -16,7 +16,7 @@ from ctypes import Array, c_int64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from app_tier.executor.spec_cache import Shelf
+from app_tier.executor.spec_cache import SpecCache
 from app_tier.kinds.grid.kernels.choice import is_large
 from app_tier.kinds.grid.runners import HANDLERS
 from app_tier.kinds.grid.warm_up import have_compiled
@@ -44,7 +44,7 @@ class UnknownProblem(Exception):  # noqa: N818 - tells the parent to send it aga
     """The parent thought that this child had the problem."""
 
 
-_problems: Shelf[Problem] = Shelf()
+_problems: SpecCache[Problem] = SpecCache()
 _counters: list[Counters] = []
 
 

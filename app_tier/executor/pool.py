@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from app_tier.executor.child import CELLS
-from app_tier.executor.process import Lane
+from app_tier.executor.process import ComputeProcess
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
     from typing import Self
 
-    from app_tier.executor.port import ChunkTask, Outcome
+    from app_tier.executor.port import ChunkTask, TaskOutcome
 
 #: Each process has one core, so that its matrix products must not start threads of their own.
 #: And the C library is to give large arrays back when they are let go of: left to itself it raises
@@ -37,7 +37,7 @@ _START_SECONDS: Final = 60.0
 
 
 class ProcessPool:
-    """Keeps the promises of `app_tier.executor.port.Compute` with processes.
+    """Keeps the promises of `app_tier.executor.port.Executor` with processes.
 
     Args:
         cores: how many processes, at least 1.
@@ -50,7 +50,7 @@ class ProcessPool:
         self._folder = tempfile.TemporaryDirectory(
             prefix="gridwell-compute-", ignore_cleanup_errors=True
         )
-        self._lanes = [Lane(Path(self._folder.name)) for _ in range(cores)]
+        self._lanes = [ComputeProcess(Path(self._folder.name)) for _ in range(cores)]
         self._stuck_seconds = stuck_seconds
         self._stopping: dict[int, float] = {}  #: since when, by ticket
         self._waiting: deque[ChunkTask] = deque()  #: tasks that no process has room for
@@ -82,12 +82,12 @@ class ProcessPool:
         return [future.result(_START_SECONDS) for future in self._starting]
 
     def submit(self, task: ChunkTask) -> None:
-        """See `app_tier.executor.port.Compute`."""
+        """See `app_tier.executor.port.Executor`."""
         self._waiting.append(task)
         self._feed()
 
     def discard(self, ticket: int) -> None:
-        """See `app_tier.executor.port.Compute`; a process that does not obey is killed."""
+        """See `app_tier.executor.port.Executor`; a process that does not obey is killed."""
         self._waiting = deque(task for task in self._waiting if task.ticket != ticket)
         for lane in self._lanes:
             if ticket in lane:
@@ -95,22 +95,22 @@ class ProcessPool:
                 self._stopping[ticket] = time.monotonic()
 
     def progress(self) -> Mapping[int, int]:
-        """See `app_tier.executor.port.Compute`."""
+        """See `app_tier.executor.port.Executor`."""
         return dict(ChainMap(*(lane.progress() for lane in self._lanes)))
 
     def found(self) -> Mapping[int, int]:
-        """See `app_tier.executor.port.Compute`."""
+        """See `app_tier.executor.port.Executor`."""
         return dict(ChainMap(*(lane.found() for lane in self._lanes)))
 
-    def finished(self) -> list[Outcome]:
-        """See `app_tier.executor.port.Compute`."""
+    def finished(self) -> list[TaskOutcome]:
+        """See `app_tier.executor.port.Executor`."""
         self._kill_stuck()
         outcomes = list(itertools.chain.from_iterable(lane.finished() for lane in self._lanes))
         self._feed()
         return outcomes
 
     def wait(self, seconds: float) -> None:
-        """See `app_tier.executor.port.Compute`."""
+        """See `app_tier.executor.port.Executor`."""
         futures = [future for lane in self._lanes for future in lane.futures]
         if futures:
             concurrent.futures.wait(

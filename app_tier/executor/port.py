@@ -49,7 +49,7 @@ class ChunkMap(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class TaskOutcome:
     """How a task ended: with `error` it failed, and without, `best` is its result."""
 
     ticket: int
@@ -62,7 +62,7 @@ class Outcome:
     code: str = MACHINE_FAILED  #: of the error, one of `gridwell.engine.task_failure`'s
 
 
-class Compute(Protocol):
+class Executor(Protocol):
     """Computes tasks in the order of their submission, some at a time."""
 
     def submit(self, task: ChunkTask) -> None:
@@ -83,7 +83,7 @@ class Compute(Protocol):
         Those that have found none may be left out.
         """
 
-    def finished(self) -> list[Outcome]:
+    def finished(self) -> list[TaskOutcome]:
         """The outcomes of tasks that ended, each told once."""
 
     def wait(self, seconds: float) -> None:

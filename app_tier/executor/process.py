@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from app_tier.executor import child
 from app_tier.executor.output_file import MapFile, remove
-from app_tier.executor.port import Outcome
-from app_tier.executor.spec_cache import Shelf
+from app_tier.executor.port import TaskOutcome
+from app_tier.executor.spec_cache import SpecCache
 from gridwell.engine.errors import GridwellError, InvalidMessage, OtherVersion
 from gridwell.engine.task_failure import (
     MACHINE_FAILED,
@@ -52,7 +52,7 @@ class _Running:
     wanted: bool = True
 
 
-class Lane:
+class ComputeProcess:
     """A compute process that is replaced when it dies.
 
     Each core has an executor of its own, with one process, so that a process that dies takes no
@@ -65,8 +65,8 @@ class Lane:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._tasks: dict[int, _Running] = {}  #: by ticket, in the order of submission
-        self._lost: list[Outcome] = []
-        self._known: Shelf[None] = Shelf()  #: problems that the process has
+        self._lost: list[TaskOutcome] = []
+        self._known: SpecCache[None] = SpecCache()  #: problems that the process has
         self._is_open = False  #: whether there is an executor that takes tasks
         self._open()
 
@@ -94,7 +94,9 @@ class Lane:
         except _OF_THE_MACHINE as error:
             remove(self._stored(task.ticket))
             self._known.drop(task.problem)  # the process may never have seen it
-            self._lost.append(Outcome(ticket=task.ticket, error=f"{error!r}", code=MACHINE_FAILED))
+            self._lost.append(
+                TaskOutcome(ticket=task.ticket, error=f"{error!r}", code=MACHINE_FAILED)
+            )
 
     def _submit(self, task: ChunkTask) -> None:
         if not self._is_open:
@@ -142,7 +144,7 @@ class Lane:
         """How many points of their series the wanted tasks have found, by ticket."""
         return self._told(child.FOUND)
 
-    def finished(self) -> list[Outcome]:
+    def finished(self) -> list[TaskOutcome]:
         """Outcomes of ended tasks, each told once; a dead process is replaced."""
         ended = [running for running in self._tasks.values() if running.future.done()]
         if any(_is_lost(running.future) for running in ended):
@@ -195,13 +197,13 @@ class Lane:
         }
         return {ticket: number for ticket, number in numbers.items() if number > 0}
 
-    def _outcome(self, running: _Running) -> Outcome:
+    def _outcome(self, running: _Running) -> TaskOutcome:
         ticket = running.task.ticket
         error = running.future.exception() if running.future.done() else BrokenProcessPool()
         file = self._file(ticket)
         if error is None:
             ran = running.future.result()
-            return Outcome(
+            return TaskOutcome(
                 ticket=ticket,
                 best=ran.best,
                 points=ran.points,
@@ -211,7 +213,7 @@ class Lane:
         file.remove()  # what there is of it
         words = str(error) if isinstance(error, GridwellError) else f"{error!r}"
         code = _code(error)
-        return Outcome(ticket=ticket, error=LOST if code == PROCESS_DIED else words, code=code)
+        return TaskOutcome(ticket=ticket, error=LOST if code == PROCESS_DIED else words, code=code)
 
     def _stored(self, ticket: int) -> Path:
         return self._folder / f"{ticket}.npz"
@@ -226,7 +228,7 @@ class Lane:
     def _open(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._counters = context.RawArray(c_int64, child.CELLS * child.CELL_SIZE)
-        self._known = Shelf()
+        self._known = SpecCache()
         self._executor = ProcessPoolExecutor(
             1, mp_context=context, initializer=child.begin, initargs=(self._counters,)
         )

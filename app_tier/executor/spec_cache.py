@@ -15,7 +15,7 @@ KEPT_PROBLEMS: Final = 2  #: as many as a process may have tasks
 KEPT_BYTES: Final = 34_000_000
 
 
-class Shelf(Generic[T]):
+class SpecCache(Generic[T]):
     """Values by the sha of their problem: the latest, and those before that leave it room."""
 
     def __init__(self) -> None:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from app_tier.worker.fitness import Fitness
-from app_tier.worker.held_tasks import Hand, Held
-from app_tier.worker.job_cache import Jobs
+from app_tier.worker.held_tasks import HeldTask, HeldTasks
+from app_tier.worker.job_cache import JobCache
 from app_tier.worker.lease import backoff
-from app_tier.worker.other_release import Foreign
-from app_tier.worker.pause import Pause
-from app_tier.worker.void import void_reason
+from app_tier.worker.other_release import OtherReleaseMessages
+from app_tier.worker.pause import Backoff
+from app_tier.worker.void import obsolete_reason
 from gridwell.engine.errors import ServiceBusy
 from gridwell.engine.messages import ErrorMessage
 from gridwell.engine.object_keys import problem_object
@@ -20,8 +20,8 @@ from gridwell.engine.task_failure import MACHINE_FAILED, UNSUPPORTED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from app_tier.executor.port import Compute
-    from app_tier.worker.step_report import Step
+    from app_tier.executor.port import Executor
+    from app_tier.worker.step_report import StepReport
     from gridwell.engine.errors import ServiceDenied
     from gridwell.engine.messages import Envelope
     from gridwell.engine.ports import Clock, FleetLedger, JobLedger, ObjectStore, Queue
@@ -31,7 +31,7 @@ _NO_PROBLEM: Final = problem_object("0" * 64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
+class WorkerPorts:
     """What a worker is connected to."""
 
     chunks: Queue  #: work
@@ -41,7 +41,7 @@ class Ports:
     #: Heartbeats go here and not through the collector: a dead collector must not look like a
     #: dead fleet.
     fleet: FleetLedger
-    compute: Compute
+    compute: Executor
     clock: Clock
     chance: Callable[[], float]  #: uniform in [0, 1), for jitter
     #: Seconds by which the machine's wall clock is ahead of the services' time; None: unknown.
@@ -49,18 +49,18 @@ class Ports:
     check: Callable[[], str] = lambda: ""  #: what is wrong with disk or memory; empty: nothing
 
 
-class Bench:
+class WorkerContext:
     """State that the parts of a worker share."""
 
-    def __init__(self, ports: Ports, *, worker: str, fitness: Fitness | None = None) -> None:
+    def __init__(self, ports: WorkerPorts, *, worker: str, fitness: Fitness | None = None) -> None:
         self.ports = ports
         self.fitness = fitness or Fitness()
-        self.foreign = Foreign()
+        self.foreign = OtherReleaseMessages()
         self.reports: list[str] = []  #: error messages that wait to be sent
         self._worker = worker
-        self.hand = Hand()
-        self.jobs = Jobs(ports.jobs)
-        self.pause = Pause()
+        self.hand = HeldTasks()
+        self.jobs = JobCache(ports.jobs)
+        self.pause = Backoff()
         self._done_with: list[str] = []  #: receipts to be deleted
 
     @property
@@ -78,12 +78,12 @@ class Bench:
         """Whether nothing is in hand, and nothing waits to be deleted or sent."""
         return not len(self.hand) and not self._done_with and not self.reports
 
-    def done_with(self, held: Held) -> None:
+    def done_with(self, held: HeldTask) -> None:
         """Let go of a chunk whose messages are to be deleted."""
         self._let_go(held)
         self._done_with += held.receipts
 
-    def delete(self, step: Step) -> None:
+    def delete(self, step: StepReport) -> None:
         """Delete the messages of chunks that we are done with."""
         if not self._done_with or self.paused:
             return
@@ -94,7 +94,7 @@ class Bench:
         else:
             self._done_with = []
 
-    def failed(self, step: Step, held: Held, code: str, text: str) -> None:
+    def failed(self, step: StepReport, held: HeldTask, code: str, text: str) -> None:
         """Report a try of a chunk that failed, and let it be tried again later and later."""
         if code == UNSUPPORTED:
             self.foreign.refuse(held.message.problem, text, self.now)
@@ -105,7 +105,9 @@ class Bench:
         self.report(held.message.envelope, held.receives, code, text)
         self.give_back(step, [held], self.backoff(held.receives))
 
-    def denied(self, step: Step, held: Held, code: str, what: str, error: ServiceDenied) -> None:
+    def denied(
+        self, step: StepReport, held: HeldTask, code: str, what: str, error: ServiceDenied
+    ) -> None:
         """Report a chunk of which the store refuses an object.
 
         Raises:
@@ -130,13 +132,13 @@ class Bench:
         """Seconds before a message is tried again."""
         return backoff(receives, self.ports.chance())
 
-    def give_back(self, step: Step, chunks: Sequence[Held], seconds: float) -> None:
+    def give_back(self, step: StepReport, chunks: Sequence[HeldTask], seconds: float) -> None:
         """Let go of chunks, and let them be received again after some seconds."""
         for held in chunks:
             self._let_go(held)
         self.release(step, receipts(chunks), seconds)
 
-    def release(self, step: Step, handles: list[str], seconds: float) -> None:
+    def release(self, step: StepReport, handles: list[str], seconds: float) -> None:
         """Let messages be received again after some seconds."""
         try:
             self.ports.chunks.extend(handles, seconds)
@@ -144,7 +146,7 @@ class Bench:
             # The lease ends by itself, only later.
             step.note("busy", f"giving back {len(handles)} messages: {error}")
 
-    def learn(self, step: Step, chunks: Iterable[Held], **older_than: float) -> bool:
+    def learn(self, step: StepReport, chunks: Iterable[HeldTask], **older_than: float) -> bool:
         """Read the jobs of chunks; False if that failed, and nothing changed."""
         try:
             self.jobs.learn([held.message.job for held in chunks], self.now, **older_than)
@@ -153,28 +155,28 @@ class Bench:
             return False
         return True
 
-    def void_reason(self, held: Held) -> str | None:
+    def obsolete_reason(self, held: HeldTask) -> str | None:
         """Why nobody wants a chunk's result, by its job as last read; None: somebody may."""
         if self.jobs.unreadable(held.message.job):
             return None
         job = self.jobs.get(held.message.job)
-        return void_reason(held.message, job, self.ports.clock.now())
+        return obsolete_reason(held.message, job, self.ports.clock.now())
 
-    def drop_void(self, step: Step, held: Held) -> bool:
+    def drop_obsolete(self, step: StepReport, held: HeldTask) -> bool:
         """Be done with a chunk that nobody wants, by its job as last read."""
-        reason = self.void_reason(held)
+        reason = self.obsolete_reason(held)
         if reason is None:
             return False
         step.note("chunk_void", f"{held.name} is not wanted: {reason}", serious=False)
         self.done_with(held)
         return True
 
-    def busy(self, step: Step, doing: str, error: ServiceBusy) -> None:
+    def busy(self, step: StepReport, doing: str, error: ServiceBusy) -> None:
         """Pause, as a service did not answer."""
         self.pause.failed(self.now, self.ports.chance())
         step.note("busy", f"{doing}: {error}; trying again soon")
 
-    def _let_go(self, held: Held) -> None:
+    def _let_go(self, held: HeldTask) -> None:
         self.hand.drop(held)
         if held.submitted and held.outcome is None:
             self.ports.compute.discard(held.ticket)
@@ -182,6 +184,6 @@ class Bench:
             held.outcome.map.remove()
 
 
-def receipts(chunks: Iterable[Held]) -> list[str]:
+def receipts(chunks: Iterable[HeldTask]) -> list[str]:
     """The receipts of all deliveries of chunks."""
     return [receipt for held in chunks for receipt in held.receipts]

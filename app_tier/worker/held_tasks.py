@@ -6,28 +6,28 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app_tier.worker.lease import Lease
+from app_tier.worker.lease import TaskLease
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app_tier.executor.port import Outcome
+    from app_tier.executor.port import TaskOutcome
     from gridwell.engine.messages import ChunkMessage
     from gridwell.engine.ports import Received
 
 
 @dataclass(slots=True)
-class Held:
+class HeldTask:
     """A chunk in hand."""
 
     ticket: int
     message: ChunkMessage
     receipts: list[str]  #: of every delivery of it, as duplicates must be deleted too
     receives: int
-    lease: Lease
+    lease: TaskLease
     suspect: bool | None = None  #: may be what ends workers; None: not judged yet
     submitted: bool = False  #: the compute port has it, or had it
-    outcome: Outcome | None = None  #: its result, which waits to be sent
+    outcome: TaskOutcome | None = None  #: its result, which waits to be sent
 
     @property
     def name(self) -> str:
@@ -35,17 +35,17 @@ class Held:
         return f"chunk {self.message.chunk} of job {self.message.job}"
 
 
-class Hand:
+class HeldTasks:
     """Chunks in hand by ticket; the same chunk is never held twice."""
 
     def __init__(self) -> None:
-        self._held: dict[int, Held] = {}
+        self._held: dict[int, HeldTask] = {}
         self._tickets = itertools.count(1)
 
     def __len__(self) -> int:
         return len(self._held)
 
-    def __iter__(self) -> Iterator[Held]:
+    def __iter__(self) -> Iterator[HeldTask]:
         """Those in hand at this moment: taking some away meanwhile is safe."""
         return iter(list(self._held.values()))
 
@@ -57,14 +57,14 @@ class Hand:
                 held.receives = max(held.receives, received.receives)
                 return
         ticket = next(self._tickets)
-        self._held[ticket] = Held(
-            ticket, message, [received.receipt], received.receives, Lease.begin(now)
+        self._held[ticket] = HeldTask(
+            ticket, message, [received.receipt], received.receives, TaskLease.begin(now)
         )
 
-    def get(self, ticket: int) -> Held | None:
+    def get(self, ticket: int) -> HeldTask | None:
         """The chunk with this ticket, if it is still in hand."""
         return self._held.get(ticket)
 
-    def drop(self, held: Held) -> None:
+    def drop(self, held: HeldTask) -> None:
         """Hold it no longer."""
         del self._held[held.ticket]

@@ -10,8 +10,8 @@ from gridwell.engine.messages import ChunkMessage, Envelope
 from gridwell.engine.task_failure import UNSUPPORTED
 
 if TYPE_CHECKING:
-    from app_tier.worker.context import Bench
-    from app_tier.worker.step_report import Step
+    from app_tier.worker.context import WorkerContext
+    from app_tier.worker.step_report import StepReport
     from gridwell.engine.ports import Received
 
 _SOON_SECONDS: Final = 0.25  #: before asking a queue again that had fewer messages than wanted
@@ -19,7 +19,7 @@ _LATER_SECONDS: Final = 1.0  #: the same where it had none
 _RECEIVE_AT_MOST: Final = 10  #: SQS gives no more
 
 
-class Intake:
+class Inbox:
     """Receives chunks.
 
     Args:
@@ -28,7 +28,7 @@ class Intake:
         poll_seconds: of a long poll.
     """
 
-    def __init__(self, bench: Bench, *, places: int, poll_seconds: float) -> None:
+    def __init__(self, bench: WorkerContext, *, places: int, poll_seconds: float) -> None:
         self.empty_polls = 0  #: successful long polls without a message for us, in a row
         self._bench = bench
         self._places = places
@@ -45,7 +45,7 @@ class Intake:
         poll_at = self._short_poll_at if len(bench.hand) else bench.now
         return max(0.0, poll_at - bench.now, bench.foreign.left(bench.now))
 
-    def receive(self, step: Step) -> list[Received]:
+    def receive(self, step: StepReport) -> list[Received]:
         """Messages for the free places: by a long poll if, and only if, nothing is in hand.
 
         A long poll blocks results, leases and heartbeats, so it is for empty hands.  A poll that
@@ -70,7 +70,7 @@ class Intake:
             self._short_poll_at = bench.now + (_SOON_SECONDS if batch else _LATER_SECONDS)
         return batch
 
-    def take(self, step: Step, batch: list[Received]) -> None:
+    def take(self, step: StepReport, batch: list[Received]) -> None:
         """Hold what was received; what this release cannot read or compute is given back.
 
         Such a message is never deleted: another release's worker may understand it, and after some
@@ -107,7 +107,7 @@ class Intake:
             raise OtherVersion(why)
         return message
 
-    def _refuse(self, step: Step, received: Received, error: InvalidMessage) -> None:
+    def _refuse(self, step: StepReport, received: Received, error: InvalidMessage) -> None:
         """Give a message back, and tell whoever waits for its chunk, where that can be told."""
         bench = self._bench
         step.note("message_refused", f"a message is given back: {error}")

@@ -28,7 +28,7 @@ class _Known:
     unreadable: str = ""  #: why the ledger's item says nothing to this release, if it does not
 
 
-class Jobs:
+class JobCache:
     """Jobs as last read, with the best points seen of them."""
 
     def __init__(self, ledger: JobLedger) -> None:

@@ -20,7 +20,7 @@ class Renewal(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
+class TaskLease:
     """A chunk's lease.  Times by the monotonic clock.
 
     It is extended only when the chunk moved since the last extension: a worker that hangs must
@@ -32,7 +32,7 @@ class Lease:
     moves: int = 0  #: what the chunk's progress counter showed at the last extension
 
     @classmethod
-    def begin(cls, now: float) -> Lease:
+    def begin(cls, now: float) -> TaskLease:
         """The lease of a message received at `now`."""
         return cls(since=now, ends=now + LEASE_SECONDS)
 
@@ -54,7 +54,7 @@ class Lease:
         """Whether the chunk has been held for as long as any may be."""
         return now - self.since >= HARD_LIMIT_SECONDS
 
-    def extended(self, now: float, moves: int | None) -> Lease:
+    def extended(self, now: float, moves: int | None) -> TaskLease:
         """The lease after an extension that the queue accepted at `now`."""
         return replace(self, ends=now + LEASE_SECONDS, moves=self.moves if moves is None else moves)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from app_tier.worker.context import Ports
+    from app_tier.worker.context import WorkerPorts
     from gridwell.engine.ports import Clock
 
 logger = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ class _Watched:
         return call
 
 
-def watched(ports: Ports, notifier: Notifier, contact: Contact) -> Ports:
+def watched(ports: WorkerPorts, notifier: Notifier, contact: Contact) -> WorkerPorts:
     """Ports that feed the watchdog with every call, and note each answer of a queue."""
 
     def queue(port: object) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from app_tier.worker.step_report import Exit
+from app_tier.worker.step_report import WorkerExit
 
 if TYPE_CHECKING:
     from app_tier.worker.liveness import Contact, Notifier
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 def work(
     worker: Worker, notifier: Notifier, contact: Contact, *, unreachable_seconds: float
-) -> Exit:
+) -> WorkerExit:
     """Take steps until one says that the worker ends, and tell why it does.
 
     Args:
@@ -53,4 +53,4 @@ def work(
                 extra={"action": "worker.unreachable"},
             )
             notifier.stopping()
-            return Exit.UNREACHABLE
+            return WorkerExit.UNREACHABLE

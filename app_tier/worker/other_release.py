@@ -13,7 +13,7 @@ REST_SECONDS: Final = 5.0
 _REMEMBERED: Final = 300.0  #: seconds
 
 
-class Foreign:
+class OtherReleaseMessages:
     """Work of other releases, as lately met."""
 
     def __init__(self) -> None:

@@ -13,14 +13,14 @@ from gridwell.engine.messages import SERIES_KIND, ResultMessage, SeriesMessage
 from gridwell.engine.task_failure import MACHINE_FAILED, MAP_DENIED, STUCK
 
 if TYPE_CHECKING:
-    from app_tier.executor.port import Outcome
+    from app_tier.executor.port import TaskOutcome
     from app_tier.kinds.grid.self_test import SelfTest
-    from app_tier.worker.context import Bench
-    from app_tier.worker.held_tasks import Held
-    from app_tier.worker.step_report import Step
+    from app_tier.worker.context import WorkerContext
+    from app_tier.worker.held_tasks import HeldTask
+    from app_tier.worker.step_report import StepReport
 
 
-class Output:
+class Outbox:
     """Sends results, and keeps the leases of chunks that move.
 
     Args:
@@ -29,14 +29,14 @@ class Output:
         self_test: takes the outcomes of its own computations.
     """
 
-    def __init__(self, bench: Bench, *, worker: str, self_test: SelfTest) -> None:
+    def __init__(self, bench: WorkerContext, *, worker: str, self_test: SelfTest) -> None:
         self.chunks = 0  #: computed since the start
         self.seconds = 0.0  #: spent on them
         self._bench = bench
         self._worker = worker
         self._self_test = self_test
 
-    def collect(self, step: Step) -> None:
+    def collect(self, step: StepReport) -> None:
         """Take the outcomes that are there; a chunk that failed is reported and given back."""
         bench = self._bench
         for outcome in bench.ports.compute.finished():
@@ -57,7 +57,7 @@ class Output:
             self.seconds += outcome.seconds
             bench.jobs.saw(held.message.job, outcome.best)
 
-    def send(self, step: Step) -> None:
+    def send(self, step: StepReport) -> None:
         """Send the results and reports that wait, then delete the chunks of the results."""
         bench = self._bench
         self._keep_maps(step)
@@ -84,11 +84,11 @@ class Output:
                     bench.done_with(held)
         bench.delete(step)
 
-    def renew(self, step: Step) -> None:
+    def renew(self, step: StepReport) -> None:
         """Extend leases of chunks that moved; give up those that did not, or took too long."""
         bench = self._bench
         now, progress = bench.now, bench.ports.compute.progress()
-        due: list[tuple[Held, int | None]] = []
+        due: list[tuple[HeldTask, int | None]] = []
         for held in bench.hand:
             moves = None if held.outcome is not None else progress.get(held.ticket)
             renewal = held.lease.renewal(now, moves)
@@ -106,7 +106,7 @@ class Output:
             for held, moves in due:
                 held.lease = held.lease.extended(now, moves)
 
-    def _keep_maps(self, step: Step) -> None:
+    def _keep_maps(self, step: StepReport) -> None:
         """Store the maps of chunks before anybody hears that these are done."""
         bench = self._bench
         for held in bench.hand:
@@ -127,7 +127,7 @@ class Output:
                 outcome.map.remove()
                 held.outcome = dataclasses.replace(outcome, map=None, map_digest=digest)
 
-    def _give_up(self, step: Step, held: Held, moves: int | None) -> None:
+    def _give_up(self, step: StepReport, held: HeldTask, moves: int | None) -> None:
         """Let go of a chunk whose lease ends; only one that hangs is to blame for it."""
         bench, lease = self._bench, held.lease
         said = f"it did not move or end in {bench.now - lease.since:.0f} s"
@@ -137,7 +137,7 @@ class Output:
         else:
             bench.give_back(step, [held], bench.backoff(held.receives))
 
-    def _result(self, held: Held, outcome: Outcome) -> str:
+    def _result(self, held: HeldTask, outcome: TaskOutcome) -> str:
         message = held.message
         if message.kind == SERIES_KIND:
             return SeriesMessage(

@@ -7,7 +7,7 @@ from typing import Final
 _LONGEST: Final = 30.0
 
 
-class Pause:
+class Backoff:
     """Grows with each failure in a row, and ends with the first success."""
 
     def __init__(self) -> None:

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from app_tier.executor.port import ChunkTask
 from app_tier.worker.problems import Problems
-from app_tier.worker.turn import SUSPECT_RECEIVES, turn
+from app_tier.worker.turn import SUSPECT_RECEIVES, isolate_suspects
 from gridwell.engine.errors import InvalidMessage, ServiceBusy, ServiceDenied
 from gridwell.engine.task_failure import PROBLEM_DENIED, PROBLEM_MISSING, UNSUPPORTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app_tier.worker.context import Bench
-    from app_tier.worker.held_tasks import Held
-    from app_tier.worker.step_report import Step
+    from app_tier.worker.context import WorkerContext
+    from app_tier.worker.held_tasks import HeldTask
+    from app_tier.worker.step_report import StepReport
 
 
 class _Uncomputable(Exception):  # noqa: N818 - a verdict
@@ -26,18 +26,18 @@ class _Uncomputable(Exception):  # noqa: N818 - a verdict
         self.code = code
 
 
-class Admission:
+class Schedule:
     """Has chunks computed.
 
     Args:
         bench: what the worker works at.
     """
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: WorkerContext) -> None:
         self._bench = bench
         self._problems = Problems(bench.ports.store)
 
-    def admit(self, step: Step) -> None:
+    def admit(self, step: StepReport) -> None:
         """Have new chunks computed, those that are wanted."""
         bench = self._bench
         new = [held for held in bench.hand if not held.submitted]
@@ -45,12 +45,12 @@ class Admission:
             return
         # A job that is only remembered may have begun a new attempt since, whose chunks these are:
         # what was read after a message came is what may call it void.
-        doubtful = [held for held in new if bench.void_reason(held) is not None]
+        doubtful = [held for held in new if bench.obsolete_reason(held) is not None]
         if doubtful and not bench.learn(step, doubtful, older_than=0.0):
             return
-        if not self._judge(step, [held for held in new if not bench.drop_void(step, held)]):
+        if not self._judge(step, [held for held in new if not bench.drop_obsolete(step, held)]):
             return
-        for held in turn(list(bench.hand), bench.ports.chance()):
+        for held in isolate_suspects(list(bench.hand), bench.ports.chance()):
             try:
                 task = self._task(held)
             except ServiceBusy as error:
@@ -69,7 +69,7 @@ class Admission:
                 held.submitted = True
         bench.delete(step)
 
-    def _judge(self, step: Step, chunks: Sequence[Held]) -> bool:
+    def _judge(self, step: StepReport, chunks: Sequence[HeldTask]) -> bool:
         """Find out which chunks may be what ends workers; False if that cannot be known now."""
         bench = self._bench
         for held in chunks:
@@ -88,7 +88,7 @@ class Admission:
             held.suspect = told is None
         return True
 
-    def _task(self, held: Held) -> ChunkTask:
+    def _task(self, held: HeldTask) -> ChunkTask:
         message = held.message
         if unreadable := self._bench.jobs.unreadable(message.job):
             raise _Uncomputable(UNSUPPORTED, unreadable)

@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass, field
 
 
-class Exit(enum.Enum):
+class WorkerExit(enum.Enum):
     """Why a worker ends, with the status its process exits with."""
 
     IDLE = 0  #: nothing to do: the unit powers the instance off on this status alone
@@ -25,10 +25,10 @@ class Note:
 
 
 @dataclass(slots=True)
-class Step:
+class StepReport:
     """What one step did."""
 
-    exit: Exit | None = None
+    exit: WorkerExit | None = None
     notes: list[Note] = field(default_factory=list)
 
     def note(self, action: str, text: str, *, serious: bool = True) -> None:

@@ -9,19 +9,19 @@ from gridwell.engine.errors import ServiceError
 from gridwell.engine.messages import SERIES_KIND
 
 if TYPE_CHECKING:
-    from app_tier.worker.context import Bench
-    from app_tier.worker.step_report import Step
+    from app_tier.worker.context import WorkerContext
+    from app_tier.worker.step_report import StepReport
 
 APART_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Reported:
     found: int
     at: float
 
 
-class Tally:
+class ProgressReports:
     """Tells the ledger how many points of each series in hand are found.
 
     A series that ends within a second is told of by its result alone, and costs no more than it
@@ -31,16 +31,17 @@ class Tally:
         bench: what the worker works at.
     """
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: WorkerContext) -> None:
         self._bench = bench
-        self._told: dict[int, _Told] = {}  #: by ticket
+        self._told: dict[int, _Reported] = {}  #: by ticket
 
-    def tell(self, step: Step) -> None:
+    def tell(self, step: StepReport) -> None:
         """Tell of the series that have moved."""
         bench = self._bench
         series = [held for held in bench.hand if held.message.kind == SERIES_KIND]
         self._told = {
-            held.ticket: self._told.get(held.ticket, _Told(0, held.lease.since)) for held in series
+            held.ticket: self._told.get(held.ticket, _Reported(0, held.lease.since))
+            for held in series
         }
         if not series or bench.paused:
             return
@@ -50,9 +51,9 @@ class Tally:
             if count <= told.found or bench.now - told.at < APART_SECONDS:
                 continue
             # Before the try: a ledger that is busy is not asked again before the next second.
-            self._told[held.ticket] = _Told(count, bench.now)
+            self._told[held.ticket] = _Reported(count, bench.now)
             job, attempt = held.message.job, held.message.attempt
             try:
-                bench.ports.jobs.tell_found(job, attempt, count, now=bench.ports.clock.now())
+                bench.ports.jobs.report_progress(job, attempt, count, now=bench.ports.clock.now())
             except ServiceError as error:  # also one that denies it: a hint is worth no end
                 step.note("untold", f"how far {held.name} is cannot be told: {error}")

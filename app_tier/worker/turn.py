@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app_tier.worker.held_tasks import Held
+    from app_tier.worker.held_tasks import HeldTask
 
 SUSPECT_RECEIVES: Final = 3  #: more than a machine that goes home or is killed explains
 
 
-def turn(hand: Sequence[Held], chance: float) -> list[Held]:
+def isolate_suspects(hand: Sequence[HeldTask], chance: float) -> list[HeldTask]:
     """The chunks to compute now, of those that wait.
 
     Args:

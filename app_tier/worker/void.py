@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from gridwell.engine.messages import ChunkMessage
 
 
-def void_reason(message: ChunkMessage, job: Job | None, now: float) -> str | None:
+def obsolete_reason(message: ChunkMessage, job: Job | None, now: float) -> str | None:
     """Why nobody wants a chunk's result, or None if somebody does.
 
     Args:

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from app_tier.kinds.grid.self_test import SelfTest
-from app_tier.worker.context import Bench, Ports
+from app_tier.worker.context import WorkerContext, WorkerPorts
 from app_tier.worker.fitness import Fitness
-from app_tier.worker.inbox import Intake
-from app_tier.worker.outbox import Output
-from app_tier.worker.schedule import Admission
-from app_tier.worker.step_report import Exit, Step
-from app_tier.worker.tally import Tally
+from app_tier.worker.inbox import Inbox
+from app_tier.worker.outbox import Outbox
+from app_tier.worker.schedule import Schedule
+from app_tier.worker.step_report import StepReport, WorkerExit
+from app_tier.worker.tally import ProgressReports
 from gridwell.engine.errors import ServiceBusy
 from gridwell.fleet.model import Heartbeat
 
 if TYPE_CHECKING:
-    from app_tier.worker.held_tasks import Held
+    from app_tier.worker.held_tasks import HeldTask
 
 HEARTBEAT_SECONDS: Final = 5.0
 SUSPICION_SECONDS: Final = 30.0  #: between two looks at what is held against this worker
@@ -32,7 +32,7 @@ _LOOK_SECONDS: Final = 1.0  #: the longest wait: leases, heartbeats and signals 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Habits:
+class WorkerConfig:
     """How a worker behaves."""
 
     worker: str  #: its id, opaque to it: on an instance the ARN
@@ -54,20 +54,20 @@ class Worker:
         habits: how it behaves.
     """
 
-    def __init__(self, ports: Ports, habits: Habits) -> None:
+    def __init__(self, ports: WorkerPorts, habits: WorkerConfig) -> None:
         self._ports = ports
         self._habits = habits
         self._fitness = Fitness(tests=habits.self_test)
         self._self_test = SelfTest(ports.compute, cores=habits.cores, check=ports.check)
-        self._bench = Bench(ports, worker=habits.worker, fitness=self._fitness)
-        self._intake = Intake(
+        self._bench = WorkerContext(ports, worker=habits.worker, fitness=self._fitness)
+        self._intake = Inbox(
             self._bench,
             places=PLACES_PER_CORE * habits.cores,
             poll_seconds=habits.poll_seconds,
         )
-        self._admission = Admission(self._bench)
-        self._output = Output(self._bench, worker=habits.worker, self_test=self._self_test)
-        self._tally = Tally(self._bench)
+        self._admission = Schedule(self._bench)
+        self._output = Outbox(self._bench, worker=habits.worker, self_test=self._self_test)
+        self._tally = ProgressReports(self._bench)
         self._started = self._beat_at = self._bench.now
         self._stop_at: float | None = None
         self._beats = 0
@@ -83,13 +83,13 @@ class Worker:
         if self._stop_at is None:
             self._stop_at = self._bench.now
 
-    def step(self) -> Step:
+    def step(self) -> StepReport:
         """Do what there is to do, then wait until there may be more, at most for one long poll.
 
         Raises:
             ServiceDenied: if a queue, the ledger or the store will never answer.
         """
-        step = Step()
+        step = StepReport()
         self._output.collect(step)
         self._output.send(step)
         self._output.renew(step)
@@ -109,7 +109,7 @@ class Worker:
         """Take no more work, as this machine fails: it ends within `DRAIN_SECONDS`."""
         self._fitness.condemn(why)
 
-    def _passed_tests(self, step: Step) -> bool:
+    def _passed_tests(self, step: StepReport) -> bool:
         """Return whether the machine may take work; if a test is due, bring it on."""
         test, fitness = self._self_test, self._fitness
         if fitness.due and not test.running:
@@ -130,13 +130,13 @@ class Worker:
                 fitness.passed()
         return not fitness.unfit
 
-    def _give_all_back(self, step: Step) -> None:
+    def _give_all_back(self, step: StepReport) -> None:
         """Let others take at once what is not computed yet."""
         rest = [held for held in self._bench.hand if held.outcome is None]
         if rest:
             self._bench.give_back(step, rest, 0)
 
-    def _leave(self, step: Step) -> None:
+    def _leave(self, step: StepReport) -> None:
         """End as unfit, once that is reported and all results are sent, or after some seconds."""
         bench = self._bench
         if self._unfit_at is None:
@@ -149,9 +149,9 @@ class Worker:
             self._ports.compute.wait(_LOOK_SECONDS)
             return
         bench.give_back(step, list(bench.hand), 0)
-        step.exit = Exit.UNFIT
+        step.exit = WorkerExit.UNFIT
 
-    def _take_more(self, step: Step) -> None:
+    def _take_more(self, step: StepReport) -> None:
         batch = self._intake.receive(step)
         if self._stop_at is not None and batch:  # told to stop while it polled
             self._bench.release(step, [received.receipt for received in batch], 0)
@@ -160,7 +160,7 @@ class Worker:
         self._admission.admit(step)
         if self._idle():
             self._beat(step, draining=True)
-            step.exit = Exit.IDLE
+            step.exit = WorkerExit.IDLE
             polls = self._intake.empty_polls
             step.note("idle", f"{polls} long polls in a row found no work", serious=False)
         else:
@@ -179,19 +179,19 @@ class Worker:
         if seconds:
             self._ports.compute.wait(min(seconds, _LOOK_SECONDS))
 
-    def _look_again(self, step: Step) -> None:
+    def _look_again(self, step: StepReport) -> None:
         """Read the jobs in hand, and drop chunks whose result nobody wants any more."""
         jitter = 0.8 + 0.4 * self._ports.chance()
         self._beat_at = self._bench.now + HEARTBEAT_SECONDS * jitter
         if self._bench.learn(step, self._bench.hand, older_than=0.0):
             for held in self._bench.hand:
-                self._bench.drop_void(step, held)
+                self._bench.drop_obsolete(step, held)
             self._bench.delete(step)
         if self._habits.self_test and self._bench.now >= self._suspicion_at:
             self._suspicion_at = self._bench.now + SUSPICION_SECONDS
             self._ask_suspicion(step)
 
-    def _ask_suspicion(self, step: Step) -> None:
+    def _ask_suspicion(self, step: StepReport) -> None:
         """Take no more work if a report of this worker was proved wrong: its machine is faulty."""
         name = self._habits.worker
         try:
@@ -202,7 +202,7 @@ class Worker:
         if suspect is not None:
             self.condemn(f"a report of this worker was proved wrong: {suspect.why}")
 
-    def _beat(self, step: Step, *, draining: bool) -> bool:
+    def _beat(self, step: StepReport, *, draining: bool) -> bool:
         """Send a heartbeat; whether the ledger has it."""
         self._beats += 1
         heartbeat = Heartbeat(
@@ -226,12 +226,12 @@ class Worker:
             return False
         return True
 
-    def _drain(self, step: Step, stop_at: float) -> None:
+    def _drain(self, step: StepReport, stop_at: float) -> None:
         """Finish what computes, if that is soon; give everything else back."""
         late = self._bench.now - stop_at >= DRAIN_SECONDS
         started = self._ports.compute.progress()
 
-        def finishes(held: Held) -> bool:
+        def finishes(held: HeldTask) -> bool:
             return not late and (held.outcome is not None or held.ticket in started)
 
         rest = [held for held in self._bench.hand if not finishes(held)]
@@ -241,7 +241,7 @@ class Worker:
             self._ports.compute.wait(_LOOK_SECONDS)
             return
         self._beat(step, draining=True)
-        step.exit = Exit.STOPPED
+        step.exit = WorkerExit.STOPPED
         step.note("stopped", "told to stop, and nothing is in hand any more", serious=False)
 
 

@@ -11,10 +11,10 @@ import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from autoscaler.act.outcome import Ended, Guard, Outcome
-from autoscaler.act.start_and_launch import Grower, Offers
+from autoscaler.act.outcome import ActionOutcome, Ended, LeadershipCheck
+from autoscaler.act.start_and_launch import Grower, LaunchOfferings
 from autoscaler.act.stop_and_terminate import Shrinker
-from autoscaler.decide.failures import TERMINATE, Failures
+from autoscaler.decide.failures import TERMINATE, FailureMemory
 from autoscaler.decide.unresponsive import action_of
 from gridwell.fleet.model import Slot
 from gridwell.fleet.refusal import Cause
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from autoscaler.decide.model import FleetPlan, Policy, Snapshot
-    from autoscaler.leadership import Tenure
-    from autoscaler.observe import Learned, Ports
+    from autoscaler.leadership import Leadership
+    from autoscaler.observe import Learned, ObservedPorts
 
 
-def learn(learned: tuple[Learned, ...], ports: Ports, *, fence: int) -> None:
+def learn(learned: tuple[Learned, ...], ports: ObservedPorts, *, fence: int) -> None:
     """Let the ledger remember what a look at EC2 told.
 
     A slot in which somebody launched since is left alone: the next look tells it again.
@@ -53,18 +53,18 @@ class Actor:
 
     def __init__(
         self,
-        ports: Ports,
+        ports: ObservedPorts,
         policy: Policy,
         *,
         fleet: str,
-        tenure: Tenure,
+        tenure: Leadership,
         halted: Callable[[], bool] = lambda: False,
     ) -> None:
-        guard = Guard(tenure, halted)
+        guard = LeadershipCheck(tenure, halted)
         self._grower = Grower(ports, policy, fleet=fleet, guard=guard)
         self._shrinker = Shrinker(ports, policy, guard=guard)
 
-    def carry_out(self, plan: FleetPlan, snapshot: Snapshot) -> tuple[Outcome, ...]:
+    def carry_out(self, plan: FleetPlan, snapshot: Snapshot) -> tuple[ActionOutcome, ...]:
         """Do what a plan says.
 
         Args:
@@ -76,24 +76,24 @@ class Actor:
         """
         return tuple(self._until_ended(plan, snapshot))
 
-    def _until_ended(self, plan: FleetPlan, snapshot: Snapshot) -> Iterator[Outcome]:
+    def _until_ended(self, plan: FleetPlan, snapshot: Snapshot) -> Iterator[ActionOutcome]:
         try:
             yield from self._round(plan, snapshot)
         except Ended as end:
             if end.outcome is not None:
                 yield end.outcome
 
-    def _round(self, plan: FleetPlan, snapshot: Snapshot) -> Iterator[Outcome]:
+    def _round(self, plan: FleetPlan, snapshot: Snapshot) -> Iterator[ActionOutcome]:
         slots = {slot.number: slot for slot in snapshot.slots}
         instead: list[int] = []
         yield from self._starts(plan, snapshot, slots, instead)
-        offers = Offers(plan.offers)
+        offers = LaunchOfferings(plan.offers)
         launches = (
             self._grower.launch(slots.get(number) or Slot(number=number), offers, snapshot)
             for number in (*plan.launch, *instead)
         )
         yield from _until_throttled(itertools.chain.from_iterable(launches))
-        failures = Failures.of(snapshot.refusals)
+        failures = FailureMemory.of(snapshot.refusals)
         # EC2 counts calls by action: one that is throttled says nothing of another.
         for action, stops in itertools.groupby(sorted(plan.stop, key=action_of), key=action_of):
             if action != TERMINATE:
@@ -114,7 +114,7 @@ class Actor:
         snapshot: Snapshot,
         slots: Mapping[int, Slot],
         instead: list[int],
-    ) -> Iterator[Outcome]:
+    ) -> Iterator[ActionOutcome]:
         """Start what is planned; `instead` takes the slots to launch in for what is refused."""
         candidates, spare, reserve = list(plan.start), list(plan.spare), list(plan.reserve)
         while candidates:
@@ -134,7 +134,7 @@ class Actor:
                 instead.append(reserve.pop(0))
 
 
-def _until_throttled(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+def _until_throttled(outcomes: Iterable[ActionOutcome]) -> Iterator[ActionOutcome]:
     """Give outcomes as they come about, and let no more come about after one was throttled."""
     for outcome in outcomes:
         yield outcome

@@ -18,8 +18,8 @@ from gridwell.fleet.refusal import Cause
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from autoscaler.leadership import Tenure
-    from gridwell.fleet.model import Offer
+    from autoscaler.leadership import Leadership
+    from gridwell.fleet.model import Offering
 
 _NOT_OURS: Final = "the lease is no longer ours"
 
@@ -35,14 +35,14 @@ class Action(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class ActionOutcome:
     """What became of one action."""
 
     action: Action
     instance: str | None = None
     slot: int | None = None
     problem: str = ""  #: in words; empty: it was done
-    offer: Offer | None = None  #: of a launch
+    offer: Offering | None = None  #: of a launch
     cause: Cause | None = None  #: why EC2 did not do it; None: it did, or was not asked
     code: str = ""  #: EC2's name for that
     message: str = ""  #: EC2's words
@@ -57,12 +57,12 @@ class Outcome:
 class Ended(Exception):  # noqa: N818 - it ends a round, and is no error
     """This round is to do nothing more."""
 
-    def __init__(self, outcome: Outcome | None = None) -> None:
+    def __init__(self, outcome: ActionOutcome | None = None) -> None:
         self.outcome = outcome
         super().__init__()
 
 
-class Guard:
+class LeadershipCheck:
     """Asked before each call: whether it may be made.
 
     Args:
@@ -70,7 +70,7 @@ class Guard:
         halted: whether we were told to stop.
     """
 
-    def __init__(self, tenure: Tenure, halted: Callable[[], bool]) -> None:
+    def __init__(self, tenure: Leadership, halted: Callable[[], bool]) -> None:
         self._tenure = tenure
         self._halted = halted
 
@@ -79,7 +79,7 @@ class Guard:
         """What writes to slots carry."""
         return self._tenure.fence
 
-    def check(self, outcome: Outcome) -> None:
+    def check(self, outcome: ActionOutcome) -> None:
         """Let the next call be made.
 
         Raises:
@@ -90,7 +90,7 @@ class Guard:
         if not self._tenure.holds:
             raise Ended(replace(outcome, problem=_NOT_OURS))
 
-    def confirm(self, outcome: Outcome) -> None:
+    def confirm(self, outcome: ActionOutcome) -> None:
         """The same, and proved by a write where the action itself may write no slot.
 
         Raises:
@@ -102,7 +102,7 @@ class Guard:
             raise Ended(replace(outcome, problem=_NOT_OURS))
 
 
-def refused(outcome: Outcome, error: GridwellError) -> Outcome:
+def refused(outcome: ActionOutcome, error: GridwellError) -> ActionOutcome:
     """Return the outcome of a call that EC2 was asked and did not answer well."""
     code, said = ("", "")
     if isinstance(error, ServiceError):
@@ -115,7 +115,7 @@ def refused(outcome: Outcome, error: GridwellError) -> Outcome:
     )
 
 
-def unasked(outcome: Outcome, error: GridwellError) -> Outcome:
+def unasked(outcome: ActionOutcome, error: GridwellError) -> ActionOutcome:
     """Return the outcome of an action that failed before EC2 was asked for it."""
     return replace(
         outcome,

@@ -7,38 +7,38 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from autoscaler.act.outcome import Action, Guard, Outcome, is_no, unasked
+from autoscaler.act.outcome import Action, ActionOutcome, LeadershipCheck, is_no, unasked
 from autoscaler.act.outcome import refused as refused_by_ec2
 from autoscaler.decide.boot_health import begun, failed
 from autoscaler.decide.launch_intents import Intent, intent_of, launch_token
 from autoscaler.decide.model import Read
 from autoscaler.decide.offerings import refused
 from gridwell.engine.errors import GridwellError, NoCapacity, Throttled
-from gridwell.fleet.model import Offer, Slot
+from gridwell.fleet.model import Offering, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from autoscaler.decide.model import Policy, Snapshot, Start
-    from autoscaler.observe import Ports
+    from autoscaler.observe import ObservedPorts
 
 _REFUSALS: Final = 2  #: slots that are refused an offer before no other asks for it in a round
 
 _LOG: Final = logging.getLogger(__name__)
 
 
-class Offers:
+class LaunchOfferings:
     """The offers of one round: what one slot was refused is not asked again for all others.
 
     Args:
         offers: the best first.
     """
 
-    def __init__(self, offers: Iterable[Offer]) -> None:
+    def __init__(self, offers: Iterable[Offering]) -> None:
         self.left = list(offers)
-        self._refused: Counter[Offer] = Counter()
+        self._refused: Counter[Offering] = Counter()
 
-    def answered(self, offer: Offer, error: GridwellError | None) -> None:
+    def answered(self, offer: Offering, error: GridwellError | None) -> None:
         """Go on without an offer that EC2 has no room for, or refuses to slot after slot.
 
         One whose launch had no answer comes last.
@@ -62,19 +62,21 @@ class Grower:
         guard: asked before each call.
     """
 
-    def __init__(self, ports: Ports, policy: Policy, *, fleet: str, guard: Guard) -> None:
+    def __init__(
+        self, ports: ObservedPorts, policy: Policy, *, fleet: str, guard: LeadershipCheck
+    ) -> None:
         self._ports = ports
         self._policy = policy
         self._fleet = fleet
         self._guard = guard
 
-    def start(self, chosen: Start, slot: Slot, snapshot: Snapshot) -> tuple[Outcome, bool]:
+    def start(self, chosen: Start, slot: Slot, snapshot: Snapshot) -> tuple[ActionOutcome, bool]:
         """Start one instance: what became of it, and whether EC2 clearly refused.
 
         Raises:
-            Ended: see `Guard`.
+            Ended: see `LeadershipCheck`.
         """
-        outcome = Outcome(action=Action.START, instance=chosen.instance, slot=slot.number)
+        outcome = ActionOutcome(action=Action.START, instance=chosen.instance, slot=slot.number)
         self._guard.check(outcome)
         # The ledger first: a boot is measured from here, also where EC2 keeps the LaunchTime of
         # the instance's first life.
@@ -106,13 +108,15 @@ class Grower:
         self._note(replace(started, unproven=True), seen=started)
         return outcome, False
 
-    def launch(self, slot: Slot, offers: Offers, snapshot: Snapshot) -> Iterator[Outcome]:
+    def launch(
+        self, slot: Slot, offers: LaunchOfferings, snapshot: Snapshot
+    ) -> Iterator[ActionOutcome]:
         """Launch one instance, by the first offer that EC2 does not refuse.
 
         Raises:
-            Ended: see `Guard`.
+            Ended: see `LeadershipCheck`.
         """
-        outcome = Outcome(action=Action.LAUNCH, slot=slot.number)
+        outcome = ActionOutcome(action=Action.LAUNCH, slot=slot.number)
         if self._is_unanswered(slot, snapshot):
             slot, outcome, _ = self._ask(slot, outcome)
             yield outcome
@@ -137,9 +141,11 @@ class Grower:
                 return
             left.pop(0)
 
-    def _ask(self, intent: Slot, outcome: Outcome) -> tuple[Slot, Outcome, GridwellError | None]:
+    def _ask(
+        self, intent: Slot, outcome: ActionOutcome
+    ) -> tuple[Slot, ActionOutcome, GridwellError | None]:
         """Launch by a written intent: the slot after it, what became of it, and EC2's error."""
-        outcome = replace(outcome, offer=intent.offer or Offer())
+        outcome = replace(outcome, offer=intent.offer or Offering())
         self._guard.check(outcome)
         # A machine may sleep between any two lines.  An intent that is too old by now may have been
         # given up by another autoscaler.
@@ -154,7 +160,7 @@ class Grower:
             # before any other slot, so that it costs no second instance.
             if not is_no(error):
                 return intent, refused_by_ec2(outcome, error), error
-            offer = (intent.offer or Offer()) if isinstance(error, NoCapacity) else None
+            offer = (intent.offer or Offering()) if isinstance(error, NoCapacity) else None
             # A clear no ends the intent: its place is free, also for another offer.
             answered = self._count_failure(replace(intent, token=None), offer, error)
             return answered, refused_by_ec2(outcome, error), error
@@ -174,7 +180,7 @@ class Grower:
         return intent is Intent.UNANSWERED
 
     def _intend(
-        self, slot: Slot, offer: Offer, release: str | None, outcome: Outcome
+        self, slot: Slot, offer: Offering, release: str | None, outcome: ActionOutcome
     ) -> Slot | None:
         """The slot with a new intent in the ledger; None: somebody else was there."""
         self._guard.check(outcome)
@@ -190,7 +196,7 @@ class Grower:
         )
         return intent if self._ports.ledger.write_slot(intent, seen=slot) else None
 
-    def _count_failure(self, slot: Slot, offer: Offer | None, error: GridwellError) -> Slot:
+    def _count_failure(self, slot: Slot, offer: Offering | None, error: GridwellError) -> Slot:
         """Let a slot pause; after a throttled call it was not the slot's fault."""
         if isinstance(error, Throttled):
             self._note(slot, seen=slot)
@@ -225,5 +231,5 @@ def _heard(name: str, snapshot: Snapshot) -> str | None:
     return next((beat.mark for beat in beats if beat is not None), "")
 
 
-def _offer_of(name: str, snapshot: Snapshot) -> Offer | None:
+def _offer_of(name: str, snapshot: Snapshot) -> Offering | None:
     return next((i.offer for i in snapshot.instances if i.id == name), None)

@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from autoscaler.act.outcome import Action, Guard, Outcome, is_no, refused, unasked
+from autoscaler.act.outcome import Action, ActionOutcome, LeadershipCheck, is_no, refused, unasked
 from autoscaler.decide.failures import NONE
 from autoscaler.decide.slot_assignment import placed
 from autoscaler.decide.unresponsive import action_of, orphan
@@ -16,9 +16,9 @@ from gridwell.fleet.model import InstanceState
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from autoscaler.decide.failures import Failures
+    from autoscaler.decide.failures import FailureMemory
     from autoscaler.decide.model import Policy, Stop
-    from autoscaler.observe import Ports
+    from autoscaler.observe import ObservedPorts
     from gridwell.fleet.model import Instance, Slot
 
 _LOG: Final = logging.getLogger(__name__)
@@ -33,18 +33,20 @@ class Shrinker:
         guard: asked before each call.
     """
 
-    def __init__(self, ports: Ports, policy: Policy, *, guard: Guard) -> None:
+    def __init__(self, ports: ObservedPorts, policy: Policy, *, guard: LeadershipCheck) -> None:
         self._ports = ports
         self._policy = policy
         self._guard = guard
 
-    def stop(self, stop: Stop, slots: Mapping[int, Slot], failures: Failures = NONE) -> Outcome:
+    def stop(
+        self, stop: Stop, slots: Mapping[int, Slot], failures: FailureMemory = NONE
+    ) -> ActionOutcome:
         """Stop an instance that is still of no use, as the last look before the call shows it.
 
         Raises:
-            Ended: see `Guard`.
+            Ended: see `LeadershipCheck`.
         """
-        outcome = Outcome(action=Action(action_of(stop)), instance=stop.instance)
+        outcome = ActionOutcome(action=Action(action_of(stop)), instance=stop.instance)
         try:
             self._guard.confirm(outcome)
             instance = self._look(stop.instance, slots)
@@ -68,16 +70,16 @@ class Shrinker:
             return refused(outcome, error)
         return outcome
 
-    def terminate(self, name: str, slots: Mapping[int, Slot]) -> Outcome:
+    def terminate(self, name: str, slots: Mapping[int, Slot]) -> ActionOutcome:
         """Terminate an instance that is still stopped, as the last look before the call shows it.
 
         Its slot says so first: from then on nobody starts it, however long this machine sleeps
         before the call.  Where EC2 clearly refuses, its slot says so no longer.
 
         Raises:
-            Ended: see `Guard`.
+            Ended: see `LeadershipCheck`.
         """
-        outcome = Outcome(action=Action.TERMINATE, instance=name)
+        outcome = ActionOutcome(action=Action.TERMINATE, instance=name)
         try:
             self._guard.confirm(outcome)
             instance = self._look(name, slots)

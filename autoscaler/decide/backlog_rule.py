@@ -13,7 +13,7 @@ from gridwell.engine.read_jobs import counted
 from gridwell.fleet.model import InstanceState
 
 if TYPE_CHECKING:
-    from autoscaler.decide.capacity import Census
+    from autoscaler.decide.capacity import Capacity
     from autoscaler.decide.model import Policy, Snapshot
     from gridwell.fleet.model import Depth
 
@@ -35,7 +35,7 @@ def arithmetic(depth: Depth) -> str:
     return f"{counted(depth.visible, 'chunk')} waiting + {depth.in_flight} in flight = {total}"
 
 
-def spent(snapshot: Snapshot, census: Census, policy: Policy) -> tuple[str, ...]:
+def spent(snapshot: Snapshot, census: Capacity, policy: Policy) -> tuple[str, ...]:
     """Stopped instances that nobody has needed for long: their disks cost money.
 
     Only while the queue shows nothing, as a stopped instance boots faster than a new one.

@@ -19,9 +19,9 @@ from gridwell.fleet.model import InstanceState, Slot
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from autoscaler.decide.failures import Failures
+    from autoscaler.decide.failures import FailureMemory
     from autoscaler.decide.model import Policy, Snapshot
-    from gridwell.fleet.model import Heartbeat, Instance, Offer
+    from gridwell.fleet.model import Heartbeat, Instance, Offering
 
 _FIRST_PAUSE_SECONDS: Final = 15.0
 _LONGEST_PAUSE_SECONDS: Final = 900.0
@@ -31,14 +31,14 @@ _NO_ROOM: Final = "Server.Insufficient"  #: a start that EC2 agreed to and then 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Distrust:
+class Quarantine:
     """A release whose boots fail wherever they are tried."""
 
     row: int  #: failed boots in a row, over all slots
     wait: float  #: seconds until the next one may be tried
     tried: bool  #: whether a boot is being tried, of which nobody knows yet
-    mute: tuple[Offer, ...] = ()  #: offers that these boots were by, as far as they are known
-    untried: tuple[Offer, ...] = ()  #: offers of which no boot has failed
+    mute: tuple[Offering, ...] = ()  #: offers that these boots were by, as far as they are known
+    untried: tuple[Offering, ...] = ()  #: offers of which no boot has failed
 
 
 def boot_pause(row: int) -> float:
@@ -147,7 +147,9 @@ def is_broken(slot: Slot, instance: Instance, policy: Policy) -> bool:
     return own and slot.failed_boots >= policy.quarantine_boots
 
 
-def distrust_of(snapshot: Snapshot, policy: Policy, failures: Failures = NONE) -> Distrust | None:
+def distrust_of(
+    snapshot: Snapshot, policy: Policy, failures: FailureMemory = NONE
+) -> Quarantine | None:
     """What is held against the release that a boot would run; None: nothing.
 
     While an offer is left of which no boot has failed, it is that one's turn at once: a subnet
@@ -162,7 +164,7 @@ def distrust_of(snapshot: Snapshot, policy: Policy, failures: Failures = NONE) -
     until = max(bad.values()) + boot_pause(row)
     mute = tuple(o for o in policy.offers if failures.boots_failed(o, snapshot.release))
     untried = tuple(o for o in policy.offers if o not in mute) if mute else ()
-    return Distrust(
+    return Quarantine(
         row=row,
         wait=0.0 if untried else max(0.0, until - snapshot.taken_at),
         tried=any(slot.unproven for slot in slots),

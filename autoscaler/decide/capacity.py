@@ -19,13 +19,13 @@ from gridwell.fleet.model import Instance, InstanceState, Slot
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from autoscaler.decide.failures import Failures
+    from autoscaler.decide.failures import FailureMemory
 
 _ON = (InstanceState.PENDING, InstanceState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Census:
+class Capacity:
     """The counts and limits that every rule decides by."""
 
     cap: int  #: the policy's, or the operator's where that is lower
@@ -63,9 +63,9 @@ class Census:
 def take_census(
     snapshot: Snapshot,
     policy: Policy,
-    failures: Failures = NONE,
+    failures: FailureMemory = NONE,
     choice: Choice | None = None,
-) -> Census:
+) -> Capacity:
     """Sort a snapshot's instances, slots and intents.
 
     Args:
@@ -104,7 +104,7 @@ def take_census(
         policy=policy,
     )
     out = Counter(i.state for i in snapshot.instances if i.id in left_out)
-    return Census(
+    return Capacity(
         cap=cap_of(snapshot, policy),
         held=_held(snapshot),
         running=able[InstanceState.RUNNING],
@@ -195,7 +195,7 @@ def _slot(instance: Instance, slots: Mapping[int, Slot]) -> Slot | None:
     return None if instance.slot is None else slots.get(instance.slot)
 
 
-def _is_condemned(slot: Slot, instance: Instance, failures: Failures) -> bool:
+def _is_condemned(slot: Slot, instance: Instance, failures: FailureMemory) -> bool:
     """Return whether an instance was given up, and EC2 did not refuse to terminate it since.
 
     After a refusal it may be started again: it may be all that there is.
@@ -208,7 +208,7 @@ def _may_start(
     snapshot: Snapshot,
     policy: Policy,
     slots: Mapping[int, Slot],
-    failures: Failures,
+    failures: FailureMemory,
 ) -> bool:
     """Return whether a stopped instance may be started, once its pause is over."""
     slot = _slot(instance, slots)

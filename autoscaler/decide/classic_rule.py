@@ -15,7 +15,7 @@ from gridwell.engine.read_jobs import counted
 from gridwell.fleet.model import InstanceState
 
 if TYPE_CHECKING:
-    from autoscaler.decide.capacity import Census
+    from autoscaler.decide.capacity import Capacity
     from autoscaler.decide.model import Policy, Snapshot
     from gridwell.fleet.model import Depth
 
@@ -53,7 +53,7 @@ def arrived_at(
     return now if last is None or depth.visible > 0 or grew else last
 
 
-def spent(snapshot: Snapshot, census: Census, policy: Policy) -> tuple[str, ...]:
+def spent(snapshot: Snapshot, census: Capacity, policy: Policy) -> tuple[str, ...]:
     """All stopped instances, once nothing has arrived for T and the active ones are enough."""
     if census.capacity < snapshot.depth.visible or snapshot.arrived_at is None:
         return ()

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from autoscaler.decide.boot_health import distrust_of
-from autoscaler.decide.capacity import Census, take_census
+from autoscaler.decide.capacity import Capacity, take_census
 from autoscaler.decide.explain import reason_of, why_held
-from autoscaler.decide.failures import START, TERMINATE, Failures
+from autoscaler.decide.failures import START, TERMINATE, FailureMemory
 from autoscaler.decide.fitness import doubt_of, suspect_stops, unfit_stopped
 from autoscaler.decide.launch_intents import launched_at, since
 from autoscaler.decide.model import FleetPlan, Policy, Read, Snapshot
@@ -21,7 +21,7 @@ from gridwell.fleet.model import InstanceState
 from gridwell.fleet.refusal import Cause
 
 if TYPE_CHECKING:
-    from autoscaler.decide.boot_health import Distrust
+    from autoscaler.decide.boot_health import Quarantine
     from autoscaler.decide.fitness import Doubt
     from autoscaler.decide.model import Start
     from autoscaler.decide.offerings import Choice
@@ -55,7 +55,7 @@ def decide(snapshot: Snapshot, policy: Policy) -> FleetPlan:
     if missing:
         return FleetPlan(reason=f"could not read {', '.join(missing)}: everything stays as it is")
     snapshot = _with_places(snapshot)
-    failures = Failures.of(snapshot.refusals)
+    failures = FailureMemory.of(snapshot.refusals)
     choice = choose(
         policy.offers,
         snapshot.slots,
@@ -103,12 +103,12 @@ def decide(snapshot: Snapshot, policy: Policy) -> FleetPlan:
 
 
 def _why_held(
-    census: Census,
+    census: Capacity,
     choice: Choice,
-    distrust: Distrust | None,
+    distrust: Quarantine | None,
     doubt: Doubt | None,
     policy: Policy,
-    failures: Failures,
+    failures: FailureMemory,
 ) -> str:
     if doubt is not None and distrust is None and not census.held:
         return doubt.words
@@ -126,7 +126,7 @@ def _with_places(snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, instances=instances, slots=slots)
 
 
-def _growth(short: int, census: Census, distrust: Distrust | None) -> int:
+def _growth(short: int, census: Capacity, distrust: Quarantine | None) -> int:
     """How many more to start or launch: one at a time of a release whose boots fail."""
     if census.held:
         return 0
@@ -136,7 +136,7 @@ def _growth(short: int, census: Census, distrust: Distrust | None) -> int:
 
 
 def _starts(
-    candidates: tuple[Start, ...], census: Census, needed: int, *, taken: int = 0
+    candidates: tuple[Start, ...], census: Capacity, needed: int, *, taken: int = 0
 ) -> tuple[Start, ...]:
     """Stopped instances to start; a cap that was lowered holds for those that are not stopped."""
     active = census.standing - census.stopped + census.unanswered + taken
@@ -144,7 +144,7 @@ def _starts(
 
 
 def _launches(
-    census: Census, choice: Choice, needed: int, *, starts: int
+    census: Capacity, choice: Choice, needed: int, *, starts: int
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Slots to launch in, and those to launch in for each start that is refused.
 
@@ -164,8 +164,8 @@ def _launches(
 
 def _given_up(
     snapshot: Snapshot,
-    census: Census,
-    failures: Failures,
+    census: Capacity,
+    failures: FailureMemory,
     choice: Choice,
     *,
     lacking: int,
@@ -195,8 +195,8 @@ def _given_up(
 
 def _last_resorts(
     snapshot: Snapshot,
-    census: Census,
-    failures: Failures,
+    census: Capacity,
+    failures: FailureMemory,
     outworn: tuple[str, ...],
     policy: Policy,
 ) -> tuple[Start, ...]:
@@ -227,9 +227,9 @@ def _settled(snapshot: Snapshot, policy: Policy) -> frozenset[str]:
 
 def _terminations(
     snapshot: Snapshot,
-    census: Census,
+    census: Capacity,
     policy: Policy,
-    failures: Failures,
+    failures: FailureMemory,
     start: tuple[Start, ...],
     outworn: tuple[str, ...],
     *,

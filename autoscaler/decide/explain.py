@@ -13,9 +13,9 @@ from gridwell.fleet.refusal import Cause, described, remedy
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from autoscaler.decide.boot_health import Distrust
-    from autoscaler.decide.capacity import Census
-    from autoscaler.decide.failures import Failures
+    from autoscaler.decide.boot_health import Quarantine
+    from autoscaler.decide.capacity import Capacity
+    from autoscaler.decide.failures import FailureMemory
     from autoscaler.decide.model import FleetPlan, Policy, Snapshot
     from autoscaler.decide.offerings import Choice
     from gridwell.fleet.refusal import Refusal
@@ -25,7 +25,7 @@ _MOST: Final = 2  #: refusals that are told together
 _UNNAMED: Final = ("", "NoCapacity")  #: codes that say no more than that there is no capacity
 
 
-def reason_of(plan: FleetPlan, snapshot: Snapshot, census: Census, policy: Policy) -> str:
+def reason_of(plan: FleetPlan, snapshot: Snapshot, census: Capacity, policy: Policy) -> str:
     """A plan in words, with the arithmetic, for people and for the fleet's view."""
     queue = RULES[policy.rule].arithmetic(snapshot.depth)
     left = plan.short - len(plan.start) - len(plan.launch)
@@ -41,11 +41,11 @@ def reason_of(plan: FleetPlan, snapshot: Snapshot, census: Census, policy: Polic
 
 
 def why_held(
-    census: Census,
+    census: Capacity,
     choice: Choice,
-    distrust: Distrust | None,
+    distrust: Quarantine | None,
     policy: Policy,
-    failures: Failures = NONE,
+    failures: FailureMemory = NONE,
 ) -> str:
     """Why there are fewer than wanted, for people: what is in the way, and what will end it."""
     if census.held:
@@ -77,7 +77,7 @@ def why_held(
     return f"every place under the cap of {census.cap} is taken{f': {places}' if places else ''}"
 
 
-def _mute(distrust: Distrust, policy: Policy, failures: Failures) -> str:
+def _mute(distrust: Quarantine, policy: Policy, failures: FailureMemory) -> str:
     """What is told of boots that come to no heartbeat: of the release only where it may be that."""
     turn = f"the next is tried in {_about(distrust.wait)}" if distrust.wait else "one is tried"
     if distrust.untried:
@@ -106,7 +106,7 @@ def _about(seconds: float) -> str:
     return f"about {math.ceil(seconds / 10) * 10} s"
 
 
-def _there(census: Census) -> str:
+def _there(census: Capacity) -> str:
     counts = {
         "running": census.running,
         "booting": census.booting,
@@ -119,7 +119,7 @@ def _there(census: Census) -> str:
     return " + ".join(f"{count} {word}" for word, count in counts.items() if count) or "none there"
 
 
-def _done(plan: FleetPlan, census: Census, snapshot: Snapshot) -> str:
+def _done(plan: FleetPlan, census: Capacity, snapshot: Snapshot) -> str:
     if plan.is_empty:
         return ""
     kinds = {

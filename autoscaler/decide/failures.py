@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from gridwell.fleet.model import InstanceState, Offer
+from gridwell.fleet.model import InstanceState, Offering
 from gridwell.fleet.refusal import ALL, LONGEST_MESSAGE, Cause, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from autoscaler.act.outcome import Outcome
+    from autoscaler.act.outcome import ActionOutcome
     from autoscaler.decide.model import Policy
     from gridwell.fleet.model import Instance, Slot
 
@@ -50,13 +50,13 @@ def pause(count: int, first: float, longest: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Failures:
+class FailureMemory:
     """The refusals that are remembered, by action and target."""
 
     known: Mapping[tuple[str, str], Refusal] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, refusals: Iterable[Refusal]) -> Failures:
+    def of(cls, refusals: Iterable[Refusal]) -> FailureMemory:
         """Return the memory that a view kept."""
         return cls({refusal.key: refusal for refusal in refusals})
 
@@ -110,26 +110,26 @@ class Failures:
 
     # --- offers
 
-    def refuses_launches(self, offer: Offer, now: float) -> bool:
+    def refuses_launches(self, offer: Offering, now: float) -> bool:
         """Return whether EC2 refused launches by an offer, and it is too soon for another."""
         refusal = self.known.get((LAUNCH, offer.name))
         if refusal is None or refusal.cause != Cause.NO:
             return False
         return now - refusal.at < pause(refusal.count, _OFFER_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
 
-    def is_doubted(self, offer: Offer, now: float) -> bool:
+    def is_doubted(self, offer: Offering, now: float) -> bool:
         """Return whether launches by an offer lately had no answer, several in a row."""
         refusal = self.known.get((LAUNCH, offer.name))
         if refusal is None or refusal.cause != Cause.UNKNOWN:
             return False
         return refusal.count >= _DOUBTED and now - refusal.at < _DOUBTED_SECONDS
 
-    def boots_failed(self, offer: Offer, release: str | None) -> int:
+    def boots_failed(self, offer: Offering, release: str | None) -> int:
         """Return how many boots in a row of a release came to no heartbeat by an offer."""
         refusal = self.known.get((BOOT, offer.name))
         return 0 if refusal is None or refusal.release != (release or "") else refusal.count
 
-    def is_mute(self, offer: Offer, release: str | None, now: float) -> bool:
+    def is_mute(self, offer: Offering, release: str | None, now: float) -> bool:
         """Return whether boots by an offer fail, and it is too soon to try one again."""
         refusal = self.known.get((BOOT, offer.name))
         if refusal is None or self.boots_failed(offer, release) < OFFER_BOOTS:
@@ -140,7 +140,7 @@ class Failures:
         return now - refusal.at < wait
 
 
-NONE: Final = Failures()
+NONE: Final = FailureMemory()
 
 
 def refusal(
@@ -176,7 +176,7 @@ def noted(
 
 
 def after_round(
-    refusals: Iterable[Refusal], outcomes: Iterable[Outcome], *, now: float
+    refusals: Iterable[Refusal], outcomes: Iterable[ActionOutcome], *, now: float
 ) -> tuple[Refusal, ...]:
     """Return the memory after a round: what each call to EC2 tells of the next one.
 
@@ -289,7 +289,7 @@ def booted(
     return tuple(failed), tuple(ended)
 
 
-def asked(slot: Slot | None, instance: Instance) -> Offer:
+def asked(slot: Slot | None, instance: Instance) -> Offering:
     """Return the offer that an instance was launched by."""
     if slot is None or slot.instance != instance.id or slot.offer is None:
         return instance.offer

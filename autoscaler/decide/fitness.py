@@ -21,7 +21,7 @@ from gridwell.fleet.refusal import UNFIT, Cause
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from autoscaler.decide.capacity import Census
+    from autoscaler.decide.capacity import Capacity
     from autoscaler.decide.model import Policy, Snapshot
     from gridwell.engine.task_failure import Suspect
     from gridwell.fleet.model import Heartbeat, Instance
@@ -143,7 +143,7 @@ class Doubt:
     wait: float  #: seconds until the next one may be tried
     why: str  #: what the last one said
 
-    def most(self, census: Census) -> int:
+    def most(self, census: Capacity) -> int:
         """Return how many machines may be started or launched now."""
         return 0 if self.wait > 0 or census.capacity else 1
 

@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from gridwell.fleet.model import Control, Depth, Instance, Offer, Slot
+from gridwell.fleet.model import Control, Depth, Instance, Offering, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,7 @@ class Snapshot:
     refusals: tuple[Refusal, ...] = ()  #: what EC2 would not do, see `autoscaler.decide.failures`
 
 
-_ANY: Final = (Offer(),)
+_ANY: Final = (Offering(),)
 _LEAST: Final = {
     "max_instances": 1,
     "chunks_per_instance": 1,
@@ -99,7 +99,7 @@ class Policy:
     force_stop_seconds: float = 600.0  #: so long a shutdown may last
     quarantine_boots: int = 3  #: so many boots in a row without a heartbeat end an instance
     capacity_retry_seconds: float = 60.0  #: until a refused offer is tried for want of another
-    offers: tuple[Offer, ...] = _ANY  #: what to ask EC2 for, the best first
+    offers: tuple[Offering, ...] = _ANY  #: what to ask EC2 for, the best first
     refused_starts: int = 3  #: so many in a row, and a machine may have to give up its place
     full_zone_seconds: float = 300.0  #: the same for want of room, where no other offer is known
 
@@ -165,7 +165,7 @@ class FleetPlan:
     stop: tuple[Stop, ...] = ()
     reserve: tuple[int, ...] = ()  #: slots to launch in for starts that EC2 refuses
     stand_in: bool = False  #: launch in them for throttled starts too: they last
-    offers: tuple[Offer, ...] = _ANY  #: to launch by, the best first
+    offers: tuple[Offering, ...] = _ANY  #: to launch by, the best first
     held: str = ""  #: why some that are wanted cannot be had now; empty: none are missing
     uncounted: tuple[
         str, ...

@@ -10,8 +10,8 @@ from autoscaler.decide.failures import LAUNCH, NONE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from autoscaler.decide.failures import Failures
-    from gridwell.fleet.model import Offer, Slot
+    from autoscaler.decide.failures import FailureMemory
+    from gridwell.fleet.model import Offering, Slot
 
 REMEMBERED_SECONDS: Final = 600.0  #: a zone without capacity rarely has some again much sooner
 
@@ -20,21 +20,21 @@ REMEMBERED_SECONDS: Final = 600.0  #: a zone without capacity rarely has some ag
 class Choice:
     """The offers to try now, the best first."""
 
-    offers: tuple[Offer, ...]
+    offers: tuple[Offering, ...]
     probe: bool = False  #: one launch at most may try them
     wait: float = 0.0  #: seconds until one may be tried, where there is none
 
 
-def refused(slot: Slot, offer: Offer, *, now: float) -> Slot:
+def refused(slot: Slot, offer: Offering, *, now: float) -> Slot:
     """A slot that remembers that EC2 had no capacity for an offer."""
     kept = {other: at for other, at in slot.refusals if now - at < REMEMBERED_SECONDS}
     kept[offer] = now
     return replace(slot, refusals=tuple(sorted(kept.items(), key=lambda item: item[0].name)))
 
 
-def refusals(slots: Iterable[Slot], *, now: float) -> dict[Offer, float]:
+def refusals(slots: Iterable[Slot], *, now: float) -> dict[Offering, float]:
     """When each offer was last refused, of those of the last ten minutes."""
-    latest: dict[Offer, float] = {}
+    latest: dict[Offering, float] = {}
     for slot in slots:
         for offer, at in slot.refusals:
             if now - at < REMEMBERED_SECONDS:
@@ -43,12 +43,12 @@ def refusals(slots: Iterable[Slot], *, now: float) -> dict[Offer, float]:
 
 
 def choose(
-    offers: Sequence[Offer],
+    offers: Sequence[Offering],
     slots: Iterable[Slot],
     *,
     now: float,
     again_seconds: float,
-    failures: Failures = NONE,
+    failures: FailureMemory = NONE,
     release: str | None = None,
 ) -> Choice:
     """The offers to launch by: those that were not refused of late, in the operator's order.
@@ -84,7 +84,7 @@ def choose(
     return Choice(offers=(oldest,), probe=True)
 
 
-def others(choice: Choice, offer: Offer) -> tuple[Offer, ...]:
+def others(choice: Choice, offer: Offering) -> tuple[Offering, ...]:
     """The offers to launch by now that surely differ in type or subnet from a machine's own."""
     if choice.probe:
         return ()

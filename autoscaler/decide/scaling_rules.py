@@ -11,7 +11,7 @@ from autoscaler.decide import backlog_rule, classic_rule
 from autoscaler.decide.model import Rule
 
 if TYPE_CHECKING:
-    from autoscaler.decide.capacity import Census
+    from autoscaler.decide.capacity import Capacity
     from autoscaler.decide.model import Policy, Snapshot
     from gridwell.fleet.model import Depth
 
@@ -25,7 +25,7 @@ class ScalingRule(Protocol):
     def arithmetic(self, depth: Depth) -> str:
         """The same in words."""
 
-    def spent(self, snapshot: Snapshot, census: Census, policy: Policy) -> tuple[str, ...]:
+    def spent(self, snapshot: Snapshot, census: Capacity, policy: Policy) -> tuple[str, ...]:
         """Ids of stopped instances that are no longer worth their disks, the first to go first."""
 
 

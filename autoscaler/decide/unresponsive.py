@@ -17,7 +17,7 @@ from gridwell.fleet.refusal import Cause
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from autoscaler.decide.failures import Failures
+    from autoscaler.decide.failures import FailureMemory
     from autoscaler.decide.model import Policy, Snapshot
     from gridwell.fleet.model import Heartbeat, Instance, Slot
 
@@ -32,7 +32,7 @@ def orphan(
     *,
     now: float,
     policy: Policy,
-    failures: Failures = NONE,
+    failures: FailureMemory = NONE,
 ) -> Stop | None:
     """How to stop an instance that is of no use; None: it is of use, or may be.
 
@@ -66,7 +66,7 @@ def orphan(
     return Stop(instance=instance.id, force=not end, terminate=end)
 
 
-def orphans(snapshot: Snapshot, policy: Policy, failures: Failures = NONE) -> tuple[Stop, ...]:
+def orphans(snapshot: Snapshot, policy: Policy, failures: FailureMemory = NONE) -> tuple[Stop, ...]:
     """The instances to stop, those by force first; none while anything could not be read.
 
     Those for which it came to nothing before wait, and come after the others.
@@ -95,7 +95,7 @@ def action_of(stop: Stop) -> str:
     return FORCE if stop.force else STOP
 
 
-def _end(instance: Instance, failures: Failures, *, now: float, policy: Policy) -> bool:
+def _end(instance: Instance, failures: FailureMemory, *, now: float, policy: Policy) -> bool:
     """Return whether it is to be terminated, as EC2 does not stop it.
 
     It never stops one that is pending: a single refusal says so.  Where it agreed, or gave no

@@ -18,7 +18,7 @@ from gridwell.fleet.refusal import Cause
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from autoscaler.decide.failures import Failures
+    from autoscaler.decide.failures import FailureMemory
     from autoscaler.decide.model import Policy, Snapshot
     from autoscaler.decide.offerings import Choice
     from gridwell.fleet.model import Instance, Slot
@@ -40,7 +40,7 @@ class Need:
 def hopeless(
     instance: Instance,
     slot: Slot | None,
-    failures: Failures,
+    failures: FailureMemory,
     choice: Choice,
     *,
     snapshot: Snapshot,
@@ -74,7 +74,7 @@ def hopeless(
 
 def given_up(
     hopeless_ones: Iterable[Instance],
-    failures: Failures,
+    failures: FailureMemory,
     choice: Choice,
     *,
     need: Need,
@@ -110,7 +110,7 @@ def given_up(
 def uncounted(
     instances: Iterable[Instance],
     slots: Mapping[int, Slot],
-    failures: Failures,
+    failures: FailureMemory,
     *,
     usable: Collection[str],
     now: float,
@@ -146,7 +146,7 @@ def uncounted(
     return tuple(found[: policy.max_instances])
 
 
-def _is_kept(instance: Instance, failures: Failures, *, now: float, policy: Policy) -> bool:
+def _is_kept(instance: Instance, failures: FailureMemory, *, now: float, policy: Policy) -> bool:
     """Return whether EC2 does not terminate an instance.
 
     It refused twice.  Where it agreed, or gave no answer, what it shows may only be late.

@@ -15,14 +15,14 @@ _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class HostHeader:
     """A host, with a port if the field gives one."""
 
     name: str  #: in lower case, without a final dot; an address of IPv6 in brackets
     port: int | None = None
 
 
-def parse_host(text: str) -> Host | None:
+def parse_host(text: str) -> HostHeader | None:
     """Return the host that a Host field gives, or None where the field is malformed.
 
     Readers that take a part of a malformed field for its host disagree about which part it is, so
@@ -45,7 +45,7 @@ def parse_host(text: str) -> Host | None:
         name = name.removesuffix(".")
     if _PORT.fullmatch(port) is None or int(port or 0) > _MOST_PORT:
         return None
-    return Host(name, int(port) if port else None)
+    return HostHeader(name, int(port) if port else None)
 
 
 def is_consistent(target: str, host: str | None) -> bool:

@@ -25,14 +25,14 @@ _ABSOLUTE: Final = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class LoopbackRefusal:
     """The reason for which a request is refused."""
 
     status: int  #: of HTTP
     why: str
 
 
-def page_refusal(names: Iterable[str]) -> Refusal | None:
+def page_refusal(names: Iterable[str]) -> LoopbackRefusal | None:
     """Refuse a request that a browser makes on behalf of a page.
 
     Args:
@@ -43,11 +43,13 @@ def page_refusal(names: Iterable[str]) -> Refusal | None:
     """
     for name in names:
         if _OF_BROWSERS.fullmatch(name):
-            return Refusal(FORBIDDEN, f"requests of web pages are refused; this one has {name!r}")
+            return LoopbackRefusal(
+                FORBIDDEN, f"requests of web pages are refused; this one has {name!r}"
+            )
     return None
 
 
-def host_refusal(*, target: str, version: str, hosts: list[str]) -> Refusal | None:
+def host_refusal(*, target: str, version: str, hosts: list[str]) -> LoopbackRefusal | None:
     """Refuse a request that asks for another host than this machine's loopback.
 
     Args:
@@ -60,17 +62,19 @@ def host_refusal(*, target: str, version: str, hosts: list[str]) -> Refusal | No
     """
     # No browser speaks HTTP/1.0, whose requests need no Host.
     if not hosts and version >= "HTTP/1.1":
-        return Refusal(BAD_REQUEST, "the Host header is missing")
+        return LoopbackRefusal(BAD_REQUEST, "the Host header is missing")
     if len(hosts) > 1:
-        return Refusal(BAD_REQUEST, f"there are {len(hosts)} Host headers; send one")
+        return LoopbackRefusal(BAD_REQUEST, f"there are {len(hosts)} Host headers; send one")
     absolute = _ABSOLUTE.match(target)
     if absolute is not None:
         hosts = [*hosts, absolute[1]]
     elif target != "*" and not target.startswith("/"):
-        return Refusal(BAD_REQUEST, f"{target[:_SHOWN]!r} is no path; it must begin with '/'")
+        return LoopbackRefusal(
+            BAD_REQUEST, f"{target[:_SHOWN]!r} is no path; it must begin with '/'"
+        )
     for host in hosts:
         if not _is_loopback(host):
-            return Refusal(
+            return LoopbackRefusal(
                 FORBIDDEN,
                 f"host {host[:_SHOWN]!r} is not this machine's; ask for 127.0.0.1, localhost or"
                 " [::1], each with its port",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from gridwell.access.loopback_request import Refusal, host_refusal, page_refusal
+from gridwell.access.loopback_request import LoopbackRefusal, host_refusal, page_refusal
 
 
 class LoopbackHandler(BaseHTTPRequestHandler):
@@ -31,7 +31,7 @@ class LoopbackHandler(BaseHTTPRequestHandler):
         self.refuse(refusal)
         return False
 
-    def refusal(self) -> Refusal | None:
+    def refusal(self) -> LoopbackRefusal | None:
         """Return the reason to refuse the request; None to serve it."""
         refused = page_refusal(self.headers.keys())
         if refused is None and self.only_loopback_hosts:
@@ -42,7 +42,7 @@ class LoopbackHandler(BaseHTTPRequestHandler):
             )
         return refused
 
-    def refuse(self, refusal: Refusal) -> None:
+    def refuse(self, refusal: LoopbackRefusal) -> None:
         """Answer a refused request."""
         words = f"{refusal.why}\n".encode()
         self.send_response(refusal.status)

@@ -3,34 +3,34 @@
 import click
 
 import gridwell
-from gridwell.cli.lazy_group import LazyGroup, Part
+from gridwell.cli.lazy_group import LazyGroup, LazyPart
 
 
 @click.group(
     cls=LazyGroup,
     parts=(
-        Part("submit", "gridwell.cli.submit:submit", "Submit a job."),
-        Part("result", "gridwell.cli.jobs:result", "Print what a job found, or how far it is."),
-        Part("watch", "gridwell.cli.jobs:watch", "Show a job's progress, then its answer."),
-        Part("cancel", "gridwell.cli.jobs:cancel", "Cancel jobs that have not ended."),
-        Part("jobs", "gridwell.cli.jobs:jobs", "List jobs, the newest first."),
-        Part("load", "workload_generator.cli:main", "Send many jobs and verify every answer."),
-        Part("local", "gridwell.local_stack.cli:local", "Run everything on this machine."),
-        Part(
+        LazyPart("submit", "gridwell.cli.submit:submit", "Submit a job."),
+        LazyPart("result", "gridwell.cli.jobs:result", "Print what a job found, or how far it is."),
+        LazyPart("watch", "gridwell.cli.jobs:watch", "Show a job's progress, then its answer."),
+        LazyPart("cancel", "gridwell.cli.jobs:cancel", "Cancel jobs that have not ended."),
+        LazyPart("jobs", "gridwell.cli.jobs:jobs", "List jobs, the newest first."),
+        LazyPart("load", "workload_generator.cli:main", "Send many jobs and verify every answer."),
+        LazyPart("local", "gridwell.local_stack.cli:local", "Run everything on this machine."),
+        LazyPart(
             "keys",
             "web_tier.operator.key_commands:keys",
             "Make, list and revoke the keys of clients.",
         ),
-        Part("pause", "autoscaler.cli:pause", "Start and launch no more instances."),
-        Part("resume", "autoscaler.cli:resume", "Start and launch instances again."),
-        Part("cap", "autoscaler.cli:cap", "Let the fleet have at most N instances."),
-        Part("audit", "web_tier.operator.audit_commands:audit", "List what operators did."),
-        Part(
+        LazyPart("pause", "autoscaler.cli:pause", "Start and launch no more instances."),
+        LazyPart("resume", "autoscaler.cli:resume", "Start and launch instances again."),
+        LazyPart("cap", "autoscaler.cli:cap", "Let the fleet have at most N instances."),
+        LazyPart("audit", "web_tier.operator.audit_commands:audit", "List what operators did."),
+        LazyPart(
             "doctor",
             "web_tier.operator.doctor.command:doctor",
             "See what answers, and what costs money.",
         ),
-        Part(
+        LazyPart(
             "dead-letters",
             "web_tier.operator.dead_letter_commands:dead_letters",
             "See messages that nobody could handle, or send them again.",

@@ -20,7 +20,7 @@ from gridwell.cli.output import print_job
 from gridwell.client import JobFailed, NoSuchJob
 from gridwell.engine.errors import WrongState
 from gridwell.program.commands import echo, json_option, print_json
-from gridwell.terminal import Exit, follow, job_line, tell, told_of_interruption
+from gridwell.terminal import ExitStatus, follow, job_line, tell, told_of_interruption
 
 if TYPE_CHECKING:
     from gridwell.client import Job
@@ -103,7 +103,7 @@ def cancel(*, job_ids: tuple[str, ...], as_json: bool, url: str) -> None:
 
     One that cannot be cancelled does not keep the others from it.
     """
-    status = Exit.DONE
+    status = ExitStatus.DONE
     with client_at(url) as client:
         for job_id in job_ids:
             try:

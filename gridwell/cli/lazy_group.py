@@ -22,7 +22,7 @@ _EXTRAS: Final = dict.fromkeys(("requests", "rich", "urllib3"), "client") | dict
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LazyPart:
     """A command of a group."""
 
     name: str
@@ -38,7 +38,7 @@ class LazyGroup(click.Group):
         **attributes: of `click.Group`.
     """
 
-    def __init__(self, *, parts: Iterable[Part], **attributes: Any) -> None:
+    def __init__(self, *, parts: Iterable[LazyPart], **attributes: Any) -> None:
         super().__init__(**attributes)
         self._parts = {part.name: part for part in parts}
 

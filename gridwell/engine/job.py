@@ -14,10 +14,10 @@ from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gridwell.kinds.grid.chunking import Plan
+    from gridwell.kinds.grid.chunking import Chunking
     from gridwell.kinds.grid.grid import Grid
     from gridwell.kinds.grid.minimum import Minimum
-    from gridwell.kinds.grid.replicas import Opinion
+    from gridwell.kinds.grid.replicas import Replica
     from gridwell.kinds.grid.series import Series
 
 NO_CANDIDATE_POINT: Final = "no_candidate_point"
@@ -80,7 +80,7 @@ class Job:
     state: JobState
     attempt: str  #: 16 hex digits, drawn for each run: late messages of an older run never match
     run: int = 1
-    plan: Plan
+    plan: Chunking
     created: float
     deadline: float
     done: frozenset[int] = frozenset()  #: chunks whose result is merged
@@ -89,7 +89,7 @@ class Job:
     workers: frozenset[str] = frozenset()  #: who computed chunks of this attempt
     credits: frozenset[int] = frozenset()  #: which of them reported which chunk, see `credit`
     maps: frozenset[tuple[int, str]] = frozenset()  #: chunks, and the digests of their maps
-    opinions: frozenset[Opinion] = frozenset()  #: reports of chunks that two workers compute
+    opinions: frozenset[Replica] = frozenset()  #: reports of chunks that two workers compute
     refusals: int = 0  #: attempts before this one whose merged answer was proved wrong
     sent_at: float | None = None  #: when all chunk messages were sent
     resend_at: float | None = None  #: not before this may missing chunks be sent again
@@ -116,7 +116,7 @@ class Job:
         """Return the workers that reported a chunk of this attempt, in order of their names."""
         return [worker for worker in sorted(self.workers) if credit(chunk, worker) in self.credits]
 
-    def opinions_of(self, chunk: int) -> list[Opinion]:
+    def opinions_of(self, chunk: int) -> list[Replica]:
         """Return what workers reported of a chunk that two compute."""
         return sorted(each for each in self.opinions if each.chunk == chunk)
 

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
         Heartbeat,
         Instance,
         Lease,
-        Offer,
+        Offering,
         Slot,
     )
     from gridwell.kinds.grid.minimum import Minimum
-    from gridwell.kinds.grid.replicas import Opinion
+    from gridwell.kinds.grid.replicas import Replica
 
 
 NO_MAPS: Final[Mapping[int, str]] = MappingProxyType({})  #: digests of no chunk
@@ -189,7 +189,7 @@ class JobLedger(Protocol):
             Whether this call or an earlier one closed it with this result.
         """
 
-    def hold(self, job: str, attempt: str, opinion: Opinion) -> Job | None:
+    def hold(self, job: str, attempt: str, opinion: Replica) -> Job | None:
         """Keep what a worker reported of a chunk that two compute, without merging it.
 
         Args:
@@ -282,7 +282,7 @@ class JobLedger(Protocol):
             InvalidMessage: if what is stored is no such secret.
         """
 
-    def tell_found(self, job: str, attempt: str, found: int, *, now: float) -> None:
+    def report_progress(self, job: str, attempt: str, found: int, *, now: float) -> None:
         """Say how many points of its series an attempt has found; only a higher number is heard.
 
         A hint for people, kept apart from the job and changing nothing of it.
@@ -294,7 +294,7 @@ class JobLedger(Protocol):
             now: the time, after which it is kept for as long as an ended job.
         """
 
-    def read_found(self, attempts: Mapping[str, str]) -> dict[str, int]:
+    def read_progress(self, attempts: Mapping[str, str]) -> dict[str, int]:
         """How many points were told of, by job; those of which nobody told are left out.
 
         Args:
@@ -474,7 +474,7 @@ class AccessLedger(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class ClientUsage:
     """Where a caller stands with a rate limit."""
 
     limit: int  #: calls
@@ -490,7 +490,7 @@ class Rates(Protocol):
     No call raises while the counts are away: each process then counts for itself.
     """
 
-    def take(self, rate: str, kind: str, who: str, cost: int = 1) -> Standing:
+    def take(self, rate: str, kind: str, who: str, cost: int = 1) -> ClientUsage:
         """Count a call, if it is within the limit.
 
         Args:
@@ -500,7 +500,7 @@ class Rates(Protocol):
             cost: how many calls it counts as; never more than the limit, or it could not be made.
         """
 
-    def look(self, rate: str, kind: str, who: str) -> Standing:
+    def look(self, rate: str, kind: str, who: str) -> ClientUsage:
         """Where a caller would stand, without counting."""
 
 
@@ -566,7 +566,7 @@ class Ec2(Protocol):
     def release(self) -> str | None:
         """The release that a launch would run, or None while there is no image to launch."""
 
-    def launch(self, slot: int, token: str, offer: Offer | None = None) -> str:
+    def launch(self, slot: int, token: str, offer: Offering | None = None) -> str:
         """Launch one instance; the same token gives the same instance.
 
         Args:

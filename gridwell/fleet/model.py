@@ -53,13 +53,13 @@ class Instance:
     observed_at: float | None = None
 
     @property
-    def offer(self) -> Offer:
+    def offer(self) -> Offering:
         """What EC2 must have room for when it starts again."""
-        return Offer(type=self.type, subnet=self.subnet)
+        return Offering(type=self.type, subnet=self.subnet)
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class Offering:
     """A type of machine in a subnet, and so in a zone: what EC2 has room for, or has not."""
 
     type: str = ""  #: empty: the launch template's
@@ -76,7 +76,7 @@ class Offer:
         return f"{self.type}@{self.subnet}"
 
     @classmethod
-    def named(cls, name: str) -> Offer:
+    def named(cls, name: str) -> Offering:
         """The offer that `name` gave."""
         kind, _, subnet = name.partition("@")
         return cls(type=kind, subnet=subnet)
@@ -96,8 +96,10 @@ class Slot:
     not_before: float = 0.0  #: no further try before this
     stopping_since: float | None = None  #: when we first saw it stopping
     leaving_since: float | None = None  #: when we first saw it shutting down
-    offer: Offer | None = None  #: what its last launch asked for: the same token asks the same
-    refusals: tuple[tuple[Offer, float], ...] = ()  #: offers without capacity, and when it was said
+    offer: Offering | None = None  #: what its last launch asked for: the same token asks the same
+    refusals: tuple[
+        tuple[Offering, float], ...
+    ] = ()  #: offers without capacity, and when it was said
     unproven: bool = (
         False  #: it was started, and has come neither to a heartbeat nor to nothing yet
     )

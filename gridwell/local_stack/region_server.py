@@ -52,7 +52,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     os.environ.update(MOTO_SETTINGS)
     try:
-        cloud = Cloud(
+        cloud = RegionServer(
             state=arguments.state.resolve(),
             port=arguments.port,
             region=arguments.region,
@@ -74,7 +74,7 @@ def main() -> None:
     cloud.close()
 
 
-class Cloud:
+class RegionServer:
     """A region on 127.0.0.1.
 
     One per process: moto's classes are patched, and what they hold is global.
@@ -98,7 +98,7 @@ class Cloud:
             instance_lifecycle,
             kill_endpoint,
         )
-        from gridwell.local_stack.region.ec2_host import Host  # noqa: PLC0415
+        from gridwell.local_stack.region.ec2_host import Ec2Host  # noqa: PLC0415
         from gridwell.local_stack.region.moto import (  # noqa: PLC0415
             cloudformation,
             dynamodb,
@@ -119,7 +119,7 @@ class Cloud:
         states = instance_lifecycle.Lifecycle(
             account_id=ACCOUNT, region=region, max_running=max_running
         )
-        self.host = Host(
+        self.host = Ec2Host(
             state=state,
             lifecycle=states,
             endpoint=self.endpoint,

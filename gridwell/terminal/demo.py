@@ -8,7 +8,7 @@ from typing import Final
 from gridwell.client import Client
 from gridwell.engine.errors import GridwellError
 from gridwell.program.commands import echo, print_json
-from gridwell.terminal.exit_status import Exit, tell
+from gridwell.terminal.exit_status import ExitStatus, tell
 from gridwell.terminal.follow_job import follow
 from gridwell.terminal.job_text import answer_lines
 
@@ -33,7 +33,7 @@ def run_demo(
         as_json: whether the answer is the job's JSON.
 
     Returns:
-        The exit status; see `Exit`.
+        The exit status; see `ExitStatus`.
     """
     began = time.monotonic()
     try:
@@ -47,4 +47,4 @@ def run_demo(
         print_json(job.status.fields)
     else:
         echo(*answer_lines(job.status, url=url, seconds=seconds))
-    return Exit.DONE
+    return ExitStatus.DONE

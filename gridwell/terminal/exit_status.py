@@ -15,7 +15,7 @@ from gridwell.engine.errors import (
 from gridwell.program.commands import echo_error
 
 
-class Exit(enum.IntEnum):
+class ExitStatus(enum.IntEnum):
     """The exit statuses of `gridwell`."""
 
     DONE = 0
@@ -27,19 +27,19 @@ class Exit(enum.IntEnum):
 
 
 #: The first that fits counts.
-_STATUS: tuple[tuple[type[GridwellError], Exit], ...] = (
-    (JobFailed, Exit.FAILED),
-    (JobTimeout, Exit.TIMEOUT),
-    (InvalidJob, Exit.USAGE),
-    (KeyRefused, Exit.USAGE),
-    (NoSuchJob, Exit.USAGE),
-    (InvalidMessage, Exit.UNREACHABLE),
-    (WrongState, Exit.FAILED),
-    (ServiceError, Exit.UNREACHABLE),
+_STATUS: tuple[tuple[type[GridwellError], ExitStatus], ...] = (
+    (JobFailed, ExitStatus.FAILED),
+    (JobTimeout, ExitStatus.TIMEOUT),
+    (InvalidJob, ExitStatus.USAGE),
+    (KeyRefused, ExitStatus.USAGE),
+    (NoSuchJob, ExitStatus.USAGE),
+    (InvalidMessage, ExitStatus.UNREACHABLE),
+    (WrongState, ExitStatus.FAILED),
+    (ServiceError, ExitStatus.UNREACHABLE),
 )
 
 
-def tell(error: GridwellError) -> Exit:
+def tell(error: GridwellError) -> ExitStatus:
     """Say on stderr what went wrong, and give the status to exit with."""
     if isinstance(error, InvalidJob):
         lines = [f"{fault.pointer or 'the request'}: {fault.detail}" for fault in error.faults]
@@ -47,4 +47,4 @@ def tell(error: GridwellError) -> Exit:
         lines = [str(error)]
     for line in lines:
         echo_error(line)
-    return next((status for kind, status in _STATUS if isinstance(error, kind)), Exit.FAILED)
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), ExitStatus.FAILED)

@@ -8,22 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridwell.access.host_header import Host, is_consistent, parse_host
+from gridwell.access.host_header import HostHeader, is_consistent, parse_host
 
 
 @pytest.mark.parametrize(
     ("text", "host"),
     [
-        ("localhost", Host("localhost")),
-        ("LOCALHOST.:80", Host("localhost", 80)),
-        ("127.0.0.1:8080", Host("127.0.0.1", 8080)),
-        ("grid.example.org:", Host("grid.example.org")),
-        ("[::1]", Host("[::1]")),
-        ("[0:0:0::1]:65535", Host("[::1]", 65_535)),
-        ("a_b.example", Host("a_b.example")),
+        ("localhost", HostHeader("localhost")),
+        ("LOCALHOST.:80", HostHeader("localhost", 80)),
+        ("127.0.0.1:8080", HostHeader("127.0.0.1", 8080)),
+        ("grid.example.org:", HostHeader("grid.example.org")),
+        ("[::1]", HostHeader("[::1]")),
+        ("[0:0:0::1]:65535", HostHeader("[::1]", 65_535)),
+        ("a_b.example", HostHeader("a_b.example")),
     ],
 )
-def test_a_host_field_gives_a_name_and_a_port(text: str, host: Host) -> None:
+def test_a_host_field_gives_a_name_and_a_port(text: str, host: HostHeader) -> None:
     assert parse_host(text) == host
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app_tier.settings import Settings
-from app_tier.worker.step_report import Exit
+from app_tier.worker.step_report import WorkerExit
 from gridwell.adapters.aws.client import CONNECT_SECONDS, FEW_TRIES, READ_SECONDS
 from gridwell.local_stack.machine.unit_file import INSTALL_FOLDER, parse_unit
 from tests.local_stack.conftest import ROOT
@@ -155,7 +155,7 @@ def test_no_exit_but_0_ends_a_worker_well() -> None:
     71: a machine that is not fit to compute would only be tested again.
     """
     ends = keys_of(WORKER)["[Service]SuccessExitStatus"].split()
-    assert ends == [str(end.value) for end in (Exit.UNREACHABLE, Exit.UNFIT)]
+    assert ends == [str(end.value) for end in (WorkerExit.UNREACHABLE, WorkerExit.UNFIT)]
     assert "[Service]RestartPreventExitStatus" not in keys_of(WORKER)
 
 

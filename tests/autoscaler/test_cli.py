@@ -11,23 +11,23 @@ from pydantic import ValidationError
 
 from autoscaler import cli
 from autoscaler.decide.model import Policy, Rule
-from autoscaler.observe import Ports
+from autoscaler.observe import ObservedPorts
 from autoscaler.settings import Settings
 from gridwell.adapters.memory import ManualClock, MemoryEc2, MemoryLedger, MemoryQueue
 from gridwell.engine.errors import ServiceDenied
-from gridwell.fleet.model import Control, Depth, Offer
+from gridwell.fleet.model import Control, Depth, Offering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 @pytest.fixture
-def ports(monkeypatch: pytest.MonkeyPatch) -> Ports:
+def ports(monkeypatch: pytest.MonkeyPatch) -> ObservedPorts:
     """A fleet of nothing and a queue of five, behind the commands."""
     clock = ManualClock()
     queue = MemoryQueue(clock)
     queue.send(["chunk"] * 5)
-    made = Ports(ec2=MemoryEc2(clock), chunks=queue, ledger=MemoryLedger(), clock=clock)
+    made = ObservedPorts(ec2=MemoryEc2(clock), chunks=queue, ledger=MemoryLedger(), clock=clock)
     monkeypatch.setattr(cli, "chosen_ports", lambda _settings: made)
     return made
 
@@ -45,19 +45,19 @@ def call(*words: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-def test_once_is_one_tick(ports: Ports) -> None:
+def test_once_is_one_tick(ports: ObservedPorts) -> None:
     assert call("run", "--once") == (0, "")
     assert len(ports.ec2.instances()) == 2
 
 
-def test_a_dry_run_prints_the_reason_and_launches_nothing(ports: Ports) -> None:
+def test_a_dry_run_prints_the_reason_and_launches_nothing(ports: ObservedPorts) -> None:
     code, output = call("run", "--once", "--dry-run", "--policy", "classic")
 
     assert (code, output) == (0, "5 chunks waiting, want 5 of cap 19; none there; launch 5\n")
     assert ports.ec2.instances() == ()
 
 
-def test_explain_prints_the_plan_in_detail_and_does_nothing(ports: Ports) -> None:
+def test_explain_prints_the_plan_in_detail_and_does_nothing(ports: ObservedPorts) -> None:
     code, output = call("explain")
 
     assert code == 0
@@ -71,7 +71,7 @@ def test_explain_prints_the_plan_in_detail_and_does_nothing(ports: Ports) -> Non
     assert ports.ec2.instances() == ()
 
 
-def test_the_switch_keeps_what_it_does_not_turn(ports: Ports) -> None:
+def test_the_switch_keeps_what_it_does_not_turn(ports: ObservedPorts) -> None:
     assert call("cap", "3") == (0, "running, at most 3 instances\n")
     assert call("pause") == (0, "paused, at most 3 instances\n")
     assert ports.ledger.control() == Control(cap=3, paused=True)
@@ -81,7 +81,7 @@ def test_the_switch_keeps_what_it_does_not_turn(ports: Ports) -> None:
 
 
 @pytest.mark.parametrize("word", ["-1", "1.5", "many", "²"])
-def test_a_cap_that_is_no_number_is_refused(ports: Ports, word: str) -> None:
+def test_a_cap_that_is_no_number_is_refused(ports: ObservedPorts, word: str) -> None:
     code, output = call("cap", "--", word)
 
     assert code == 2
@@ -90,7 +90,7 @@ def test_a_cap_that_is_no_number_is_refused(ports: Ports, word: str) -> None:
 
 @pytest.mark.usefixtures("_handlers")
 def test_sigterm_ends_between_two_steps_with_success(
-    ports: Ports, monkeypatch: pytest.MonkeyPatch
+    ports: ObservedPorts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = []
 
@@ -107,7 +107,7 @@ def test_sigterm_ends_between_two_steps_with_success(
 
 
 def test_an_error_of_aws_ends_a_command_with_its_words(
-    ports: Ports, monkeypatch: pytest.MonkeyPatch
+    ports: ObservedPorts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def denied() -> Control:
         raise ServiceDenied("the table gridwell-ledger: create the stack")
@@ -168,7 +168,7 @@ def test_a_policy_of_nothing_is_refused_with_all_its_faults() -> None:
 def test_each_type_is_asked_for_in_every_subnet_before_the_next_type(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert Settings().offers == (Offer(),)
+    assert Settings().offers == (Offering(),)
     monkeypatch.setenv("GRIDWELL_INSTANCE_TYPES", "c7i.large,c6i.large")
     monkeypatch.setenv("GRIDWELL_SUBNETS", "subnet-1,subnet-2")
 
@@ -225,7 +225,7 @@ def test_a_tick_that_hangs_ends_the_program_and_tells_where() -> None:
     assert "in depth" in run.stderr
 
 
-def test_what_operators_do_to_the_fleet_is_recorded(ports: Ports) -> None:
+def test_what_operators_do_to_the_fleet_is_recorded(ports: ObservedPorts) -> None:
     for words in (["pause"], ["cap", "3"], ["resume"]):
         assert call(*words)[0] == 0
 

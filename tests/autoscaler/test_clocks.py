@@ -9,7 +9,7 @@ import pytest
 
 from autoscaler.daemon import Daemon
 from autoscaler.decide.model import Policy
-from autoscaler.observe import Ports
+from autoscaler.observe import ObservedPorts
 from gridwell.adapters.memory import ManualClock, MemoryEc2, MemoryLedger, MemoryQueue, WrongClock
 from gridwell.fleet.model import Heartbeat, InstanceState
 
@@ -59,7 +59,7 @@ class Fleet:
 
     def daemon(self, *, ahead: float = 0.0, owner: str = "a", **options: Any) -> Daemon:
         self.wrong = WrongClock(self.clock, ahead=ahead)
-        ports = Ports(ec2=self.ec2, chunks=self.queue, ledger=self.ledger, clock=self.wrong)
+        ports = ObservedPorts(ec2=self.ec2, chunks=self.queue, ledger=self.ledger, clock=self.wrong)
         return Daemon(
             ports, self.policy, fleet="gridwell", owner=owner, tick_seconds=TICK, **options
         )
@@ -319,7 +319,7 @@ def test_a_suspended_autoscaler_stops_nothing_busy_when_it_wakes(*, stands_still
     fleet = Fleet(chunk_seconds=900.0)
     fleet.queue.send(["chunk"] * 4)
     clock = _Suspendable(fleet.clock)
-    ports = Ports(ec2=fleet.ec2, chunks=fleet.queue, ledger=fleet.ledger, clock=clock)
+    ports = ObservedPorts(ec2=fleet.ec2, chunks=fleet.queue, ledger=fleet.ledger, clock=clock)
     daemon = Daemon(ports, fleet.policy, fleet="gridwell", owner="a", tick_seconds=TICK)
     fleet.run(100, daemon)
     asleep = fleet.clock.monotonic()

@@ -18,14 +18,14 @@ from gridwell.engine.errors import (
     ServiceError,
     Throttled,
 )
-from gridwell.fleet.model import InstanceState, Offer
+from gridwell.fleet.model import InstanceState, Offering
 from gridwell.fleet.refusal import ALL
 from tests.harness.fleet import World
 
 if TYPE_CHECKING:
     from autoscaler.daemon import Daemon
 
-A, B = Offer(subnet="subnet-a"), Offer(subnet="subnet-b")
+A, B = Offering(subnet="subnet-a"), Offering(subnet="subnet-b")
 _ON = (InstanceState.PENDING, InstanceState.RUNNING)
 
 
@@ -90,9 +90,9 @@ def test_one_machine_in_a_full_zone_keeps_a_fleet_of_one_no_longer_than_some_min
 
 
 def test_a_full_zone_that_is_the_only_offer_costs_one_stopped_machine_at_most() -> None:
-    world = a_world(offers=(Offer(),))
+    world = a_world(offers=(Offering(),))
     daemon = grown(world, machines=4)
-    world.ec2.full = {one.offer for one in world.look()} | {Offer()}
+    world.ec2.full = {one.offer for one in world.look()} | {Offering()}
     world.send(16)
     live(world, daemon, minutes=60)
     assert world.count(InstanceState.STOPPED) >= 3
@@ -103,7 +103,7 @@ def test_a_full_zone_that_is_the_only_offer_costs_one_stopped_machine_at_most() 
 
 
 def test_a_start_that_is_refused_for_want_of_room_alone_is_replaced_by_a_launch() -> None:
-    world = a_world(cap=1, offers=(Offer(),))
+    world = a_world(cap=1, offers=(Offering(),))
     daemon = grown(world, machines=1)
     world.ec2.refusals["start", ALL] = NoCapacity("InsufficientInstanceCapacity")
     world.send(1)
@@ -123,7 +123,7 @@ def test_a_start_that_is_refused_for_want_of_room_alone_is_replaced_by_a_launch(
 def test_machines_that_never_start_again_give_up_their_places(
     cap: int, error: ServiceError
 ) -> None:
-    world = a_world(cap=cap, offers=(Offer(),))
+    world = a_world(cap=cap, offers=(Offering(),))
     daemon = grown(world, machines=cap)
     for name in stopped(world):
         world.ec2.refusals["start", name] = error
@@ -152,7 +152,7 @@ def test_a_protected_fleet_serves_work_after_an_idle_day() -> None:
 
 
 def test_machines_that_neither_start_nor_end_are_left_out_of_the_cap() -> None:
-    world = a_world(cap=2, offers=(Offer(),))
+    world = a_world(cap=2, offers=(Offering(),))
     daemon = grown(world, machines=2)
     dead = stopped(world)
     for name in dead:
@@ -372,7 +372,7 @@ def test_a_subnet_in_which_no_boot_speaks_leaves_the_others(cap: int) -> None:
 
 
 def test_two_mute_subnets_of_three_leave_the_third() -> None:
-    world = a_world(offers=(A, B, Offer(subnet="subnet-c")))
+    world = a_world(offers=(A, B, Offering(subnet="subnet-c")))
     world.mute = frozenset({"subnet-a", "subnet-b"})
     world.send(16)
 
@@ -471,7 +471,7 @@ def test_held_names_the_code_the_offer_and_the_remedy_of_a_refused_launch() -> N
 
 
 def test_held_names_the_code_of_a_start_that_is_tried_again_and_again() -> None:
-    world = a_world(cap=1, offers=(Offer(),))
+    world = a_world(cap=1, offers=(Offering(),))
     daemon = grown(world, machines=1)
     full = NoCapacity("none", code="InsufficientInstanceCapacity", message="try another zone")
     world.ec2.refusals["start", ALL] = world.ec2.refusals["launch", ALL] = full
@@ -498,7 +498,7 @@ def test_held_names_a_machine_that_may_be_neither_stopped_nor_terminated() -> No
 
 
 def test_ec2s_reason_for_a_machine_that_came_and_went_is_told() -> None:
-    world = a_world(cap=1, offers=(Offer(),))
+    world = a_world(cap=1, offers=(Offering(),))
     daemon = world.daemon()
     world.send(1)
     for _ in range(60):

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from autoscaler.act.outcome import Action, Outcome
+from autoscaler.act.outcome import Action, ActionOutcome
 from autoscaler.decide.model import FleetPlan, Read
-from autoscaler.fleet_view import KEPT_DECISIONS, Journal, decision_of, instance_views
+from autoscaler.fleet_view import KEPT_DECISIONS, FleetViewWriter, decision_of, instance_views
 from gridwell.adapters.memory import MemoryLedger
 from gridwell.engine.errors import InvalidMessage, ServiceBusy
 from gridwell.fleet.model import Control, Decision, Depth, FleetView, InstanceView
@@ -54,10 +54,10 @@ def test_the_view_shows_all_that_is_not_terminated_by_slot() -> None:
 
 def test_a_decision_counts_what_was_done_and_tells_what_was_not() -> None:
     outcomes = (
-        Outcome(action=Action.START, instance="i-0", slot=0, problem="NoCapacity: none left"),
-        Outcome(action=Action.START, instance="i-1", slot=1),
-        Outcome(action=Action.LAUNCH, instance="i-2", slot=2),
-        Outcome(action=Action.TERMINATE, instance="i-3"),
+        ActionOutcome(action=Action.START, instance="i-0", slot=0, problem="NoCapacity: none left"),
+        ActionOutcome(action=Action.START, instance="i-1", slot=1),
+        ActionOutcome(action=Action.LAUNCH, instance="i-2", slot=2),
+        ActionOutcome(action=Action.TERMINATE, instance="i-3"),
     )
 
     decision = decision_of(FleetPlan(reason="want 2"), outcomes, at=NOW)
@@ -74,7 +74,7 @@ def test_a_reason_has_an_end() -> None:
 def test_the_last_hundred_decisions_survive_a_restart_the_latest_first() -> None:
     ledger = MemoryLedger()
     for number in range(KEPT_DECISIONS + 5):
-        journal = Journal(ledger)  # a new daemon each time
+        journal = FleetViewWriter(ledger)  # a new daemon each time
         journal.note(Decision(at=NOW + number, reason=str(number)))
         journal.publish(snapshot(taken_at=NOW + number), cap=4)
 
@@ -86,7 +86,7 @@ def test_the_last_hundred_decisions_survive_a_restart_the_latest_first() -> None
 
 def test_a_hundred_decisions_fit_an_item_of_the_table() -> None:
     ledger = MemoryLedger()
-    journal = Journal(ledger)
+    journal = FleetViewWriter(ledger)
     for number in range(100):
         journal.note(Decision(at=NOW + number, reason="x" * 400))
     journal.publish(snapshot(*(instance(number) for number in range(19))), cap=19)
@@ -97,7 +97,7 @@ def test_a_hundred_decisions_fit_an_item_of_the_table() -> None:
 
 
 def test_the_view_is_written_when_something_changed_or_after_ten_seconds() -> None:
-    journal = Journal(MemoryLedger())
+    journal = FleetViewWriter(MemoryLedger())
     seen = snapshot(instance(0))
 
     def written(after: float, **changes: object) -> bool:
@@ -115,7 +115,7 @@ def test_the_view_is_written_when_something_changed_or_after_ten_seconds() -> No
 
 
 def test_an_arrival_between_two_writes_is_not_forgotten() -> None:
-    journal = Journal(MemoryLedger())
+    journal = FleetViewWriter(MemoryLedger())
     journal.publish(snapshot(arrived_at=NOW - 50), cap=4)
 
     assert not journal.publish(snapshot(taken_at=NOW + 3, arrived_at=NOW + 3), cap=4)
@@ -126,10 +126,10 @@ def test_an_arrival_between_two_writes_is_not_forgotten() -> None:
 
 def test_what_could_not_be_read_stays_as_it_was_last_known() -> None:
     ledger = MemoryLedger()
-    Journal(ledger).publish(snapshot(instance(0), visible=5), cap=4)
+    FleetViewWriter(ledger).publish(snapshot(instance(0), visible=5), cap=4)
 
     blind = snapshot(taken_at=NOW + 20, unknown=frozenset({Read.INSTANCES, Read.DEPTH}))
-    Journal(ledger).publish(blind, cap=4)
+    FleetViewWriter(ledger).publish(blind, cap=4)
 
     view = ledger.view()
     assert view is not None
@@ -145,7 +145,7 @@ def test_a_view_that_cannot_be_read_is_begun_anew(error: Exception) -> None:
             return super().view()
 
     ledger = Strange()
-    journal = Journal(ledger)
+    journal = FleetViewWriter(ledger)
 
     assert journal.last() is None
     assert journal.publish(snapshot(), cap=4)
@@ -162,7 +162,7 @@ def test_decisions_wait_while_the_ledger_is_away() -> None:
             super().write_view(view)
 
     ledger = Away()
-    journal = Journal(ledger)
+    journal = FleetViewWriter(ledger)
     journal.note(Decision(at=NOW, reason="kept"))
     with pytest.raises(ServiceBusy):
         journal.publish(snapshot(), cap=4)
@@ -178,7 +178,7 @@ def test_the_view_keeps_an_hour_of_samples_across_daemons() -> None:
     ledger = MemoryLedger()
     for number in range(400):
         seen = snapshot(instance(0), visible=number, taken_at=NOW + 10 * number)
-        Journal(ledger).publish(seen, cap=4)
+        FleetViewWriter(ledger).publish(seen, cap=4)
 
     view = ledger.view()
     assert view is not None
@@ -189,7 +189,7 @@ def test_the_view_keeps_an_hour_of_samples_across_daemons() -> None:
 
 
 def test_the_history_alone_is_no_reason_to_write() -> None:
-    journal = Journal(MemoryLedger())
+    journal = FleetViewWriter(MemoryLedger())
     journal.publish(snapshot(instance(0), taken_at=NOW + 9), cap=4)
 
     assert not journal.publish(snapshot(instance(0), taken_at=NOW + 12), cap=4)
@@ -197,10 +197,10 @@ def test_the_history_alone_is_no_reason_to_write() -> None:
 
 def test_a_running_instance_is_billed_while_it_cannot_be_seen() -> None:
     ledger = MemoryLedger()
-    Journal(ledger).publish(snapshot(instance(0)), cap=4)
+    FleetViewWriter(ledger).publish(snapshot(instance(0)), cap=4)
 
     blind = snapshot(taken_at=NOW + 1000, unknown=frozenset({Read.INSTANCES}))
-    Journal(ledger).publish(blind, cap=4)
+    FleetViewWriter(ledger).publish(blind, cap=4)
 
     view = ledger.view()
     assert view is not None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.leadership import Tenure
+from autoscaler.leadership import Leadership
 from autoscaler.lease import claim, given_back
 from gridwell.adapters.memory import ManualClock, MemoryLedger, WrongClock
 from gridwell.engine.errors import ServiceBusy
@@ -76,7 +76,7 @@ class Two:
         self.ledger = MemoryLedger()
         self.clocks = WrongClock(self.clock), WrongClock(self.clock)
         self.first, self.second = (
-            Tenure(self.ledger, clock, owner=owner, seconds=30.0)
+            Leadership(self.ledger, clock, owner=owner, seconds=30.0)
             for owner, clock in zip(("a", "b"), self.clocks, strict=True)
         )
 
@@ -179,7 +179,7 @@ def test_what_was_never_held_is_not_given_back(two: Two) -> None:
 
 def test_a_lease_must_last_some_time() -> None:
     with pytest.raises(ValueError, match="lease_seconds is 0"):
-        Tenure(MemoryLedger(), ManualClock(), owner="us", seconds=0)
+        Leadership(MemoryLedger(), ManualClock(), owner="us", seconds=0)
 
 
 skews = st.floats(-600, 600) | st.sampled_from([-1e9, 1e9])
@@ -241,7 +241,7 @@ def test_a_lease_of_an_older_release_is_watched_like_any_other(two: Two) -> None
 
 
 def test_a_holder_whose_lease_lasts_longer_than_ours_is_given_its_own_time(two: Two) -> None:
-    slow = Tenure(two.ledger, two.clock, owner="slow", seconds=300.0)
+    slow = Leadership(two.ledger, two.clock, owner="slow", seconds=300.0)
     slow.renew()
     assert not two.second.renew()
     two.clock.advance(299)

@@ -7,7 +7,7 @@ import pytest
 
 from autoscaler.act.carry_out import learn
 from autoscaler.decide.model import Read
-from autoscaler.observe import Ports, observe
+from autoscaler.observe import ObservedPorts, observe
 from gridwell.adapters.memory import ManualClock, MemoryEc2, MemoryLedger, MemoryQueue
 from gridwell.engine.errors import InvalidMessage, ServiceBusy, ServiceDenied
 from gridwell.fleet.model import Control, Depth, FleetView, Heartbeat, Slot
@@ -29,7 +29,7 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def ports(clock: ManualClock) -> Ports:
+def ports(clock: ManualClock) -> ObservedPorts:
     """A fleet of one booted instance that beats, a queue of two, a cap of three."""
     ec2, ledger, queue = MemoryEc2(clock, boot_seconds=20), MemoryLedger(), MemoryQueue(clock)
     slot = Slot(number=0, epoch=1, token=token(0), started_at=clock.now())
@@ -51,10 +51,10 @@ def ports(clock: ManualClock) -> Ports:
     ledger.write_control(Control(cap=3))
     queue.send(["one", "two"])
     queue.receive(at_most=1, wait=0)
-    return Ports(ec2=ec2, chunks=queue, ledger=ledger, clock=clock)
+    return ObservedPorts(ec2=ec2, chunks=queue, ledger=ledger, clock=clock)
 
 
-def failing(ports: Ports, port: str, call: str, error: Exception) -> Ports:
+def failing(ports: ObservedPorts, port: str, call: str, error: Exception) -> ObservedPorts:
     """The ports with one call that fails."""
 
     class Failing:
@@ -67,7 +67,7 @@ def failing(ports: Ports, port: str, call: str, error: Exception) -> Ports:
     return replace(ports, **{port: Failing()})
 
 
-def test_one_look_sees_everything(ports: Ports, clock: ManualClock) -> None:
+def test_one_look_sees_everything(ports: ObservedPorts, clock: ManualClock) -> None:
     observation = observe(ports, None, POLICY)
 
     seen = observation.snapshot
@@ -81,7 +81,7 @@ def test_one_look_sees_everything(ports: Ports, clock: ManualClock) -> None:
     assert observation.problems == ()
 
 
-def test_what_was_learned_is_remembered_by_the_ledger(ports: Ports) -> None:
+def test_what_was_learned_is_remembered_by_the_ledger(ports: ObservedPorts) -> None:
     observation = observe(ports, None, POLICY)
 
     learn(observation.learned, ports, fence=1)
@@ -92,7 +92,7 @@ def test_what_was_learned_is_remembered_by_the_ledger(ports: Ports) -> None:
     assert observe(ports, None, POLICY).learned == ()
 
 
-def test_what_was_learned_never_undoes_a_launch_that_came_between(ports: Ports) -> None:
+def test_what_was_learned_never_undoes_a_launch_that_came_between(ports: ObservedPorts) -> None:
     observation = observe(ports, None, POLICY)
     (slot,) = ports.ledger.slots()
     ports.ledger.write_slot(Slot(number=0, epoch=2, token=token(0, 2)), seen=slot)
@@ -107,7 +107,7 @@ def test_what_was_learned_never_undoes_a_launch_that_came_between(ports: Ports) 
     "error", [ServiceBusy("throttled"), ServiceDenied("no"), InvalidMessage("strange item")]
 )
 def test_a_failed_read_is_said_and_hides_no_other(
-    ports: Ports, port: str, call: str, read: Read, error: Exception
+    ports: ObservedPorts, port: str, call: str, read: Read, error: Exception
 ) -> None:
     observation = observe(failing(ports, port, call, error), None, POLICY)
 
@@ -116,12 +116,12 @@ def test_a_failed_read_is_said_and_hides_no_other(
 
 
 @pytest.mark.parametrize("call", [("ec2", "instances"), ("ledger", "slots")])
-def test_half_a_look_teaches_nothing(ports: Ports, call: tuple[str, str]) -> None:
+def test_half_a_look_teaches_nothing(ports: ObservedPorts, call: tuple[str, str]) -> None:
     assert observe(failing(ports, *call, ServiceBusy("throttled")), None, POLICY).learned == ()
 
 
 def test_an_empty_fleet_has_no_heartbeats_to_ask_for(clock: ManualClock) -> None:
-    ports = Ports(
+    ports = ObservedPorts(
         ec2=MemoryEc2(clock), chunks=MemoryQueue(clock), ledger=MemoryLedger(), clock=clock
     )
 
@@ -131,7 +131,7 @@ def test_an_empty_fleet_has_no_heartbeats_to_ask_for(clock: ManualClock) -> None
 
 
 def test_the_last_arrival_is_known_from_the_view_of_an_earlier_daemon(
-    ports: Ports, clock: ManualClock
+    ports: ObservedPorts, clock: ManualClock
 ) -> None:
     (message,) = ports.chunks.receive(at_most=1, wait=0)
     ports.chunks.delete([message.receipt])

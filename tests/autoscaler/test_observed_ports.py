@@ -25,7 +25,7 @@ from gridwell.fleet.model import (
     Depth,
     FleetView,
     Heartbeat,
-    Offer,
+    Offering,
     Slot,
 )
 from gridwell.fleet.refusal import Refusal
@@ -123,7 +123,7 @@ def test_moments_that_were_only_observed_are_written_back_as_they_were(ahead: fl
         proven_at=NOW - 99.0,
         stopped_since=NOW - 3.0,
         not_before=NOW + 5.0,
-        refusals=((Offer("a"), NOW - 4.0), (Offer("b"), NOW + 4.0)),
+        refusals=((Offering("a"), NOW - 4.0), (Offering("b"), NOW + 4.0)),
     )
     observer.inner.write_slot(stored, seen=Slot(number=0))
     slot = observer.slot()

@@ -100,6 +100,6 @@ def _work(site: Site, seconds: float) -> None:
 def _tell(world: World, job: Job, points: int) -> None:
     """Say that one point of a series after the other is found, a second of the clock apart."""
     for found in range(1, points):
-        world.ledger.tell_found(job.id, job.attempt, found, now=world.clock.now())
+        world.ledger.report_progress(job.id, job.attempt, found, now=world.clock.now())
         world.clock.advance(1.0)
         time.sleep(0.3)

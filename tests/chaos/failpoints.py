@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gridwell.engine.errors import ServiceError
-from gridwell.local_stack.faults.plan import NOTHING, Fault, FaultPlan
+from gridwell.local_stack.faults.plan import NOTHING, FaultPlan, PlannedFault
 from tests.chaos.memcached_proxy import CacheRelay, Point
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class Trap:
             self._hits = self._relay.hit
             self._relay.arm(Point(point.program, point.operation, point.after))
         else:
-            fault = Fault(
+            fault = PlannedFault(
                 kind="crash after" if point.after else "crash before",
                 service=point.service,
                 operation=point.operation,

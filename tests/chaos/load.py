@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from gridwell.engine.errors import GridwellError
 from workload_generator.arrivals import Arrivals
 from workload_generator.requests import Mix, request
-from workload_generator.run import Outcome, ask
-from workload_generator.service import Refused, Service
-from workload_generator.verdicts import Verdict, Worth, judge
+from workload_generator.run import RunOutcome, ask
+from workload_generator.service import RequestRefused, ServiceClient
+from workload_generator.verdicts import Severity, Verdict, judge
 
 if TYPE_CHECKING:
     from tests.chaos.timeline import Timeline
@@ -53,8 +53,8 @@ class Load:
         self._asking = threading.Event()
         self._asking.set()
         self._started: dict[int, float] = {}  #: when each client began its request
-        self._outcomes: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
-        self._unchecked: list[Outcome] = []
+        self._outcomes: queue.SimpleQueue[RunOutcome | None] = queue.SimpleQueue()
+        self._unchecked: list[RunOutcome] = []
         self._clients = [
             threading.Thread(target=self._client, args=(number,), name=f"client-{number}")
             for number in range(clients)
@@ -107,7 +107,7 @@ class Load:
         """Judge what could not be judged before; call it when all clients are done."""
         self._outcomes.put(None)
         self._judge.join()
-        with Service(self._url) as service:
+        with ServiceClient(self._url) as service:
             for outcome in self._unchecked:
                 self._note(judge(outcome, service))
 
@@ -121,7 +121,7 @@ class Load:
     def _ask_on(self, number: int) -> None:
         chance = random.Random(f"{self.mix.seed} {number}")
         mine: list[str] = []
-        with Service(self._url) as service:
+        with ServiceClient(self._url) as service:
             while (place := self._arrivals.take()) is not None:
                 with self._lock:
                     self._started[number] = time.monotonic()
@@ -138,7 +138,7 @@ class Load:
                 time.sleep(chance.uniform(*_PAUSES))
                 self._asking.wait()
 
-    def _ask(self, service: Service, place: int) -> Outcome:
+    def _ask(self, service: ServiceClient, place: int) -> RunOutcome:
         """Ask until there is an answer: who gets none asks again, and joins the same job."""
         wanted, began = request(self.mix, place), time.monotonic()
         while True:
@@ -151,12 +151,12 @@ class Load:
             self._timeline.note(f"request {place} is asked again: {outcome.detail[:200]}")
             time.sleep(0.5)
 
-    def _read_again(self, service: Service, job: str) -> None:
+    def _read_again(self, service: ServiceClient, job: str) -> None:
         """A job that has ended never changes: not its state, not its answer."""
         told = self.ended[job]
         try:
             now = service.read(job, wait=0).job
-        except Refused as error:
+        except RequestRefused as error:
             self._timeline.violation(f"job {job} was {told['state']}, and now: {error}")
         except GridwellError:
             pass  # away for the moment, which is no answer
@@ -166,7 +166,7 @@ class Load:
                 self._timeline.violation(f"job {job} changed after its end: {faults}")
 
     def _judge_all(self) -> None:
-        with Service(self._url) as service:
+        with ServiceClient(self._url) as service:
             while (outcome := self._outcomes.get()) is not None:
                 verdict = judge(outcome, service)
                 if verdict.kind == "not_checkable":
@@ -176,7 +176,7 @@ class Load:
 
     def _note(self, verdict: Verdict) -> None:
         self.counts[verdict.worth.value] += 1
-        if verdict.worth is not Worth.VERIFIED:
+        if verdict.worth is not Severity.VERIFIED:
             outcome = verdict.outcome
             job = (outcome.job or {}).get("id")
             self._timeline.violation(

@@ -22,7 +22,7 @@ from gridwell.cli import main
 from gridwell.engine.job import CHUNK_FAILED, JobError
 from gridwell.kinds.grid.atoms import Atoms
 from gridwell.kinds.grid.formats import fit
-from gridwell.terminal import Exit
+from gridwell.terminal import ExitStatus
 from tests.harness.served_app import Served, serving
 from tests.harness.web_http import SMALL, Site
 
@@ -94,7 +94,7 @@ def test_jobs_are_cancelled_and_one_that_cannot_be_holds_up_no_other(served: Ser
 
     ended = run(served, "cancel", done, MISSING, job)
 
-    assert ended.exit_code == Exit.FAILED
+    assert ended.exit_code == ExitStatus.FAILED
     assert "is done already" in ended.stderr
     assert f"there is no job '{MISSING}'" in ended.stderr
     assert ended.stdout.startswith(f"{job}  ")
@@ -173,7 +173,7 @@ def test_every_faulty_line_of_a_file_of_atoms_is_told(served: Served, tmp_path: 
 
     done = run(served, "submit", "--grid-size", "4", "--atoms", str(tmp_path / "two.pqr"))
 
-    assert done.exit_code == Exit.USAGE
+    assert done.exit_code == ExitStatus.USAGE
     assert "two.pqr: line 2: x is 'O.100', which is not a decimal number" in done.stderr
     assert "two.pqr: line 3: charge is 'nan', which is not a finite float64" in done.stderr
 
@@ -198,7 +198,7 @@ def test_a_grid_that_cannot_be_fitted_is_wrong_usage(
         served, "submit", *(str(tmp_path / "two.pqr") if o == "FILE" else o for o in options)
     )
 
-    assert done.exit_code == Exit.USAGE
+    assert done.exit_code == ExitStatus.USAGE
     assert words in done.stderr
     assert not served.requests
 
@@ -211,7 +211,7 @@ def test_a_file_that_holds_no_atoms_is_wrong_usage(
 
     done = run(served, "submit", "--grid-size", "4", "--atoms", str(tmp_path / name))
 
-    assert done.exit_code == Exit.USAGE
+    assert done.exit_code == ExitStatus.USAGE
     assert name in done.stderr
     assert not served.requests
 
@@ -219,14 +219,14 @@ def test_a_file_that_holds_no_atoms_is_wrong_usage(
 def test_a_grid_without_points_is_wrong_usage(served: Served) -> None:
     done = run(served, "submit", "--origin", "0", "0", "0", "--atom-count", "1")
 
-    assert done.exit_code == Exit.USAGE
+    assert done.exit_code == ExitStatus.USAGE
     assert "need --shape" in done.stderr
 
 
 def test_a_request_that_the_service_refuses_is_wrong_usage(served: Served) -> None:
     done = run(served, "submit", "--grid-size", "0", "--atom-count", "0")
 
-    assert (done.exit_code, done.stdout) == (Exit.USAGE, "")
+    assert (done.exit_code, done.stdout) == (ExitStatus.USAGE, "")
     assert "error: /grid_size: " in done.stderr
     assert "error: /atom_count: " in done.stderr
 
@@ -263,7 +263,7 @@ def test_a_series_that_ended_early_says_so(served: Served) -> None:
 def test_the_charge_of_ions_without_ions_is_a_usage_error(served: Served) -> None:
     done = run(served, *SUBMIT, "--ion-energy", "1")
 
-    assert (done.exit_code, done.stdout) == (Exit.USAGE, "")
+    assert (done.exit_code, done.stdout) == (ExitStatus.USAGE, "")
     assert "--ion-energy belongs to --place" in done.stderr
 
 
@@ -295,9 +295,9 @@ def test_a_kept_map_is_stored_in_the_format_that_its_file_is_named_for(
     wrong = run(served, "result", job_id, "--grid", str(tmp_path / "map.vtk"))
     nowhere = run(served, "result", job_id, "--grid", str(tmp_path / "no" / "map.dx"))
 
-    assert early.exit_code == Exit.FAILED
+    assert early.exit_code == ExitStatus.FAILED
     assert "only a done job has its whole map" in early.stderr
-    assert wrong.exit_code == Exit.USAGE
+    assert wrong.exit_code == ExitStatus.USAGE
     assert "does not end in .dx, .cube, .npz" in wrong.stderr
     assert (nowhere.exit_code, "No such file or directory" in nowhere.stderr) == (1, True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["map.cube", "map.dx", "map.npz"]
@@ -317,7 +317,7 @@ def test_the_points_of_a_job_are_stored_in_the_format_that_their_file_is_named_f
     wrong = run(served, "result", job_id, "--points", str(tmp_path / "ions.xyz"))
     none = run(served, "result", served.done().id, "--points", str(tmp_path / "none.pdb"))
 
-    assert (wrong.exit_code, none.exit_code) == (Exit.USAGE, Exit.FAILED)
+    assert (wrong.exit_code, none.exit_code) == (ExitStatus.USAGE, ExitStatus.FAILED)
     assert "does not end in .csv, .pdb" in wrong.stderr
     assert "placed no ions" in none.stderr
 
@@ -339,7 +339,7 @@ def test_a_failed_job_ends_with_one(served: Served, command: list[str]) -> None:
 
     done = run(served, *command, job_id, "--json")
 
-    assert done.exit_code == Exit.FAILED
+    assert done.exit_code == ExitStatus.FAILED
     assert json.loads(done.stdout)["state"] == "failed"
     assert "it broke" in done.stderr
 
@@ -347,7 +347,7 @@ def test_a_failed_job_ends_with_one(served: Served, command: list[str]) -> None:
 def test_a_job_that_nobody_knows_is_wrong_usage(served: Served) -> None:
     done = run(served, "result", MISSING)
 
-    assert (done.exit_code, done.stdout) == (Exit.USAGE, "")
+    assert (done.exit_code, done.stdout) == (ExitStatus.USAGE, "")
     assert MISSING in done.stderr
 
 
@@ -356,7 +356,7 @@ def test_a_job_that_does_not_end_in_time_ends_with_four(command: list[str]) -> N
     with serving(Site(capacity=0)) as served:
         done = run(served, *command, submitted(served), "--timeout", "0.05")
 
-    assert done.exit_code == Exit.TIMEOUT
+    assert done.exit_code == ExitStatus.TIMEOUT
     assert "is queued after 0.05 s" in done.stderr
 
 
@@ -376,14 +376,14 @@ def test_nobody_at_the_url_ends_with_three() -> None:
 
     done = run(served, "jobs")
 
-    assert done.exit_code == Exit.UNREACHABLE
+    assert done.exit_code == ExitStatus.UNREACHABLE
     assert served.url in done.stderr
 
 
 def test_a_url_that_is_none_is_wrong_usage(served: Served) -> None:
     done = run(served, "jobs", "--url", "localhost:8080")
 
-    assert done.exit_code == Exit.USAGE
+    assert done.exit_code == ExitStatus.USAGE
     assert "give http://host:port" in done.stderr
 
 
@@ -409,7 +409,7 @@ def test_ctrl_c_ends_with_130() -> None:
             _, err = process.communicate(timeout=30)
 
     told, interrupted = err.splitlines()
-    assert (process.returncode, interrupted) == (Exit.INTERRUPTED, "interrupted")
+    assert (process.returncode, interrupted) == (ExitStatus.INTERRUPTED, "interrupted")
     assert told.startswith(f"job {job_id} goes on: `gridwell watch {job_id}` follows it")
 
 
@@ -549,14 +549,14 @@ def test_a_reader_that_goes_away_ends_a_command_without_a_word(served: Served) -
         timeout=60,
     )
 
-    assert (done.returncode, done.stderr) == (Exit.FAILED, "")
+    assert (done.returncode, done.stderr) == (ExitStatus.FAILED, "")
 
 
 @pytest.mark.parametrize("job", ["", "../fleet", "0123", "Z" * 32])
 def test_what_is_no_id_of_a_job_is_wrong_usage_and_not_asked_for(served: Served, job: str) -> None:
     done = run(served, "result", job)
 
-    assert (done.exit_code, done.stdout) == (Exit.USAGE, "")
+    assert (done.exit_code, done.stdout) == (ExitStatus.USAGE, "")
     assert f"{job!r} is not the id of a job, which is 32 hex digits" in done.stderr
     assert not served.requests
 
@@ -564,7 +564,7 @@ def test_what_is_no_id_of_a_job_is_wrong_usage_and_not_asked_for(served: Served,
 def test_an_address_below_the_services_own_is_told(served: Served) -> None:
     done = run(served, "jobs", "--url", f"{served.url}/v1")
 
-    assert done.exit_code == Exit.UNREACHABLE
+    assert done.exit_code == ExitStatus.UNREACHABLE
     assert "/v1/v1/jobs?limit=20 is no address of the interface; check the URL" in done.stderr
 
 
@@ -578,7 +578,7 @@ def test_load_is_the_workload_generator_with_its_arguments_and_status() -> None:
 
     assert helped.returncode == 0
     assert "--concurrency" in helped.stdout
-    assert refused.returncode == Exit.USAGE
+    assert refused.returncode == ExitStatus.USAGE
     assert "--no-such-option" in refused.stderr
 
 
@@ -589,7 +589,7 @@ def test_the_switches_are_the_autoscalers(command: str) -> None:
 
     assert helped.returncode == 0
     assert f"{command} [OPTIONS]" in helped.stdout
-    assert refused.returncode == Exit.USAGE
+    assert refused.returncode == ExitStatus.USAGE
 
 
 def test_dead_letters_are_the_web_tiers() -> None:
@@ -598,7 +598,7 @@ def test_dead_letters_are_the_web_tiers() -> None:
 
     assert helped.returncode == 0
     assert all(word in helped.stdout for word in ("list", "redrive"))
-    assert refused.returncode == Exit.USAGE
+    assert refused.returncode == ExitStatus.USAGE
     assert "--job ID or --all" in refused.stderr
 
 

@@ -16,10 +16,10 @@ from gridwell.cli import main
 from gridwell.client import Client, KeyRefused
 from gridwell.client.bearer_key import BearerKey
 from gridwell.engine.errors import InvalidMessage, ServiceBusy, ServiceError
-from gridwell.terminal import Exit
+from gridwell.terminal import ExitStatus
 from tests.harness.served_app import Served, serving
 from tests.harness.web_keys import Keyed
-from workload_generator.service import Refused, Service
+from workload_generator.service import RequestRefused, ServiceClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +105,7 @@ def test_the_command_takes_the_key_of_its_environment(served: Served, keyed: Key
 
     status, out, _ = run(served.url, *words, key=keyed.key("alice"))
 
-    assert status == Exit.DONE
+    assert status == ExitStatus.DONE
     job = keyed.world.ledger.read(out.strip())
     assert job is not None
     assert job.client == "alice"
@@ -125,7 +125,7 @@ def test_a_command_without_the_right_key_is_wrong_usage(
 ) -> None:
     status, _, err = run(served.url, "jobs", key=key)
 
-    assert status == Exit.USAGE
+    assert status == ExitStatus.USAGE
     assert words in err
     assert not key or key not in err
 
@@ -148,9 +148,9 @@ OPEN_URLS = [
 
 
 @pytest.mark.parametrize("url", OPEN_URLS)
-@pytest.mark.parametrize("kind", [Client, Service])
+@pytest.mark.parametrize("kind", [Client, ServiceClient])
 def test_a_key_is_not_given_for_http_to_another_machine(
-    url: str, kind: type[Client | Service]
+    url: str, kind: type[Client | ServiceClient]
 ) -> None:
     with pytest.raises(ValueError, match=r"https:// URL.*allow_http=True or GRIDWELL_ALLOW_HTTP=1"):
         kind(url, key=UNKNOWN)
@@ -193,7 +193,7 @@ def test_http_to_another_machine_can_be_allowed(monkeypatch: pytest.MonkeyPatch)
 def test_a_command_names_the_remedy_where_its_key_would_be_open(keyed: Keyed) -> None:
     status, _, err = run("http://grid.example.org", "jobs", key=keyed.key())
 
-    assert status == Exit.USAGE
+    assert status == ExitStatus.USAGE
     assert "GRIDWELL_ALLOW_HTTP=1" in " ".join(err.split())
     assert "S" * 20 not in err
 
@@ -209,7 +209,7 @@ def test_a_redirect_is_never_followed_and_gets_no_key(
             for call in (client.fleet, lambda: client.submit(**SMALL)):
                 with pytest.raises(InvalidMessage, match=f"leads to {other.url}"):
                     call()
-        with Service(served.url, key=keyed.key()) as service, pytest.raises(ServiceError):
+        with ServiceClient(served.url, key=keyed.key()) as service, pytest.raises(ServiceError):
             service.fleet()
 
         assert len(served.requests) == 3
@@ -237,9 +237,9 @@ def test_a_key_is_sent_to_its_service_alone(url: str, *, is_sent: bool) -> None:
 def test_the_load_generator_takes_a_key_too(served: Served, keyed: Keyed) -> None:
     body = {"grid_size": 4, "atom_count": 5}
 
-    with Service(served.url, key=keyed.key("load")) as service:
+    with ServiceClient(served.url, key=keyed.key("load")) as service:
         reply = service.submit(body, wait=0)
-    with Service(served.url) as service, pytest.raises(Refused, match="needs a key"):
+    with ServiceClient(served.url) as service, pytest.raises(RequestRefused, match="needs a key"):
         service.submit(body, wait=0)
 
     job = keyed.world.ledger.read(reply.job["id"])

@@ -298,7 +298,7 @@ def test_points_of_a_series_that_were_seen_are_not_taken_back(
     stored = ledger.read(job.id)
     assert stored is not None
     assert (job.status.points_found, job.status.points_wanted, job.status.ions) == (0, 3, True)
-    ledger.tell_found(job.id, stored.attempt, 2, now=NOW)
+    ledger.report_progress(job.id, stored.attempt, 2, now=NOW)
     assert job.refresh().points_found == 2
     assert "ion 3 of 3" in job._repr_html_()
 
@@ -321,7 +321,7 @@ def test_the_points_of_a_series_are_steps(served: Served, client: Client) -> Non
         if status.points_found == 2:
             served.finish(job.id)
         else:
-            served.site.world.ledger.tell_found(
+            served.site.world.ledger.report_progress(
                 job.id, stored.attempt, status.points_found + 1, now=NOW
             )
 

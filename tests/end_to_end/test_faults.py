@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from gridwell.engine.object_keys import problem_object
-from gridwell.local_stack.faults.plan import Fault, FaultPlan
+from gridwell.local_stack.faults.plan import FaultPlan, PlannedFault
 from gridwell.local_stack.faults.presets import PRESETS
 from tests.chaos.stack import queue_url, region_client
 from tests.end_to_end.processes import await_true
@@ -78,7 +78,7 @@ def test_on_a_bad_day_every_answer_is_still_exact(stack: Stack, tmp_path: Path) 
 
 
 def test_a_program_can_be_killed_exactly_after_its_call(stack: Stack, tmp_path: Path) -> None:
-    crash = Fault(
+    crash = PlannedFault(
         kind="crash after",
         service="dynamodb",
         operation="UpdateItem",
@@ -105,7 +105,7 @@ def test_a_program_can_be_killed_exactly_after_its_call(stack: Stack, tmp_path: 
 def test_a_denied_object_fails_its_own_job_and_ends_no_program(stack: Stack) -> None:
     wanted = {"grid_size": 6, "atom_count": 20, "seed": 4711}
     sha = read_job(json.dumps(wanted).encode()).problem.sha
-    denied = Fault(
+    denied = PlannedFault(
         kind="access denied",
         service="s3",
         operation="GetObject",

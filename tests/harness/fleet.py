@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from autoscaler.daemon import Daemon
-from autoscaler.observe import Ports
+from autoscaler.observe import ObservedPorts
 from gridwell.adapters.memory import ManualClock, MemoryEc2, MemoryLedger, MemoryQueue
 from gridwell.engine.errors import NoCapacity, ServiceBusy, ServiceError
 from gridwell.fleet.model import Heartbeat, Instance, InstanceState
@@ -95,7 +95,7 @@ class World:
         self.look()
 
     def daemon(self, **changes: Any) -> Daemon:
-        ports = Ports(
+        ports = ObservedPorts(
             ec2=cast("Ec2", _Shaky(self.ec2, self)),
             chunks=cast("Queue", _Shaky(self.queue, self)),
             ledger=cast("FleetLedger", _Shaky(self.ledger, self)),

@@ -8,8 +8,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any, Final
 
-from app_tier.worker.context import Ports
-from app_tier.worker.worker import Habits, Worker
+from app_tier.worker.context import WorkerPorts
+from app_tier.worker.worker import Worker, WorkerConfig
 from gridwell.adapters.memory import ManualClock
 from gridwell.engine.messages import VERSION
 from tests.harness.builders import SIGNER
@@ -23,8 +23,8 @@ from web_tier.jobs.enqueue import send_chunks
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from app_tier.executor.port import ChunkTask, Outcome
-    from app_tier.worker.step_report import Exit
+    from app_tier.executor.port import ChunkTask, TaskOutcome
+    from app_tier.worker.step_report import WorkerExit
     from gridwell.engine.job import Job
     from gridwell.engine.ports import Received
     from gridwell.fleet.model import Heartbeat
@@ -75,11 +75,11 @@ class Machine:
         cores: int = 1,
         newer: bool = False,
         stays: bool = True,
-        breaks: Callable[[ChunkTask], Outcome | None] = lambda _task: None,
+        breaks: Callable[[ChunkTask], TaskOutcome | None] = lambda _task: None,
     ) -> None:
         self.name = name
         self.deaths = 0
-        self.ended: Exit | None = None
+        self.ended: WorkerExit | None = None
         self.said: list[str] = []
         self._system = system
         self._cores = cores
@@ -93,7 +93,7 @@ class Machine:
         world = self._system.world
         self._compute = ManualCompute(ManualClock())  # waiting costs none of the system's time
         self._worker = Worker(
-            Ports(
+            WorkerPorts(
                 chunks=Newer(world.chunks) if self._newer else world.chunks,
                 results=Newer(world.results) if self._newer else world.results,
                 store=world.store,
@@ -103,7 +103,7 @@ class Machine:
                 clock=world.clock,
                 chance=self._chance,
             ),
-            Habits(
+            WorkerConfig(
                 worker=self.name,
                 version="2" if self._newer else "1",
                 cores=self._cores,

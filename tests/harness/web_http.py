@@ -16,14 +16,14 @@ from tests.harness.builders import SIGNER
 from tests.harness.web import Fused, World
 from web_tier.app import create_app
 from web_tier.auth.policy import Access
-from web_tier.dependencies import Parts
+from web_tier.dependencies import Dependencies
 from web_tier.jobs.cached_jobs import encode_final, final_key
 from web_tier.jobs.event_publisher import both
-from web_tier.jobs.service import Service
+from web_tier.jobs.service import JobService
 from web_tier.monitoring.metrics import Metrics
 from web_tier.monitoring.readiness import Readiness
-from web_tier.overload.concurrency_limit import Gate, Gates, usual_gates
-from web_tier.overload.queue_limit import Backlog
+from web_tier.overload.concurrency_limit import ConcurrencyLimit, ConcurrencyLimits, usual_gates
+from web_tier.overload.queue_limit import QueueLimit
 from web_tier.waiting.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from gridwell.engine.job import Job
     from gridwell.engine.job_events import JobEvent
     from tests.harness.web import Fuse
-    from web_tier.jobs.quota_check import Allowance
+    from web_tier.jobs.quota_check import QuotaCheck
 
 SMALL: dict[str, Any] = {"grid_size": 4, "atom_count": 5, "seed": 1}
 
@@ -45,15 +45,15 @@ def a_service(
     world: World,
     fuse: Fuse | None = None,
     admit: Callable[[], None] = lambda: None,
-    allowance: Allowance | None = None,
+    allowance: QuotaCheck | None = None,
     tell: Callable[[JobEvent], None] = lambda _: None,
-) -> Service:
+) -> JobService:
     """A service whose calls, but those of the cache, may go through a fuse."""
 
     def port(double: Any) -> Any:
         return double if fuse is None else Fused(double, fuse)
 
-    service = Service(
+    service = JobService(
         signer=SIGNER,
         ledger=port(world.ledger),
         store=port(world.store),
@@ -67,13 +67,13 @@ def a_service(
     return service if allowance is None else replace(service, charge=allowance.charge)
 
 
-def narrow_gates() -> Gates:
+def narrow_gates() -> ConcurrencyLimits:
     """Gates of one place each, where nobody may wait."""
     clock = ManualClock()
-    return Gates(
-        submits=Gate("submits", clock=clock, places=1),
-        large_bodies=Gate("large bodies", clock=clock, places=1),
-        downloads=Gate("downloads", clock=clock, places=1),
+    return ConcurrencyLimits(
+        submits=ConcurrencyLimit("submits", clock=clock, places=1),
+        large_bodies=ConcurrencyLimit("large bodies", clock=clock, places=1),
+        downloads=ConcurrencyLimit("downloads", clock=clock, places=1),
     )
 
 
@@ -90,9 +90,9 @@ class Site:
     tell: Callable[[JobEvent], None] = lambda _: None
     readiness: Readiness | None = None  #: of this world if it is left out
     metrics: Metrics = field(default_factory=Metrics)
-    gates: Gates | None = None  #: the usual ones if it is left out
+    gates: ConcurrencyLimits | None = None  #: the usual ones if it is left out
     access: Access = field(default_factory=Access)
-    allowance: Allowance | None = None
+    allowance: QuotaCheck | None = None
     watcher: Watcher = field(init=False)
     app: APIFlask = field(init=False)
     client: FlaskClient = field(init=False)
@@ -106,7 +106,7 @@ class Site:
             capacity=self.capacity,
             streams=self.capacity,
         )
-        backlog = Backlog(world.chunks, clock=world.clock, limit=self.max_backlog)
+        backlog = QueueLimit(world.chunks, clock=world.clock, limit=self.max_backlog)
         gates = usual_gates(world.clock) if self.gates is None else self.gates
         self.metrics.watch_rooms(gates, self.watcher)
         tell = both(self.metrics.tell, self.tell)
@@ -120,7 +120,7 @@ class Site:
             name="gridwell",
             clock=world.clock,
         )
-        parts = Parts(
+        parts = Dependencies(
             service=service,
             watcher=self.watcher,
             fleet=world.ledger,

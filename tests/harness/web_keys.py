@@ -11,7 +11,7 @@ from gridwell.access.keys import ID_BYTES, SECRET_BYTES, Scope, make_key
 from gridwell.adapters.memory import MemoryAccessLedger
 from tests.harness.web import World
 from tests.harness.web_http import SMALL, Site
-from web_tier.auth.key_cache import Keyring
+from web_tier.auth.key_cache import KeyCache
 from web_tier.auth.policy import Access
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from werkzeug.test import TestResponse
 
     from gridwell.engine.job import Job
-    from web_tier.auth.route_rules import Kind
-    from web_tier.jobs.quota_check import Allowance
-    from web_tier.overload.concurrency_limit import Gates
+    from web_tier.auth.route_rules import RouteKind
+    from web_tier.jobs.quota_check import QuotaCheck
+    from web_tier.overload.concurrency_limit import ConcurrencyLimits
 
 USUAL = frozenset({Scope.SUBMIT, Scope.READ})
 
@@ -31,13 +31,13 @@ USUAL = frozenset({Scope.SUBMIT, Scope.READ})
 class Keyed:
     """A site whose callers need keys."""
 
-    limits: Mapping[Kind, str] = field(default_factory=dict)
+    limits: Mapping[RouteKind, str] = field(default_factory=dict)
     failure_limit: str = "1000/day"
-    allowance: Allowance | None = None
+    allowance: QuotaCheck | None = None
     proxies: int = 0
     hosts: frozenset[str] | None = None
     kill: Callable[[str], None] | None = None
-    gates: Gates | None = None
+    gates: ConcurrencyLimits | None = None
     capacity: int = 4
     world: World = field(default_factory=World)
     ledger: MemoryAccessLedger = field(default_factory=MemoryAccessLedger)
@@ -45,7 +45,7 @@ class Keyed:
 
     def __post_init__(self) -> None:
         access = Access(
-            keyring=Keyring(self.ledger, self.world.clock),
+            keyring=KeyCache(self.ledger, self.world.clock),
             limits=self.limits,
             failure_limit=self.failure_limit,
             hosts=self.hosts,

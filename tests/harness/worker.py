@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from app_tier.executor.port import Outcome
+from app_tier.executor.port import TaskOutcome
 from app_tier.kinds.grid.runners import HANDLERS
-from app_tier.worker.context import Ports
-from app_tier.worker.worker import Habits, Worker
+from app_tier.worker.context import WorkerPorts
+from app_tier.worker.worker import Worker, WorkerConfig
 from gridwell.adapters.memory import ManualClock, MemoryQueue, MemoryStore
 from gridwell.engine.errors import ServiceBusy
 from gridwell.engine.messages import (
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from app_tier.executor.port import ChunkTask, Compute
-    from app_tier.worker.step_report import Exit, Step
+    from app_tier.executor.port import ChunkTask, Executor
+    from app_tier.worker.step_report import StepReport, WorkerExit
     from gridwell.engine.job import Job
     from gridwell.engine.ports import FleetLedger, Received
 
@@ -64,7 +64,7 @@ class ManualCompute:
         self.series: dict[int, int] = {}  #: points found, of tasks that have started
         self.discarded: list[int] = []
         self.on_wait: Callable[[], None] | None = None
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[TaskOutcome] = []
         self.maps: list[MemoryMap] = []  #: of all tasks so far
 
     def submit(self, task: ChunkTask) -> None:
@@ -81,7 +81,7 @@ class ManualCompute:
     def found(self) -> Mapping[int, int]:
         return dict(self.series)
 
-    def finished(self) -> list[Outcome]:
+    def finished(self) -> list[TaskOutcome]:
         outcomes, self.outcomes = self.outcomes, []
         return outcomes
 
@@ -102,14 +102,16 @@ class ManualCompute:
             task = self.tasks.pop(ticket)
             self.moves.pop(ticket, None)
             if error is not None:
-                self.outcomes.append(Outcome(ticket=ticket, error=error))
+                self.outcomes.append(TaskOutcome(ticket=ticket, error=error))
                 continue
             problem = Problem.decode(task.data, sha=task.problem)
             found = HANDLERS[task.kind](problem, task.box, task.incumbent, lambda _points: None)
             kept = None if found.map is None else MemoryMap(found.map)
             self.maps += [] if kept is None else [kept]
             self.outcomes.append(
-                Outcome(ticket=ticket, best=found.best, points=found.points, map=kept, seconds=0.5),
+                TaskOutcome(
+                    ticket=ticket, best=found.best, points=found.points, map=kept, seconds=0.5
+                ),
             )
 
 
@@ -140,7 +142,7 @@ class Recorded:
 class World:
     """Everything that a worker is connected to."""
 
-    def __init__(self, *, cores: int = 1, processes: Compute | None = None, **habits: Any) -> None:
+    def __init__(self, *, cores: int = 1, processes: Executor | None = None, **habits: Any) -> None:
         self.clock = ManualClock()
         self.calls: list[tuple[str, Any]] = []
         self.ledger = a_ledger()
@@ -156,7 +158,7 @@ class World:
         self.fleet = Recorded(self.ledger, "fleet", self.calls)
         self.compute = ManualCompute(self.clock)
         self.worker = Worker(
-            Ports(
+            WorkerPorts(
                 chunks=self.chunks,
                 results=self.results,
                 store=self.store,
@@ -166,7 +168,7 @@ class World:
                 clock=self.clock,
                 chance=lambda: 0.5,
             ),
-            Habits(worker=WORKER, version="1", cores=cores, **habits),
+            WorkerConfig(worker=WORKER, version="1", cores=cores, **habits),
         )
 
     def submit(
@@ -200,7 +202,7 @@ class World:
             }
             self.queue.send([ChunkMessage(**(fields | changes)).encode()])
 
-    def step(self, times: int = 1) -> Step:
+    def step(self, times: int = 1) -> StepReport:
         """Take steps; the last one's report, with the notes of all of them."""
         notes = []
         for _ in range(times):
@@ -209,7 +211,7 @@ class World:
         step.notes[:] = notes
         return step
 
-    def run(self, *, steps: int = 1000) -> Exit:
+    def run(self, *, steps: int = 1000) -> WorkerExit:
         """Step until the worker ends, with every task computed meanwhile."""
         for _ in range(steps):
             self.compute.end()
@@ -250,6 +252,6 @@ def busy() -> ServiceBusy:
     return ServiceBusy("throttled")
 
 
-def actions(step: Step) -> list[str]:
+def actions(step: StepReport) -> list[str]:
     """The names of what a step noted."""
     return [note.action for note in step.notes]

@@ -24,9 +24,9 @@ from tests.harness.web_http import Site, narrow_gates
 from tests.harness.web_keys import USUAL, Keyed
 from web_tier.auth.policy import Access
 from web_tier.auth.proxies import trusting
-from web_tier.dependencies import parts_of
+from web_tier.dependencies import dependencies_of
 from web_tier.http_server import buffering_worker, request_buffer
-from web_tier.overload.concurrency_limit import Gate, Gates, usual_gates
+from web_tier.overload.concurrency_limit import ConcurrencyLimit, ConcurrencyLimits, usual_gates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -87,7 +87,7 @@ def _finish(site: Site, delay: float) -> None:
 def full() -> APIFlask:
     """A site where submissions are refused, as the one place for them is taken."""
     site = Site(gates=narrow_gates())
-    assert parts_of(site.app).gates.submits.try_enter() is not None
+    assert dependencies_of(site.app).gates.submits.try_enter() is not None
     return site.app
 
 
@@ -144,17 +144,17 @@ def shared_open() -> APIFlask:
     return Site(gates=small_gates(), capacity=PLACES).app
 
 
-def small_gates() -> Gates:
+def small_gates() -> ConcurrencyLimits:
     """Gates of a few places, of which submissions open when the file `OPENS` is there."""
     clock = SystemClock()
     gates = replace(
         usual_gates(clock),
-        downloads=Gate("large downloads", clock=clock, places=PLACES, displaces=True),
+        downloads=ConcurrencyLimit("large downloads", clock=clock, places=PLACES, displaces=True),
     )
     if opens := os.environ.get(OPENS):
         buffering_worker.QUEUED_MOST = QUEUED  # type: ignore[misc]
         buffering_worker.QUEUED_SECONDS = 600.0  # type: ignore[misc]
-        gates = replace(gates, submits=Gate("submissions", clock=clock, places=1))
+        gates = replace(gates, submits=ConcurrencyLimit("submissions", clock=clock, places=1))
         place = gates.submits.enter()
 
         def leave() -> None:

@@ -14,8 +14,8 @@ from tests.simulation.compute import map_of
 from tests.simulation.daemons import Supervised, web_ports
 from tests.simulation.invariants import I3_ACCEPTED, I10_READ, I17, I22
 from tests.simulation.kernel import Blocked
-from web_tier.jobs.service import Service
-from web_tier.waiting.wait_list import Ticket
+from web_tier.jobs.service import JobService
+from web_tier.waiting.wait_list import Waiter
 from web_tier.waiting.watcher import await_end
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Client(Supervised):
         self._waits = world.sim.rng.random() < 0.5
         keeps = problem.series is None and world.sim.chance("keeps", number) < _KEEPS
         self._kind = MAP_KIND if keeps else MINIMUM_KIND
-        self._ticket: Ticket | None = None
+        self._ticket: Waiter | None = None
         self._web: WebProcess | None = None
         self._wait_until = 0.0
         rng = world.sim.rng
@@ -59,7 +59,7 @@ class Client(Supervised):
     def begin(self) -> None:
         rng = self.sim.rng
         self._forget()
-        self._service = Service(
+        self._service = JobService(
             **web_ports(self._world, self),
             clock=self.service_clock,
             draw_attempt=lambda: f"{rng.getrandbits(64):016x}",
@@ -93,7 +93,7 @@ class Client(Supervised):
             if not self._web.alive:
                 self._web = None
                 return False
-            ticket = self._ticket = Ticket(
+            ticket = self._ticket = Waiter(
                 job=job.id, attempt=job.attempt, read_at=self.clock.monotonic()
             )
             self._web.wait(ticket, self)

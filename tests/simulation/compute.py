@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from app_tier.executor.port import ChunkTask, Outcome
+from app_tier.executor.port import ChunkTask, TaskOutcome
 from app_tier.kinds.grid.self_test import KNOWN_ANSWER, known_problem
 from gridwell.engine.messages import MAP_KIND
 from gridwell.engine.task_failure import RAISED
@@ -68,7 +68,7 @@ class _Running:
 
 
 class SimulatedCompute:
-    """Keeps the promises of `app_tier.executor.port.Compute`.
+    """Keeps the promises of `app_tier.executor.port.Executor`.
 
     Args:
         process: the worker that it computes for.
@@ -105,15 +105,15 @@ class SimulatedCompute:
         self._lies = lies
         self._queue: list[ChunkTask] = []
         self._running: dict[int, _Running] = {}
-        self._ended: list[Outcome] = []
+        self._ended: list[TaskOutcome] = []
 
     def submit(self, task: ChunkTask) -> None:
-        """See `app_tier.executor.port.Compute`."""
+        """See `app_tier.executor.port.Executor`."""
         self._queue.append(task)
         self._advance()
 
     def discard(self, ticket: int) -> None:
-        """See `app_tier.executor.port.Compute`."""
+        """See `app_tier.executor.port.Executor`."""
         self._queue = [task for task in self._queue if task.ticket != ticket]
         self._running.pop(ticket, None)
         for outcome in self._ended:
@@ -123,7 +123,7 @@ class SimulatedCompute:
         self._advance()
 
     def progress(self) -> Mapping[int, int]:
-        """See `app_tier.executor.port.Compute`."""
+        """See `app_tier.executor.port.Executor`."""
         now = self._process.sim.now
         return {
             ticket: 0 if running.ends == float("inf") else int(10 * (now - running.began))
@@ -131,7 +131,7 @@ class SimulatedCompute:
         }
 
     def found(self) -> Mapping[int, int]:
-        """See `app_tier.executor.port.Compute`."""
+        """See `app_tier.executor.port.Executor`."""
         return {
             ticket: 0
             if is_self_test(running.task)
@@ -143,8 +143,8 @@ class SimulatedCompute:
             for ticket, running in self._running.items()
         }
 
-    def finished(self) -> list[Outcome]:
-        """See `app_tier.executor.port.Compute`."""
+    def finished(self) -> list[TaskOutcome]:
+        """See `app_tier.executor.port.Executor`."""
         self._advance()
         ended, self._ended = self._ended, []
         return ended
@@ -185,20 +185,20 @@ class SimulatedCompute:
             seconds = sim.rng.uniform(30.0, 400.0)
         return _Running(task, sim.now, sim.now + seconds)
 
-    def _outcome(self, running: _Running) -> Outcome:
+    def _outcome(self, running: _Running) -> TaskOutcome:
         faults, task = self._process.sim.faults, running.task
         seconds = running.ends - running.began
         ill = self._illness
         if ill is not None and (ill.is_seen or not is_self_test(task)):
-            return Outcome(ticket=task.ticket, error=TEXT, code=ill.code)
+            return TaskOutcome(ticket=task.ticket, error=TEXT, code=ill.code)
         if is_self_test(task):
-            return Outcome(ticket=task.ticket, best=KNOWN_ANSWER, seconds=seconds)
+            return TaskOutcome(ticket=task.ticket, best=KNOWN_ANSWER, seconds=seconds)
         if self._raises == (task.problem, task.box):
             faults.injected["chunk raises"] += 1
             self._raised(task.ticket)
-            return Outcome(ticket=task.ticket, error="as always", code=RAISED)
+            return TaskOutcome(ticket=task.ticket, error="as always", code=RAISED)
         if faults.strike("chunk fails"):
-            return Outcome(ticket=task.ticket, error="by chance")
+            return TaskOutcome(ticket=task.ticket, error="by chance")
         known = self._known[task.problem]
         best, points = known.minima[task.box], known.points
         if best is not None and faults.strike("result lies"):
@@ -215,7 +215,9 @@ class SimulatedCompute:
             best, points = None, ()
         kept = task.kind == MAP_KIND
         chunk_map = SimulatedMap(map_of(task.problem, task.box), self.maps) if kept else None
-        return Outcome(ticket=task.ticket, best=best, points=points, map=chunk_map, seconds=seconds)
+        return TaskOutcome(
+            ticket=task.ticket, best=best, points=points, map=chunk_map, seconds=seconds
+        )
 
     def _wrong_point(self, problem: Problem, box: Box) -> Minimum | None:
         """A point of the box with its true potential, which need not be the least."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from autoscaler.daemon import Daemon
-from autoscaler.observe import Ports as FleetPorts
+from autoscaler.observe import ObservedPorts as FleetPorts
 from gridwell.engine.errors import ServiceDenied
 from tests.simulation.invariants import I14
 from tests.simulation.kernel import Process
@@ -13,13 +13,13 @@ from tests.simulation.port import Port
 from web_tier.collector.collector import Collector
 from web_tier.collector.finisher import Finisher
 from web_tier.collector.reconciler import Reconciler
-from web_tier.collector.turns import Turns
+from web_tier.collector.turns import CollectorLoop
 from web_tier.waiting.wait_list import READ_SECONDS, ROUND_SECONDS
 from web_tier.waiting.watcher import Watcher
 
 if TYPE_CHECKING:
     from tests.simulation.simulated_system import World
-    from web_tier.waiting.wait_list import Ticket
+    from web_tier.waiting.wait_list import Waiter
 
 TICK_SECONDS: Final = 10.0
 WATCH_SECONDS: Final = 1.0  #: between the watcher's ticks: 25 ms, but for the number of events
@@ -103,7 +103,7 @@ class CollectorProcess(Supervised):
             finisher=finisher,
             clock=self.service_clock,
         )
-        self._turns = Turns(
+        self._turns = CollectorLoop(
             collector,
             reconciler,
             clock=self.service_clock,
@@ -155,7 +155,7 @@ class WebProcess(Supervised):
         self.watcher = Watcher(
             cache=ports["cache"], ledger=ports["ledger"], clock=self.service_clock, capacity=1000
         )
-        self._waiting: dict[Ticket, tuple[Process, float]] = {}
+        self._waiting: dict[Waiter, tuple[Process, float]] = {}
 
     def died(self) -> None:
         # The connections break: whoever waited here asks again.
@@ -169,13 +169,13 @@ class WebProcess(Supervised):
         """How many wait."""
         return len(self.watcher._watch)
 
-    def wait(self, ticket: Ticket, process: Process) -> None:
+    def wait(self, ticket: Waiter, process: Process) -> None:
         """Let a client wait; its process is woken when the ticket is."""
         self.watcher._watch.add(ticket)
         self._waiting[ticket] = process, self.sim.now
         self.wake(self.sim.now)
 
-    def leave(self, ticket: Ticket) -> None:
+    def leave(self, ticket: Waiter) -> None:
         """A client waits no longer."""
         self.watcher._watch.remove(ticket)
         self._waiting.pop(ticket, None)

@@ -16,7 +16,7 @@ from unittest import mock
 import numpy as np
 
 from app_tier.worker import context, fitness, inbox, job_cache, lease, outbox, schedule, worker
-from app_tier.worker.lease import Lease, Renewal
+from app_tier.worker.lease import Renewal, TaskLease
 from autoscaler import leadership, observe, observed_ports
 from autoscaler.act import start_and_launch, stop_and_terminate
 from autoscaler.act.outcome import Ended
@@ -174,7 +174,11 @@ def _sent_again_always(patches: Patches) -> None:
     def step(original: Any, job: Job, *, now: float, quiet: bool) -> Any:
         found = original(job, now=now, quiet=quiet)
         sent = job.sent_at is not None
-        return reconciler.Step.RESEND if sent and found is reconciler.Step.NOTHING else found
+        return (
+            reconciler.ReconcileStep.RESEND
+            if sent and found is reconciler.ReconcileStep.NOTHING
+            else found
+        )
 
     patches.wrap(reconciler, "next_step", step)
 
@@ -193,7 +197,9 @@ def _lost_messages_stay_lost(patches: Patches) -> None:
 def _deadlines_are_ignored(patches: Patches) -> None:
     def step(original: Any, job: Job, *, now: float, quiet: bool) -> Any:
         found = original(job, now=now, quiet=quiet)
-        return reconciler.Step.NOTHING if found is reconciler.Step.EXPIRE else found
+        return (
+            reconciler.ReconcileStep.NOTHING if found is reconciler.ReconcileStep.EXPIRE else found
+        )
 
     patches.wrap(reconciler, "next_step", step)
 
@@ -226,13 +232,13 @@ def _cache_as_truth(patches: Patches) -> None:
 
 @_mutant("Progress lives in the cache alone: who waits never asks the ledger.")
 def _waiters_ask_the_cache_alone(patches: Patches) -> None:
-    patches.set(wait_list.Watch, "due", lambda _self, _now: [])
+    patches.set(wait_list.WaitList, "due", lambda _self, _now: [])
 
 
 @_mutant("Anybody may read any job.")
 def _jobs_of_others_are_shown(patches: Patches) -> None:
     patches.wrap(
-        service.Service,
+        service.JobService,
         "read",
         lambda original, self, job: self.ledger.read(job) or original(self, job),
     )
@@ -291,24 +297,24 @@ def _refused_attempts_begin_again_without_end(patches: Patches) -> None:
 
 @_mutant("The worker deletes a chunk before its result is sent.")
 def _deleted_before_sent(patches: Patches) -> None:
-    def send(original: Any, self: outbox.Output, step: Any) -> None:
+    def send(original: Any, self: outbox.Outbox, step: Any) -> None:
         for held in self._bench.hand:
             if held.outcome is not None and not self._bench.paused:
                 self._bench.ports.chunks.delete(held.receipts)
         original(self, step)
 
-    patches.wrap(outbox.Output, "send", send)
+    patches.wrap(outbox.Outbox, "send", send)
 
 
 @_mutant("A chunk's result is sent though its map is not stored.")
 def _told_before_kept(patches: Patches) -> None:
-    def keep(self: outbox.Output, _step: Any) -> None:
+    def keep(self: outbox.Outbox, _step: Any) -> None:
         for held in self._bench.hand:
             if held.outcome is not None and held.outcome.map is not None:
                 held.outcome.map.remove()
                 held.outcome = dataclasses.replace(held.outcome, map=None)
 
-    patches.set(outbox.Output, "_keep_maps", keep)
+    patches.set(outbox.Outbox, "_keep_maps", keep)
 
 
 @_mutant("Results that the queue refused are taken for sent.")
@@ -322,26 +328,30 @@ def _refused_results_are_overlooked(patches: Patches) -> None:
 
 @_mutant("Every chunk counts as void, wanted or not.")
 def _wanted_chunks_are_dropped(patches: Patches) -> None:
-    patches.set(context.Bench, "drop_void", lambda self, _step, held: self.done_with(held) or True)
+    patches.set(
+        context.WorkerContext,
+        "drop_obsolete",
+        lambda self, _step, held: self.done_with(held) or True,
+    )
 
 
 @_mutant("What is remembered of a job is believed, though a new attempt has begun.")
 def _chunks_of_a_new_attempt_are_void(patches: Patches) -> None:
-    def learn(original: Any, self: job_cache.Jobs, names: Any, now: float, **_kw: Any) -> None:
+    def learn(original: Any, self: job_cache.JobCache, names: Any, now: float, **_kw: Any) -> None:
         original(self, [n for n in names if n not in self._known], now)
 
-    patches.wrap(job_cache.Jobs, "learn", learn)
+    patches.wrap(job_cache.JobCache, "learn", learn)
 
 
 @_mutant("A poll that failed counts as an empty one.", kind="busy before")
 def _idle_on_a_failed_poll(patches: Patches) -> None:
-    def receive(original: Any, self: inbox.Intake, step: Any) -> Any:
+    def receive(original: Any, self: inbox.Inbox, step: Any) -> Any:
         before = len(step.notes)
         batch = original(self, step)
         self.empty_polls += any("receiving" in note.text for note in step.notes[before:])
         return batch
 
-    patches.wrap(inbox.Intake, "receive", receive)
+    patches.wrap(inbox.Inbox, "receive", receive)
 
 
 @_mutant("A worker never finds itself idle.")
@@ -354,18 +364,18 @@ def _workers_never_go_home(patches: Patches) -> None:
     kind="chunk hangs",
 )
 def _hung_chunks_are_kept(patches: Patches) -> None:
-    def renewal(original: Any, self: Lease, now: float, _moves: Any) -> Any:
+    def renewal(original: Any, self: TaskLease, now: float, _moves: Any) -> Any:
         return original(self, now, None)
 
-    patches.wrap(lease.Lease, "renewal", renewal)
+    patches.wrap(lease.TaskLease, "renewal", renewal)
 
 
 @_mutant("A chunk may be held for ever.", kind="chunk is slow")
 def _no_hard_limit(patches: Patches) -> None:
-    def renewal(_original: Any, self: Lease, now: float, _moves: Any) -> Any:
+    def renewal(_original: Any, self: TaskLease, now: float, _moves: Any) -> Any:
         return Renewal.EXTEND if self.ends - now <= 30 else Renewal.KEEP
 
-    patches.wrap(lease.Lease, "renewal", renewal)
+    patches.wrap(lease.TaskLease, "renewal", renewal)
 
 
 @_mutant("What may be ending workers is computed beside others, which are blamed with it.")
@@ -397,13 +407,13 @@ def _edge_triggered(patches: Patches) -> None:
 
 @_mutant("Pending instances are no capacity: each tick of a boot launches again.")
 def _pending_is_not_counted(patches: Patches) -> None:
-    patches.set(capacity.Census, "capacity", property(lambda counted: counted.running))
+    patches.set(capacity.Capacity, "capacity", property(lambda counted: counted.running))
 
 
 @_mutant("Stopping instances count as capacity.", within=300)
 def _stopping_counts_as_capacity(patches: Patches) -> None:
     patches.set(
-        capacity.Census,
+        capacity.Capacity,
         "capacity",
         property(lambda counted: counted.running + counted.booting + counted.stopping),
     )
@@ -696,23 +706,23 @@ def _pending_machines_are_only_stopped(patches: Patches) -> None:
 
 @_mutant("Each tick's quota goes to the same two, refused or not.", kind="protected", within=600)
 def _quotas_go_to_the_same_two(patches: Patches) -> None:
-    patches.set(failures_memory.Failures, "is_ready", lambda *_args: True)
-    patches.set(failures_memory.Failures, "last", lambda *_args: 0.0)
+    patches.set(failures_memory.FailureMemory, "is_ready", lambda *_args: True)
+    patches.set(failures_memory.FailureMemory, "last", lambda *_args: 0.0)
     patches.set(capacity, "uncounted", lambda *_args, **_kw: ())
 
 
 @_mutant("Only want of capacity goes on to the next offer.", kind="offer refused")
 def _only_capacity_goes_on(patches: Patches) -> None:
     patches.set(start_and_launch, "is_no", lambda error: isinstance(error, NoCapacity))
-    patches.set(failures_memory.Failures, "refuses_launches", lambda *_args: False)
-    patches.set(failures_memory.Failures, "is_doubted", lambda *_args: False)
-    patches.set(start_and_launch.Offers, "answered", lambda *_args: None)
+    patches.set(failures_memory.FailureMemory, "refuses_launches", lambda *_args: False)
+    patches.set(failures_memory.FailureMemory, "is_doubted", lambda *_args: False)
+    patches.set(start_and_launch.LaunchOfferings, "answered", lambda *_args: None)
 
 
 @_mutant("Boots that come to no heartbeat are the release's alone.", kind="offer never speaks")
 def _silent_boots_are_the_releases(patches: Patches) -> None:
-    patches.set(failures_memory.Failures, "is_mute", lambda *_args: False)
-    patches.set(failures_memory.Failures, "boots_failed", lambda *_args: 0)
+    patches.set(failures_memory.FailureMemory, "is_mute", lambda *_args: False)
+    patches.set(failures_memory.FailureMemory, "boots_failed", lambda *_args: 0)
 
 
 @_mutant("A throttled start ends the round of all actions.", kind="starts are throttled")

@@ -16,12 +16,12 @@ from gridwell.kinds.grid.problem import Problem
 from gridwell.kinds.grid.series import Series
 from tests.harness.oracle import true_minimum, true_series
 from web_tier.jobs import service
-from web_tier.jobs.new_job import fresh_job
+from web_tier.jobs.new_job import build_new_job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gridwell.kinds.grid.chunking import Plan
+    from gridwell.kinds.grid.chunking import Chunking
 
 #: Into how many chunks these grids are cut.  Real plans of such a size would be of grids that take
 #: minutes to compute; how many chunks there are is all that matters here.
@@ -37,7 +37,7 @@ class Known:
     """
 
     problem: Problem
-    plan: Plan  #: as submit will cut it
+    plan: Chunking  #: as submit will cut it
     minima: dict[Box, Minimum | None]  #: None: no point of the box qualifies
     least: Minimum | None
     points: tuple[Minimum, ...] = ()  #: of a series
@@ -99,7 +99,7 @@ def known_problems() -> dict[str, Known]:
 
 
 def _known(problem: Problem) -> Known:
-    plan = fresh_job(problem, "0" * 16, "public", None, None, 0.0).plan
+    plan = build_new_job(problem, "0" * 16, "public", None, None, 0.0).plan
     if problem.series is not None:
         points = true_series(problem)
         minima: dict[Box, Minimum | None] = {plan.box(0): points[0]}

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from gridwell.engine.errors import NoCapacity, ServiceBusy, ServiceDenied, Throttled
-from gridwell.fleet.model import Offer
+from gridwell.fleet.model import Offering
 from gridwell.fleet.refusal import ALL
 from tests.simulation.faults import FULL_SECONDS, REFUSED_STARTS, SILENT_BOOTS
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from gridwell.fleet.model import Instance
     from tests.simulation.kernel import Simulation
 
-FIRST: Final = Offer(type="a")
-OFFERS: Final = (FIRST, Offer(type="b"))
+FIRST: Final = Offering(type="a")
+OFFERS: Final = (FIRST, Offering(type="b"))
 _OF_OFFERS: Final = frozenset({"offer refused", "offer never speaks", "zone is full"})
 _ERRORS: Final[tuple[ServiceError, ...]] = (
     ServiceDenied("no such subnet", code="InvalidSubnetID.NotFound"),
@@ -32,9 +32,9 @@ _ERRORS: Final[tuple[ServiceError, ...]] = (
 )
 
 
-def offers_of(sim: Simulation) -> tuple[Offer, ...]:
+def offers_of(sim: Simulation) -> tuple[Offering, ...]:
     """The offers of a seed's policy: two where one of them may be bad."""
-    return OFFERS if sim.faults.rates.keys() & _OF_OFFERS else (Offer(),)
+    return OFFERS if sim.faults.rates.keys() & _OF_OFFERS else (Offering(),)
 
 
 class Refusals:
@@ -119,4 +119,4 @@ class Refusals:
 
     def _fill(self) -> None:
         self._sim.note("the zone of the first offer is full")
-        self._ec2.full |= {FIRST, Offer(type=FIRST.type, subnet="subnet-0")}
+        self._ec2.full |= {FIRST, Offering(type=FIRST.type, subnet="subnet-0")}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from gridwell.adapters.memory import MemoryEc2
 from gridwell.engine.errors import NoCapacity, ServiceError
-from gridwell.fleet.model import Instance, InstanceState, Offer
+from gridwell.fleet.model import Instance, InstanceState, Offering
 from tests.simulation.faults import DESCRIBE_LAG, LONGEST_BOOT, LONGEST_STOP, STUCK_STOP
 from tests.simulation.invariants import (
     I7_CAP,
@@ -134,7 +134,7 @@ class SimulatedEc2:
         """See `gridwell.engine.ports.Ec2`."""
         return self.inner.release()
 
-    def launch(self, slot: int, token: str, offer: Offer | None = None) -> str:
+    def launch(self, slot: int, token: str, offer: Offering | None = None) -> str:
         """See `gridwell.engine.ports.Ec2`."""
         # What a token has made needs no capacity again.
         if token not in self.launches and self._sim.faults.strike("no capacity"):

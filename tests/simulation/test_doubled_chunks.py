@@ -19,7 +19,7 @@ from tests.simulation.run_seed import Report, simulate
 from web_tier.collector import finisher, replicas
 
 if TYPE_CHECKING:
-    from app_tier.executor.port import Outcome
+    from app_tier.executor.port import TaskOutcome
     from gridwell.kinds.grid.grid import Box
     from gridwell.kinds.grid.problem import Problem
     from tests.simulation.compute import SimulatedCompute
@@ -42,7 +42,7 @@ def live(monkeypatch: pytest.MonkeyPatch, *, share: float) -> list[Report]:
     outcome = compute.SimulatedCompute._outcome
     liars: dict[int, str] = {}  #: by seed: the first machine that computes
 
-    def ended(self: SimulatedCompute, running: Any) -> Outcome:
+    def ended(self: SimulatedCompute, running: Any) -> TaskOutcome:
         told, task = outcome(self, running), running.task
         host: Any = self._process._host  # type: ignore[attr-defined]
         if compute.is_self_test(task) or told.best is None or told.points:
@@ -77,7 +77,7 @@ def test_a_second_worker_finds_lies_that_no_sampled_point_disproves(
 @pytest.mark.parametrize(
     ("module", "name", "value"),
     [
-        (replicas.SecondOpinions, "wanted", lambda *_: False),
+        (replicas.Replicas, "wanted", lambda *_: False),
         (replicas, "PATIENCE_SECONDS", 0.0),
     ],
     ids=["nothing is compared", "one report counts at once"],

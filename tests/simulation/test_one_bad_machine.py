@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app_tier.executor.port import Outcome
+from app_tier.executor.port import TaskOutcome
 from gridwell.engine.task_failure import MACHINE_FAILED, PROCESS_DIED, RAISED
 from tests.simulation import compute, simulated_system
 from tests.simulation.batch import quiet
@@ -52,9 +52,9 @@ def live(
             running.ends = self._process.sim.now + 0.05
         return running
 
-    def ended(self: SimulatedCompute, running: Any) -> Outcome:
+    def ended(self: SimulatedCompute, running: Any) -> TaskOutcome:
         if is_bad(self):
-            return Outcome(ticket=running.task.ticket, error=ERROR, code=code)
+            return TaskOutcome(ticket=running.task.ticket, error=ERROR, code=code)
         return outcome(self, running)
 
     monkeypatch.setattr(compute.SimulatedCompute, "_begin", begun)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from app_tier.worker.context import Ports
+from app_tier.worker.context import WorkerPorts
 from app_tier.worker.lease import LEASE_SECONDS
-from app_tier.worker.step_report import Exit
-from app_tier.worker.worker import Habits, Worker
+from app_tier.worker.step_report import WorkerExit
+from app_tier.worker.worker import Worker, WorkerConfig
 from gridwell.engine.errors import ServiceDenied
 from tests.simulation.compute import SimulatedCompute
 from tests.simulation.illness import TEXT, Illness
@@ -19,7 +19,7 @@ from tests.simulation.port import Port
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from app_tier.executor.port import Compute
+    from app_tier.executor.port import Executor
     from gridwell.engine.task_failure import Suspect
     from gridwell.fleet.model import Heartbeat
     from tests.simulation.kernel import MachineClock
@@ -55,18 +55,18 @@ class WorkerProcess(Process):
         )
         ledger = Port(world.ledger, "ledger", self)
         self.worker = Worker(
-            Ports(
+            WorkerPorts(
                 chunks=cast("Any", Port(world.chunks.of(self), "chunks", self)),
                 results=cast("Any", Port(world.results.of(self), "results", self)),
                 store=cast("Any", Port(world.store, "problems", self)),
                 jobs=cast("Any", ledger),
                 fleet=cast("Any", _WrongTimes(ledger, self.clock)),
-                compute=cast("Compute", self._compute),
+                compute=cast("Executor", self._compute),
                 clock=self.service_clock,
                 chance=world.sim.rng.random,
                 check=lambda: TEXT if illness is Illness.FULL else "",
             ),
-            Habits(
+            WorkerConfig(
                 worker=host.arn,
                 version="1",
                 cores=world.cores,
@@ -112,11 +112,11 @@ class WorkerProcess(Process):
         left = len(self._compute.maps)
         self.sim.require(I13_MAPS, not left, f"{self.name} ends and leaves {left} maps")
         self.kill()
-        if ended is Exit.IDLE:
+        if ended is WorkerExit.IDLE:
             polls = self._world.chunks.empty_polls[self.name]
             self.sim.require(I16_HOME, polls >= IDLE_POLLS, f"{self.name} goes after {polls}")
             self._host.off()
-        elif ended is Exit.UNFIT:
+        elif ended is WorkerExit.UNFIT:
             self._host.off()
         else:
             self._host.restart()

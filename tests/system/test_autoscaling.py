@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from autoscaler.decide.decide import decide
 from autoscaler.decide.model import Policy, Rule
-from autoscaler.observe import Ports, observe
+from autoscaler.observe import ObservedPorts, observe
 from gridwell.fleet.model import Control, InstanceState
 from tests.harness.fleet import Faults, Killed, World
 
@@ -97,7 +97,7 @@ def test_plans_carried_out_come_to_rest(seed: int, policy: Policy) -> None:
     world = World(rng=random.Random(seed), policy=policy)
     live_through(world, ticks=20)
     settle(world, ticks=400)
-    ports = Ports(ec2=world.ec2, chunks=world.queue, ledger=world.ledger, clock=world.clock)
+    ports = ObservedPorts(ec2=world.ec2, chunks=world.queue, ledger=world.ledger, clock=world.clock)
     daemon = world.daemon()
 
     for _ in range(40):

@@ -11,8 +11,8 @@ import numpy as np
 
 from app_tier.executor.pool import ProcessPool
 from app_tier.kinds.grid.kernels import potential_map
-from app_tier.worker.context import Ports
-from app_tier.worker.worker import Habits, Worker
+from app_tier.worker.context import WorkerPorts
+from app_tier.worker.worker import Worker, WorkerConfig
 from gridwell.engine.job import JobState
 from gridwell.engine.messages import MAP_KIND, SERIES_KIND
 from gridwell.kinds.grid import cost
@@ -32,7 +32,7 @@ def work_all(world: World) -> None:
     """Let a worker with one process compute until it is idle."""
     with ProcessPool(1) as pool:
         worker = Worker(
-            Ports(
+            WorkerPorts(
                 chunks=world.chunks,
                 results=world.results,
                 store=world.store,
@@ -42,7 +42,7 @@ def work_all(world: World) -> None:
                 clock=world.clock,
                 chance=lambda: 0.5,
             ),
-            Habits(worker="worker-1", version="1", poll_seconds=1.0, minimum_uptime=0.0),
+            WorkerConfig(worker="worker-1", version="1", poll_seconds=1.0, minimum_uptime=0.0),
         )
         while worker.step().exit is None:
             pass

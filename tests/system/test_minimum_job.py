@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app_tier.worker.context import Ports
-from app_tier.worker.worker import Habits, Worker
+from app_tier.worker.context import WorkerPorts
+from app_tier.worker.worker import Worker, WorkerConfig
 from gridwell.engine.errors import InvalidJob
 from gridwell.engine.job import INTEGRITY, NO_CANDIDATE_POINT, Job, JobState
 from gridwell.engine.object_keys import record_object
@@ -22,7 +22,7 @@ from tests.harness.builders import SIGNER, a_problem, a_result, a_series
 from tests.harness.oracle import true_minimum, true_series
 from tests.harness.web import World
 from tests.harness.worker import ManualCompute
-from web_tier.jobs.service import NoCandidatePoint, Service
+from web_tier.jobs.service import JobService, NoCandidatePoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,9 +35,9 @@ def world() -> World:
     return World()
 
 
-def service(world: World) -> Service:
+def service(world: World) -> JobService:
     numbers = itertools.count(1)
-    return Service(
+    return JobService(
         ledger=world.ledger,
         store=world.store,
         cache=world.cache,
@@ -53,7 +53,7 @@ def work_all(world: World) -> int:
     compute = ManualCompute(world.clock)
     compute.on_wait = compute.end
     worker = Worker(
-        Ports(
+        WorkerPorts(
             chunks=world.chunks,
             results=world.results,
             store=world.store,
@@ -63,7 +63,7 @@ def work_all(world: World) -> int:
             clock=world.clock,
             chance=lambda: 0.5,
         ),
-        Habits(worker="worker-1", version="1", poll_seconds=1.0, minimum_uptime=0.0),
+        WorkerConfig(worker="worker-1", version="1", poll_seconds=1.0, minimum_uptime=0.0),
     )
     while worker.step().exit is None:
         pass

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app_tier.executor.port import Outcome
+from app_tier.executor.port import TaskOutcome
 from app_tier.executor.process import LOST
 from gridwell.engine.job import CHUNK_FAILED, Job, JobError, JobState
 from gridwell.engine.task_failure import MACHINE_FAILED, PROCESS_DIED, RAISED
@@ -25,23 +25,23 @@ POISON = 2  #: the chunk that cannot be computed
 
 
 def poisoned(
-    job: Job, act: Callable[[ChunkTask], Outcome]
-) -> Callable[[ChunkTask], Outcome | None]:
+    job: Job, act: Callable[[ChunkTask], TaskOutcome]
+) -> Callable[[ChunkTask], TaskOutcome | None]:
     """A machine's way with one chunk of one job."""
     box = job.plan.box(POISON)
     return lambda task: act(task) if (task.problem, task.box) == (SICK.sha, box) else None
 
 
-def dies(_: ChunkTask) -> Outcome:
+def dies(_: ChunkTask) -> TaskOutcome:
     raise WorkerDied
 
 
-def fails(code: str, text: str) -> Callable[[ChunkTask], Outcome]:
-    return lambda task: Outcome(ticket=task.ticket, error=text, code=code)
+def fails(code: str, text: str) -> Callable[[ChunkTask], TaskOutcome]:
+    return lambda task: TaskOutcome(ticket=task.ticket, error=text, code=code)
 
 
 def lived_through(
-    act: Callable[[ChunkTask], Outcome], machines: int = 1, cores: int = 1
+    act: Callable[[ChunkTask], TaskOutcome], machines: int = 1, cores: int = 1
 ) -> tuple[System, Job]:
     """A system after the end of a job with such a chunk, and of two others beside it."""
     system = System()
@@ -111,7 +111,7 @@ def test_a_chunk_that_kills_every_worker_has_its_second_chance_and_then_fails_it
 def test_a_chunk_that_killed_ten_workers_by_chance_is_computed_all_the_same() -> None:
     deaths = 0
 
-    def dies_ten_times(_: ChunkTask) -> Outcome | None:
+    def dies_ten_times(_: ChunkTask) -> TaskOutcome | None:
         nonlocal deaths
         if deaths == 10:
             return None

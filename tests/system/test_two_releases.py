@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app_tier.executor.port import Outcome
-from app_tier.worker.step_report import Exit
+from app_tier.executor.port import TaskOutcome
+from app_tier.worker.step_report import WorkerExit
 from gridwell.engine.job import NO_WORKER, Job, JobState
 from gridwell.engine.messages import VERSION
 from gridwell.engine.task_failure import UNSUPPORTED
@@ -33,10 +33,10 @@ def done(system: System, job: Job) -> bool:
     return ended.state is JobState.DONE and ended.result == true_minimum(PROBLEM)
 
 
-def newer_format(task: ChunkTask) -> Outcome | None:
+def newer_format(task: ChunkTask) -> TaskOutcome | None:
     """What an older compute process says of a problem in a later format."""
     text = f"problem {task.problem} is of format 2, this release reads 1: another one is needed"
-    return Outcome(ticket=task.ticket, error=text, code=UNSUPPORTED)
+    return TaskOutcome(ticket=task.ticket, error=text, code=UNSUPPORTED)
 
 
 # --- workers
@@ -64,7 +64,7 @@ def test_a_worker_that_meets_only_later_messages_goes_home_and_makes_room(system
 
     system.pass_time(120)
 
-    assert old.ended is Exit.IDLE
+    assert old.ended is WorkerExit.IDLE
     assert old.heartbeat.draining
     assert not any("dead" in did for did in system.did)
     system.machine("new", newer=True)  # what the autoscaler does next
@@ -113,7 +113,7 @@ def test_a_problem_of_a_later_format_is_left_to_a_later_worker(system: System) -
 def test_chunks_of_a_problem_once_refused_are_not_tried_again(system: System) -> None:
     tried: list[ChunkTask] = []
 
-    def refuse(task: ChunkTask) -> Outcome | None:
+    def refuse(task: ChunkTask) -> TaskOutcome | None:
         tried.append(task)
         return newer_format(task)
 

@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response
 from gridwell.client import Client, JobStatus
 from gridwell.engine.job import CHUNK_FAILED, JobError
 from gridwell.fleet.model import Depth, FleetView, InstanceView
-from gridwell.terminal import Exit, answer_lines, follow, job_line, run_demo
+from gridwell.terminal import ExitStatus, answer_lines, follow, job_line, run_demo
 from gridwell.terminal.fleet_changes import news
 from gridwell.terminal.job_text import instance_name
 from gridwell.terminal.progress_bar import LiveBar, PlainBar, bar_on
@@ -239,7 +239,7 @@ def test_the_demo_tells_of_each_instance_and_prints_the_answer(
 
     out, err = capsys.readouterr()
     lines = err.splitlines()
-    assert status == Exit.DONE
+    assert status == ExitStatus.DONE
     told = [line for line in lines if line.startswith("i-")]
     assert told == ["i-a pending", "i-a running", "i-b pending"]
     assert lines[1].startswith("  0 %  0 / 64 points")
@@ -253,7 +253,7 @@ def test_a_failed_demo_says_why_and_ends_with_one(
 ) -> None:
     work_through(served, fail=True)
 
-    assert run_demo(served.url, grid_size=4, atom_count=5) == Exit.FAILED
+    assert run_demo(served.url, grid_size=4, atom_count=5) == ExitStatus.FAILED
 
     out, err = capsys.readouterr()
     assert "it broke" in err

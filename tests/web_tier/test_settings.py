@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from gridwell.access.quota import Quota
-from web_tier.auth.route_rules import Kind
+from web_tier.auth.route_rules import RouteKind
 from web_tier.settings import Settings
 
 
@@ -156,7 +156,7 @@ def test_with_keys_there_are_limits_unless_they_are_set_otherwise(
     monkeypatch.setenv("GRIDWELL_BUCKET", "blue-1-x")
     monkeypatch.setenv("GRIDWELL_ACCESS", "keys")
     usual = Settings()
-    assert usual.rates == {Kind.SUBMITS: "120/minute", Kind.READS: "1200/minute"}
+    assert usual.rates == {RouteKind.SUBMITS: "120/minute", RouteKind.READS: "1200/minute"}
     assert usual.quota == Quota(unfinished=100, job_seconds=600.0, day_seconds=36_000.0)
 
     for name, value in {
@@ -167,7 +167,7 @@ def test_with_keys_there_are_limits_unless_they_are_set_otherwise(
         "DAILY_SECONDS": "12.5",
     }.items():
         monkeypatch.setenv(f"GRIDWELL_{name}", value)
-    assert Settings().rates == {Kind.READS: "5/second"}
+    assert Settings().rates == {RouteKind.READS: "5/second"}
     assert Settings().quota == Quota(unfinished=7, day_seconds=12.5)
 
 

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from workload_generator.cli import main
-from workload_generator.service import Service
+from workload_generator.service import ServiceClient
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,7 +124,7 @@ def test_a_record_that_does_not_fit_its_job_is_found_out(live: Live) -> None:
 
 
 def test_a_busy_service_is_asked_again(live: Live) -> None:
-    with Service(live.url) as service:
+    with ServiceClient(live.url) as service:
         live.busy = 3
         service.check()
 

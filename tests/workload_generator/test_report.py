@@ -9,14 +9,14 @@ import pytest
 
 from workload_generator.report import make_report, percentile, succeeded, table
 from workload_generator.requests import Mix, request
-from workload_generator.run import Outcome
-from workload_generator.verdicts import Verdict, Worth
+from workload_generator.run import RunOutcome
+from workload_generator.verdicts import Severity, Verdict
 
 MIX = Mix(seed=1, offset=7, grid_sizes=(4,), atom_counts=(6,))
 
 
-def verdict(worth: Worth, *, seconds: float = 1.0, **fields: Any) -> Verdict:
-    outcome = Outcome(request=request(MIX, 0), seconds=seconds, from_cache=seconds < 0.1)
+def verdict(worth: Severity, *, seconds: float = 1.0, **fields: Any) -> Verdict:
+    outcome = RunOutcome(request=request(MIX, 0), seconds=seconds, from_cache=seconds < 0.1)
     return Verdict(outcome=outcome, worth=worth, **fields)
 
 
@@ -41,9 +41,9 @@ def test_there_is_no_percentile_of_nothing() -> None:
 
 def test_the_report_counts_each_worth_and_measures_only_answers() -> None:
     made = report(
-        verdict(Worth.VERIFIED, seconds=0.01),
-        verdict(Worth.VERIFIED, seconds=2.0),
-        verdict(Worth.MISSING, seconds=300.0, kind="timeout", detail="late"),
+        verdict(Severity.VERIFIED, seconds=0.01),
+        verdict(Severity.VERIFIED, seconds=2.0),
+        verdict(Severity.MISSING, seconds=300.0, kind="timeout", detail="late"),
     )
 
     counts = {name: made[name] for name in ("requests", "verified", "wrong", "failed", "missing")}
@@ -55,14 +55,14 @@ def test_the_report_counts_each_worth_and_measures_only_answers() -> None:
     assert json.loads(json.dumps(made, allow_nan=False))["seconds"] == 2.0
 
 
-@pytest.mark.parametrize("worth", [Worth.WRONG, Worth.FAILED, Worth.MISSING])
-def test_one_answer_that_is_not_verified_spoils_the_run(worth: Worth) -> None:
-    assert succeeded(report(verdict(Worth.VERIFIED)))
-    assert not succeeded(report(verdict(Worth.VERIFIED), verdict(worth, kind="bad")))
+@pytest.mark.parametrize("worth", [Severity.WRONG, Severity.FAILED, Severity.MISSING])
+def test_one_answer_that_is_not_verified_spoils_the_run(worth: Severity) -> None:
+    assert succeeded(report(verdict(Severity.VERIFIED)))
+    assert not succeeded(report(verdict(Severity.VERIFIED), verdict(worth, kind="bad")))
 
 
 def test_the_table_tells_how_to_repeat_the_run_and_what_went_wrong() -> None:
-    wrong = [verdict(Worth.WRONG, kind="wrong_answer", detail="minimum is 1") for _ in range(25)]
+    wrong = [verdict(Severity.WRONG, kind="wrong_answer", detail="minimum is 1") for _ in range(25)]
 
     text = table(report(*wrong, largest_fleet=None))
 

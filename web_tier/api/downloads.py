@@ -12,14 +12,14 @@ from flask import request
 from gridwell.engine.errors import GridwellError
 from web_tier.auth.guard import charge
 from web_tier.auth.owners import owner
-from web_tier.dependencies import here
+from web_tier.dependencies import current
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from flask import Response
 
-    from web_tier.overload.concurrency_limit import Place
+    from web_tier.overload.concurrency_limit import Permit
 
 FEW_ATOMS: Final = 10_000  #: they fill a megabyte at most: no large download
 _READ: Final = 10_000  #: atoms or points that cost about as much as another read
@@ -63,8 +63,8 @@ def download(make: Callable[[], Response], *, large: bool, size: int = 0) -> Res
         Refused: if the client has had its reads.
         Overloaded: if there is no place.
     """
-    charge(here().access, min(_MOST_READS - 1, size // _READ))
-    gates = here().gates
+    charge(current().access, min(_MOST_READS - 1, size // _READ))
+    gates = current().gates
     gate = gates.downloads if large else gates.files
     if gate is None:
         return make()
@@ -79,7 +79,7 @@ def download(make: Callable[[], Response], *, large: bool, size: int = 0) -> Res
     return response
 
 
-def _let_go_of(place: Place) -> None:
+def _let_go_of(place: Permit) -> None:
     """Break the download off when its place goes to another owner: no file may look whole then."""
     link: socket.socket | None = request.environ.get("gunicorn.socket")
     if link is not None:

@@ -11,10 +11,10 @@ import gridwell
 from web_tier.api import openapi
 from web_tier.api.error_handlers import problem_response, retry_after
 from web_tier.api.etags import ASK_AGAIN, tagged
-from web_tier.api.models import Health, Readiness
+from web_tier.api.models import Health, ReadinessShown
 from web_tier.api.present import show_fleet
 from web_tier.api.responses import NO_STORE, json_response
-from web_tier.dependencies import here
+from web_tier.dependencies import current
 from web_tier.monitoring.fleet_view import last_view
 from web_tier.monitoring.metrics import TYPE
 
@@ -25,7 +25,7 @@ routes = APIBlueprint("fleet", __name__)
 @routes.doc(**openapi.FLEET)
 def fleet() -> Response:
     """The fleet as the autoscaler last wrote it."""
-    parts = here()
+    parts = current()
     view = last_view(parts.fleet)
     shown = show_fleet(view, parts.clock.now(), dollars_per_hour=parts.dollars_per_hour)
     return tagged(json_response(shown), ASK_AGAIN)
@@ -35,7 +35,7 @@ def fleet() -> Response:
 @routes.doc(**openapi.READY)
 def readyz() -> Response:
     """Whether this process can serve: what no job can do without answers."""
-    ready = here().readiness.look()
+    ready = current().readiness.look()
     if ready.problems:
         return problem_response(
             HTTPStatus.SERVICE_UNAVAILABLE,
@@ -44,14 +44,14 @@ def readyz() -> Response:
             headers={"Retry-After": retry_after()},
         )
     notes = [f"{name}: {words}" for name, words in ready.notes.items()]
-    return json_response(Readiness(status="ready", version=_release(), notes=notes))
+    return json_response(ReadinessShown(status="ready", version=_release(), notes=notes))
 
 
 @routes.get("/metrics")
 @routes.doc(**openapi.METRICS)
 def metrics() -> Response:
     """What this process counts, for Prometheus."""
-    return Response(here().metrics.text(), content_type=TYPE, headers=NO_STORE)
+    return Response(current().metrics.text(), content_type=TYPE, headers=NO_STORE)
 
 
 @routes.get("/healthz")
@@ -63,4 +63,4 @@ def healthz() -> Response:
 
 def _release() -> str | None:
     """The release, unless anybody may ask: an attacker would look for what is known of it."""
-    return gridwell.__version__ if here().access.keyring is None else None
+    return gridwell.__version__ if current().access.keyring is None else None

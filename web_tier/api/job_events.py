@@ -15,13 +15,13 @@ from web_tier.api.responses import NO_STORE, find_job, no_such_job
 from web_tier.auth.authenticate import is_still_accepted
 from web_tier.auth.caller import caller
 from web_tier.auth.owners import owner
-from web_tier.dependencies import here
+from web_tier.dependencies import current
 from web_tier.waiting.event_stream import stream
 from web_tier.waiting.watcher import OwnedWatcher
 
 if TYPE_CHECKING:
     from web_tier.auth.caller import Caller
-    from web_tier.dependencies import Parts
+    from web_tier.dependencies import Dependencies
 
 routes = APIBlueprint("events", __name__)
 
@@ -33,7 +33,7 @@ def events(job_id: str) -> Response:
     job = find_job(job_id)
     if job is None:
         return no_such_job(job_id)
-    parts = here()
+    parts = current()
     watcher = OwnedWatcher(parts.watcher, owner())
     ticket = None if job.state.terminal else watcher.follow(job)
     if ticket is None and not job.state.terminal:
@@ -60,7 +60,7 @@ def events(job_id: str) -> Response:
     return response
 
 
-def _is_allowed(who: Caller, parts: Parts) -> bool:
+def _is_allowed(who: Caller, parts: Dependencies) -> bool:
     """Return whether a stream's caller would be let in again, by a new read of key or session."""
     keyring = parts.access.keyring
     return keyring is None or is_still_accepted(who, keyring, now=parts.clock.now())

@@ -21,7 +21,7 @@ from web_tier.api.negotiation import wait_seconds
 from web_tier.api.present import show_job
 from web_tier.api.responses import NO_STORE, find_job, is_job_id, json_response, no_such_job
 from web_tier.auth.owners import owner
-from web_tier.dependencies import here
+from web_tier.dependencies import current
 from web_tier.kinds.grid.request import read_job
 from web_tier.waiting.watcher import OwnedWatcher, await_end
 
@@ -51,7 +51,7 @@ def submit() -> Response:
 @routes.doc(**openapi.LIST)
 def recent() -> Response:
     """A page of jobs."""
-    page = here().service.recent(limit=_limit(), cursor=request.args.get("cursor") or None)
+    page = current().service.recent(limit=_limit(), cursor=request.args.get("cursor") or None)
     shown = JobPage(jobs=[show_job(job) for job in page.jobs], cursor=page.cursor)
     return tagged(json_response(shown), ASK_AGAIN)
 
@@ -68,14 +68,14 @@ def read(job_id: str) -> Response:
         headers["Retry-After"] = POLL_SECONDS
     # After the wait: the client is told of what it did not have by then.
     response = json_response(show_job(job), HTTPStatus.OK, headers)
-    return tagged(response, kept(job, here().clock.now()))
+    return tagged(response, kept(job, current().clock.now()))
 
 
 @routes.delete("/v1/jobs/<job_id>")
 @routes.doc(**openapi.CANCEL)
 def cancel(job_id: str) -> Response:
     """Cancel a job that has not ended."""
-    job = here().service.cancel(job_id) if is_job_id(job_id) else None
+    job = current().service.cancel(job_id) if is_job_id(job_id) else None
     if job is None:
         return no_such_job(job_id)
     if job.state is not JobState.CANCELLED:
@@ -89,7 +89,7 @@ def cancel(job_id: str) -> Response:
 
 def _submitted() -> Job:
     """The job that the body asks for: a large problem must not outlive this call."""
-    parts = here()
+    parts = current()
     with parts.gates.submitting(request.content_length, owner()):
         with parts.gates.reading(request.content_length, owner()):
             asked = read_job(_body())
@@ -113,7 +113,7 @@ def awaited(job: Job) -> tuple[Job, dict[str, str]]:
     seconds = wait_seconds(request)
     if seconds is None:
         return job, {}
-    parts = here()
+    parts = current()
     job, granted = await_end(
         job,
         seconds,

@@ -402,7 +402,7 @@ class Health(BaseModel):
     version: str | None = _RELEASE
 
 
-class Readiness(BaseModel):
+class ReadinessShown(BaseModel):
     """This process can serve: what it needs answered."""
 
     status: str

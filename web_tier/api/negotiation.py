@@ -29,7 +29,7 @@ def wait_seconds(request: Request) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class AtomForm:
     """One of the forms in which atoms are handed out."""
 
     suffix: str  #: tells this form's ETag from those of the others
@@ -38,14 +38,14 @@ class Form:
 
 
 FORMS: Final = {
-    "application/json": Form("json", "application/json", json_atoms),
-    "text/csv": Form("csv", "text/csv; charset=utf-8; header=present", csv_atoms),
-    "application/x-npy": Form("npy", "application/x-npy", npy_atoms),
-    "application/octet-stream": Form("npy", "application/octet-stream", npy_atoms),
+    "application/json": AtomForm("json", "application/json", json_atoms),
+    "text/csv": AtomForm("csv", "text/csv; charset=utf-8; header=present", csv_atoms),
+    "application/x-npy": AtomForm("npy", "application/x-npy", npy_atoms),
+    "application/octet-stream": AtomForm("npy", "application/octet-stream", npy_atoms),
 }
 
 
-def chosen_form(request: Request) -> Form | None:
+def chosen_form(request: Request) -> AtomForm | None:
     """The form of atoms that the client likes best: JSON if it does not say, None if none.
 
     A link cannot send Accept, so `?format=` says it too, and stands over it.

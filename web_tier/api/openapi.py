@@ -16,7 +16,7 @@ from web_tier.api.models import (
     JobShown,
     PointsShown,
     ProblemDetails,
-    Readiness,
+    ReadinessShown,
 )
 from web_tier.api.negotiation import MAX_WAIT_SECONDS
 
@@ -27,7 +27,7 @@ _MODELS: Final = (
     AtomsShown,
     FleetShown,
     Health,
-    Readiness,
+    ReadinessShown,
     PointsShown,
     ProblemDetails,
 )
@@ -288,7 +288,7 @@ READY: Final[dict[str, Any]] = {
     "tags": ["Fleet"],
     "description": "Ledger, store and queue answer. What was seen counts for five seconds.",
     "responses": {
-        200: _json(Readiness, "It can."),
+        200: _json(ReadinessShown, "It can."),
         503: problem("It cannot: the detail says why."),
     },
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from flask import Response
 
 from web_tier.api.error_handlers import problem_response
-from web_tier.dependencies import here
+from web_tier.dependencies import current
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ def is_job_id(text: str) -> bool:
 
 def find_job(job: str) -> Job | None:
     """The job of that id, or None if there is none, or that is no id."""
-    return here().service.read(job) if is_job_id(job) else None
+    return current().service.read(job) if is_job_id(job) else None
 
 
 def no_such_job(job: str) -> Response:

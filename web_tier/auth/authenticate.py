@@ -18,7 +18,7 @@ from web_tier.auth.key_cache import LIST_SECONDS
 
 if TYPE_CHECKING:
     from gridwell.access.keys import AccessKey
-    from web_tier.auth.key_cache import Keyring
+    from web_tier.auth.key_cache import KeyCache
     from web_tier.auth.policy import Access
 
 _FAILURES: Final = "failures"
@@ -27,7 +27,7 @@ _LIST_AGAIN_SECONDS: Final = math.ceil(LIST_SECONDS)
 _SESSION_READS: Final = "600/minute"
 
 
-def identify_caller(access: Access, keyring: Keyring, *, now: float) -> Caller:
+def identify_caller(access: Access, keyring: KeyCache, *, now: float) -> Caller:
     """Return who makes the request: by the key in its header, or else by its session.
 
     Raises:
@@ -46,7 +46,7 @@ def identify_caller(access: Access, keyring: Keyring, *, now: float) -> Caller:
     return identify_session(token, access, keyring, now=now)
 
 
-def identify(text: str | None, access: Access, keyring: Keyring, *, now: float) -> AccessKey:
+def identify(text: str | None, access: Access, keyring: KeyCache, *, now: float) -> AccessKey:
     """Return the key that a caller presents.
 
     Args:
@@ -64,7 +64,7 @@ def identify(text: str | None, access: Access, keyring: Keyring, *, now: float) 
     return _active(PresentedKey.parse(text), access, keyring, now=now)
 
 
-def identify_session(text: str, access: Access, keyring: Keyring, *, now: float) -> Caller:
+def identify_session(text: str, access: Access, keyring: KeyCache, *, now: float) -> Caller:
     """Return who a session token belongs to.
 
     Args:
@@ -94,7 +94,7 @@ def identify_session(text: str, access: Access, keyring: Keyring, *, now: float)
     return Caller(client=key.client, key=key, session=session)
 
 
-def is_still_accepted(caller: Caller, keyring: Keyring, *, now: float) -> bool:
+def is_still_accepted(caller: Caller, keyring: KeyCache, *, now: float) -> bool:
     """Return whether a caller that was identified before would be again.
 
     Raises:
@@ -117,7 +117,7 @@ def address() -> str:
 
 
 def _active(
-    presented: PresentedKey | SessionToken | None, access: Access, keyring: Keyring, *, now: float
+    presented: PresentedKey | SessionToken | None, access: Access, keyring: KeyCache, *, now: float
 ) -> AccessKey:
     key = None if presented is None else _found(presented, access, keyring)
     if key is None or presented is None or not presented.fits(key):
@@ -129,7 +129,7 @@ def _active(
 
 
 def _found(
-    presented: PresentedKey | SessionToken, access: Access, keyring: Keyring
+    presented: PresentedKey | SessionToken, access: Access, keyring: KeyCache
 ) -> AccessKey | None:
     """The key that the ledger has under the id, unless the secret is known to be wrong.
 
@@ -155,7 +155,9 @@ def _found(
     return lookup.key
 
 
-def _failure(presented: PresentedKey | SessionToken | None, access: Access) -> refusals.Refused:
+def _failure(
+    presented: PresentedKey | SessionToken | None, access: Access
+) -> refusals.AccessRefused:
     key_id = "" if presented is None else presented.id
     standing = access.rates.take(access.failure_limit, _FAILURES, address())
     if not standing.within:

@@ -20,7 +20,7 @@ from web_tier.auth.csrf import is_foreign
 from web_tier.auth.head_only import HEAD_ALONE, go_on
 from web_tier.auth.host_check import is_ours
 from web_tier.auth.proxies import trusting
-from web_tier.auth.refusals import Refused
+from web_tier.auth.refusals import AccessRefused
 from web_tier.auth.route_rules import (
     ANY_NAME,
     JSON,
@@ -36,11 +36,11 @@ from web_tier.http_server.request_framing import too_large
 if TYPE_CHECKING:
     from flask import Flask
 
-    from gridwell.engine.ports import Clock, Standing
+    from gridwell.engine.ports import ClientUsage, Clock
     from web_tier.auth.caller import Caller
-    from web_tier.auth.key_cache import Keyring
+    from web_tier.auth.key_cache import KeyCache
     from web_tier.auth.policy import Access
-    from web_tier.auth.route_rules import Kind, Rule
+    from web_tier.auth.route_rules import RouteKind, RouteRule
 
 LOGIN: Final = "/login"
 _COUNTED: Final = "gridwell_counted"
@@ -60,7 +60,7 @@ def install(app: Flask, access: Access, clock: Clock) -> None:
                 return None if request.routing_exception else go_on()
             _count(access, rule_of(request.endpoint), who)
             _check_body_type()
-        except Refused as refused:
+        except AccessRefused as refused:
             note_refusal(refused)
             return refused.response
         return None
@@ -72,12 +72,12 @@ def install(app: Flask, access: Access, clock: Clock) -> None:
     if access.proxies:
         trusted = trusting(app.wsgi_app, access.proxies)
         app.wsgi_app = trusted  # type: ignore[method-assign]  # Flask's own way
-    app.register_error_handler(Refused, lambda refused: refused.response)
+    app.register_error_handler(AccessRefused, lambda refused: refused.response)
     app.before_request(check)
     app.after_request(tell)
 
 
-def demand(access: Access, rule: Rule) -> None:
+def demand(access: Access, rule: RouteRule) -> None:
     """Ask more of a request than its route does: a reader that makes a job submits.
 
     Raises:
@@ -89,7 +89,7 @@ def demand(access: Access, rule: Rule) -> None:
         if key is not None and not key.allows(rule.scope):
             raise refusals.scope_missing(key, rule.scope)
         _count(access, rule, address() if key is None else key.client)
-    except Refused as refused:
+    except AccessRefused as refused:
         note_refusal(refused)
         raise
 
@@ -105,7 +105,7 @@ def charge(access: Access, reads: int) -> None:
         return
     try:
         _count(access, READS, address() if key is None else key.client, cost=reads)
-    except Refused as refused:
+    except AccessRefused as refused:
         note_refusal(refused)
         raise
 
@@ -187,17 +187,17 @@ def _check(access: Access, clock: Clock) -> str:
     return known.client
 
 
-def _caller(access: Access, keyring: Keyring, clock: Clock) -> Caller:
+def _caller(access: Access, keyring: KeyCache, clock: Clock) -> Caller:
     try:
         return identify_caller(access, keyring, now=clock.now())
-    except Refused as refused:
+    except AccessRefused as refused:
         if request.method != "GET" or not is_for_people():
             raise
         # People are asked who they are, and then led back; whoever put a key into the address
         # shall not see it there again.
         place = request.full_path.rstrip("?")
         query = urlencode({"next": place if redacted(place) == place else "/"})
-        raise Refused(
+        raise AccessRefused(
             cast("Response", redirect(f"{LOGIN}?{query}")),
             code=refused.code,
             key_id=refused.key_id,
@@ -206,7 +206,7 @@ def _caller(access: Access, keyring: Keyring, clock: Clock) -> Caller:
         ) from refused
 
 
-def _count(access: Access, rule: Rule | None, who: str, cost: int = 1) -> None:
+def _count(access: Access, rule: RouteRule | None, who: str, cost: int = 1) -> None:
     limit = None if rule is None else access.limits.get(rule.kind)
     if rule is None or limit is None or request.method == "OPTIONS":
         return
@@ -220,7 +220,7 @@ def _tell(response: Response) -> Response:
     """The same response, with where the caller stands, and for whom it may be kept."""
     if rule_of(request.endpoint) is not None:
         response.vary.update(("Authorization", "Cookie"))
-    counted: tuple[Kind, Standing] | None = getattr(g, _COUNTED, None)
+    counted: tuple[RouteKind, ClientUsage] | None = getattr(g, _COUNTED, None)
     if counted is not None:
         kind, standing = counted
         response.headers["RateLimit-Policy"] = f'"{kind}";q={standing.limit};w={standing.window}'

@@ -37,7 +37,7 @@ class Lookup:
     at: float
 
 
-class Keyring:
+class KeyCache:
     """Reads keys and caches them.  Safe to share between threads.
 
     Without the ledger no key is accepted for longer than `KEPT_SECONDS`: it may have been revoked

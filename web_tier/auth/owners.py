@@ -13,7 +13,7 @@ from web_tier.auth.proxies import caller_address
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from web_tier.auth.seen_credentials import Credentials
+    from web_tier.auth.seen_credentials import SeenCredentials
 
 _FORWARDED: Final = b"x-forwarded-for"
 _network_of = lru_cache(maxsize=4096)(network_of)
@@ -43,7 +43,7 @@ class Owners:
         proxies: as for `web_tier.auth.proxies.trusting`.
     """
 
-    def __init__(self, credentials: Credentials, proxies: int) -> None:
+    def __init__(self, credentials: SeenCredentials, proxies: int) -> None:
         self._credentials = credentials
         self._proxies = proxies
 

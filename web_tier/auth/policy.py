@@ -6,26 +6,28 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gridwell.adapters.memcached.rate_limits import CountedRates
-from web_tier.auth.seen_credentials import Credentials
+from web_tier.auth.seen_credentials import SeenCredentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gridwell.engine.ports import Rates
-    from web_tier.auth.key_cache import Keyring
-    from web_tier.auth.route_rules import Kind
+    from web_tier.auth.key_cache import KeyCache
+    from web_tier.auth.route_rules import RouteKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
     """Without a keyring everybody is let in, as one client."""
 
-    keyring: Keyring | None = None
+    keyring: KeyCache | None = None
     rates: Rates = field(default_factory=CountedRates)
-    limits: Mapping[Kind, str] = field(default_factory=dict)  #: a kind without one is not limited
+    limits: Mapping[RouteKind, str] = field(
+        default_factory=dict
+    )  #: a kind without one is not limited
     failure_limit: str = "20/minute"  #: wrong keys from one address
     #: the names by which the server may be asked for, besides this machine's; None: any
     hosts: frozenset[str] | None = frozenset()
     #: those that were accepted, to count requests by client before they are judged
-    credentials: Credentials = field(default_factory=Credentials)
+    credentials: SeenCredentials = field(default_factory=SeenCredentials)
     proxies: int = 0  #: of ours in front; only what they say of the caller is believed

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     from gridwell.access.keys import AccessKey, KeyState, Scope
     from gridwell.access.session import SessionState
-    from gridwell.engine.ports import Standing
-    from web_tier.http_server.request_framing import Refusal
+    from gridwell.engine.ports import ClientUsage
+    from web_tier.http_server.request_framing import FramingError
 
 _SHOWN: Final = 80  #: characters of a name that is not ours
 _REALM: Final = 'Bearer realm="gridwell"'
 
 
-class Refused(Exception):  # noqa: N818 - it carries an answer, and nothing is broken
+class AccessRefused(Exception):  # noqa: N818 - it carries an answer, and nothing is broken
     """The request ends here, with this answer.
 
     Args:
@@ -49,7 +49,7 @@ class Refused(Exception):  # noqa: N818 - it carries an answer, and nothing is b
         super().__init__(response.status)
 
 
-def key_missing() -> Refused:
+def key_missing() -> AccessRefused:
     """Nobody said who they are."""
     return _unauthorized(
         "this needs a key; send it as `Authorization: Bearer gw_…`, or log in at /login",
@@ -58,7 +58,7 @@ def key_missing() -> Refused:
     )
 
 
-def key_wrong(key_id: str = "") -> Refused:
+def key_wrong(key_id: str = "") -> AccessRefused:
     """What was shown opens nothing."""
     return _unauthorized(
         "the key is not one of ours; check that all of it is there, or ask the operator for one",
@@ -67,7 +67,7 @@ def key_wrong(key_id: str = "") -> Refused:
     )
 
 
-def key_over(key: AccessKey, state: KeyState) -> Refused:
+def key_over(key: AccessKey, state: KeyState) -> AccessRefused:
     """It did once, and no longer does."""
     return _unauthorized(
         f"the key {key.id} is {state}; ask the operator for another one",
@@ -77,7 +77,7 @@ def key_over(key: AccessKey, state: KeyState) -> Refused:
     )
 
 
-def session_over(key: AccessKey, state: SessionState) -> Refused:
+def session_over(key: AccessKey, state: SessionState) -> AccessRefused:
     """A browser's session is no longer open."""
     return _unauthorized(
         f"the session is {state}; log in again at /login",
@@ -88,9 +88,9 @@ def session_over(key: AccessKey, state: SessionState) -> Refused:
     )
 
 
-def scope_missing(key: AccessKey, scope: Scope) -> Refused:
+def scope_missing(key: AccessKey, scope: Scope) -> AccessRefused:
     """It opens other routes."""
-    return Refused(
+    return AccessRefused(
         problem_response(
             HTTPStatus.FORBIDDEN,
             f"the key {key.id} allows {', '.join(sorted(key.scopes))}, and this needs {scope}; "
@@ -105,9 +105,9 @@ def scope_missing(key: AccessKey, scope: Scope) -> Refused:
     )
 
 
-def cross_site() -> Refused:
+def cross_site() -> AccessRefused:
     """A page of somebody else's asks in a caller's name."""
-    return Refused(
+    return AccessRefused(
         problem_response(
             HTTPStatus.FORBIDDEN,
             "a page of another site made this request; use a page of this service",
@@ -118,9 +118,9 @@ def cross_site() -> Refused:
     )
 
 
-def unknown_host(host: str) -> Refused:
+def unknown_host(host: str) -> AccessRefused:
     """Somebody asks for a server of another name: a page that rebinds its own, perhaps."""
-    return Refused(
+    return AccessRefused(
         problem_response(
             HTTPStatus.MISDIRECTED_REQUEST,
             f"this server does not go by the name {host[:_SHOWN]!r}; ask for it by 127.0.0.1 or "
@@ -132,14 +132,14 @@ def unknown_host(host: str) -> Refused:
     )
 
 
-def body_too_large(refusal: Refusal) -> Refused:
+def body_too_large(refusal: FramingError) -> AccessRefused:
     """Refuse a request whose body is longer than its route takes."""
-    return Refused(problem_response(refusal.status, refusal.detail, code=refusal.code))
+    return AccessRefused(problem_response(refusal.status, refusal.detail, code=refusal.code))
 
 
-def unsupported_media_type(mimetype: str, remedy: str) -> Refused:
+def unsupported_media_type(mimetype: str, remedy: str) -> AccessRefused:
     """Refuse a request whose body is of a media type that its route does not read."""
-    return Refused(
+    return AccessRefused(
         problem_response(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"the body is {mimetype[:_SHOWN] or 'of no stated type'}; {remedy}",
@@ -148,9 +148,9 @@ def unsupported_media_type(mimetype: str, remedy: str) -> Refused:
     )
 
 
-def unsupported_content_encoding(encoding: str) -> Refused:
+def unsupported_content_encoding(encoding: str) -> AccessRefused:
     """Refuse a body that is encoded: a small one that unfolds to a huge one is no way in."""
-    return Refused(
+    return AccessRefused(
         problem_response(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"the body is encoded as {encoding[:_SHOWN]}; send it plain, without Content-Encoding",
@@ -160,9 +160,9 @@ def unsupported_content_encoding(encoding: str) -> Refused:
     )
 
 
-def malformed_host(host: str) -> Refused:
+def malformed_host(host: str) -> AccessRefused:
     """Refuse a request whose Host field is absent or malformed, or that names another target."""
-    return Refused(
+    return AccessRefused(
         problem_response(
             HTTPStatus.BAD_REQUEST,
             f"the Host field {host[:_SHOWN]!r} is absent, malformed, or other than the host of the "
@@ -174,7 +174,7 @@ def malformed_host(host: str) -> Refused:
     )
 
 
-def too_many_failures(standing: Standing, key_id: str = "") -> Refused:
+def too_many_failures(standing: ClientUsage, key_id: str = "") -> AccessRefused:
     """An address that showed wrong keys too often."""
     return _too_many(
         "too many wrong keys came from this address",
@@ -184,7 +184,7 @@ def too_many_failures(standing: Standing, key_id: str = "") -> Refused:
     )
 
 
-def too_many_requests(kind: str, limit: str, standing: Standing) -> Refused:
+def too_many_requests(kind: str, limit: str, standing: ClientUsage) -> AccessRefused:
     """A client that asks too often."""
     return _too_many(
         f"there were more {kind} than {limit.replace('/', ' per ')}",
@@ -202,9 +202,9 @@ def _unauthorized(
     key_id: str = "",
     client: str = "",
     reason: str = "",
-) -> Refused:
+) -> AccessRefused:
     headers = {"WWW-Authenticate": challenge}
-    return Refused(
+    return AccessRefused(
         problem_response(HTTPStatus.UNAUTHORIZED, detail, code=code, headers=headers),
         code=code,
         key_id=key_id,
@@ -214,9 +214,9 @@ def _unauthorized(
 
 
 def _too_many(
-    words: str, standing: Standing, *, code: str, key_id: str = "", reason: str = ""
-) -> Refused:
-    return Refused(
+    words: str, standing: ClientUsage, *, code: str, key_id: str = "", reason: str = ""
+) -> AccessRefused:
+    return AccessRefused(
         problem_response(
             HTTPStatus.TOO_MANY_REQUESTS,
             f"{words}; try again after the seconds of Retry-After",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Kind(enum.StrEnum):
+class RouteKind(enum.StrEnum):
     """What a call counts as, each with a limit of its own."""
 
     SUBMITS = "submits"
@@ -24,19 +24,21 @@ class Kind(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class RouteRule:
     """What a route asks for."""
 
     scope: Scope
-    kind: Kind
+    kind: RouteKind
 
 
-SUBMITS: Final = Rule(scope=Scope.SUBMIT, kind=Kind.SUBMITS)
-READS: Final = Rule(scope=Scope.READ, kind=Kind.READS)
-CHANGES: Final = Rule(scope=Scope.SUBMIT, kind=Kind.READS)  #: light, and needs the right to submit
+SUBMITS: Final = RouteRule(scope=Scope.SUBMIT, kind=RouteKind.SUBMITS)
+READS: Final = RouteRule(scope=Scope.READ, kind=RouteKind.READS)
+CHANGES: Final = RouteRule(
+    scope=Scope.SUBMIT, kind=RouteKind.READS
+)  #: light, and needs the right to submit
 #: Of all clients together: no tenant learns how much the others do.
-METRICS: Final = Rule(scope=Scope.METRICS, kind=Kind.READS)
-CLOSED: Final = Rule(scope=Scope.ADMIN, kind=Kind.READS)
+METRICS: Final = RouteRule(scope=Scope.METRICS, kind=RouteKind.READS)
+CLOSED: Final = RouteRule(scope=Scope.ADMIN, kind=RouteKind.READS)
 
 #: Routes that anybody may ask: they tell nothing of any job.
 OPEN: Final = frozenset(
@@ -80,7 +82,7 @@ WITH_KEY: Final = frozenset(
         "points.result",
     }
 )
-RULES: Final[Mapping[str, Rule]] = {
+RULES: Final[Mapping[str, RouteRule]] = {
     "jobs.submit": SUBMITS,
     "jobs.recent": READS,
     "jobs.read": READS,
@@ -135,7 +137,7 @@ def body_types(endpoint: str | None, method: str) -> frozenset[str] | None:
     return BODY_TYPES.get(endpoint or "") if method == _WITH_BODY else None
 
 
-def rule_of(endpoint: str | None) -> Rule | None:
+def rule_of(endpoint: str | None) -> RouteRule | None:
     """What a route asks for; None: nothing, as it is open or there is no such route."""
     if endpoint is None or endpoint in OPEN:
         return None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gridwell.engine.job import Job
     from gridwell.engine.job_events import JobEvent
     from gridwell.engine.ports import Clock
-    from web_tier.auth.refusals import Refused
+    from web_tier.auth.refusals import AccessRefused
 
 logger = logging.getLogger(__name__)
 
@@ -162,7 +162,7 @@ def note(
     log.write(event, subject, {name: value for name, value in fields.items() if value})
 
 
-def note_refusal(refused: Refused) -> None:
+def note_refusal(refused: AccessRefused) -> None:
     """Note that a request was refused: not every code is an event."""
     event = _OF_CODE.get(refused.code)
     if event is None and f"access.{refused.code}" in set(Event):

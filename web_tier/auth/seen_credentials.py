@@ -11,7 +11,7 @@ from typing import Final
 _KEPT: Final = 10_000
 
 
-class Credentials:
+class SeenCredentials:
     """Which credentials were accepted for which client, to count requests before they are judged.
 
     What is remembered lets nobody in.  It outlives a key, whose requests are then refused on its

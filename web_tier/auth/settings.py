@@ -10,12 +10,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gridwell.access.addresses import is_loopback
 from gridwell.access.quota import Quota
-from web_tier.auth.route_rules import Kind
+from web_tier.auth.route_rules import RouteKind
 
 OFF: Final = "off"
 _RATE: Final = r"^[1-9][0-9]{0,8}/(second|minute|hour|day)$"
 _NAME: Final = r"\[[0-9a-f:.]+\]|[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?"
-_USUAL_RATES: Final = {Kind.SUBMITS: "120/minute", Kind.READS: "1200/minute"}
+_USUAL_RATES: Final = {RouteKind.SUBMITS: "120/minute", RouteKind.READS: "1200/minute"}
 #: The day's is ten hours of one core, about half a dollar.
 _USUAL: Final = Quota(unfinished=100, job_seconds=600.0, day_seconds=36_000.0)
 
@@ -96,9 +96,9 @@ class AccessSettings(BaseSettings):
         return frozenset(_names(self.hosts))
 
     @property
-    def rates(self) -> dict[Kind, str]:
+    def rates(self) -> dict[RouteKind, str]:
         """The rate limits of each client."""
-        given = {Kind.SUBMITS: self.submit_rate, Kind.READS: self.read_rate}
+        given = {RouteKind.SUBMITS: self.submit_rate, RouteKind.READS: self.read_rate}
         chosen = {kind: self._or_usual(rate, _USUAL_RATES[kind]) for kind, rate in given.items()}
         return {kind: rate for kind, rate in chosen.items() if rate is not None}
 

@@ -21,8 +21,8 @@ from gridwell.engine.messages import MAP_KIND, ErrorMessage, Report, SeriesMessa
 from gridwell.engine.read_jobs import readable_jobs
 from gridwell.kinds.grid.minimum import lesser
 from web_tier.collector.denials import Denials
-from web_tier.collector.replicas import SecondOpinions
-from web_tier.collector.task_failures import Failures
+from web_tier.collector.replicas import Replicas
+from web_tier.collector.task_failures import TaskFailures
 from web_tier.jobs.cached_jobs import PROGRESS_SECONDS, encode_progress, progress_key
 from web_tier.jobs.sealed_cache import sealed
 
@@ -81,8 +81,8 @@ class Collector:
         self._clock = clock
         self._poll_seconds = poll_seconds
         self._tell = tell  #: hears of progress; the finisher's own of the ends
-        self._opinions = SecondOpinions(ledger=ledger, finisher=finisher, clock=clock)
-        self._failures = Failures(ledger=ledger, finisher=finisher, clock=clock)
+        self._opinions = Replicas(ledger=ledger, finisher=finisher, clock=clock)
+        self._failures = TaskFailures(ledger=ledger, finisher=finisher, clock=clock)
         self._known: OrderedDict[tuple[str, str], Job] = OrderedDict()
 
     def step(self) -> Collected:

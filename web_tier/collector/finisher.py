@@ -55,7 +55,7 @@ MAX_REFUSALS: Final = 2  #: attempts whose answer is proved wrong, before the on
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ObjectRefusal:
     """An answer that was proved wrong, with the workers that must have reported it."""
 
     job: Job
@@ -74,7 +74,7 @@ class Finisher:
     tell: Callable[[JobEvent], None] = lambda _: None  #: hears of each end
     #: Takes what the store refuses without harm to the job: the object, and what it said.
     denied: Callable[[str, ServiceDenied], None] = lambda *_: None
-    refused: Callable[[Refusal], None] = lambda _: None  #: hears of each answer proved wrong
+    refused: Callable[[ObjectRefusal], None] = lambda _: None  #: hears of each answer proved wrong
     signer: Signer | None = None  #: None: one that reads the ledger's secret
     doubled_share: float = 0.0  #: of all chunks, that two workers compute
     checked_points: int = DEFAULT_POINTS  #: at which the answer of a large problem is checked
@@ -211,7 +211,7 @@ class Finisher:
                     at=now,
                 )
             )
-        self.refused(Refusal(job, tuple(workers), why))
+        self.refused(ObjectRefusal(job, tuple(workers), why))
 
     def discard(self, job: Job, workers: Sequence[str], why: str) -> Job | None:
         """Discard an attempt whose reports are proved wrong; after some of them fail the job.

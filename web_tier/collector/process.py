@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from gridwell.engine.errors import ServiceBusy
-from web_tier.collector.turns import RECONCILE_SECONDS, Refused, Turns
+from web_tier.collector.turns import RECONCILE_SECONDS, CollectorLoop, RefusedObject
 from web_tier.monitoring.readiness import BEAT_SECONDS
 
 if TYPE_CHECKING:
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from gridwell.engine.ports import Clock
     from web_tier.collector.collector import Collected, Collector
-    from web_tier.collector.finisher import Refusal
+    from web_tier.collector.finisher import ObjectRefusal
     from web_tier.collector.reconciler import Reconciler
-    from web_tier.collector.turns import Turn
+    from web_tier.collector.turns import CollectorReport
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def run(
         reconciler: looks after the jobs that were left behind.
         clock: for the pauses.
         stopping: asked between turns.
-        jitter: see `Turns`.
+        jitter: see `CollectorLoop`.
         reconcile_seconds: the interval between the reconciler's rounds.
         beat: leaves a sign of life, with the number of results merged so far.
         refused: hears how many reports each step refused.
@@ -47,7 +47,7 @@ def run(
     Raises:
         Refused: if a service refuses every call, so that a supervisor starts the program again.
     """
-    turns = Turns(
+    turns = CollectorLoop(
         collector, reconciler, clock=clock, jitter=jitter, reconcile_seconds=reconcile_seconds
     )
     next_beat = clock.monotonic()
@@ -55,7 +55,7 @@ def run(
     while not stopping():
         try:
             turn = turns.step()
-        except Refused as error:
+        except RefusedObject as error:
             _log_turn(error.turn)
             _log_denials(collector, reconciler)
             raise
@@ -78,7 +78,7 @@ def run(
             clock.sleep(turn.pause)
 
 
-def _log_turn(turn: Turn) -> None:
+def _log_turn(turn: CollectorReport) -> None:
     if turn.collected is not None:
         _log_collected(turn.collected)
     for done in turn.reconciled:
@@ -102,7 +102,7 @@ def _log_denials(collector: Collector, reconciler: Reconciler) -> None:
             )
 
 
-def log_refusal(refusal: Refusal) -> None:
+def log_refusal(refusal: ObjectRefusal) -> None:
     """Log an answer that was proved wrong, and who reported it."""
     workers = " or ".join(refusal.workers) or "an unknown worker"
     logger.error(

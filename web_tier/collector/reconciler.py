@@ -14,8 +14,8 @@ from gridwell.engine.job import (
 )
 from web_tier.collector.dead_letters import DeadLetters, Reconciled
 from web_tier.collector.denials import Denials
-from web_tier.collector.replicas import SecondOpinions
-from web_tier.collector.task_failures import Failures
+from web_tier.collector.replicas import Replicas
+from web_tier.collector.task_failures import TaskFailures
 from web_tier.jobs.enqueue import doubled, resend_seconds, send_chunks
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ STILL_SECONDS: Final = 660.0  #: a chunk's hard limit and one lease: nothing mov
 MAX_RESENDS: Final = 5
 
 
-class Step(enum.Enum):
+class ReconcileStep(enum.Enum):
     """What a job needs."""
 
     NOTHING = "nothing"
@@ -40,7 +40,7 @@ class Step(enum.Enum):
     GIVE_UP = "give up"  #: they keep getting lost
 
 
-def next_step(job: Job, *, now: float, quiet: bool) -> Step:
+def next_step(job: Job, *, now: float, quiet: bool) -> ReconcileStep:
     """What an unfinished job needs.
 
     Missing chunks are sent again only when they are really lost, as sending every missing chunk
@@ -52,17 +52,17 @@ def next_step(job: Job, *, now: float, quiet: bool) -> Step:
         quiet: whether the chunk queue has read empty for `QUIET_SECONDS`.
     """
     if job.complete:
-        return Step.FINISH
+        return ReconcileStep.FINISH
     if job.deadline < now:
-        return Step.EXPIRE
+        return ReconcileStep.EXPIRE
     if job.sent_at is None:
-        return Step.SEND if now - job.created >= UNSENT_SECONDS else Step.NOTHING
+        return ReconcileStep.SEND if now - job.created >= UNSENT_SECONDS else ReconcileStep.NOTHING
     if job.resend_at is None or now < job.resend_at:
-        return Step.NOTHING
+        return ReconcileStep.NOTHING
     still = now - max(job.sent_at, job.moved or 0.0) >= STILL_SECONDS
     if not quiet and not still:
-        return Step.NOTHING
-    return Step.RESEND if job.resends < MAX_RESENDS else Step.GIVE_UP
+        return ReconcileStep.NOTHING
+    return ReconcileStep.RESEND if job.resends < MAX_RESENDS else ReconcileStep.GIVE_UP
 
 
 class Reconciler:
@@ -86,8 +86,8 @@ class Reconciler:
         self._chunks = chunks
         self._finisher = finisher
         self._clock = clock
-        self._opinions = SecondOpinions(ledger=ledger, finisher=finisher, clock=clock)
-        self._failures = Failures(ledger=ledger, finisher=finisher, clock=clock)
+        self._opinions = Replicas(ledger=ledger, finisher=finisher, clock=clock)
+        self._failures = TaskFailures(ledger=ledger, finisher=finisher, clock=clock)
         self._dead_letters = DeadLetters(
             ledger=ledger,
             chunks=chunks,
@@ -146,11 +146,11 @@ class Reconciler:
             return [Reconciled(job.id, did)]
         step = next_step(job, now=now, quiet=quiet)
         late = job.deadline < now
-        if step is Step.NOTHING or (self.denials.waits(job.id) and not late):
+        if step is ReconcileStep.NOTHING or (self.denials.waits(job.id) and not late):
             return []
-        if step is Step.FINISH:
+        if step is ReconcileStep.FINISH:
             acted = self._finish(job, now)
-        elif step is Step.EXPIRE:
+        elif step is ReconcileStep.EXPIRE:
             seconds = job.deadline - job.created
             detail = (
                 f"not done within {seconds:.0f} seconds: {len(job.done)} of {job.plan.chunks} "
@@ -159,14 +159,14 @@ class Reconciler:
             )
             error = JobError(DEADLINE_EXCEEDED, detail)
             acted = self._finisher.fail(job, error, past_deadline=True) is not None
-        elif step is Step.SEND:
+        elif step is ReconcileStep.SEND:
             chunks = doubled(job, job.missing, self._signer, self._finisher.doubled_share)
             acted = send_chunks(self._chunks, job, chunks, signer=self._signer)
             if acted:
                 self._ledger.mark_sent(
                     job.id, job.attempt, sent_at=now, resend_at=now + resend_seconds(job)
                 )
-        elif step is Step.RESEND:
+        elif step is ReconcileStep.RESEND:
             acted = self._resend(job, now)
         else:
             detail = (

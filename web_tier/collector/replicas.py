@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gridwell.kinds.grid.replicas import Opinion, agree, settled
+from gridwell.kinds.grid.replicas import Replica, agree, settled
 from web_tier.jobs.enqueue import send_chunks
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ PATIENCE_SECONDS: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SecondOpinions:
+class Replicas:
     """Holds reports of doubled chunks until two workers agree."""
 
     ledger: JobLedger
@@ -40,7 +40,7 @@ class SecondOpinions:
         """
         minimum = message.minimum
         found = message.found or (() if minimum is None else (minimum,))
-        opinion = Opinion(
+        opinion = Replica(
             chunk=message.chunk,
             worker=message.worker,
             points=tuple(point.key() for point in found),
@@ -90,7 +90,7 @@ class SecondOpinions:
             return f"second opinions asked for of {len(asked)} chunks"
         return ""
 
-    def _settled(self, job: Job, chunk: int) -> tuple[list[Opinion], list[Opinion]]:
+    def _settled(self, job: Job, chunk: int) -> tuple[list[Replica], list[Replica]]:
         return settled(
             job.opinions_of(chunk),
             job.grid,
@@ -98,11 +98,11 @@ class SecondOpinions:
             series=job.series is not None,
         )
 
-    def _agree(self, job: Job, one: Opinion, other: Opinion) -> bool:
+    def _agree(self, job: Job, one: Replica, other: Replica) -> bool:
         box = job.plan.box(one.chunk)
         return agree(one, other, job.grid, box, series=job.series is not None)
 
-    def _merge(self, job: Job, opinion: Opinion) -> Job | None:
+    def _merge(self, job: Job, opinion: Replica) -> Job | None:
         return self.ledger.merge(
             job.id,
             job.attempt,

@@ -32,7 +32,7 @@ _LOOKED_AT: Final = 8  #: missing chunks whose failures are read to tell why a j
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failures:
+class TaskFailures:
     """Records the failed tries that workers report."""
 
     ledger: JobLedger

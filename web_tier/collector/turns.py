@@ -20,7 +20,7 @@ BUSY_SECONDS: Final = 1.0  #: pause after a failed turn, so that an outage is no
 
 
 @dataclass(slots=True)
-class Turn:
+class CollectorReport:
     """What one turn did."""
 
     collected: Collected | None = None  #: None: results could not be received
@@ -33,7 +33,7 @@ class Turn:
         return 0.0 if self.busy is None else BUSY_SECONDS
 
 
-class Refused(ServiceDenied):
+class RefusedObject(ServiceDenied):
     """A service refuses every call, and not only those of single jobs.
 
     Args:
@@ -41,12 +41,12 @@ class Refused(ServiceDenied):
         turn: what was done all the same.
     """
 
-    def __init__(self, error: ServiceDenied, turn: Turn) -> None:
+    def __init__(self, error: ServiceDenied, turn: CollectorReport) -> None:
         self.turn = turn
         super().__init__(str(error), code=error.code)
 
 
-class Turns:
+class CollectorLoop:
     """Collects at every turn, and reconciles now and then.
 
     Args:
@@ -74,7 +74,7 @@ class Turns:
         self._seconds = reconcile_seconds
         self._next_round = clock.monotonic()
 
-    def step(self) -> Turn:
+    def step(self) -> CollectorReport:
         """Take one turn; it lasts as long as the collector's poll.
 
         What is refused of single jobs ends nothing.  After such a refusal a call that is of no
@@ -83,7 +83,7 @@ class Turns:
         Raises:
             Refused: if a service refuses every call; all that could be done was done before.
         """
-        turn = Turn()
+        turn = CollectorReport()
         before = self._denied
         refused: list[ServiceDenied] = []
         try:
@@ -109,7 +109,7 @@ class Turns:
             except ServiceDenied as error:
                 refused.append(error)
         if refused:
-            raise Refused(refused[0], turn) from refused[0]
+            raise RefusedObject(refused[0], turn) from refused[0]
         return turn
 
     @property

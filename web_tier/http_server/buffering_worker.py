@@ -23,7 +23,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from web_tier.auth.body_limits import BodyLimits
 from web_tier.auth.owners import Owners
-from web_tier.dependencies import parts_of
+from web_tier.dependencies import dependencies_of
 from web_tier.http_server.connections import Connections
 from web_tier.http_server.early_refusal import answer_to_head
 from web_tier.http_server.early_responses import (
@@ -36,18 +36,18 @@ from web_tier.http_server.early_responses import (
     overloaded,
     refusal_bytes,
 )
-from web_tier.http_server.eviction import Held, first_to_go
-from web_tier.http_server.pending_submissions import Submissions
-from web_tier.http_server.request_buffer import Arrival
+from web_tier.http_server.eviction import HeldBytes, first_to_go
+from web_tier.http_server.pending_submissions import PendingSubmissions
+from web_tier.http_server.request_buffer import RequestBuffer
 from web_tier.overload.concurrency_limit import HELD
-from web_tier.overload.fair_shares import Shares
+from web_tier.overload.fair_shares import FairShares
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from web_tier.http_server.pending_submissions import Queued
-    from web_tier.http_server.request_framing import Refusal
-    from web_tier.overload.concurrency_limit import Place
+    from web_tier.http_server.request_framing import FramingError
+    from web_tier.overload.concurrency_limit import Permit
 
 SPARE_THREADS: Final = 8  #: for whoever asks whether this process lives, however busy it is
 SEND_SECONDS: Final = 30.0  #: for a client to take the next piece of an answer
@@ -71,28 +71,30 @@ _CHUNKED: Final = "chunked"
 wsgi.SERVER = "gridwell"
 
 
-class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
+class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     """Receives requests in its loop, serves them in threads, and sends the rest away."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._arrivals: dict[TConn, Arrival] = {}
+        self._arrivals: dict[TConn, RequestBuffer] = {}
         self._leaving: dict[TConn, float] = {}
         self._held = 0
-        self._in_hand: dict[TConn, Arrival] = {}
+        self._in_hand: dict[TConn, RequestBuffer] = {}
         self._asked: set[TConn] = set()
-        self._threads = Shares()  #: at work for each owner
+        self._threads = FairShares()  #: at work for each owner
         self._swept_at = 0.0
-        self._places: dict[TConn, Place] = {}
+        self._places: dict[TConn, Permit] = {}
 
     def load_wsgi(self) -> None:
         """Load the application, and hear of places that become free in it."""
         super().load_wsgi()
-        parts = parts_of(self.wsgi)
+        parts = dependencies_of(self.wsgi)
         self._refused = parts.metrics.refused
         self._conns = Connections(Owners(parts.access.credentials, parts.access.proxies))
-        self._small = Submissions(parts.gates.submits, most=QUEUED_MOST, seconds=QUEUED_SECONDS)
-        self._large = Submissions(
+        self._small = PendingSubmissions(
+            parts.gates.submits, most=QUEUED_MOST, seconds=QUEUED_SECONDS
+        )
+        self._large = PendingSubmissions(
             parts.gates.large_bodies, most=LARGE_QUEUED_MOST, seconds=LARGE_QUEUED_SECONDS
         )
         for waiting in (self._small, self._large):
@@ -112,7 +114,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         conn = TConn(self.cfg, sock, address, listener.getsockname())
         self.nr_conns += 1
         self._conns.add(conn)
-        self._receive(conn, Arrival(time.monotonic(), limit_of=self._limit_of))
+        self._receive(conn, RequestBuffer(time.monotonic(), limit_of=self._limit_of))
         if self.nr_conns >= self.worker_connections:
             self._make_room()
 
@@ -135,7 +137,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             self._leave(conn, LINGER_SECONDS)
             return
         now = time.monotonic()
-        following = Arrival(now, self.cfg.keepalive, limit_of=self._limit_of)
+        following = RequestBuffer(now, self.cfg.keepalive, limit_of=self._limit_of)
         conn.sock.settimeout(0)
         self._receive(conn, following)
         if early:  # requests may be sent ahead of the answers
@@ -190,13 +192,13 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             client.settimeout(SEND_SECONDS)
             client.sendall(refusal_bytes(refusal))
 
-    def _malformed(self, error: Exception, address: Any) -> Refusal:
+    def _malformed(self, error: Exception, address: Any) -> FramingError:
         self.log.info("refused a request of %s: %s", address, error)
         return malformed(error)
 
     # --- receiving
 
-    def _receive(self, conn: TConn, arrival: Arrival) -> None:
+    def _receive(self, conn: TConn, arrival: RequestBuffer) -> None:
         self._arrivals[conn] = arrival
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._on_bytes, conn))
 
@@ -215,7 +217,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         else:
             self._drop(conn)
 
-    def _take(self, conn: TConn, arrival: Arrival, data: bytes) -> None:
+    def _take(self, conn: TConn, arrival: RequestBuffer, data: bytes) -> None:
         in_body, held = arrival.framing.in_body, arrival.size
         try:
             arrival.take(data, time.monotonic())
@@ -241,7 +243,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         elif framing.in_body and not in_body and arrival.is_asked_about:
             self._ask(conn, arrival)
 
-    def _ask(self, conn: TConn, arrival: Arrival) -> None:
+    def _ask(self, conn: TConn, arrival: RequestBuffer) -> None:
         """Ask what the head says alone, in a thread, as a key may have to be looked up.
 
         Meanwhile nothing is read: who has no key is not given room for its body.
@@ -270,7 +272,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             return None
 
     def _on_said(
-        self, conn: TConn, arrival: Arrival, owner: str, said: Future[bytes | None]
+        self, conn: TConn, arrival: RequestBuffer, owner: str, said: Future[bytes | None]
     ) -> None:
         self._asked.discard(conn)
         self._threads.give_back(owner)
@@ -301,7 +303,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             or self._threads.of(self._conns.owner(conn)) >= threads - spare - reserved
         )
 
-    def _serve(self, conn: TConn, arrival: Arrival) -> None:
+    def _serve(self, conn: TConn, arrival: RequestBuffer) -> None:
         head = arrival.framing.head
         if self._is_full(conn, 0 if head.startswith(_HEALTH) else SPARE_THREADS):
             self._refuse(conn, FULL)
@@ -311,7 +313,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         else:
             self._hand_over(conn, self._taken(conn))
 
-    def _queue(self, conn: TConn, arrival: Arrival) -> None:
+    def _queue(self, conn: TConn, arrival: RequestBuffer) -> None:
         """Let a submission wait for its place without a thread, for a moment."""
         waiting = self._small if arrival.is_small else self._large
         self._taken(conn)
@@ -326,17 +328,17 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
                 self._places[queued.conn] = place
                 self._hand_over(queued.conn, queued.arrival)
 
-    def _shed(self, queued: Queued, waiting: Submissions) -> None:
+    def _shed(self, queued: Queued, waiting: PendingSubmissions) -> None:
         """Send a submission away that waited in vain, or that made room for another owner's."""
         self._forget(queued.arrival)
         self._answer(queued.conn, overloaded(waiting.gate.refusal(queued.owner)))
 
-    def _taken(self, conn: TConn) -> Arrival:
+    def _taken(self, conn: TConn) -> RequestBuffer:
         """The request of a client from which nothing more is read for now."""
         self.poller.unregister(conn.sock)
         return self._arrivals.pop(conn)
 
-    def _hand_over(self, conn: TConn, arrival: Arrival) -> None:
+    def _hand_over(self, conn: TConn, arrival: RequestBuffer) -> None:
         self._in_hand[conn] = arrival
         self._threads.take(self._conns.owner(conn))
         conn.parser = get_parser(self.cfg, arrival.replay(), conn.client)
@@ -345,11 +347,11 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
 
     # --- sending away
 
-    def _refuse(self, conn: TConn, refusal: Refusal) -> None:
+    def _refuse(self, conn: TConn, refusal: FramingError) -> None:
         self._unlist(conn)
         self._answer(conn, refusal)
 
-    def _answer(self, conn: TConn, refusal: Refusal) -> None:
+    def _answer(self, conn: TConn, refusal: FramingError) -> None:
         self._refused(refusal.code)
         self._send_away(conn, refusal_bytes(refusal))
 
@@ -410,11 +412,11 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
                 for queued in waiting
             }
             candidates = {
-                conn: Held(owner=queued.owner, size=queued.arrival.size)
+                conn: HeldBytes(owner=queued.owner, size=queued.arrival.size)
                 for conn, (queued, _) in waiting.items()
             }
             for conn, arrival in self._arrivals.items():
-                candidates[conn] = Held(
+                candidates[conn] = HeldBytes(
                     owner=owner(conn),
                     size=arrival.size,
                     seconds=now - arrival.began,
@@ -448,7 +450,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         if arrival is not None:
             self._forget(arrival)
 
-    def _forget(self, arrival: Arrival) -> None:
+    def _forget(self, arrival: RequestBuffer) -> None:
         self._held -= arrival.size
         arrival.close()
 

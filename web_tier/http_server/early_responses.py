@@ -10,22 +10,22 @@ from gunicorn.http import errors
 
 from web_tier.api.error_handlers import problem_response, retry_after
 from web_tier.auth.security_headers import harden
-from web_tier.http_server.request_framing import Refusal
+from web_tier.http_server.request_framing import FramingError
 from web_tier.http_server.wire import as_bytes
 
 BUSY: Final = 503
-TOO_SLOW: Final = Refusal(
+TOO_SLOW: Final = FramingError(
     408,
     "request_timeout",
     "the request did not come within its time; send it at once, or over a better connection",
 )
-FULL: Final = Refusal(
+FULL: Final = FramingError(
     BUSY, "overloaded", "more requests are being served than this process has threads; try again"
 )
-NO_ROOM: Final = Refusal(
+NO_ROOM: Final = FramingError(
     BUSY, "overloaded", "more bytes are being received than this process has room for; try again"
 )
-BROKEN: Final = Refusal(
+BROKEN: Final = FramingError(
     HTTPStatus.INTERNAL_SERVER_ERROR,
     "internal_error",
     "an unforeseen error; the service's log says more",
@@ -37,25 +37,25 @@ _STATUS: Final = {
 }
 
 
-def malformed(error: Exception) -> Refusal:
+def malformed(error: Exception) -> FramingError:
     """Return the refusal of a request that the parser does not accept."""
     status = _STATUS.get(type(error), HTTPStatus.BAD_REQUEST)
-    return Refusal(status, "malformed_request", f"{error}; send a request as of RFC 9112")
+    return FramingError(status, "malformed_request", f"{error}; send a request as of RFC 9112")
 
 
-def overloaded(why: Exception) -> Refusal:
+def overloaded(why: Exception) -> FramingError:
     """Return the refusal of a request for which a gate has no place."""
     said = f"{why}; try again after the seconds of Retry-After"
-    return Refusal(BUSY, "overloaded", said)
+    return FramingError(BUSY, "overloaded", said)
 
 
-def refusal_bytes(refusal: Refusal) -> bytes:
+def refusal_bytes(refusal: FramingError) -> bytes:
     """Return a whole answer, after which the connection ends."""
     return _made(refusal, retry_after() if refusal.status == BUSY else "")
 
 
 @lru_cache(maxsize=64)  # who sends many away must not spend much on it
-def _made(refusal: Refusal, retry: str) -> bytes:
+def _made(refusal: FramingError, retry: str) -> bytes:
     headers = {"Retry-After": retry} if retry else None
     return as_bytes(
         harden(problem_response(refusal.status, refusal.detail, code=refusal.code, headers=headers))

@@ -16,7 +16,7 @@ K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class HeldBytes:
     """A request that takes room."""
 
     owner: str  #: a client or an address
@@ -35,7 +35,7 @@ class Held:
         return self.size * max(0.0, late, self.idle - PAUSE_SECONDS)
 
 
-def first_to_go(candidates: Mapping[K, Held], totals: Mapping[str, int]) -> K | None:
+def first_to_go(candidates: Mapping[K, HeldBytes], totals: Mapping[str, int]) -> K | None:
     """Return the request to give up first, or None if there is none.
 
     It is one of the owner that holds the most, so whatever an owner sends, and however many

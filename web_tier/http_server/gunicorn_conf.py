@@ -14,7 +14,7 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 from gridwell.program.logs import formatter
-from web_tier.dependencies import parts_of
+from web_tier.dependencies import dependencies_of
 from web_tier.http_server.request_framing import LINE_BYTES
 
 _SWITCH_SECONDS = 0.001
@@ -47,7 +47,7 @@ logger_class = _Log
 wsgi_app = "web_tier.cli:application()"
 proc_name = "gridwell-web"
 workers = 1
-worker_class = "web_tier.http_server.buffering_worker.DoorWorker"
+worker_class = "web_tier.http_server.buffering_worker.BufferingWorker"
 timeout = 0  # a thread that waits for a job is not hung
 limit_request_line = LINE_BYTES
 graceful_timeout = 10
@@ -69,7 +69,7 @@ def post_worker_init(worker: Any) -> None:
     """Let SIGTERM end all waiting at once, before the worker waits for its requests to end."""
     # Threads that compute hand over to those that only answer sooner than Python's 5 ms.
     sys.setswitchinterval(_SWITCH_SECONDS)
-    watcher = parts_of(worker.wsgi).watcher
+    watcher = dependencies_of(worker.wsgi).watcher
     leave: Any = signal.getsignal(signal.SIGTERM)
 
     def stop_waiting(number: int, frame: Any) -> None:
@@ -84,6 +84,6 @@ def worker_exit(_server: Any, worker: Any) -> None:
     """End the watcher with its worker, however that ended."""
     application = getattr(worker, "wsgi", None)
     if application is not None:
-        parts = parts_of(application)
+        parts = dependencies_of(application)
         parts.watcher.close()
         parts.close()

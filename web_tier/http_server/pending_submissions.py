@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from gunicorn.workers.gthread import TConn
 
-    from web_tier.http_server.request_buffer import Arrival
-    from web_tier.overload.concurrency_limit import Gate, Place
+    from web_tier.http_server.request_buffer import RequestBuffer
+    from web_tier.overload.concurrency_limit import ConcurrencyLimit, Permit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,12 +21,12 @@ class Queued:
     """A submission that waits."""
 
     conn: TConn
-    arrival: Arrival
+    arrival: RequestBuffer
     owner: str
     deadline: float
 
 
-class Submissions:
+class PendingSubmissions:
     """Those that wait before one gate, of their owners in turn.
 
     Args:
@@ -35,7 +35,7 @@ class Submissions:
         seconds: how long they do.
     """
 
-    def __init__(self, gate: Gate, *, most: int, seconds: float) -> None:
+    def __init__(self, gate: ConcurrencyLimit, *, most: int, seconds: float) -> None:
         self.gate = gate
         self._queue: FairQueue[Queued] = FairQueue(most)
         self._seconds = seconds
@@ -44,11 +44,11 @@ class Submissions:
         """Iterate over those that wait."""
         return (queued for _, queued in self._queue)
 
-    def put(self, conn: TConn, arrival: Arrival, owner: str, now: float) -> Queued | None:
+    def put(self, conn: TConn, arrival: RequestBuffer, owner: str, now: float) -> Queued | None:
         """Let a submission wait, and return the one that has to leave for it, if any."""
         return self._queue.put(owner, Queued(conn, arrival, owner, now + self._seconds))
 
-    def admitted(self) -> Iterator[tuple[Queued, Place]]:
+    def admitted(self) -> Iterator[tuple[Queued, Permit]]:
         """Iterate over those for which there is a place now; they wait no longer."""
         while self._queue and not self.gate.is_full:
             taken = self._queue.take(self.gate.try_enter)

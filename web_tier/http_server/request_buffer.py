@@ -20,7 +20,7 @@ ASKED_BYTES: Final = 64 * 1024  #: of a body; the question costs about as much a
 IN_MEMORY_BYTES: Final = 64 * 1024  #: what is larger waits in a file
 
 
-class Arrival:
+class RequestBuffer:
     """A request that is being received.
 
     Its sender has a time for the head and a least rate for the body, both counted from their
@@ -113,7 +113,7 @@ class Replay:
     So a thread that serves a request never waits for its client to send.
     """
 
-    def __init__(self, arrival: Arrival) -> None:
+    def __init__(self, arrival: RequestBuffer) -> None:
         self._arrival = arrival
 
     def recv(self, size: int) -> bytes:

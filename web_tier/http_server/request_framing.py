@@ -29,7 +29,7 @@ _DIGITS: Final = re.compile(rb"[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class FramingError:
     """Why a request is sent away before it is read to its end."""
 
     status: int
@@ -37,22 +37,22 @@ class Refusal:
     detail: str
 
 
-LINE_TOO_LONG: Final = Refusal(
+LINE_TOO_LONG: Final = FramingError(
     414, "uri_too_long", f"the request line has more than {LINE_BYTES} bytes; shorten the query"
 )
-HEAD_TOO_LARGE: Final = Refusal(
+HEAD_TOO_LARGE: Final = FramingError(
     431, "headers_too_large", f"the header fields have more than {HEAD_BYTES} bytes; send fewer"
 )
-BODY_TOO_LARGE: Final = Refusal(
+BODY_TOO_LARGE: Final = FramingError(
     413,
     "body_too_large",
     f"the body is larger than {limits.MAX_BODY_BYTES} bytes; write shorter numbers, "
     f"or fewer atoms than {limits.MAX_ATOMS}",
 )
-NO_BODY: Final = Refusal(
+NO_BODY: Final = FramingError(
     413, "body_too_large", "this request takes no body; send it without one, and without Expect"
 )
-PIECES_TOO_SMALL: Final = Refusal(
+PIECES_TOO_SMALL: Final = FramingError(
     400,
     "pieces_too_small",
     "the body comes in too many pieces of a few bytes; send larger ones, or give Content-Length",
@@ -60,14 +60,14 @@ PIECES_TOO_SMALL: Final = Refusal(
 
 
 @cache  # there are as many as there are limits
-def too_large(limit: int) -> Refusal:
+def too_large(limit: int) -> FramingError:
     """Return the refusal of a body that is longer than a limit."""
     if limit == limits.MAX_BODY_BYTES:
         return BODY_TOO_LARGE
     if not limit:
         return NO_BODY
     detail = f"the body is larger than the {limit} bytes that this request may have; send less"
-    return Refusal(413, "body_too_large", detail)
+    return FramingError(413, "body_too_large", detail)
 
 
 def _usual_limit(_: bytes) -> int | None:
@@ -89,7 +89,7 @@ class Framing:
         self.in_body = False  #: the head is whole
         self.whole = False  #: nothing more is needed to serve it
         self.certain = True  #: whole by its own words; if not, the connection ends with it
-        self.refusal: Refusal | None = None
+        self.refusal: FramingError | None = None
         self.fields: list[tuple[bytes, bytes]] = []  #: of the header, names in lower case
         self.continues = False  #: the client waits for `100 Continue` before it sends the body
         self._left = 0

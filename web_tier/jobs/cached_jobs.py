@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from gridwell.engine.canonical_json import canonical_json
 from gridwell.engine.errors import GridwellError
 from gridwell.engine.job import Job, JobError, JobState, job_id
-from gridwell.kinds.grid.chunking import Plan
+from gridwell.kinds.grid.chunking import Chunking
 from gridwell.kinds.grid.grid import Grid
 from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.series import Series
@@ -117,7 +117,7 @@ def decode_final(data: bytes, job: str) -> Job | None:
             state=JobState(fields["state"]),
             attempt=fields["attempt"],
             run=fields["run"],
-            plan=Plan.decode(fields["plan"]),
+            plan=Chunking.decode(fields["plan"]),
             created=fields["created"],
             deadline=fields["deadline"],
             done=frozenset(fields["done"]),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gridwell.kinds.grid.problem import Problem
 
 
-def is_true(answer: tuple[Minimum, ...], problem: Problem) -> bool:
+def verify_answer(answer: tuple[Minimum, ...], problem: Problem) -> bool:
     """Whether an answer's points have these very values: a cache is no place to trust blindly."""
     return flaw(problem, answer) is None
 
@@ -52,7 +52,7 @@ def refuse_long_series(problem: Problem) -> None:
         )
 
 
-def fresh_job(
+def build_new_job(
     problem: Problem,
     attempt: str,
     client: str,

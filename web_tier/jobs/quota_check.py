@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Charge:
+class Reservation:
     """What a job was charged; given back when the block ends, unless the job is accepted."""
 
     def __init__(self, give_back: Callable[[], None] = lambda: None) -> None:
@@ -57,7 +57,7 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Allowance:
+class QuotaCheck:
     """The quotas of all clients."""
 
     quota: Quota
@@ -65,7 +65,7 @@ class Allowance:
     spending: AccessLedger
     clock: Clock
 
-    def charge(self, client: str, problem: Problem, kind: str) -> Charge:
+    def charge(self, client: str, problem: Problem, kind: str) -> Reservation:
         """Let a client have one more job computed.
 
         The count of unfinished jobs comes from an index that lags a little: of jobs submitted in
@@ -86,7 +86,7 @@ class Allowance:
             note(Event.OVER_QUOTA, reason=error.code)
             raise
 
-    def _charged(self, client: str, problem: Problem, kind: str) -> Charge:
+    def _charged(self, client: str, problem: Problem, kind: str) -> Reservation:
         seconds = estimate(
             problem.grid,
             problem.atoms.count,
@@ -98,9 +98,9 @@ class Allowance:
         if self.quota.unfinished is not None:
             check_unfinished(self.quota, self.jobs.count_unfinished(client))
         if self.quota.day_seconds is None:
-            return Charge()
+            return Reservation()
         now = self.clock.now()
         day = day_of(now)
         if not self.spending.spend(client, day, seconds, budget=self.quota.day_seconds):
             raise over_budget(self.quota, self.spending.spent(client, day), seconds, now)
-        return Charge(lambda: self.spending.give_back(client, day, seconds))
+        return Reservation(lambda: self.spending.give_back(client, day, seconds))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def with_told(ledger: JobLedger, jobs: Iterable[Job]) -> list[Job]:
+def with_progress(ledger: JobLedger, jobs: Iterable[Job]) -> list[Job]:
     """The same jobs; of an unfinished series with the number of points that its worker told of.
 
     One of which a point was found is shown as running: its only result comes at the end.  What
@@ -29,7 +29,7 @@ def with_told(ledger: JobLedger, jobs: Iterable[Job]) -> list[Job]:
     if not series:
         return jobs
     try:
-        told = ledger.read_found(series)
+        told = ledger.read_progress(series)
     except GridwellError as error:
         logger.warning(
             "how far %d series are cannot be read: %s",

@@ -1,6 +1,6 @@
 """Submitting and reading jobs: what the HTTP side does, without HTTP.
 
-The order of `Service.submit` is what makes each crash harmless: the problem is stored before the
+The order of `JobService.submit` is what makes each crash harmless: the problem is stored before the
 job that names it, and from the ledger's entry on the job is accepted, whatever fails afterwards.
 """
 
@@ -41,9 +41,9 @@ from web_tier.jobs.cached_jobs import (
     progress_key,
 )
 from web_tier.jobs.enqueue import doubled, resend_seconds, send_chunks
-from web_tier.jobs.new_job import ended_job, fresh_job, is_true, refuse_long_series
-from web_tier.jobs.quota_check import Charge
-from web_tier.jobs.reported_progress import with_told
+from web_tier.jobs.new_job import build_new_job, ended_job, refuse_long_series, verify_answer
+from web_tier.jobs.quota_check import Reservation
+from web_tier.jobs.reported_progress import with_progress
 from web_tier.jobs.sealed_cache import sealed
 from web_tier.jobs.signer import Signer
 
@@ -69,7 +69,7 @@ class NoCandidatePoint(InvalidJob):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class JobService:
     """Jobs, as one client sees them."""
 
     ledger: JobLedger
@@ -81,7 +81,7 @@ class Service:
     admit: Callable[[], None] = lambda: None  #: raises if no more chunks should be queued
     client: str = PUBLIC_CLIENT  #: whose jobs these are: those of others do not exist here
     #: For a job of a client, by its problem and kind; raises if it is too much.
-    charge: Callable[[str, Problem, str], Charge] = lambda *_: Charge()
+    charge: Callable[[str, Problem, str], Reservation] = lambda *_: Reservation()
     tell: Callable[[JobEvent], None] = lambda _: None  #: hears of jobs accepted and cancelled
     doubled_share: float = 0.0  #: of all chunks, that two workers compute
     signer: Signer | None = None  #: None: one that reads the ledger's secret
@@ -125,9 +125,9 @@ class Service:
         if answer is None:
             self.admit()
             cast("Signer", self.signer).load()  # now: once a job is accepted nothing may fail
-        fresh = fresh_job(problem, self.draw_attempt(), self.client, seed, seen, now, kind=kind)
+        fresh = build_new_job(problem, self.draw_attempt(), self.client, seed, seen, now, kind=kind)
         known = answer is not None
-        with Charge() if known else self.charge(self.client, problem, kind) as charge:
+        with Reservation() if known else self.charge(self.client, problem, kind) as charge:
             self._store(problem)
             if answer is not None:
                 fresh = ended_job(fresh, answer, now)
@@ -196,7 +196,7 @@ class Service:
         now = self.clock.now()
         page = self.ledger.recent(self.client, limit=limit, cursor=cursor)
         kept = [job for job in page.jobs if not _expired(job, now)]
-        return Page(tuple(with_told(self.ledger, kept)), page.cursor)
+        return Page(tuple(with_progress(self.ledger, kept)), page.cursor)
 
     def problem(self, job: Job) -> Problem | None:
         """The problem of a job, or None if its object has expired.
@@ -251,7 +251,7 @@ class Service:
         """The job as it is shown; if it has ended the cache knows it from now on."""
         if job.state.terminal:
             self.cache.set(final_key(job.id), encode_final(job), seconds=FINAL_SECONDS)
-        return with_told(self.ledger, [job])[0]
+        return with_progress(self.ledger, [job])[0]
 
     def _known_answer(
         self, problem: Problem, values: Mapping[str, bytes]
@@ -269,7 +269,7 @@ class Service:
                     extra={"action": "answer.unread", "problem": problem.sha},
                 )
         answer = None if data is None else decode_answer(data, problem.sha)
-        if answer is None or not is_true(answer, problem):
+        if answer is None or not verify_answer(answer, problem):
             return None
         return answer
 

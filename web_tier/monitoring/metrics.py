@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     from gridwell.engine.job_events import JobEvent
     from gridwell.engine.ports import Cache
-    from web_tier.collector.finisher import Refusal
-    from web_tier.overload.concurrency_limit import Gates
+    from web_tier.collector.finisher import ObjectRefusal
+    from web_tier.overload.concurrency_limit import ConcurrencyLimits
     from web_tier.waiting.watcher import Watcher
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each, unread
@@ -118,7 +118,7 @@ class Metrics:
         else:
             self._events.labels(event.kind.value).inc()
 
-    def refused_answer(self, refusal: Refusal) -> None:
+    def refused_answer(self, refusal: ObjectRefusal) -> None:
         """Count an answer that was proved wrong."""
         del refusal  # its job and its workers are in the log
         self._refused_answers.inc()
@@ -141,7 +141,7 @@ class Metrics:
         app.before_request(_begin)
         app.after_request(self._answered)
 
-    def watch_rooms(self, gates: Gates, watcher: Watcher) -> None:
+    def watch_rooms(self, gates: ConcurrencyLimits, watcher: Watcher) -> None:
         """Tell of gates and of waiting clients whenever somebody asks."""
         clients = Gauge(
             "gridwell_clients_waiting",
@@ -167,7 +167,7 @@ class Metrics:
             ("gridwell_job_events_dropped", "Events that could not be published.", dropped),
         ):
             # Counted elsewhere, and so asked for.
-            self.registry.register(_Told(name, words, value))
+            self.registry.register(_CallbackMetric(name, words, value))
 
     def watch_denials(self, jobs: Callable[[], int]) -> None:
         """Report how many jobs a service refuses something of."""
@@ -200,7 +200,7 @@ def _begin() -> None:
     g.began = time.perf_counter()
 
 
-class _Told(Collector):
+class _CallbackMetric(Collector):
     """One counter whose value somebody else keeps."""
 
     def __init__(self, name: str, words: str, value: Callable[[], int]) -> None:
@@ -216,7 +216,7 @@ class _Told(Collector):
 class _GateMetrics(Collector):
     """Who is behind each gate, and who was sent away."""
 
-    def __init__(self, gates: Gates) -> None:
+    def __init__(self, gates: ConcurrencyLimits) -> None:
         self._gates = {
             "submits": gates.submits,
             "large_bodies": gates.large_bodies,

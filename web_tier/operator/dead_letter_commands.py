@@ -14,7 +14,7 @@ from web_tier.settings import Names
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from web_tier.operator.dead_letter_list import Letter, Letters
+    from web_tier.operator.dead_letter_list import DeadLetter, DeadLetterList
 
 _KINDS = ("chunks", "results")
 _limit = click.option(
@@ -86,17 +86,17 @@ def redrive(*, job: str | None, every: bool, as_json: bool, limit: int) -> None:
         raise SystemExit(1)
 
 
-def chosen_letters(names: Names) -> Letters:
+def chosen_letters(names: Names) -> DeadLetterList:
     """The dead letters on AWS."""
     # boto3 costs half a second, which `--help` and a wrong setting should not.
     from gridwell.adapters.aws.client import client  # noqa: PLC0415
     from gridwell.adapters.aws.sqs import SqsQueue  # noqa: PLC0415
     from gridwell.adapters.dynamodb.job_ledger import DynamoJobLedger  # noqa: PLC0415
     from gridwell.adapters.system_clock import SERVICE_CLOCK  # noqa: PLC0415
-    from web_tier.operator.dead_letter_list import Letters  # noqa: PLC0415
+    from web_tier.operator.dead_letter_list import DeadLetterList  # noqa: PLC0415
 
     sqs = client("sqs")
-    return Letters(
+    return DeadLetterList(
         ledger=DynamoJobLedger(client("dynamodb"), names.table),
         dead={kind: SqsQueue(sqs, names.queue(f"dead_{kind}")) for kind in _KINDS},
         living={kind: SqsQueue(sqs, names.queue(kind)) for kind in _KINDS},
@@ -104,11 +104,11 @@ def chosen_letters(names: Names) -> Letters:
     )
 
 
-def _letters() -> Letters:
+def _letters() -> DeadLetterList:
     return chosen_letters(read_settings(Names))
 
 
-def _count(letters: Sequence[Letter], kind: str) -> int:
+def _count(letters: Sequence[DeadLetter], kind: str) -> int:
     return sum(letter.kind == kind for letter in letters)
 
 

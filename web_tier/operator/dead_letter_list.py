@@ -22,7 +22,7 @@ _POLL_SECONDS: Final = 1.0  #: only a long poll asks all of a queue's servers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class DeadLetter:
     """A dead letter."""
 
     kind: str  #: of its queue: chunks or results
@@ -53,7 +53,7 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letters:
+class DeadLetterList:
     """Both queues of dead letters.
 
     Args:
@@ -69,9 +69,9 @@ class Letters:
     clock: Clock
 
     @contextmanager
-    def held(self, limit: int) -> Iterator[list[Letter]]:
+    def held(self, limit: int) -> Iterator[list[DeadLetter]]:
         """Up to `limit` letters, leased to us until the end of the block, then given back."""
-        found: list[Letter] = []
+        found: list[DeadLetter] = []
         try:
             for kind, queue in self.dead.items():
                 while len(found) < limit:
@@ -87,13 +87,13 @@ class Letters:
                 # One that was deleted meanwhile is passed over.
                 queue.extend([each.received.receipt for each in found if each.kind == kind], 0)
 
-    def redrive(self, letters: Sequence[Letter]) -> list[Letter]:
+    def redrive(self, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
         """Send held letters to where they came from.
 
         Returns:
             Those that the queue refused: they stay dead letters.
         """
-        refused: list[Letter] = []
+        refused: list[DeadLetter] = []
         for kind, client in sorted({(letter.kind, letter.client) for letter in letters}):
             group = [each for each in letters if (each.kind, each.client) == (kind, client)]
             bodies = [letter.received.body for letter in group]
@@ -104,7 +104,7 @@ class Letters:
             self.dead[kind].delete([letter.received.receipt for letter in sent])
         return refused
 
-    def _letter(self, kind: str, received: Received) -> Letter:
+    def _letter(self, kind: str, received: Received) -> DeadLetter:
         envelope = Envelope.peek(received.body)
         job: Job | None = None
         try:
@@ -117,7 +117,7 @@ class Letters:
         except InvalidMessage as error:
             why = str(error)
         sent_at = received.sent_at
-        return Letter(
+        return DeadLetter(
             kind=kind,
             received=received,
             job=None if envelope is None else envelope.job,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from gridwell.engine.errors import ServiceBusy
 from web_tier.http_server.request_buffer import LARGE_BODY
-from web_tier.overload.fair_shares import FairQueue, Shares, yielding_owner
+from web_tier.overload.fair_shares import FairQueue, FairShares, yielding_owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ class Overloaded(ServiceBusy):
         self.code = code
 
 
-class Gate:
+class ConcurrencyLimit:
     """Admits a few requests together, lets a few more wait for a moment, and refuses the rest.
 
     Each place and each request that waits has an owner.  One owner never holds more than its share
@@ -73,8 +73,8 @@ class Gate:
         self._seconds = seconds
         self._what = what
         self._changed = threading.Lock()
-        self._held: dict[Place, None] = {}  #: in the order in which they were taken
-        self._shares = Shares()
+        self._held: dict[Permit, None] = {}  #: in the order in which they were taken
+        self._shares = FairShares()
         self._waiters: FairQueue[_Waiter] = FairQueue(waiting)
         self._refused = 0
         self.refusals = 0  #: since the process began
@@ -111,18 +111,18 @@ class Gate:
         with held if held is not None and held.gate is self else self.enter(owner):
             yield
 
-    def try_enter(self, owner: str = "") -> Place | None:
+    def try_enter(self, owner: str = "") -> Permit | None:
         """Return a place, if one is free and the owner has not had its share."""
         with self._changed:
             return self._taken(owner)
 
-    def enter(self, owner: str = "") -> Place:
+    def enter(self, owner: str = "") -> Permit:
         """Return a place.
 
         Raises:
             Overloaded: as `admitted`.
         """
-        displaced: Place | None = None
+        displaced: Permit | None = None
         left: _Waiter | None = None
         waiter = _Waiter(owner)
         with self._changed:
@@ -146,8 +146,8 @@ class Gate:
                 self._waiters.remove(waiter)
         raise self.refusal(owner)
 
-    def leave(self, place: Place) -> None:
-        """Take a place back; `Place.leave` calls it once."""
+    def leave(self, place: Permit) -> None:
+        """Take a place back; `Permit.leave` calls it once."""
         with self._changed:
             self._free(place)
             admitted = self._waiters.take(self._taken)
@@ -180,20 +180,20 @@ class Gate:
             )
         return Overloaded(reason)
 
-    def _taken(self, owner: str) -> Place | None:
+    def _taken(self, owner: str) -> Permit | None:
         if self.is_full or self._shares.of(owner) >= self._share:
             return None
-        place = Place(self, owner)
+        place = Permit(self, owner)
         self._held[place] = None
         self._shares.take(owner)
         return place
 
-    def _free(self, place: Place) -> None:
+    def _free(self, place: Permit) -> None:
         if place in self._held:  # else it was displaced
             del self._held[place]
             self._shares.give_back(place.owner)
 
-    def _displaced(self, owner: str) -> Place | None:
+    def _displaced(self, owner: str) -> Permit | None:
         """The newest place of the owner that holds the most, which is free now."""
         loser = yielding_owner(self._shares.held, owner) if self.is_full else None
         if loser is None:
@@ -209,10 +209,10 @@ class _Waiter:
 
     owner: str
     over: threading.Event = field(default_factory=threading.Event)
-    place: Place | None = None
+    place: Permit | None = None
 
 
-class Place:
+class Permit:
     """A place behind a gate, until it is left.
 
     Args:
@@ -220,7 +220,7 @@ class Place:
         owner: whose place it is.
     """
 
-    def __init__(self, gate: Gate, owner: str = "") -> None:
+    def __init__(self, gate: ConcurrencyLimit, owner: str = "") -> None:
         self.gate = gate
         self.owner = owner
         self._left = False
@@ -242,18 +242,20 @@ class Place:
 
 
 #: The place that the front took for the request that this thread serves, if it did.
-HELD: ContextVar[Place | None] = ContextVar("held", default=None)
+HELD: ContextVar[Permit | None] = ContextVar("held", default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gates:
+class ConcurrencyLimits:
     """The gates of a process.  Together they hold fewer threads than never wait for a job."""
 
-    submits: Gate
-    large_bodies: Gate
-    downloads: Gate  #: of many atoms, or large maps
-    files: Gate | None = None  #: of fewer atoms and smaller maps; None: without a limit
-    readers: Gate | None = None  #: of bodies that take a while to read; None: without a limit
+    submits: ConcurrencyLimit
+    large_bodies: ConcurrencyLimit
+    downloads: ConcurrencyLimit  #: of many atoms, or large maps
+    files: ConcurrencyLimit | None = None  #: of fewer atoms and smaller maps; None: without a limit
+    readers: ConcurrencyLimit | None = (
+        None  #: of bodies that take a while to read; None: without a limit
+    )
 
     @contextmanager
     def submitting(self, length: int | None, owner: str = "") -> Iterator[None]:
@@ -264,7 +266,7 @@ class Gates:
             owner: whose job it is.
 
         Raises:
-            Overloaded: as `Gate.admitted`.
+            Overloaded: as `ConcurrencyLimit.admitted`.
         """
         large = length is None or length > LARGE_BODY
         with (
@@ -282,22 +284,22 @@ class Gates:
             owner: whose body it is.
 
         Raises:
-            Overloaded: as `Gate.admitted`.
+            Overloaded: as `ConcurrencyLimit.admitted`.
         """
         long = length is None or length > QUICK_BYTES
         with self.readers.admitted(owner) if self.readers and long else nullcontext():
             yield
 
 
-def usual_gates(clock: Clock) -> Gates:
+def usual_gates(clock: Clock) -> ConcurrencyLimits:
     """The gates, as wide as one process can bear.
 
     Each has a fourth more places than one owner may hold: those are for all others.
     """
-    return Gates(
+    return ConcurrencyLimits(
         # Python computes one at a time; the others wait for AWS meanwhile.  More would only slow
         # down the front, where many may wait without a thread.
-        submits=Gate(
+        submits=ConcurrencyLimit(
             "requests are being submitted",
             clock=clock,
             places=10,
@@ -306,20 +308,20 @@ def usual_gates(clock: Clock) -> Gates:
             seconds=2.0,
         ),
         # Each takes half a gigabyte for some seconds; those that wait lie on the disk.
-        large_bodies=Gate(
+        large_bodies=ConcurrencyLimit(
             "large requests are being read", clock=clock, places=1, waiting=15, seconds=20.0
         ),
         # Read side by side they would only take Python's lock from each other, and from everybody
         # else.  Those that wait have a place among the submissions already.
-        readers=Gate(
+        readers=ConcurrencyLimit(
             "bodies are being read", clock=clock, places=2, share=1, waiting=16, seconds=10.0
         ),
         # Each takes up to two hundred megabytes, for as long as its client reads.
-        downloads=Gate(
+        downloads=ConcurrencyLimit(
             "large downloads are going on", clock=clock, places=10, share=8, displaces=True
         ),
         # Writing one is work for the processor, and its client may read slowly.
-        files=Gate(
+        files=ConcurrencyLimit(
             "downloads are going on",
             clock=clock,
             places=24,

@@ -35,7 +35,7 @@ def yielding_owner(held: Mapping[str, int], newcomer: str) -> str | None:
     return most if held[most] >= held.get(newcomer, 0) + _AHEAD else None
 
 
-class Shares:
+class FairShares:
     """How much each owner holds."""
 
     def __init__(self) -> None:

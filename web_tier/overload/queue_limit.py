@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS: Final = 5.0  #: between two looks at the queue, whoever asks
 
 
-class Backlog:
+class QueueLimit:
     """Refuses new jobs while the chunk queue is too deep.
 
     A job must end within an hour.  One behind more chunks than the fleet computes in that time

@@ -14,7 +14,7 @@ from gridwell.kinds.grid.formats import SUFFIXES
 from web_tier.auth.caller import caller
 from web_tier.auth.host_check import is_ours
 from web_tier.auth.security_headers import harden
-from web_tier.dependencies import here
+from web_tier.dependencies import current
 from web_tier.kinds.grid.examples import EXAMPLES
 from web_tier.pages.formatting import code_spans
 
@@ -44,7 +44,7 @@ def furnish(app: Flask) -> None:
 
 
 def _names() -> dict[str, Any]:
-    known, is_open = caller(), here().access.keyring is None
+    known, is_open = caller(), current().access.keyring is None
     return {
         "own_url": _own_url(),
         "client": None if known.key is None else known.client,
@@ -59,5 +59,5 @@ def _names() -> dict[str, Any]:
 
 def _own_url() -> str:
     """Return the address of this service for examples: never one that only the request claims."""
-    ours = is_ours(request.host, here().access.hosts or ())
+    ours = is_ours(request.host, current().access.hosts or ())
     return request.host_url.rstrip("/") if ours else "$GRIDWELL_URL"

@@ -13,15 +13,15 @@ from web_tier.auth import refusals
 from web_tier.auth.authenticate import identify, identify_session
 from web_tier.auth.caller import Caller, set_caller
 from web_tier.auth.cookie import clear_session_cookie, session_cookie, set_session_cookie
-from web_tier.auth.refusals import Refused
+from web_tier.auth.refusals import AccessRefused
 from web_tier.auth.security_log import Event, note, note_refusal
-from web_tier.dependencies import here
+from web_tier.dependencies import current
 
 if TYPE_CHECKING:
     from flask import Response
     from flask.typing import ResponseReturnValue
 
-    from web_tier.auth.key_cache import Keyring
+    from web_tier.auth.key_cache import KeyCache
 
 _HOME: Final = "/"
 _LOGINS: Final = "30/minute"  #: sessions that one key may open, as each is a write to the ledger
@@ -41,7 +41,7 @@ def enter() -> ResponseReturnValue:
 
     The session is a new one each time, and ends the one that the browser had.
     """
-    parts = here()
+    parts = current()
     after = _own_path(request.form.get("next", _HOME))
     keyring = parts.access.keyring
     if keyring is None:
@@ -53,7 +53,7 @@ def enter() -> ResponseReturnValue:
         standing = parts.access.rates.take(_LOGINS, "logins", key.id)
         if not standing.within:
             raise refusals.too_many_requests("logins", _LOGINS, standing)
-    except Refused as refused:
+    except AccessRefused as refused:
         note_refusal(refused)
         return _page(after, refused.response)
     _end_session(keyring)
@@ -69,7 +69,7 @@ def enter() -> ResponseReturnValue:
 @routes.post("/logout")
 def leave() -> ResponseReturnValue:
     """End the session, and let the browser forget what it kept of this service."""
-    keyring = here().access.keyring
+    keyring = current().access.keyring
     if keyring is not None:
         _end_session(keyring)
     response = make_response(redirect("/login", HTTPStatus.SEE_OTHER))
@@ -80,16 +80,16 @@ def leave() -> ResponseReturnValue:
     return response
 
 
-def _end_session(keyring: Keyring) -> None:
+def _end_session(keyring: KeyCache) -> None:
     """End the session of the request in the ledger, if it has an open one."""
-    parts = here()
+    parts = current()
     text = session_cookie()
     token = None if text is None else SessionToken.parse(text)
     if text is None or token is None:
         return
     try:
         known = identify_session(text, parts.access, keyring, now=parts.clock.now())
-    except Refused:
+    except AccessRefused:
         return  # it opens nothing already
     keyring.sessions.end(token.digest)
     set_caller(known)

@@ -17,7 +17,7 @@ from web_tier.auth.caller import caller
 from web_tier.auth.owners import owner
 from web_tier.auth.route_rules import CLOSED
 from web_tier.auth.security_log import Event, note
-from web_tier.dependencies import here
+from web_tier.dependencies import current
 from web_tier.kinds.grid.form import DEFAULTS, Form, Upload, filled, read_form, with_faults
 from web_tier.kinds.grid.job_page import JobRow, estimate_words, job_row, job_view
 from web_tier.kinds.grid.stored_problem import stored_problem
@@ -51,7 +51,7 @@ def home() -> str:
 def submit() -> ResponseReturnValue:
     """Submit what the form says; its faults are shown in it."""
     values = filled(request.form)
-    parts = here()
+    parts = current()
     try:
         with parts.gates.submitting(request.content_length, owner()):
             with parts.gates.reading(request.content_length, owner()):
@@ -65,7 +65,7 @@ def submit() -> ResponseReturnValue:
 @routes.post("/estimate")
 def estimate() -> ResponseReturnValue:
     """What the form's job would cost, or the first thing that is wrong with it."""
-    parts = here()
+    parts = current()
     try:
         with (
             parts.gates.submitting(request.content_length, owner()),
@@ -89,7 +89,7 @@ def estimate() -> ResponseReturnValue:
 @routes.get("/jobs")
 def jobs() -> str:
     """A page of jobs."""
-    parts = here()
+    parts = current()
     now = parts.clock.now()
     page = parts.service.recent(limit=_PAGE, cursor=request.args.get("cursor") or None)
     rows = [job_row(job, now) for job in page.jobs]
@@ -102,7 +102,7 @@ def job(job_id: str) -> ResponseReturnValue:
     found = find_job(job_id)
     if found is None:
         return no_such_job(job_id)
-    parts = here()
+    parts = current()
     view = job_view(
         found, _atoms_of(found), now=parts.clock.now(), dollars_per_hour=parts.dollars_per_hour
     )
@@ -112,7 +112,7 @@ def job(job_id: str) -> ResponseReturnValue:
 @routes.post("/jobs/<job_id>/cancel")
 def cancel(job_id: str) -> ResponseReturnValue:
     """Cancel a job; one that has ended meanwhile is just shown."""
-    found = here().service.cancel(job_id) if is_job_id(job_id) else None
+    found = current().service.cancel(job_id) if is_job_id(job_id) else None
     if found is None:
         return no_such_job(job_id)
     return redirect(url_for("pages.job", job_id=job_id), HTTPStatus.SEE_OTHER)
@@ -127,14 +127,14 @@ def again(job_id: str) -> ResponseReturnValue:
     with stored_problem(found) as problem:
         if problem is None:
             return gone("these atoms are")
-        here().service.submit(problem, seed=found.seed, kind=found.kind)
+        current().service.submit(problem, seed=found.seed, kind=found.kind)
     return redirect(url_for("pages.job", job_id=job_id), HTTPStatus.SEE_OTHER)
 
 
 @routes.get("/fleet")
 def fleet() -> str:
     """The fleet, and why it is as it is."""
-    parts = here()
+    parts = current()
     view = fleet_page(
         last_view(parts.fleet),
         now=parts.clock.now(),
@@ -147,7 +147,7 @@ def fleet() -> str:
 @routes.post("/fleet/<instance>/kill")
 def kill(instance: str) -> ResponseReturnValue:
     """Kill an instance as broken hardware would, where that is on offer: the answer survives."""
-    parts = here()
+    parts = current()
     view = last_view(parts.fleet)
     ours = () if view is None else (one.id for one in view.instances)
     if parts.kill is None or instance not in ours:
@@ -184,7 +184,7 @@ def _home(form: Form) -> str:
 
 def _recent() -> list[JobRow] | None:
     """The latest jobs; None if they cannot be read, as the form works without them."""
-    parts = here()
+    parts = current()
     try:
         page = parts.service.recent(limit=_RECENT)
     except ServiceError as error:
@@ -197,7 +197,7 @@ def _atoms_of(job: Job) -> Atoms | None:
     if job.state is not JobState.DONE or job.atom_count > _LOOKED_AT:
         return None
     try:
-        problem = here().service.problem(job)
+        problem = current().service.problem(job)
     except ServiceError:
         return None
     return None if problem is None else problem.atoms

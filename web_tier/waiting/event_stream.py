@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from gridwell.engine.job import Job
     from gridwell.engine.ports import Clock
-    from web_tier.waiting.wait_list import Ticket
+    from web_tier.waiting.wait_list import Waiter
     from web_tier.waiting.watcher import OwnedWatcher, Watcher
 
 HEARTBEAT_SECONDS: Final = 10.0  #: proxies cut what is silent for a minute, some sooner
@@ -30,7 +30,7 @@ _RETRY_MS: Final = 1000
 
 def stream(
     job: Job,
-    ticket: Ticket | None,
+    ticket: Waiter | None,
     *,
     seen: str | None,
     watcher: Watcher | OwnedWatcher,
@@ -104,7 +104,7 @@ class _Permit:
         return self._over
 
 
-def _steps(job: Job, ticket: Ticket, dies: float, clock: Clock, permit: _Permit) -> Iterator[str]:
+def _steps(job: Job, ticket: Waiter, dies: float, clock: Clock, permit: _Permit) -> Iterator[str]:
     """The steps of one attempt until it ends, or until the stream may not go on."""
     sent_at, known = clock.monotonic(), _id(progress_of(job))
     while not _is_woken(ticket) and clock.monotonic() < dies and not permit.is_over():
@@ -122,7 +122,7 @@ def _steps(job: Job, ticket: Ticket, dies: float, clock: Clock, permit: _Permit)
             sent_at, known = clock.monotonic(), step
 
 
-def _is_woken(ticket: Ticket) -> bool:
+def _is_woken(ticket: Waiter) -> bool:
     """Return whether no step comes any more: the attempt ended, or another owner has the place."""
     return ticket.ended or ticket.displaced
 

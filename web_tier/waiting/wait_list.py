@@ -29,7 +29,7 @@ READ_SECONDS: Final = 5.0  #: each awaited job is read at least so often, whatev
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class Ticket:
+class Waiter:
     """One waiting request."""
 
     job: str
@@ -65,24 +65,24 @@ class Ticket:
             self.event.set()
 
 
-class Watch:
+class WaitList:
     """The requests that wait, and what is known of their jobs."""
 
     def __init__(self) -> None:
-        self._tickets: set[Ticket] = set()
+        self._tickets: set[Waiter] = set()
         self._round_at = float("-inf")
 
     def __len__(self) -> int:
         return len(self._tickets)
 
-    def __contains__(self, ticket: Ticket) -> bool:
+    def __contains__(self, ticket: Waiter) -> bool:
         return ticket in self._tickets
 
-    def add(self, ticket: Ticket) -> None:
+    def add(self, ticket: Waiter) -> None:
         """Let a request wait."""
         self._tickets.add(ticket)
 
-    def remove(self, ticket: Ticket) -> None:
+    def remove(self, ticket: Waiter) -> None:
         """Forget a request, woken or not."""
         self._tickets.discard(ticket)
 
@@ -137,11 +137,11 @@ class Watch:
         for ticket in self._tickets:
             ticket.end()
 
-    def _sleeping(self) -> list[Ticket]:
+    def _sleeping(self) -> list[Waiter]:
         return [ticket for ticket in self._tickets if not ticket.ended]
 
     @staticmethod
-    def _is_running(ticket: Ticket, data: bytes | None) -> bool:
+    def _is_running(ticket: Waiter, data: bytes | None) -> bool:
         """Whether a cached progress is of the awaited attempt; the same bytes say the same."""
         if data == ticket.progress:
             return ticket.known

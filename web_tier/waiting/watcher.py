@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from gridwell.engine.errors import ServiceError
 from gridwell.engine.read_jobs import readable_jobs
-from web_tier.jobs.reported_progress import with_told
+from web_tier.jobs.reported_progress import with_progress
 from web_tier.jobs.sealed_cache import sealed
 from web_tier.jobs.signer import Signer
-from web_tier.overload.fair_shares import Shares, yielding_owner
-from web_tier.waiting.wait_list import Ticket, Watch
+from web_tier.overload.fair_shares import FairShares, yielding_owner
+from web_tier.waiting.wait_list import Waiter, WaitList
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,9 +56,9 @@ class Watcher:
         self._ledger = ledger
         self._clock = clock
         self._capacity = {False: capacity, True: streams}
-        self._used = {False: Shares(), True: Shares()}
-        self._entered: dict[Ticket, None] = {}  #: in the order in which they came
-        self._watch = Watch()
+        self._used = {False: FairShares(), True: FairShares()}
+        self._entered: dict[Waiter, None] = {}  #: in the order in which they came
+        self._watch = WaitList()
         self._changed = threading.Condition()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
@@ -91,7 +91,7 @@ class Watcher:
             self.leave(ticket)
         return not ticket.displaced
 
-    def follow(self, job: Job, owner: str = "") -> Ticket | None:
+    def follow(self, job: Job, owner: str = "") -> Waiter | None:
         """Follow a job's attempt: the ticket is woken by each step, and has the latest.
 
         Whoever was woken clears the event before looking at the ticket, and leaves in the end.
@@ -101,19 +101,19 @@ class Watcher:
         """
         return self._enter(job, owner, follows=True)
 
-    def leave(self, ticket: Ticket) -> None:
+    def leave(self, ticket: Waiter) -> None:
         """Neither wait nor follow any more; once is enough."""
         with self._changed:
             self._remove(ticket)
 
-    def _remove(self, ticket: Ticket) -> None:
+    def _remove(self, ticket: Waiter) -> None:
         if ticket in self._entered:
             del self._entered[ticket]
             self._used[ticket.follows].give_back(ticket.owner)
             self._watch.remove(ticket)
 
-    def _enter(self, job: Job, owner: str, *, follows: bool) -> Ticket | None:
-        ticket = Ticket(
+    def _enter(self, job: Job, owner: str, *, follows: bool) -> Waiter | None:
+        ticket = Waiter(
             job=job.id,
             attempt=job.attempt,
             read_at=self._clock.monotonic(),
@@ -167,7 +167,7 @@ class Watcher:
             return
         try:
             found, unreadable = readable_jobs(self._ledger, asked)
-            found = {job.id: job for job in with_told(self._ledger, found.values())}
+            found = {job.id: job for job in with_progress(self._ledger, found.values())}
         except ServiceError as error:
             logger.warning(
                 "%d awaited jobs cannot be read, trying again in a second: %s",
@@ -211,7 +211,7 @@ class OwnedWatcher:
         """See `Watcher.wait`."""
         return self._watcher.wait(job, seconds, self._owner)
 
-    def follow(self, job: Job) -> Ticket | None:
+    def follow(self, job: Job) -> Waiter | None:
         """See `Watcher.follow`."""
         return self._watcher.follow(job, self._owner)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from app_tier.executor.port import Found
 from app_tier.kinds.grid.kernels import find_minimum, potential_map
-from app_tier.kinds.grid.kernels.sum.incremental_series import Ladder
+from app_tier.kinds.grid.kernels.sum.incremental_series import IncrementalSeries
 from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND, SERIES_KIND
 from gridwell.kinds.grid import cost
 from gridwell.kinds.grid.grid import Box
@@ -69,7 +69,7 @@ def series(problem: Problem, box: Box, incumbent: int | None, moved: Moved) -> F
         grid.shape, problem.atoms.count, problem.series, min_distance=min_distance
     )
     way = (
-        Ladder(grid, min_distance=min_distance, softening=softening, progress=progress)
+        IncrementalSeries(grid, min_distance=min_distance, softening=softening, progress=progress)
         if summed
         else search
     )

@@ -16,7 +16,7 @@ from gridwell.kinds.grid.problem import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app_tier.executor.port import Compute, Outcome
+    from app_tier.executor.port import Executor, TaskOutcome
 
 TEST_SECONDS: Final = 60.0  #: a machine that takes longer hangs
 #: The answer to the test's problem, bit for bit.  Not computed here: a machine that computes wrong
@@ -54,7 +54,7 @@ def known_task(ticket: int) -> ChunkTask:
     )
 
 
-def flaw_of(outcome: Outcome) -> str:
+def flaw_of(outcome: TaskOutcome) -> str:
     """Return why the outcome of a test's computation is wrong; empty: it is right."""
     if outcome.error is not None:
         return f"the compute process failed: {outcome.error}"
@@ -72,7 +72,7 @@ class SelfTest:
         check: looks at disk and memory: what is wrong with them; empty: nothing.
     """
 
-    def __init__(self, compute: Compute, *, cores: int, check: Callable[[], str]) -> None:
+    def __init__(self, compute: Executor, *, cores: int, check: Callable[[], str]) -> None:
         self._compute = compute
         self._cores = cores
         self._check = check
@@ -97,7 +97,7 @@ class SelfTest:
             self._open.add(ticket)
             self._compute.submit(known_task(ticket))
 
-    def take(self, outcome: Outcome) -> bool:
+    def take(self, outcome: TaskOutcome) -> bool:
         """Take the outcome of a computation; False: it is none of a test's."""
         if outcome.ticket >= 0:
             return False

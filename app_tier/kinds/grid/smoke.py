@@ -12,7 +12,7 @@ from app_tier.kinds.grid.self_test import KNOWN_ANSWER, flaw_of, known_problem, 
 from gridwell.kinds.grid.potential import least
 
 if TYPE_CHECKING:
-    from app_tier.executor.port import Outcome
+    from app_tier.executor.port import TaskOutcome
 
 _SECONDS: Final = 60.0
 
@@ -44,7 +44,7 @@ def smoke() -> str:
     return f"found {outcome.best} in {outcome.seconds * 1000:.0f} ms, as every point gives"
 
 
-def _awaited(pool: ProcessPool) -> Outcome:
+def _awaited(pool: ProcessPool) -> TaskOutcome:
     deadline = time.monotonic() + _SECONDS
     while time.monotonic() < deadline:
         pool.wait(1.0)

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from gridwell.adapters.aws.client import code_of, translated
 from gridwell.engine.errors import NoCapacity, ServiceBusy, ServiceError, WrongState
-from gridwell.fleet.model import Instance, InstanceState, Offer
+from gridwell.fleet.model import Instance, InstanceState, Offering
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -107,7 +107,7 @@ class Ec2Fleet:
                     return _tags(specification).get(RELEASE_TAG)
         return None
 
-    def launch(self, slot: int, token: str, offer: Offer | None = None) -> str:
+    def launch(self, slot: int, token: str, offer: Offering | None = None) -> str:
         """See `gridwell.engine.ports.Ec2`.
 
         The release's tag comes with the launch template.  Sent along it would make a second try
@@ -119,7 +119,7 @@ class Ec2Fleet:
             SLOT_TAG: f"{slot:02d}",
             TOKEN_TAG: token,
         }
-        offer = offer or Offer()
+        offer = offer or Offering()
         overrides: dict[str, Any] = {"InstanceType": offer.type} if offer.type else {}
         if offer.subnet:
             overrides["SubnetId"] = offer.subnet

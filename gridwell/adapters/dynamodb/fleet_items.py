@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.adapters.dynamodb.job_items import explained, number, text
 from gridwell.engine.errors import InvalidMessage
-from gridwell.fleet.model import Lease, Offer, Slot
+from gridwell.fleet.model import Lease, Offering, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,9 +72,9 @@ def slot_of(item: Mapping[str, Any]) -> Slot:
             epoch=int(item["epoch"]["N"]),
             failures=int(item["failures"]["N"]),
             not_before=float(item["not_before"]["N"]),
-            offer=Offer.named(item["offer"]["S"]) if "offer" in item else None,
+            offer=Offering.named(item["offer"]["S"]) if "offer" in item else None,
             refusals=tuple(
-                (Offer.named(name), float(at["N"]))
+                (Offering.named(name), float(at["N"]))
                 for name, at in sorted(item["refusals"]["M"].items())
             ),
             unproven=item["unproven"]["BOOL"],

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from gridwell.engine.errors import GridwellError, InvalidMessage
 from gridwell.engine.job import Job, JobError, JobState
 from gridwell.engine.messages import MINIMUM_KIND
-from gridwell.kinds.grid.chunking import Plan
+from gridwell.kinds.grid.chunking import Chunking
 from gridwell.kinds.grid.grid import Grid
 from gridwell.kinds.grid.minimum import Minimum
-from gridwell.kinds.grid.replicas import Opinion
+from gridwell.kinds.grid.replicas import Replica
 from gridwell.kinds.grid.series import Series
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def _decoded(item: Mapping[str, Any]) -> Job:
         state=JobState(item["state"]["S"]),
         attempt=item["attempt"]["S"],
         run=int(item["run"]["N"]),
-        plan=Plan.decode(json.loads(item["plan"]["S"])),
+        plan=Chunking.decode(json.loads(item["plan"]["S"])),
         created=float(item["created"]["N"]),
         deadline=float(item["deadline"]["N"]),
         done=frozenset(int(chunk) for chunk in item.get("done", {}).get("NS", ())),
@@ -191,7 +191,7 @@ def _decoded(item: Mapping[str, Any]) -> Job:
         best_by=item["best_by"]["S"] if "best_by" in item else None,
         workers=frozenset(item.get("workers", {}).get("SS", ())),
         maps=frozenset(_maps(item)),
-        opinions=frozenset(map(Opinion.decode, item.get("opinions", {}).get("SS", ()))),
+        opinions=frozenset(map(Replica.decode, item.get("opinions", {}).get("SS", ()))),
         credits=frozenset(int(each) for each in item.get("credits", {}).get("NS", ())),
         refusals=int(item.get("refusals", {}).get("N", "0")),
         resends=int(item["resends"]["N"]),

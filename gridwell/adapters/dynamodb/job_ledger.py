@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from gridwell.engine.job import Job, JobError
     from gridwell.engine.task_failure import ChunkFailure, Suspect
     from gridwell.kinds.grid.minimum import Minimum
-    from gridwell.kinds.grid.replicas import Opinion
+    from gridwell.kinds.grid.replicas import Replica
 
 _ABSENT: Final = "attribute_not_exists(#pk)"
 #: `Job.renewable`, as a condition.
@@ -204,7 +204,7 @@ class DynamoJobLedger:
             text(result.key()),
         )
 
-    def hold(self, job: str, attempt: str, opinion: Opinion) -> Job | None:
+    def hold(self, job: str, attempt: str, opinion: Replica) -> Job | None:
         """See `gridwell.engine.ports.JobLedger`."""
         values = _live(attempt) | {"opinions": text_set(frozenset({opinion.encode()}))}
         held, item = self._table.update(job_key(job), _HOLD, _LIVE, values)
@@ -293,11 +293,11 @@ class DynamoJobLedger:
         """See `gridwell.engine.ports.JobLedger`."""
         return self._secret.read()
 
-    def tell_found(self, job: str, attempt: str, found: int, *, now: float) -> None:
+    def report_progress(self, job: str, attempt: str, found: int, *, now: float) -> None:
         """See `gridwell.engine.ports.JobLedger`."""
         self._found.tell(job, attempt, found, now=now)
 
-    def read_found(self, attempts: Mapping[str, str]) -> dict[str, int]:
+    def read_progress(self, attempts: Mapping[str, str]) -> dict[str, int]:
         """See `gridwell.engine.ports.JobLedger`."""
         return self._found.read(attempts)
 

@@ -31,12 +31,12 @@ class FoundItems:
         self._table = table
 
     def tell(self, job: str, attempt: str, found: int, *, now: float) -> None:
-        """See `gridwell.engine.ports.JobLedger.tell_found`."""
+        """See `gridwell.engine.ports.JobLedger.report_progress`."""
         item = {**found_key(job, attempt), "found": number(found), "expires": number(expiry(now))}
         self._table.put(item, _HIGHER, {"found": number(found)})
 
     def read(self, attempts: Mapping[str, str]) -> dict[str, int]:
-        """See `gridwell.engine.ports.JobLedger.read_found`."""
+        """See `gridwell.engine.ports.JobLedger.read_progress`."""
         found = {}
         for item in self._table.get_many(found_key(*pair) for pair in attempts.items()):
             with explained(item):

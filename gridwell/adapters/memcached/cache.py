@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from gridwell.adapters.memcached.connection import Reach
+from gridwell.adapters.memcached.connection import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ class MemcachedCache:
     """
 
     def __init__(self, address: str, *, clock: Clock | None = None) -> None:
-        self._reach = Reach(address, clock=clock)
+        self._reach = Connection(address, clock=clock)
 
     @property
     def outages(self) -> int:

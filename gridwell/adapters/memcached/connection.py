@@ -27,7 +27,7 @@ AWAY_SECONDS: Final = 1.0  #: after a failure, until the next try
 _OUTAGES: Final = (OSError, MemcacheError, KeyError, IndexError, ValueError)
 
 
-class Reach:
+class Connection:
     """A pool of connections that all threads share.
 
     After a failure nobody asks for a second, and then one caller alone tries: otherwise a

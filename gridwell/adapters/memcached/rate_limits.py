@@ -16,8 +16,8 @@ from limits import RateLimitItem, parse
 from limits.storage import MemcachedStorage, MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
-from gridwell.adapters.memcached.connection import Reach
-from gridwell.engine.ports import Standing
+from gridwell.adapters.memcached.connection import Connection
+from gridwell.engine.ports import ClientUsage
 
 if TYPE_CHECKING:
     from gridwell.engine.ports import Clock
@@ -35,11 +35,11 @@ class CountedRates:
     def __init__(self) -> None:
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
-    def take(self, rate: str, kind: str, who: str, cost: int = 1) -> Standing:
+    def take(self, rate: str, kind: str, who: str, cost: int = 1) -> ClientUsage:
         """See `gridwell.engine.ports.Rates`."""
         return _taken(self._limiter, _item(rate), kind, who, cost)
 
-    def look(self, rate: str, kind: str, who: str) -> Standing:
+    def look(self, rate: str, kind: str, who: str) -> ClientUsage:
         """See `gridwell.engine.ports.Rates`."""
         return _seen(self._limiter, _item(rate), kind, who)
 
@@ -55,7 +55,7 @@ class MemcachedRates:
 
     def __init__(self, address: str, *, clock: Clock | None = None, stack: str = "") -> None:
         self._prefix = f"{stack}:" if stack else ""
-        self._reach = Reach(address, clock=clock)
+        self._reach = Connection(address, clock=clock)
         # One pool for all threads: the library would keep a connection for each of them.
         storage = MemcachedStorage(
             f"memcached://{quote(address, safe='/:[]')}",
@@ -64,14 +64,14 @@ class MemcachedRates:
         self._shared = SlidingWindowCounterRateLimiter(storage)
         self._own = CountedRates()
 
-    def take(self, rate: str, kind: str, who: str, cost: int = 1) -> Standing:
+    def take(self, rate: str, kind: str, who: str, cost: int = 1) -> ClientUsage:
         """See `gridwell.engine.ports.Rates`."""
         shared = self._reach.ask(
             lambda: _taken(self._shared, _item(rate), self._prefix + kind, who, cost)
         )
         return self._own.take(rate, kind, who, cost) if shared is None else shared
 
-    def look(self, rate: str, kind: str, who: str) -> Standing:
+    def look(self, rate: str, kind: str, who: str) -> ClientUsage:
         """See `gridwell.engine.ports.Rates`."""
         shared = self._reach.ask(lambda: _seen(self._shared, _item(rate), self._prefix + kind, who))
         return self._own.look(rate, kind, who) if shared is None else shared
@@ -81,20 +81,20 @@ class MemcachedRates:
         self._reach.close()
 
 
-def _taken(limiter: Any, item: RateLimitItem, kind: str, who: str, cost: int) -> Standing:
+def _taken(limiter: Any, item: RateLimitItem, kind: str, who: str, cost: int) -> ClientUsage:
     within: bool = limiter.hit(item, kind, who, cost=min(cost, item.amount))
     return _standing(item, within, limiter.get_window_stats(item, kind, who))
 
 
-def _seen(limiter: Any, item: RateLimitItem, kind: str, who: str) -> Standing:
+def _seen(limiter: Any, item: RateLimitItem, kind: str, who: str) -> ClientUsage:
     within: bool = limiter.test(item, kind, who)
     return _standing(item, within, limiter.get_window_stats(item, kind, who))
 
 
-def _standing(item: RateLimitItem, within: bool, stats: Any) -> Standing:  # noqa: FBT001 - one of two facts
+def _standing(item: RateLimitItem, within: bool, stats: Any) -> ClientUsage:  # noqa: FBT001 - one of two facts
     reset = max(1, math.ceil(stats.reset_time - time.time()))
     # Others may have used up what this call found.
-    return Standing(
+    return ClientUsage(
         limit=item.amount,
         window=item.get_expiry(),
         within=within,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gridwell.engine.errors import NoCapacity, ServiceDenied, ServiceError, WrongState
-from gridwell.fleet.model import Instance, InstanceState, Offer
+from gridwell.fleet.model import Instance, InstanceState, Offering
 from gridwell.fleet.refusal import ALL
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class _Machine:
     launched: float
     state: InstanceState
     until: float  #: when a passing state ends
-    offer: Offer
+    offer: Offering
     reason: str = ""
     shown: Instance | None = None  #: as it was last described
 
@@ -76,7 +76,7 @@ class MemoryEc2:
         self.stop_seconds = stop_seconds
         self.capacity = capacity
         self.current_release = release
-        self.full: set[Offer] = set()  #: offers without capacity
+        self.full: set[Offering] = set()  #: offers without capacity
         #: What EC2 answers instead, by an action (start, launch, stop, terminate) and an instance's
         #: id, an offer's name or `ALL`; a refused call has no effect.
         self.refusals: dict[tuple[str, str], ServiceError] = {}
@@ -97,7 +97,7 @@ class MemoryEc2:
         """See `gridwell.engine.ports.Ec2`."""
         return self.current_release
 
-    def launch(self, slot: int, token: str, offer: Offer | None = None) -> str:
+    def launch(self, slot: int, token: str, offer: Offering | None = None) -> str:
         """See `gridwell.engine.ports.Ec2`."""
         self._settle()
         for machine in self._machines.values():
@@ -105,7 +105,7 @@ class MemoryEc2:
                 return machine.id
         if self.current_release is None:
             raise ServiceDenied("there is no image to launch; bake one first")
-        asked = offer or Offer()
+        asked = offer or Offering()
         self._refuse("launch", asked.name)
         self._check_capacity(asked)
         machine = _Machine(
@@ -116,7 +116,7 @@ class MemoryEc2:
             launched=self._clock.now(),
             state=InstanceState.PENDING,
             until=self._clock.now() + self.boot_seconds,
-            offer=Offer(type=asked.type or "c7i.large", subnet=asked.subnet or "subnet-0"),
+            offer=Offering(type=asked.type or "c7i.large", subnet=asked.subnet or "subnet-0"),
         )
         self._machines[machine.id] = machine
         return machine.id
@@ -194,7 +194,7 @@ class MemoryEc2:
             raise WrongState(f"there is no instance {instance}")
         return self._machines[instance]
 
-    def _check_capacity(self, offer: Offer) -> None:
+    def _check_capacity(self, offer: Offering) -> None:
         if offer in self.full:
             raise NoCapacity(f"no capacity for {offer}")
         billed = sum(machine.state in _BILLED for machine in self._machines.values())

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from gridwell.engine.task_failure import ChunkFailure, Suspect
-    from gridwell.kinds.grid.replicas import Opinion
+    from gridwell.kinds.grid.replicas import Replica
 
 
 def _new_secret() -> bytes:
@@ -136,7 +136,7 @@ class MemoryLedger:
                 return True
             return stored.state is JobState.DONE and stored.result == result
 
-    def hold(self, job: str, attempt: str, opinion: Opinion) -> Job | None:
+    def hold(self, job: str, attempt: str, opinion: Replica) -> Job | None:
         """See `gridwell.engine.ports.JobLedger`."""
         with self._lock:
             stored = self._unfinished(job, attempt)
@@ -232,12 +232,12 @@ class MemoryLedger:
                 self._secret = self._draw_secret()
             return self._secret
 
-    def tell_found(self, job: str, attempt: str, found: int, *, now: float) -> None:  # noqa: ARG002 - nothing is forgotten here
+    def report_progress(self, job: str, attempt: str, found: int, *, now: float) -> None:  # noqa: ARG002 - nothing is forgotten here
         """See `gridwell.engine.ports.JobLedger`."""
         with self._lock:
             self._told[job, attempt] = max(found, self._told.get((job, attempt), found))
 
-    def read_found(self, attempts: Mapping[str, str]) -> dict[str, int]:
+    def read_progress(self, attempts: Mapping[str, str]) -> dict[str, int]:
         """See `gridwell.engine.ports.JobLedger`."""
         return {pair[0]: self._told[pair] for pair in attempts.items() if pair in self._told}
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Chunking:
     """How a job's grid is cut.
 
     Attributes:
@@ -77,7 +77,7 @@ class Plan:
         return [list(cuts) for cuts in self.cuts]
 
     @classmethod
-    def decode(cls, value: Any) -> Plan:
+    def decode(cls, value: Any) -> Chunking:
         """The plan that `encode` gave.
 
         Raises:
@@ -95,7 +95,7 @@ class Plan:
         return cls((x, y, z))
 
 
-def split(shape: tuple[int, int, int], chunks: int) -> Plan:
+def split(shape: tuple[int, int, int], chunks: int) -> Chunking:
     """Cut a grid into near-cubic boxes: at least `chunks` of them where the limits allow.
 
     The axis whose pieces are longest is halved until there are enough.
@@ -119,7 +119,7 @@ def split(shape: tuple[int, int, int], chunks: int) -> Plan:
         tuple(length * k // count for k in range(count + 1))
         for length, count in zip(shape, parts, strict=True)
     )
-    return Plan((x, y, z))
+    return Chunking((x, y, z))
 
 
 @functools.lru_cache(maxsize=1024)

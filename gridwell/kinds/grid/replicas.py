@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)
-class Opinion:
+class Replica:
     """What one worker reported of a chunk that two compute."""
 
     chunk: int
@@ -35,7 +35,7 @@ class Opinion:
         return json.dumps(fields, separators=(",", ":"))
 
     @classmethod
-    def decode(cls, text: str) -> Opinion:
+    def decode(cls, text: str) -> Replica:
         """Return the opinion that `encode` gave.
 
         Raises:
@@ -55,7 +55,7 @@ class Opinion:
         return self.found[0] if self.points else None
 
 
-def agree(one: Opinion, other: Opinion, grid: Grid, box: Box, *, series: bool) -> bool:
+def agree(one: Replica, other: Replica, grid: Grid, box: Box, *, series: bool) -> bool:
     """Return whether two reports of a chunk can both be true."""
     if series:
         return one.points == other.points
@@ -70,8 +70,8 @@ def agree(one: Opinion, other: Opinion, grid: Grid, box: Box, *, series: bool) -
 
 
 def settled(
-    opinions: Iterable[Opinion], grid: Grid, box: Box, *, series: bool
-) -> tuple[list[Opinion], list[Opinion]]:
+    opinions: Iterable[Replica], grid: Grid, box: Box, *, series: bool
+) -> tuple[list[Replica], list[Replica]]:
     """Return the first two opinions of different workers that agree, and those that contradict.
 
     Returns:

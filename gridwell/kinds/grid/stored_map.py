@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gridwell.kinds.grid.chunking import Plan
+    from gridwell.kinds.grid.chunking import Chunking
 
 DTYPE: Final = "<f8"
 VALUE_BYTES: Final = 8  #: of a float64
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ValueRun:
     """Bytes of one stored chunk that are a block of a slab."""
 
     chunk: int
@@ -58,10 +58,10 @@ class Slab:
     """A piece of a map: consecutive points in C order."""
 
     shape: tuple[int, int, int]
-    runs: tuple[Run, ...]
+    runs: tuple[ValueRun, ...]
 
 
-def map_slabs(plan: Plan, *, most_points: int) -> Iterator[Slab]:
+def map_slabs(plan: Chunking, *, most_points: int) -> Iterator[Slab]:
     """A map in slabs that follow each other in C order.
 
     Args:
@@ -77,7 +77,7 @@ def map_slabs(plan: Plan, *, most_points: int) -> Iterator[Slab]:
                 yield _slab(plan, i, (x, min(x + layers, high)), (y, min(y + rows, ny)))
 
 
-def _slab(plan: Plan, i: int, x: tuple[int, int], y: tuple[int, int]) -> Slab:
+def _slab(plan: Chunking, i: int, x: tuple[int, int], y: tuple[int, int]) -> Slab:
     """The slab of the points between x and y, which lies in row `i` of the plan's chunks."""
     y_intervals, z_intervals = (_intervals(cuts) for cuts in plan.cuts[1:])
     runs = []
@@ -93,7 +93,7 @@ def _slab(plan: Plan, i: int, x: tuple[int, int], y: tuple[int, int]) -> Slab:
             header = float64_header(box.shape)
             held = header if before == 0 else b""
             runs.append(
-                Run(
+                ValueRun(
                     chunk=chunk,
                     start=0 if held else len(header) + before * VALUE_BYTES,
                     length=len(held) + math.prod(shape) * VALUE_BYTES,

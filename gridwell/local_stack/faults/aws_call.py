@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, unquote
 
-from gridwell.local_stack.faults.plan import Place
+from gridwell.local_stack.faults.plan import FaultTarget
 
 if TYPE_CHECKING:
     from gridwell.local_stack.faults.calling_process import Callers
@@ -78,9 +78,9 @@ class Call:
         return found if isinstance(found, dict) else {}
 
     @cached_property
-    def place(self) -> Place:
+    def place(self) -> FaultTarget:
         """What a plan can name of the call."""
-        return Place(
+        return FaultTarget(
             service=self.service, operation=self.operation, resources=frozenset(self._resources())
         )
 

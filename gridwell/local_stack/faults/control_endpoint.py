@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.local_stack.faults.plan_json import LONGEST_SECONDS, InvalidFaultPlan, decode, encode
 from gridwell.local_stack.region.control_calls import (
-    Refused,
+    ControlRefused,
     answered,
     json_body,
     only_field,
@@ -69,7 +69,7 @@ class FaultControl:
             return self._put(content)
         if method == "POST" and command in ("away", "empty", "duplicate"):
             return self._do(command, content)
-        raise Refused(
+        raise ControlRefused(
             "405 Method Not Allowed",
             f"{method} {environ['PATH_INFO']}: there are GET and PUT of {PATH}, and POST of"
             f" {PATH}/away, empty and duplicate",
@@ -86,7 +86,7 @@ class FaultControl:
         try:
             plan = decode(content)
         except InvalidFaultPlan as error:
-            raise Refused("400 Bad Request", str(error)) from error
+            raise ControlRefused("400 Bad Request", str(error)) from error
         self._injector.put(plan)
         logger.warning(
             "%s",
@@ -103,7 +103,9 @@ class FaultControl:
         queue = only_field(content, command, "queue")
         if not isinstance(queue, str) or self._queues.find(queue) is None:
             there = ", ".join(self._queues.names()) or "none"
-            raise Refused("404 Not Found", f"no standard queue {queue!r}; there are: {there}")
+            raise ControlRefused(
+                "404 Not Found", f"no standard queue {queue!r}; there are: {there}"
+            )
         act = self._queues.empty if command == "empty" else self._queues.duplicate
         messages = act(queue)
         logger.warning(
@@ -118,7 +120,7 @@ class FaultControl:
     def _go_away(self, seconds: Any) -> dict[str, Any]:
         is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
         if not is_number or not 0 <= seconds <= LONGEST_SECONDS:
-            raise Refused(
+            raise ControlRefused(
                 "400 Bad Request",
                 f"seconds must be a number from 0 to {LONGEST_SECONDS:g}, not {seconds!r}",
             )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gridwell.local_stack.faults.injector import Strike
-    from gridwell.local_stack.region.instance_lifecycle import Host, Lifecycle
+    from gridwell.local_stack.region.instance_lifecycle import Lifecycle, MachineHost
 
 MUTE: Final = "offer never speaks"  #: the machine runs, and nothing on it is ever heard of
 #: Kind -> how EC2 words the end of the instance that has never booted.
@@ -29,14 +29,14 @@ _asked: ContextVar[Callable[[], Strike | None]] = ContextVar("asked", default=la
 
 
 class FaultyHost:
-    """Stands before the real host; see `gridwell.local_stack.region.instance_lifecycle.Host`.
+    """Stands before the real host; see `instance_lifecycle.MachineHost`.
 
     Args:
         host: the real one.
         lifecycle: is told of the instances that fall back.
     """
 
-    def __init__(self, host: Host, lifecycle: Lifecycle) -> None:
+    def __init__(self, host: MachineHost, lifecycle: Lifecycle) -> None:
         self._host = host
         self._lifecycle = lifecycle
         self._lock = threading.Lock()

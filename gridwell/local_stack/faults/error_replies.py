@@ -21,7 +21,7 @@ _REASONS: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class ErrorReply:
     """An HTTP reply."""
 
     status: str
@@ -40,7 +40,7 @@ class Reply:
         return found
 
 
-class Asked(Protocol):
+class FailedCall(Protocol):
     """What the form of an error depends on."""
 
     @property
@@ -130,7 +130,7 @@ _REFUSED: Final = {
 REFUSALS: Final = tuple(_REFUSED)
 
 
-def throttled(call: Call) -> Reply:
+def throttled(call: Call) -> ErrorReply:
     """One call too many."""
     if call.service == "dynamodb" and call.operation in _ITEMS:
         return _reply(call, _TABLE_THROTTLED)
@@ -138,60 +138,60 @@ def throttled(call: Call) -> Reply:
     return _reply(call, _THROTTLED.get(call.service, _Error(400, code, _RATE)))
 
 
-def server_error(call: Call, draw: float) -> Reply:
+def server_error(call: Call, draw: float) -> ErrorReply:
     """A fault of the service: half of them as 500, half as 503."""
     broken = _BROKEN.get(call.service, _Error(500, "InternalFailure", "Internal failure"))
     return _reply(call, broken if draw < 0.5 else _AWAY)  # noqa: PLR2004 - a half
 
 
-def access_denied(call: Call) -> Reply:
+def access_denied(call: Call) -> ErrorReply:
     """A refusal for want of a right, in the words of the service."""
     refusal = _FORBIDDEN.get(call.service, _Error(400, "AccessDeniedException", "Access denied."))
     return _reply(call, refusal)
 
 
-def no_capacity(call: Call) -> Reply:
+def no_capacity(call: Call) -> ErrorReply:
     """EC2 has no machine; with HTTP 500, so that clients try again by themselves."""
     return _reply(call, _FULL)
 
 
-def denied(asked: Asked, status: int, code: str, why: str) -> Reply:
+def denied(asked: FailedCall, status: int, code: str, why: str) -> ErrorReply:
     """Return an error of a caller's credentials, in the form that its service has."""
     return _reply(asked, _Error(status, code, why))
 
 
-def refused(call: Call, kind: str) -> Reply:
+def refused(call: Call, kind: str) -> ErrorReply:
     """EC2 does not do it, for a reason of the kind."""
     return _reply(call, _REFUSED[kind])
 
 
-def of_json(data: dict[str, Any]) -> Reply:
+def of_json(data: dict[str, Any]) -> ErrorReply:
     """A JSON reply of a call that succeeded."""
-    return Reply(
+    return ErrorReply(
         status="200 OK",
         headers=[("Content-Type", "application/x-amz-json-1.0")],
         content=json.dumps(data).encode(),
     )
 
 
-def _reply(call: Asked, error: _Error) -> Reply:
+def _reply(call: FailedCall, error: _Error) -> ErrorReply:
     if call.target:
         kind, content = "application/x-amz-json-1.0", _json(call, error)
     else:
         kind, content = "text/xml", _xml(call, error)
-    return Reply(
+    return ErrorReply(
         status=f"{error.status} {_REASONS[error.status]}",
         headers=[("Content-Type", kind), ("x-amzn-RequestId", REQUEST_ID)],
         content=content,
     )
 
 
-def _json(call: Asked, error: _Error) -> bytes:
+def _json(call: FailedCall, error: _Error) -> bytes:
     space = "com.amazonaws.dynamodb.v20120810" if call.service == "dynamodb" else "com.amazonaws"
     return json.dumps({"__type": f"{space}#{error.code}", "message": error.message}).encode()
 
 
-def _xml(call: Asked, error: _Error) -> bytes:
+def _xml(call: FailedCall, error: _Error) -> bytes:
     inner = f"<Code>{error.code}</Code><Message>{escape(error.message)}</Message>"
     if call.service == "s3":
         xml = f"<Error>{inner}<RequestId>{REQUEST_ID}</RequestId></Error>"

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final
 
 from gridwell.local_stack.faults.plan import (
     NOTHING,
-    Fault,
     FaultPlan,
-    Place,
+    FaultTarget,
+    PlannedFault,
     between,
     chance,
     concerns,
@@ -64,7 +64,7 @@ class Injector:
     plan: FaultPlan = NOTHING
     injected: Counter[str] = field(default_factory=Counter)
     _lock: threading.Condition = field(default_factory=threading.Condition)
-    _lines: dict[str, list[tuple[int, Fault]]] = field(default_factory=dict)
+    _lines: dict[str, list[tuple[int, PlannedFault]]] = field(default_factory=dict)
     _counts: list[_Count] = field(default_factory=list)
     _away_until: float = float("-inf")
 
@@ -79,7 +79,7 @@ class Injector:
 
     def put(self, plan: FaultPlan) -> None:
         """Follow a new plan from now on; all counting begins anew."""
-        lines: dict[str, list[tuple[int, Fault]]] = defaultdict(list)
+        lines: dict[str, list[tuple[int, PlannedFault]]] = defaultdict(list)
         for place, fault in enumerate(plan.faults):
             lines[fault.kind].append((place, fault))
         with self._lock:
@@ -88,7 +88,7 @@ class Injector:
             self._counts = [_Count() for _ in plan.faults]
             self._lines = dict(lines)
 
-    def strike(self, kind: str, place: Place, who: Callable[[], str]) -> Strike | None:
+    def strike(self, kind: str, place: FaultTarget, who: Callable[[], str]) -> Strike | None:
         """Whether a fault of this kind happens at this place now; it is counted if so.
 
         Ask only where it would have an effect: what is counted has happened.
@@ -116,7 +116,7 @@ class Injector:
             self.injected[kind] += 1
         return struck[0]
 
-    def _at_line(self, line: int, fault: Fault, place: Place) -> Strike | None:
+    def _at_line(self, line: int, fault: PlannedFault, place: FaultTarget) -> Strike | None:
         count, now, seed = self._counts[line], self.clock(), self.plan.seed
         count.met += 1
         draw = chance(seed, line, count.met)

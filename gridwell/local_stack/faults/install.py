@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from gridwell.local_stack.region.instance_lifecycle import Host, Lifecycle
+    from gridwell.local_stack.region.instance_lifecycle import Lifecycle, MachineHost
 
 
 def install(
     server: Any,
     *,
-    host: Host,
+    host: MachineHost,
     lifecycle: Lifecycle,
     state: Path,
     account_id: str,

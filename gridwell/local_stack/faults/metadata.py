@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.local_stack.faults.kinds import METADATA
-from gridwell.local_stack.faults.plan import Place
+from gridwell.local_stack.faults.plan import FaultTarget
 
 if TYPE_CHECKING:
     from gridwell.local_stack.faults.calling_process import Callers
@@ -49,6 +49,6 @@ class MetadataFaults:
         return strike is not None
 
 
-def _place(operation: str, instance: str) -> Place:
+def _place(operation: str, instance: str) -> FaultTarget:
     (service,) = METADATA
-    return Place(service=service, operation=operation, resources=frozenset({instance}))
+    return FaultTarget(service=service, operation=operation, resources=frozenset({instance}))

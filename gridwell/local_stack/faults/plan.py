@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class PlannedFault:
     """One line of a plan: what happens, where, and how often.
 
     Either `probability` or `nth` is given.
@@ -39,14 +39,14 @@ class FaultPlan:
     """All that shall go wrong."""
 
     seed: int
-    faults: tuple[Fault, ...]
+    faults: tuple[PlannedFault, ...]
 
 
 NOTHING = FaultPlan(seed=0, faults=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class FaultTarget:
     """Where a fault could happen: a call, as far as a plan can name it."""
 
     service: str
@@ -54,7 +54,7 @@ class Place:
     resources: AbstractSet[str] = frozenset()
 
 
-def concerns(fault: Fault, place: Place) -> bool:
+def concerns(fault: PlannedFault, place: FaultTarget) -> bool:
     """Whether a fault is planned for calls like this one; its program is not looked at."""
     return (
         fault.service in (None, place.service)
@@ -68,7 +68,7 @@ def is_program(told: str, found: str) -> bool:
     return found.split()[: len(told.split())] == told.split()
 
 
-def strikes(fault: Fault, *, number: int, struck: int, draw: float) -> bool:
+def strikes(fault: PlannedFault, *, number: int, struck: int, draw: float) -> bool:
     """Whether a fault happens here and now.
 
     Args:

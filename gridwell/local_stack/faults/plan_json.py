@@ -16,7 +16,7 @@ from botocore.loaders import Loader
 
 from gridwell.engine.errors import GridwellError
 from gridwell.local_stack.faults.kinds import KINDS
-from gridwell.local_stack.faults.plan import Fault, FaultPlan
+from gridwell.local_stack.faults.plan import FaultPlan, PlannedFault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +35,7 @@ def encode(plan: FaultPlan) -> dict[str, Any]:
     return {"seed": plan.seed, "faults": [_encoded(fault) for fault in plan.faults]}
 
 
-def _encoded(fault: Fault) -> dict[str, Any]:
+def _encoded(fault: PlannedFault) -> dict[str, Any]:
     values = {name: getattr(fault, name) for name in (*_FIELDS, *_NUMBERS)}
     if fault.seconds is not None:
         values["seconds"] = list(fault.seconds)
@@ -70,7 +70,7 @@ def decode(text: str | bytes) -> FaultPlan:
     return FaultPlan(seed=seed, faults=tuple(_fault(fault) for fault in faults))
 
 
-def _fault(data: dict[str, Any]) -> Fault:
+def _fault(data: dict[str, Any]) -> PlannedFault:
     seconds = data.get("seconds")
     if seconds is None:
         seconds = KINDS[data["kind"]].seconds
@@ -80,7 +80,7 @@ def _fault(data: dict[str, Any]) -> Fault:
     # "The nth call" is one call, unless more are asked for.
     times = data.get("times", 1 if "nth" in data else None)
     span = None if seconds is None else (float(seconds[0]), float(seconds[1]))
-    return Fault(**{**values, "times": times, "seconds": span})
+    return PlannedFault(**{**values, "times": times, "seconds": span})
 
 
 def _mistakes(data: Any) -> list[str]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gridwell.local_stack.faults.aws_call import Call
-    from gridwell.local_stack.faults.error_replies import Reply
+    from gridwell.local_stack.faults.error_replies import ErrorReply
     from gridwell.local_stack.faults.injector import Injector
     from gridwell.local_stack.faults.queue_control import Queues
 
@@ -32,7 +32,7 @@ class Messages:
         self._injector = injector
         self._queues = queues
 
-    def serve(self, call: Call, pass_on: Callable[[Call], Reply]) -> Reply:
+    def serve(self, call: Call, pass_on: Callable[[Call], ErrorReply]) -> ErrorReply:
         """The reply to a call.
 
         Args:
@@ -51,7 +51,7 @@ class Messages:
             return self._batch(call, pass_on)
         return pass_on(call)
 
-    def _receive(self, call: Call, pass_on: Callable[[Call], Reply]) -> Reply:
+    def _receive(self, call: Call, pass_on: Callable[[Call], ErrorReply]) -> ErrorReply:
         depth = self._queues.depth(call.queue)
         waits_not = call.data.get("WaitTimeSeconds") == 0
         if waits_not and depth and self._strike("short poll blind", call):
@@ -73,7 +73,7 @@ class Messages:
         }
         return call.changed(delayed(call.data, seconds)) if seconds else call
 
-    def _batch(self, call: Call, pass_on: Callable[[Call], Reply]) -> Reply:
+    def _batch(self, call: Call, pass_on: Callable[[Call], ErrorReply]) -> ErrorReply:
         ids = [entry["Id"] for entry in call.data["Entries"]]
         refused = {entry for entry in ids if self._strike("batch refused", call)}
         forgotten = {

@@ -7,21 +7,21 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from gridwell.local_stack.faults.error_replies import Reply
+    from gridwell.local_stack.faults.error_replies import ErrorReply
 
 LONGEST: Final = 120.0  #: seconds that an answer is kept
 _MOST: Final = 500  #: answers of one question
 _QUESTIONS: Final = 200
 
 
-class Answers:
+class StaleAnswers:
     """What was truly answered lately, by question.  Safe to call from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._by_question: dict[bytes, deque[tuple[float, Reply]]] = {}
+        self._by_question: dict[bytes, deque[tuple[float, ErrorReply]]] = {}
 
-    def note(self, question: bytes, now: float, reply: Reply) -> None:
+    def note(self, question: bytes, now: float, reply: ErrorReply) -> None:
         """Keep a true answer."""
         with self._lock:
             answers = self._by_question.pop(question, deque(maxlen=_MOST))
@@ -37,7 +37,7 @@ class Answers:
         with self._lock:
             return question in self._by_question
 
-    def earlier(self, question: bytes, now: float, age: float) -> Reply:
+    def earlier(self, question: bytes, now: float, age: float) -> ErrorReply:
         """The oldest answer not older than `age`, or else the latest one."""
         with self._lock:
             answers = self._by_question[question]

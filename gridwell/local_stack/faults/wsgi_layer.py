@@ -10,10 +10,10 @@ from gridwell.local_stack.faults import error_replies
 from gridwell.local_stack.faults.aws_call import Call, read_call
 from gridwell.local_stack.faults.batch_split import without_keys
 from gridwell.local_stack.faults.ec2_faults import MUTE
-from gridwell.local_stack.faults.error_replies import Reply
+from gridwell.local_stack.faults.error_replies import ErrorReply
 from gridwell.local_stack.faults.kinds import KINDS
 from gridwell.local_stack.faults.sqs_faults import Messages
-from gridwell.local_stack.faults.stale_answers import Answers
+from gridwell.local_stack.faults.stale_answers import StaleAnswers
 from gridwell.local_stack.region.http_server import Unanswered
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class FaultLayer:
         self._callers = callers
         self._host = host
         self._messages = Messages(injector, queues)
-        self._answers = Answers()
+        self._answers = StaleAnswers()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """See PEP 3333; raises `Unanswered` where a reply is lost."""
@@ -71,7 +71,7 @@ class FaultLayer:
         start_response(reply.status, reply.headers)
         return [reply.content]
 
-    def _serve(self, call: Call) -> Reply:
+    def _serve(self, call: Call) -> ErrorReply:
         if self._strikes_caller("crash before", call):
             self._crash(call)
         if self._strike("request lost", call):
@@ -87,7 +87,7 @@ class FaultLayer:
             raise Unanswered
         return reply
 
-    def _refusal(self, call: Call) -> Reply | None:
+    def _refusal(self, call: Call) -> ErrorReply | None:
         if call.service and self._strike("throttled", call):
             return error_replies.throttled(call)
         if call.service and (broken := self._strike("server error", call)):
@@ -101,7 +101,7 @@ class FaultLayer:
                 return error_replies.refused(call, kind)
         return None
 
-    def _effect(self, call: Call) -> Reply:
+    def _effect(self, call: Call) -> ErrorReply:
         if call.service == "sqs" and call.data and call.operation != "GetQueueAttributes":
             return self._messages.serve(call, self._pass_on)
         if call.service == "ec2" and call.operation in BOOTS:
@@ -110,7 +110,7 @@ class FaultLayer:
             return self._batch_get(call)
         return self._late(call) if call.operation in LATE else self._pass_on(call)
 
-    def _boot(self, call: Call) -> Reply:
+    def _boot(self, call: Call) -> ErrorReply:
         def ask() -> Strike | None:
             falls = call.operation == "StartInstances" and self._strike("start falls back", call)
             return falls or self._strike("boot hangs", call) or self._strike(MUTE, call)
@@ -118,7 +118,7 @@ class FaultLayer:
         with self._host.asking(ask):
             return self._pass_on(call)
 
-    def _late(self, call: Call) -> Reply:
+    def _late(self, call: Call) -> ErrorReply:
         """An answer of now, or of before."""
         if call.operation == "Query" and "IndexName" not in call.data:
             return self._pass_on(call)
@@ -130,7 +130,7 @@ class FaultLayer:
             self._answers.note(question, now, reply)
         return reply
 
-    def _batch_get(self, call: Call) -> Reply:
+    def _batch_get(self, call: Call) -> ErrorReply:
         left_out = {
             (table, place)
             for table, request in call.data.get("RequestItems", {}).items()
@@ -148,7 +148,7 @@ class FaultLayer:
             answer = reply.data
         return error_replies.of_json({**answer, "UnprocessedKeys": unprocessed})
 
-    def _pass_on(self, call: Call) -> Reply:
+    def _pass_on(self, call: Call) -> ErrorReply:
         started: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start_response(
@@ -162,7 +162,7 @@ class FaultLayer:
         if hasattr(pieces, "close"):
             pieces.close()
         status, headers = started[-1]
-        return Reply(status=status, headers=headers, content=content)
+        return ErrorReply(status=status, headers=headers, content=content)
 
     def _strike(self, kind: str, call: Call) -> Strike | None:
         return self._injector.strike(kind, call.place, call.who)

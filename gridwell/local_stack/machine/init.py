@@ -94,7 +94,7 @@ class Init:
 
     # User data.
 
-    def _run_boothooks(self, parts: list[user_data.Part]) -> None:
+    def _run_boothooks(self, parts: list[user_data.MimePart]) -> None:
         self._in_boothook = True
         for number, part in enumerate(parts):
             ended: list[int] = []
@@ -102,7 +102,7 @@ class Init:
             self._loop.run_until(lambda ended=ended: bool(ended) or self._powering_off)  # type: ignore[misc]
         self._in_boothook = False
 
-    def _run_scripts(self, parts: list[user_data.Part]) -> None:
+    def _run_scripts(self, parts: list[user_data.MimePart]) -> None:
         marker = self._folder / "var/lib/cloud/scripts-ran"
         if marker.exists():
             return

@@ -55,7 +55,7 @@ class Owner(Protocol):
         """The unit is down; it may yet restart."""
 
 
-class Service:
+class ServiceProcess:
     """The running side of a unit."""
 
     def __init__(self, unit: Unit, owner: Owner) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gridwell.local_stack.machine.service import START_LIMIT, SUCCESS, Service
+from gridwell.local_stack.machine.service import START_LIMIT, SUCCESS, ServiceProcess
 from gridwell.local_stack.machine.unit_file import parse_unit
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Manager:
         self.say = say
         self._home = home
         self._power_off = power_off
-        self._services: dict[str, Service] = {}
+        self._services: dict[str, ServiceProcess] = {}
         self._outcomes: dict[str, bool] = {}  # name -> how its start ended
         self._begun: set[str] = set()
         self._early = True
@@ -74,7 +74,7 @@ class Manager:
             if not unit.commands:
                 self.say(f"{name}: Service has no ExecStart= setting. Refusing.")
                 continue
-            self._services[name] = Service(unit, self)
+            self._services[name] = ServiceProcess(unit, self)
             names += sorted(unit.requires | unit.wants)
 
     def _start_ready(self) -> None:

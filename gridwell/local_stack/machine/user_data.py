@@ -10,14 +10,14 @@ _KINDS = {"text/cloud-boothook": BOOTHOOK, "text/x-shellscript": SCRIPT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class MimePart:
     """One program of the user data: a boothook runs at every boot, a script at the first."""
 
     kind: str
     content: bytes
 
 
-def parse(data: bytes) -> tuple[list[Part], list[str]]:
+def parse(data: bytes) -> tuple[list[MimePart], list[str]]:
     """The programs in user data.
 
     Returns:
@@ -33,17 +33,17 @@ def parse(data: bytes) -> tuple[list[Part], list[str]]:
     return ([part], []) if part else ([], [_unknown(data)])
 
 
-def _part(content: bytes, kind: str | None = None) -> Part | None:
+def _part(content: bytes, kind: str | None = None) -> MimePart | None:
     if kind == BOOTHOOK or content.startswith(_BOOTHOOK_LINE):
         if content.startswith(_BOOTHOOK_LINE):
             content = content.partition(b"\n")[2]
-        return Part(kind=BOOTHOOK, content=content)
+        return MimePart(kind=BOOTHOOK, content=content)
     if kind == SCRIPT or content.startswith(b"#!"):
-        return Part(kind=SCRIPT, content=content)
+        return MimePart(kind=SCRIPT, content=content)
     return None
 
 
-def _parse_multipart(data: bytes) -> tuple[list[Part], list[str]]:
+def _parse_multipart(data: bytes) -> tuple[list[MimePart], list[str]]:
     import email.policy  # noqa: PLC0415 - slow to import, and few boots need it
 
     message = email.message_from_bytes(data, policy=email.policy.default)

@@ -12,7 +12,7 @@ import secrets
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from gridwell.access.loopback_request import FORBIDDEN, Refusal
+from gridwell.access.loopback_request import FORBIDDEN, LoopbackRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,12 +24,12 @@ _HEADER: Final = re.compile(
     r"Bearer\s+(?P<bearer>\S+)\s*$"
 )
 _QUERY: Final = re.compile(r"(?:^|&)(?:X-Amz-Credential|AWSAccessKeyId)=([^&]+)")
-NAMELESS: Final = Refusal(
+NAMELESS: Final = LoopbackRefusal(
     FORBIDDEN,
     "access denied: a local region serves only calls with its access key, and this one has none:"
     ' run `eval "$(gridwell local env)"` first',
 )
-UNKNOWN: Final = Refusal(
+UNKNOWN: Final = LoopbackRefusal(
     FORBIDDEN,
     "access denied: the access key is not this local region's, which has a new one at each start:"
     ' run `eval "$(gridwell local env)"` again',
@@ -41,7 +41,7 @@ def draw_access_key() -> str:
     return f"LOCAL{secrets.token_hex(_BYTES)}"
 
 
-def key_refusal(access_key: str, *, authorization: str, query: str) -> Refusal | None:
+def key_refusal(access_key: str, *, authorization: str, query: str) -> LoopbackRefusal | None:
     """Refuse a call that does not name the access key.
 
     Args:

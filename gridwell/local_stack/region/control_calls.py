@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
-class Refused(Exception):  # noqa: N818 - an answer more than an error
+class ControlRefused(Exception):  # noqa: N818 - an answer more than an error
     """The call is refused, with these words.
 
     Args:
@@ -33,7 +33,7 @@ def json_body(environ: dict[str, Any]) -> bytes:
         Refused: if it does not.
     """
     if environ.get("CONTENT_TYPE", "").partition(";")[0] != "application/json":
-        raise Refused("415 Unsupported Media Type", "send application/json")
+        raise ControlRefused("415 Unsupported Media Type", "send application/json")
     body: bytes = environ["wsgi.input"].read()
     return body
 
@@ -47,9 +47,9 @@ def only_field(body: bytes, command: str, name: str) -> Any:
     try:
         told = json.loads(body)
     except ValueError as error:
-        raise Refused("400 Bad Request", f"the body must be JSON: {error}") from error
+        raise ControlRefused("400 Bad Request", f"the body must be JSON: {error}") from error
     if not isinstance(told, dict) or set(told) != {name}:
-        raise Refused("400 Bad Request", f"{command} takes an object with '{name}' alone")
+        raise ControlRefused("400 Bad Request", f"{command} takes an object with '{name}' alone")
     return told[name]
 
 
@@ -57,7 +57,7 @@ def answered(answer: Callable[[], dict[str, Any]], start_response: Any) -> Itera
     """What a call answers, or why it is refused, as JSON."""
     try:
         told, status = answer(), "200 OK"
-    except Refused as refused:
+    except ControlRefused as refused:
         told, status = {"error": str(refused)}, refused.status
     start_response(status, [("Content-Type", "application/json")])
     return [json.dumps(told, indent=2).encode() + b"\n"]

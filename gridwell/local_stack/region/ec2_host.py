@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from gridwell.local_stack.machine import processes
 from gridwell.local_stack.region.images import ImageRecord, ImageStore, copy_disk
 from gridwell.local_stack.region.machine_environment import machine_environment
-from gridwell.local_stack.region.machine_process import Box, namespace
+from gridwell.local_stack.region.machine_process import MachineProcess, namespace
 from gridwell.local_stack.region.metadata_service import MetadataServer
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ DISK = "opt/gridwell"  #: where an instance's folder holds what becomes part of 
 STATUS_OK = 0
 
 
-class Host:
+class Ec2Host:
     """Boots, stops and images the instances of one region.
 
     Args:
@@ -187,12 +187,12 @@ class _Machine:
     Everything but `events` and `cut_power` belongs to the thread.
     """
 
-    def __init__(self, host: Host, instance_id: str) -> None:
-        self.events: queue.SimpleQueue[str | Box] = queue.SimpleQueue()
+    def __init__(self, host: Ec2Host, instance_id: str) -> None:
+        self.events: queue.SimpleQueue[str | MachineProcess] = queue.SimpleQueue()
         self._host = host
         self._id = instance_id
         self._folder = host.folder(instance_id)
-        self._box: Box | None = None
+        self._box: MachineProcess | None = None
         self._imds: MetadataServer | None = None
         self.thread = threading.Thread(target=self._run, name=instance_id, daemon=True)
         self.thread.start()
@@ -220,16 +220,16 @@ class _Machine:
                 gone = self._give_up(event, f"the host failed: {error}")
         self._remove()
 
-    def _give_up(self, event: str | Box, why: str) -> bool:
+    def _give_up(self, event: str | MachineProcess, why: str) -> bool:
         """Bring the instance to an end state all the same; whether it has gone for ever."""
         self.cut_power()
         self._host.lifecycle.failed(self._id, why)
         self._host.lifecycle.halted(self._id)
         return event in ("terminate", "close")
 
-    def _serve(self, event: str | Box) -> bool:
+    def _serve(self, event: str | MachineProcess) -> bool:
         """Carry out one wish, or hear of one end; whether the instance has gone for ever."""
-        if isinstance(event, Box):
+        if isinstance(event, MachineProcess):
             return event is self._box and self._ended()
         if event == "boot":
             self._boot()
@@ -275,7 +275,7 @@ class _Machine:
             endpoint=host.endpoint,
             metadata_endpoint=self._imds.endpoint,
         )
-        box = Box(self._folder, env, host.console_path(self._id))
+        box = MachineProcess(self._folder, env, host.console_path(self._id))
         self._box = box
         (self._folder / "pid").write_text(f"{box.pid}\n")
         threading.Thread(target=self._watch, args=(box,), daemon=True).start()
@@ -284,7 +284,7 @@ class _Machine:
         else:
             box.cut_power()  # the watcher reports the end, which is a failure
 
-    def _watch(self, box: Box) -> None:
+    def _watch(self, box: MachineProcess) -> None:
         box.wait()
         self.events.put(box)
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from flask import Flask
 
-    from gridwell.access.loopback_request import Refusal
+    from gridwell.access.loopback_request import LoopbackRefusal
 
 logger = logging.getLogger(__name__)
 REQUEST_QUEUE = 512
@@ -76,7 +76,7 @@ class _Handler(LoopbackHandler, MotoRequestHandler):
         """Invite no body yet: the request may be refused by its head."""
         return True
 
-    def refusal(self) -> Refusal | None:
+    def refusal(self) -> LoopbackRefusal | None:
         """Return the reason to refuse the request; None to serve it."""
         return super().refusal() or keys.key_refusal(
             self.server.access_key,
@@ -84,7 +84,7 @@ class _Handler(LoopbackHandler, MotoRequestHandler):
             query=self.path.partition("?")[2],
         )
 
-    def refuse(self, refusal: Refusal) -> None:
+    def refuse(self, refusal: LoopbackRefusal) -> None:
         """Answer a refused request in the form that its service's clients read."""
         self.server.log_refusal(f"{self.command} {self._path}", refusal)
         if self._path.startswith(OWN_PATHS):
@@ -180,7 +180,7 @@ class _Server(ThreadedWSGIServer):
         self.access_key = access_key
         self._log_at = 0.0
 
-    def log_refusal(self, request: str, refusal: Refusal) -> None:
+    def log_refusal(self, request: str, refusal: LoopbackRefusal) -> None:
         """Log a refused request, at most one a second."""
         now = time.monotonic()
         if now >= self._log_at:

@@ -55,7 +55,7 @@ OWN_SHUTDOWN = ("Client.InstanceInitiatedShutdown", "Instance initiated shutdown
 HARDWARE_FAILURE = "Server.InternalError"
 
 
-class Host(Protocol):
+class MachineHost(Protocol):
     """Whoever makes the instances real.  Each call only notes the wish and returns at once."""
 
     def boot(self, instance_id: str) -> None:
@@ -96,7 +96,7 @@ class Lifecycle:
         self.lock = threading.RLock()
         self._max_running = max_running
         self._clock = clock
-        self._host: Host | None = None
+        self._host: MachineHost | None = None
         self._ended: dict[str, float] = {}  # instance id -> when it was terminated
 
     @property
@@ -105,13 +105,13 @@ class Lifecycle:
         return ec2_backends[self.account_id][self.region]
 
     @property
-    def host(self) -> Host:
+    def host(self) -> MachineHost:
         """The host that boots the instances; set once, before the first request."""
         if self._host is None:
             raise RuntimeError("no EC2 host attached: call Lifecycle.attach(host) before serving")
         return self._host
 
-    def attach(self, host: Host) -> None:
+    def attach(self, host: MachineHost) -> None:
         """Name the host that is to be told of every wish."""
         self._host = host
 

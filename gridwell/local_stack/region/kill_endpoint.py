@@ -12,7 +12,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.local_stack.region.control_calls import (
-    Refused,
+    ControlRefused,
     answered,
     json_body,
     only_field,
@@ -48,10 +48,10 @@ class KillSwitch:
 
     def _kill(self, environ: dict[str, Any]) -> dict[str, Any]:
         if environ["REQUEST_METHOD"] != "POST":
-            raise Refused("405 Method Not Allowed", f"there is only POST of {PATH}")
+            raise ControlRefused("405 Method Not Allowed", f"there is only POST of {PATH}")
         instance = only_field(json_body(environ), "kill", "instance")
         if not isinstance(instance, str) or not self._cut_power(instance):
-            raise Refused("409 Conflict", f"no machine of an instance {instance!r} is on")
+            raise ControlRefused("409 Conflict", f"no machine of an instance {instance!r} is on")
         logger.warning(
             "instance %s: killed on request",
             instance,

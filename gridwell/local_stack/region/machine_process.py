@@ -46,7 +46,7 @@ def namespace() -> tuple[str, ...]:
     return ()
 
 
-class Box:
+class MachineProcess:
     """A machine that has been powered on.
 
     Args:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
-from gridwell.access.loopback_request import FORBIDDEN, Refusal
+from gridwell.access.loopback_request import FORBIDDEN, LoopbackRefusal
 from gridwell.adapters.loopback_http import LoopbackHandler
 from gridwell.local_stack.loopback_peer import find_peer
 from gridwell.local_stack.region.instance_facts import InstanceFacts
@@ -83,11 +83,13 @@ class _Handler(LoopbackHandler, BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: _Server
 
-    def refusal(self) -> Refusal | None:
+    def refusal(self) -> LoopbackRefusal | None:
         """Return the reason to refuse the request; None to serve it."""
         refused = super().refusal()
         if refused is None and not self._is_of_own_user():
-            refused = Refusal(FORBIDDEN, "only processes of the user who runs the region may ask")
+            refused = LoopbackRefusal(
+                FORBIDDEN, "only processes of the user who runs the region may ask"
+            )
         return refused
 
     def _is_of_own_user(self) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from gridwell.adapters.aws.ec2 import Ec2Fleet
 from gridwell.adapters.memory import ManualClock, MemoryEc2
 from gridwell.engine.errors import NoCapacity, ServiceDenied, WrongState
-from gridwell.fleet.model import InstanceState, Offer
+from gridwell.fleet.model import InstanceState, Offering
 from tests.adapters.conftest import FLEET, MAX_RUNNING, RELEASE
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def test_some_instances_are_asked_for_and_strangers_are_absent(machines: Machine
 def test_a_launch_may_ask_for_another_type(machines: Machines) -> None:
     usual, other = (
         machines.ec2.launch(slot, token(), offer)
-        for slot, offer in enumerate([Offer(), Offer(type="m7i.large")])
+        for slot, offer in enumerate([Offering(), Offering(type="m7i.large")])
     )
 
     assert named(machines.ec2, other).type == "m7i.large"
@@ -180,7 +180,7 @@ def test_a_launch_may_ask_for_another_type(machines: Machines) -> None:
 
 
 def test_a_launch_may_ask_for_a_subnet(machines: Machines) -> None:
-    name = machines.ec2.launch(0, token(), Offer(subnet=machines.subnet))
+    name = machines.ec2.launch(0, token(), Offering(subnet=machines.subnet))
 
     assert named(machines.ec2, name).subnet == machines.subnet
 

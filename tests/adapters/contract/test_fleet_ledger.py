@@ -19,7 +19,7 @@ from gridwell.fleet.model import (
     Heartbeat,
     InstanceView,
     Lease,
-    Offer,
+    Offering,
     Slot,
 )
 from tests.harness.builders import NOW
@@ -57,8 +57,8 @@ FULL_SLOT = Slot(
     failures=2,
     not_before=NOW + 90.5,
     stopping_since=NOW + 0.6,
-    offer=Offer(type="c7i.large", subnet="subnet-1"),
-    refusals=((Offer(), NOW + 0.1), (Offer(type="c6i.large"), NOW + 0.2)),
+    offer=Offering(type="c7i.large", subnet="subnet-1"),
+    refusals=((Offering(), NOW + 0.1), (Offering(type="c6i.large"), NOW + 0.2)),
     unproven=True,
     release="e" * 64,
     failed_boots=2,

@@ -21,7 +21,7 @@ from gridwell.engine.job import (
 )
 from gridwell.engine.task_failure import ChunkFailure, failure_of
 from gridwell.kinds.grid.minimum import Minimum
-from gridwell.kinds.grid.replicas import Opinion
+from gridwell.kinds.grid.replicas import Replica
 from tests.harness.builders import ATTEMPT, NOW, OTHER_ATTEMPT, a_job, a_problem, an_error
 from tests.harness.faulty_port import Lossy
 from tests.harness.threads import at_once
@@ -515,22 +515,22 @@ def test_of_a_series_the_most_that_was_told_is_known_and_the_job_is_as_it_was(
 ) -> None:
     other = fresh_job()
     attempts = {job.id: ATTEMPT, other.id: ATTEMPT}
-    assert ledger.read_found(attempts) == {}
+    assert ledger.read_progress(attempts) == {}
 
     for found, known in ((2, 2), (3, 3), (3, 3), (1, 3)):
-        ledger.tell_found(job.id, ATTEMPT, found, now=NOW + found)
-        assert ledger.read_found(attempts) == {job.id: known}
+        ledger.report_progress(job.id, ATTEMPT, found, now=NOW + found)
+        assert ledger.read_progress(attempts) == {job.id: known}
 
-    ledger.tell_found(other.id, ATTEMPT, 5, now=NOW)
-    assert ledger.read_found(attempts) == {job.id: 3, other.id: 5}
+    ledger.report_progress(other.id, ATTEMPT, 5, now=NOW)
+    assert ledger.read_progress(attempts) == {job.id: 3, other.id: 5}
     assert ledger.read(job.id) == job
     assert ledger.read(other.id) is None
 
 
 def test_each_attempt_at_a_series_begins_with_nothing_found(ledger: JobLedger, job: Job) -> None:
-    ledger.tell_found(job.id, ATTEMPT, 2, now=NOW)
+    ledger.report_progress(job.id, ATTEMPT, 2, now=NOW)
 
-    assert ledger.read_found({job.id: OTHER_ATTEMPT}) == {}
+    assert ledger.read_progress({job.id: OTHER_ATTEMPT}) == {}
 
 
 # --- lists
@@ -829,8 +829,8 @@ def test_a_damaged_secret_is_an_error_with_a_remedy(aws: Aws, value: str) -> Non
 
 
 def test_reports_that_are_held_are_kept_and_merge_nothing(ledger: JobLedger, job: Job) -> None:
-    one = Opinion(chunk=1, worker="one", points=(Minimum(-1.5, 3).key(),), at=NOW + 0.5)
-    two = Opinion(chunk=1, worker="two", points=(), at=NOW + 1.25, map="d" * 64)
+    one = Replica(chunk=1, worker="one", points=(Minimum(-1.5, 3).key(),), at=NOW + 0.5)
+    two = Replica(chunk=1, worker="two", points=(), at=NOW + 1.25, map="d" * 64)
 
     assert ledger.hold(job.id, ATTEMPT, one) is not None
     assert ledger.hold(job.id, ATTEMPT, one) is not None
@@ -843,7 +843,7 @@ def test_reports_that_are_held_are_kept_and_merge_nothing(ledger: JobLedger, job
 
 
 def test_nothing_is_held_of_another_attempt_or_an_ended_one(ledger: JobLedger, job: Job) -> None:
-    opinion = Opinion(chunk=1, worker="one", points=(), at=NOW)
+    opinion = Replica(chunk=1, worker="one", points=(), at=NOW)
 
     assert ledger.hold(job.id, OTHER_ATTEMPT, opinion) is None
     assert ledger.hold(fresh_job().id, ATTEMPT, opinion) is None

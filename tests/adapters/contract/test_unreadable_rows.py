@@ -9,7 +9,7 @@ import pytest
 
 from autoscaler.daemon import Daemon
 from autoscaler.decide.model import Policy
-from autoscaler.observe import Ports
+from autoscaler.observe import ObservedPorts
 from gridwell.adapters.dynamodb.fleet_ledger import DynamoFleetLedger
 from gridwell.adapters.memory import ManualClock, MemoryEc2, MemoryQueue
 from gridwell.fleet.model import (
@@ -59,7 +59,9 @@ class Fleet:
         self.ec2 = MemoryEc2(self.clock)
         self.queue = MemoryQueue(self.clock)
         self.table = table
-        ports = Ports(ec2=self.ec2, chunks=self.queue, ledger=table.ledger, clock=self.clock)
+        ports = ObservedPorts(
+            ec2=self.ec2, chunks=self.queue, ledger=table.ledger, clock=self.clock
+        )
         self.daemon = Daemon(
             ports,
             Policy(max_instances=cap, chunks_per_instance=1),

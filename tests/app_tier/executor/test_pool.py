@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app_tier.executor.pool import ProcessPool
-from app_tier.executor.port import ChunkTask, Outcome
-from app_tier.executor.process import LOST, Lane
+from app_tier.executor.port import ChunkTask, TaskOutcome
+from app_tier.executor.process import LOST, ComputeProcess
 from app_tier.kinds.grid.self_test import SelfTest
 from app_tier.kinds.grid.smoke import smoke
 from gridwell.engine.job import JobError
@@ -65,14 +65,14 @@ def a_long_task(ticket: int) -> ChunkTask:
     return a_task(ticket, a_long_problem())
 
 
-def outcomes(pool: ProcessPool, count: int) -> dict[int, Outcome]:
+def outcomes(pool: ProcessPool, count: int) -> dict[int, TaskOutcome]:
     """The next outcomes, by ticket."""
-    found: dict[int, Outcome] = {}
+    found: dict[int, TaskOutcome] = {}
     until(lambda: _gather(pool, found, count))
     return found
 
 
-def _gather(pool: ProcessPool, found: dict[int, Outcome], count: int) -> bool:
+def _gather(pool: ProcessPool, found: dict[int, TaskOutcome], count: int) -> bool:
     pool.wait(0.05)
     found.update({outcome.ticket: outcome for outcome in pool.finished()})
     return len(found) >= count
@@ -189,7 +189,7 @@ def test_a_process_that_dies_loses_what_it_computed_and_not_what_waited(pool: Pr
     os.kill(process_of(pool), signal.SIGKILL)
 
     found = outcomes(pool, 2)
-    assert found[1] == Outcome(ticket=1, error=LOST, code=PROCESS_DIED)
+    assert found[1] == TaskOutcome(ticket=1, error=LOST, code=PROCESS_DIED)
     assert found[2].best == true_minimum(a_problem(5))
     pool.submit(a_task(3))
     assert outcomes(pool, 1)[3].best == true_minimum(a_problem(5))
@@ -203,7 +203,7 @@ def suicide(*_: object) -> None:
 def test_a_chunk_that_kills_its_process_each_time_takes_no_other_with_it(
     pool: ProcessPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found: dict[int, Outcome] = {}
+    found: dict[int, TaskOutcome] = {}
     for ticket in range(0, 9, 3):
         with monkeypatch.context() as patch:
             patch.setattr("app_tier.executor.child.run", suicide)
@@ -239,7 +239,7 @@ def test_an_error_says_whether_it_may_lie_in_the_machine(
         patch.setattr("app_tier.executor.child.run", run)
         pool.submit(a_task(1))
 
-    assert outcomes(pool, 1)[1] == Outcome(ticket=1, error=words, code=code)
+    assert outcomes(pool, 1)[1] == TaskOutcome(ticket=1, error=words, code=code)
 
 
 def test_a_damaged_problem_says_so_at_each_try_and_to_each_chunk(pool: ProcessPool) -> None:
@@ -377,11 +377,11 @@ def test_a_process_that_cannot_be_replaced_fails_its_tasks_until_it_can(
     os.kill(process_of(pool), signal.SIGKILL)
     until(lambda: pool._lanes[0]._executor._broken is not False)
 
-    def refused(self: Lane) -> None:
+    def refused(self: ComputeProcess) -> None:
         raise OSError(errno.EMFILE, "Too many open files")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Lane, "_open", refused)
+        patch.setattr(ComputeProcess, "_open", refused)
         pool.submit(a_task(1))
         found = outcomes(pool, 1)[1]
     assert found.code == MACHINE_FAILED

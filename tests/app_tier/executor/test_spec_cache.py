@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from app_tier.executor.spec_cache import KEPT_BYTES, Shelf
+from app_tier.executor.spec_cache import KEPT_BYTES, SpecCache
 
 
-def shelf_of(*sizes: int) -> Shelf[int]:
-    shelf: Shelf[int] = Shelf()
+def shelf_of(*sizes: int) -> SpecCache[int]:
+    shelf: SpecCache[int] = SpecCache()
     for number, size in enumerate(sizes):
         shelf.put(str(number), number, size)
     return shelf
 
 
-def kept(shelf: Shelf[int]) -> str:
+def kept(shelf: SpecCache[int]) -> str:
     return "".join(name for name in "0123" if name in shelf)
 
 

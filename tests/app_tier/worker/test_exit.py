@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from app_tier.worker.step_report import Exit
+from app_tier.worker.step_report import WorkerExit
 from tests.harness.builders import NOW
 from tests.harness.worker import WORKER, World, actions, busy
 
@@ -21,7 +21,7 @@ def test_three_empty_long_polls_in_a_row_are_idle_and_not_fewer() -> None:
     world = World(minimum_uptime=0)
 
     assert world.step(2).exit is None
-    assert world.step().exit is Exit.IDLE
+    assert world.step().exit is WorkerExit.IDLE
     assert [call["wait"] for call in world.named("chunks.receive")] == [20.0] * 3
 
 
@@ -34,7 +34,7 @@ def test_a_message_between_empty_polls_starts_the_count_again() -> None:
     world.step()  # sends the result, and polls: the first empty one
 
     assert world.step().exit is None
-    assert world.step().exit is Exit.IDLE
+    assert world.step().exit is WorkerExit.IDLE
 
 
 def test_short_polls_while_something_is_in_hand_say_nothing_about_idleness() -> None:
@@ -46,7 +46,7 @@ def test_short_polls_while_something_is_in_hand_say_nothing_about_idleness() -> 
     world.compute.end()
 
     assert world.step(2).exit is None
-    assert world.step().exit is Exit.IDLE
+    assert world.step().exit is WorkerExit.IDLE
 
 
 def test_a_message_that_was_void_is_a_message_all_the_same() -> None:
@@ -55,7 +55,7 @@ def test_a_message_that_was_void_is_a_message_all_the_same() -> None:
     world.submit(chunks=1, deadline=NOW - 1)
 
     assert world.step(3).exit is None
-    assert world.step().exit is Exit.IDLE
+    assert world.step().exit is WorkerExit.IDLE
 
 
 def test_a_failed_poll_is_not_an_empty_one() -> None:
@@ -65,7 +65,7 @@ def test_a_failed_poll_is_not_an_empty_one() -> None:
     assert world.step(20).exit is None
     del world.chunks.failing["receive"]
 
-    assert world.run() is Exit.IDLE
+    assert world.run() is WorkerExit.IDLE
 
 
 def test_a_queue_that_does_not_answer_is_asked_less_and_less_often() -> None:
@@ -82,7 +82,7 @@ def test_a_queue_that_does_not_answer_is_asked_less_and_less_often() -> None:
 def test_an_idle_worker_stays_until_its_minimum_uptime() -> None:
     world = World(minimum_uptime=100, poll_seconds=2)
 
-    assert world.run() is Exit.IDLE
+    assert world.run() is WorkerExit.IDLE
     assert 100 <= world.clock.now() - NOW <= 104
 
 
@@ -199,7 +199,7 @@ def test_told_to_stop_it_gives_back_what_has_not_started_and_finishes_what_has()
     assert world.compute.discarded == [2]
     assert world.left() == (3, 1)
     world.compute.end()
-    assert world.step().exit is Exit.STOPPED
+    assert world.step().exit is WorkerExit.STOPPED
     assert [result.chunk for result in world.sent()] == [0]
     assert world.left() == (3, 0)
     assert beats(world)[-1].draining
@@ -210,7 +210,7 @@ def test_told_to_stop_it_receives_nothing_more() -> None:
     world.worker.stop()
     world.submit(chunks=1)
 
-    assert world.step().exit is Exit.STOPPED
+    assert world.step().exit is WorkerExit.STOPPED
     assert world.named("chunks.receive") == []
 
 
@@ -221,7 +221,7 @@ def test_what_a_poll_in_flight_returns_after_the_stop_is_given_back_at_once() ->
 
     assert world.step().exit is None
     assert world.left() == (2, 0)
-    assert world.step().exit is Exit.STOPPED
+    assert world.step().exit is WorkerExit.STOPPED
 
 
 def test_what_computes_too_long_after_a_stop_is_given_back() -> None:
@@ -234,7 +234,7 @@ def test_what_computes_too_long_after_a_stop_is_given_back() -> None:
 
     for _ in range(100):
         world.compute.move()
-        if world.step().exit is Exit.STOPPED:
+        if world.step().exit is WorkerExit.STOPPED:
             break
 
     assert 20 <= world.clock.now() - stopped_at <= 21
@@ -247,8 +247,8 @@ def test_a_stop_while_idle_is_a_stop_and_not_idleness() -> None:
     world.chunks.before["receive"] = world.worker.stop
 
     assert world.step().exit is None
-    assert world.step().exit is Exit.STOPPED
+    assert world.step().exit is WorkerExit.STOPPED
 
 
 def test_only_idleness_has_the_status_that_powers_off() -> None:
-    assert (Exit.IDLE.value, Exit.STOPPED.value) == (0, 75)
+    assert (WorkerExit.IDLE.value, WorkerExit.STOPPED.value) == (0, 75)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app_tier.executor.port import Outcome
+from app_tier.executor.port import TaskOutcome
 from app_tier.kinds.grid.self_test import (
     KNOWN_ANSWER,
     TEST_SECONDS,
@@ -21,7 +21,7 @@ from app_tier.kinds.grid.self_test import (
 from app_tier.worker.fitness import DISTINCT_JOBS, PASSED_TESTS, ROW, Fitness
 from app_tier.worker.liveness import Contact, Notifier
 from app_tier.worker.loop import work
-from app_tier.worker.step_report import Exit
+from app_tier.worker.step_report import WorkerExit
 from app_tier.worker.worker import DRAIN_SECONDS
 from gridwell.engine.messages import MAP_KIND
 from gridwell.engine.task_failure import (
@@ -142,10 +142,10 @@ def test_the_known_answer_is_the_true_one() -> None:
 
 
 def test_a_wrong_answer_is_a_flaw() -> None:
-    assert flaw_of(Outcome(ticket=-1, best=KNOWN_ANSWER)) == ""
-    assert "the kernel found" in flaw_of(Outcome(ticket=-1, best=Minimum(-1e9, 0)))
-    assert "the kernel found None" in flaw_of(Outcome(ticket=-1))
-    assert "failed: odd" in flaw_of(Outcome(ticket=-1, error="odd"))
+    assert flaw_of(TaskOutcome(ticket=-1, best=KNOWN_ANSWER)) == ""
+    assert "the kernel found" in flaw_of(TaskOutcome(ticket=-1, best=Minimum(-1e9, 0)))
+    assert "the kernel found None" in flaw_of(TaskOutcome(ticket=-1))
+    assert "failed: odd" in flaw_of(TaskOutcome(ticket=-1, error="odd"))
 
 
 # --- the worker
@@ -159,7 +159,7 @@ class Machine:
         self.error: str | None = None  #: of all computations
         self.test_error: str | None = None  #: of the self-test's
         self.hangs = False
-        self.exit: Exit | None = None
+        self.exit: WorkerExit | None = None
         self.notes: list[str] = []
         self.world = World(cores=cores, self_test=True, minimum_uptime=10_000, **habits)
         bench = self.world.worker._bench
@@ -212,7 +212,7 @@ def test_a_machine_that_fails_its_test_at_the_start_takes_no_work(what: str) -> 
     machine.hangs = what == "hang"
     machine.run(int(TEST_SECONDS) + 10)
 
-    assert machine.exit is Exit.UNFIT
+    assert machine.exit is WorkerExit.UNFIT
     assert machine.world.named("chunks.receive") == []
     assert {"computation": "odd", "disk": "the disk is full", "hang": "did not end in 60 s"}[
         what
@@ -239,7 +239,7 @@ def test_a_machine_whose_test_fails_after_failures_ends_as_unfit_with_its_report
     machine.error = machine.test_error = ODD
     machine.run(200)
 
-    assert machine.exit is Exit.UNFIT
+    assert machine.exit is WorkerExit.UNFIT
     assert "its self-test failed" in machine.unfit
     assert ROW <= len(machine.world.errors()) <= ROW + 1
     assert machine.world.queue.depth().visible >= 4  # given back to others at once
@@ -276,7 +276,7 @@ def test_failures_of_several_jobs_make_a_machine_unfit_whose_test_passes() -> No
     machine.error = ODD
     machine.run(400)
 
-    assert machine.exit is Exit.UNFIT
+    assert machine.exit is WorkerExit.UNFIT
     assert "though its self-test passes" in machine.unfit
 
 
@@ -287,7 +287,7 @@ def test_a_full_disk_is_seen_at_the_first_failure() -> None:
     machine.error, machine.flaw = ODD, "0 MiB are free"
     machine.run(20)
 
-    assert machine.exit is Exit.UNFIT
+    assert machine.exit is WorkerExit.UNFIT
     assert machine.unfit == f"{ODD}; 0 MiB are free"
     assert [error.text for error in machine.world.errors()] == [ODD]
 
@@ -300,7 +300,7 @@ def test_a_worker_whose_report_was_proved_wrong_takes_no_more_work() -> None:
     )
     machine.run(200)
 
-    assert machine.exit is Exit.UNFIT
+    assert machine.exit is WorkerExit.UNFIT
     assert machine.unfit == "a report of this worker was proved wrong: a point is lower"
 
 
@@ -313,7 +313,7 @@ def test_an_unfit_machine_waits_for_its_report() -> None:
     assert before is None
     del machine.world.fleet.failing["beat"]
     machine.run(5)
-    assert machine.exit is Exit.UNFIT
+    assert machine.exit is WorkerExit.UNFIT
 
 
 def test_an_unfit_machine_does_not_wait_for_its_report_for_ever() -> None:
@@ -321,7 +321,7 @@ def test_an_unfit_machine_does_not_wait_for_its_report_for_ever() -> None:
     machine.flaw = "the disk is full"
     machine.world.fleet.failing["beat"] = busy()
     machine.run(int(DRAIN_SECONDS) + 5)
-    assert machine.exit is Exit.UNFIT
+    assert machine.exit is WorkerExit.UNFIT
 
 
 def test_a_map_that_cannot_be_read_is_reported_and_ends_nothing() -> None:
@@ -353,6 +353,6 @@ def test_an_error_of_the_machine_in_a_step_ends_the_worker_as_unfit() -> None:
 
     ended = work(world.worker, Notifier(None, world.clock), contact, unreachable_seconds=600)
 
-    assert ended is Exit.UNFIT
+    assert ended is WorkerExit.UNFIT
     assert "Input/output error" in world.ledger.heartbeats([WORKER])[WORKER].unfit
     assert world.left() == (1, 0)

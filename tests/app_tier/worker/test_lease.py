@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app_tier.worker.lease import HARD_LIMIT_SECONDS, LEASE_SECONDS, Lease, Renewal, backoff
+from app_tier.worker.lease import HARD_LIMIT_SECONDS, LEASE_SECONDS, Renewal, TaskLease, backoff
 
-LEASE = Lease.begin(1000.0)
+LEASE = TaskLease.begin(1000.0)
 
 
 def test_a_young_lease_is_left_alone() -> None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app_tier.worker.context import Ports
+from app_tier.worker.context import WorkerPorts
 from app_tier.worker.liveness import Contact, Notifier, watched
 from app_tier.worker.loop import work
-from app_tier.worker.step_report import Exit
-from app_tier.worker.worker import Habits, Worker
+from app_tier.worker.step_report import WorkerExit
+from app_tier.worker.worker import Worker, WorkerConfig
 from gridwell.adapters.memory import ManualClock, MemoryQueue
 from gridwell.engine.errors import ServiceBusy
 from tests.harness.worker import WORKER, World
@@ -108,7 +108,7 @@ class SilentQueue(MemoryQueue):
         raise ServiceBusy("it did not answer")
 
 
-def ports_of(world: World, **changes: Any) -> Ports:
+def ports_of(world: World, **changes: Any) -> WorkerPorts:
     fields = {
         "chunks": world.queue,
         "results": world.answers,
@@ -119,7 +119,7 @@ def ports_of(world: World, **changes: Any) -> Ports:
         "clock": world.clock,
         "chance": lambda: 0.5,
     }
-    return Ports(**{**fields, **changes})
+    return WorkerPorts(**{**fields, **changes})
 
 
 def test_every_call_feeds_the_watchdog_and_only_a_queues_answer_is_a_contact() -> None:
@@ -162,9 +162,9 @@ def test_a_file_that_cannot_be_touched_stops_no_work_but_is_said(
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
-def end_of(world: World, ports: Ports) -> Exit:
+def end_of(world: World, ports: WorkerPorts) -> WorkerExit:
     notifier, contact = Notifier(None, world.clock), Contact(world.clock, None)
-    worker = Worker(watched(ports, notifier, contact), Habits(worker=WORKER, version="1"))
+    worker = Worker(watched(ports, notifier, contact), WorkerConfig(worker=WORKER, version="1"))
     return work(worker, notifier, contact, unreachable_seconds=600)
 
 
@@ -172,11 +172,11 @@ def test_a_worker_whose_queue_does_not_answer_for_ten_minutes_gives_up() -> None
     world = World()
     began = world.clock.monotonic()
 
-    assert end_of(world, ports_of(world, chunks=SilentQueue(world.clock))) is Exit.UNREACHABLE
+    assert end_of(world, ports_of(world, chunks=SilentQueue(world.clock))) is WorkerExit.UNREACHABLE
     assert 600 < world.clock.monotonic() - began < 800
 
 
 def test_a_worker_whose_queue_answers_goes_home_when_it_is_idle() -> None:
     world = World()
 
-    assert end_of(world, ports_of(world)) is Exit.IDLE
+    assert end_of(world, ports_of(world)) is WorkerExit.IDLE

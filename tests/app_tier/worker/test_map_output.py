@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from app_tier.executor.pool import ProcessPool
-from app_tier.executor.port import ChunkTask, Outcome
+from app_tier.executor.port import ChunkTask, TaskOutcome
 from app_tier.kinds.grid.kernels import potential_map
 from app_tier.kinds.grid.runners import HANDLERS
 from gridwell.engine.messages import MAP_KIND, ResultMessage
@@ -179,7 +179,7 @@ def test_a_process_hands_its_map_over_in_a_file_that_goes_with_the_pool(pool: Pr
         ]
         for task in tasks:
             pool.submit(task)
-        found: list[Outcome] = []
+        found: list[TaskOutcome] = []
         while len(found) < len(tasks):
             pool.wait(1.0)
             found += pool.finished()

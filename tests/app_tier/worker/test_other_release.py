@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from app_tier.worker.other_release import REST_SECONDS, Foreign
-from app_tier.worker.step_report import Exit
+from app_tier.worker.other_release import REST_SECONDS, OtherReleaseMessages
+from app_tier.worker.step_report import WorkerExit
 from gridwell.engine.errors import InvalidMessage
 from gridwell.engine.messages import VERSION
 from gridwell.engine.task_failure import UNSUPPORTED
@@ -31,7 +31,7 @@ def send_later_version(world: World, job: Job, chunks: int) -> None:
 
 
 def test_a_refused_problem_is_refused_for_some_minutes() -> None:
-    foreign = Foreign()
+    foreign = OtherReleaseMessages()
     foreign.refuse("a", "of format 2", 1000.0)
     foreign.refuse("b", "of format 3", 1100.0)
 
@@ -41,7 +41,7 @@ def test_a_refused_problem_is_refused_for_some_minutes() -> None:
 
 
 def test_what_was_refused_is_said_for_some_minutes() -> None:
-    foreign = Foreign()
+    foreign = OtherReleaseMessages()
     assert foreign.said(1000.0) == ""
 
     foreign.met("a message of version 2", 1000.0)
@@ -88,7 +88,7 @@ def test_only_messages_that_came_before_count_towards_going_home() -> None:
     while (ended := world.step().exit) is None:
         assert world.clock.now() < NOW + 300
 
-    assert ended is Exit.IDLE
+    assert ended is WorkerExit.IDLE
     assert world.dead.depth().visible == 0
     assert sum(world.left()) == 4
 

@@ -30,15 +30,15 @@ def test_points_are_told_of_as_they_are_found_and_once_a_second_at_most(
     job = world.submit(SERIES)
     ticket = computing(world)
     times: list[float] = []
-    world.jobs.before["tell_found"] = lambda: times.append(world.clock.monotonic())
+    world.jobs.before["report_progress"] = lambda: times.append(world.clock.monotonic())
     monkeypatch.setattr(world.compute, "wait", lambda _: world.clock.advance(0.25))
     for found in (0, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 5, 5):
         world.compute.series[ticket] = found
         world.step()
 
     assert [later - earlier for earlier, later in itertools.pairwise(times)] == [1.0, 1.0]
-    assert [told[2] for told in world.named("jobs.tell_found")] == [2, 3, 5]
-    assert world.ledger.read_found({job.id: ATTEMPT}) == {job.id: 5}
+    assert [told[2] for told in world.named("jobs.report_progress")] == [2, 3, 5]
+    assert world.ledger.read_progress({job.id: ATTEMPT}) == {job.id: 5}
 
 
 @pytest.mark.parametrize("error", [busy(), ServiceDenied("not yours")])
@@ -49,16 +49,16 @@ def test_what_was_not_heard_is_not_said_again_before_the_next_second_and_harms_n
     job = world.submit(SERIES)
     ticket = computing(world)
     world.compute.series[ticket] = 2
-    world.jobs.failing["tell_found"] = error
+    world.jobs.failing["report_progress"] = error
 
     step = world.step(3)
 
     assert "worker.untold" in actions(step)
-    assert len(world.named("jobs.tell_found")) == 1
-    del world.jobs.failing["tell_found"]
+    assert len(world.named("jobs.report_progress")) == 1
+    del world.jobs.failing["report_progress"]
     world.compute.series[ticket] = 3
     world.step(3)
-    assert world.ledger.read_found({job.id: job.attempt}) == {job.id: 3}
+    assert world.ledger.read_progress({job.id: job.attempt}) == {job.id: 3}
     world.run()
     assert len(world.reports()) == 1
 
@@ -70,4 +70,4 @@ def test_a_job_of_one_minimum_tells_nothing() -> None:
 
     world.step(5)
 
-    assert world.named("jobs.tell_found") == []
+    assert world.named("jobs.report_progress") == []

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app_tier.worker.held_tasks import Held
-from app_tier.worker.lease import Lease
-from app_tier.worker.turn import SUSPECT_RECEIVES, turn
+from app_tier.worker.held_tasks import HeldTask
+from app_tier.worker.lease import TaskLease
+from app_tier.worker.turn import SUSPECT_RECEIVES, isolate_suspects
 from gridwell.engine.messages import ChunkMessage
 from gridwell.engine.task_failure import failure_of
 from tests.harness.builders import NOW, an_error
@@ -30,9 +30,9 @@ MESSAGE = ChunkMessage(
 )
 
 
-def held(*, suspect: bool, submitted: bool) -> Held:
-    lease = Lease.begin(0.0)
-    return Held(1, MESSAGE, ["r"], 1, lease, suspect=suspect, submitted=submitted)
+def held(*, suspect: bool, submitted: bool) -> HeldTask:
+    lease = TaskLease.begin(0.0)
+    return HeldTask(1, MESSAGE, ["r"], 1, lease, suspect=suspect, submitted=submitted)
 
 
 hands = st.lists(st.builds(held, suspect=st.booleans(), submitted=st.booleans()), max_size=8)
@@ -40,11 +40,11 @@ hands = st.lists(st.builds(held, suspect=st.booleans(), submitted=st.booleans())
 
 @given(hands, st.floats(0, 1, exclude_max=True))
 def test_a_suspect_is_computed_alone_and_somebody_always_is(
-    hand: list[Held], chance: float
+    hand: list[HeldTask], chance: float
 ) -> None:
     computing = [each for each in hand if each.submitted]
 
-    now = turn(hand, chance)
+    now = isolate_suspects(hand, chance)
 
     if any(each.suspect for each in now):
         assert len(now) == 1
@@ -58,7 +58,7 @@ def test_a_suspect_is_computed_alone_and_somebody_always_is(
 def test_chunks_that_nobody_suspects_need_not_wait() -> None:
     hand = [held(suspect=False, submitted=False) for _ in range(5)]
 
-    assert turn(hand, 0.9) == hand
+    assert isolate_suspects(hand, 0.9) == hand
 
 
 def received_often(world: World, job: Job, chunk: int, receives: int) -> None:
@@ -89,7 +89,7 @@ def test_a_chunk_received_often_waits_until_it_is_alone_and_nothing_is_received_
 def test_of_several_any_may_be_the_next() -> None:
     hand = [held(suspect=True, submitted=False) for _ in range(4)]
 
-    assert {id(turn(hand, k / 4)[0]) for k in range(4)} == set(map(id, hand))
+    assert {id(isolate_suspects(hand, k / 4)[0]) for k in range(4)} == set(map(id, hand))
 
 
 @pytest.mark.parametrize("told", [False, True])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from app_tier.worker.step_report import Exit
+from app_tier.worker.step_report import WorkerExit
 from gridwell.engine.messages import ErrorMessage, ResultMessage, decode_report
 from gridwell.engine.task_failure import MACHINE_FAILED
 from tests.system.test_worker_process import ROOT, WORKER, Place, ended, place, until
@@ -79,7 +79,7 @@ def test_a_machine_that_cannot_work_says_so_takes_nothing_and_another_does_the_j
 
     status, words = ended(start(place, limits, **settings))
 
-    assert status == Exit.UNFIT.value, words
+    assert status == WorkerExit.UNFIT.value, words
     beat = place.fleet.heartbeats([WORKER])[WORKER]
     assert beat.draining
     assert beat.unfit
@@ -116,7 +116,7 @@ def test_a_disk_that_fills_up_ends_the_worker_as_unfit_with_its_failure_reported
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
-    assert status == Exit.UNFIT.value, words
+    assert status == WorkerExit.UNFIT.value, words
     assert place.fleet.heartbeats([WORKER])[WORKER].unfit
     failed = [each for each in reports(place) if isinstance(each, ErrorMessage)]
     assert {each.code for each in failed} == {MACHINE_FAILED}

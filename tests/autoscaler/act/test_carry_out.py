@@ -10,8 +10,8 @@ from autoscaler.act.outcome import Action
 from autoscaler.decide.decide import decide
 from autoscaler.decide.launch_intents import launch_token
 from autoscaler.decide.model import FleetPlan, Policy, Snapshot, Start, Stop
-from autoscaler.leadership import Tenure
-from autoscaler.observe import Ports, observe
+from autoscaler.leadership import Leadership
+from autoscaler.observe import ObservedPorts, observe
 from gridwell.adapters.memory import ManualClock, MemoryEc2, MemoryLedger, MemoryQueue
 from gridwell.engine.errors import (
     NoCapacity,
@@ -20,7 +20,7 @@ from gridwell.engine.errors import (
     Throttled,
     WrongState,
 )
-from gridwell.fleet.model import Heartbeat, Instance, InstanceState, Offer, Slot
+from gridwell.fleet.model import Heartbeat, Instance, InstanceState, Offering, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ class ScriptedEc2(MemoryEc2):
         self.calls: list[tuple[str, int | str]] = []
         self.before_launch: Callable[[int, str], None] = lambda _slot, _token: None
 
-    def launch(self, slot: int, token: str, offer: Offer | None = None) -> str:
+    def launch(self, slot: int, token: str, offer: Offering | None = None) -> str:
         self.calls.append(("launch", slot))
         self.before_launch(slot, token)
         self._fail(slot)
@@ -87,13 +87,15 @@ class Stage:
         self.ec2 = ScriptedEc2(self.clock)
         self.ledger = StingyLedger()
         self.queue = MemoryQueue(self.clock)
-        self.ports = Ports(ec2=self.ec2, chunks=self.queue, ledger=self.ledger, clock=self.clock)
+        self.ports = ObservedPorts(
+            ec2=self.ec2, chunks=self.queue, ledger=self.ledger, clock=self.clock
+        )
         self.actor = self.act_with()
 
     def act_with(self, ledger: MemoryLedger | None = None, **changes: Any) -> Actor:
         """An actor that holds the lease."""
         ports = replace(self.ports, ledger=ledger or self.ledger)
-        tenure = Tenure(ports.ledger, self.clock, owner="us", seconds=1000.0)
+        tenure = Leadership(ports.ledger, self.clock, owner="us", seconds=1000.0)
         assert tenure.renew()
         return Actor(ports, POLICY, fleet="gridwell", tenure=tenure, **changes)
 
@@ -331,7 +333,7 @@ def test_a_clear_no_ends_an_intent_and_frees_its_place(stage: Stage, error: Exce
 
 # --- capacity
 
-FIRST, SECOND, THIRD = Offer(type="a"), Offer(type="b"), Offer(type="c")
+FIRST, SECOND, THIRD = Offering(type="a"), Offering(type="b"), Offering(type="c")
 
 
 def test_a_launch_takes_the_first_offer_with_capacity_in_the_same_tick(stage: Stage) -> None:

@@ -7,7 +7,7 @@ import pytest
 from autoscaler.decide.decide import decide
 from autoscaler.decide.failures import noted, refusal
 from autoscaler.decide.model import Policy, Read
-from gridwell.fleet.model import Control, Offer, Slot
+from gridwell.fleet.model import Control, Offering, Slot
 from tests.autoscaler.decide.snapshots import (
     LONG_AGO,
     NOW,
@@ -270,13 +270,13 @@ def test_launches_of_unknown_fate_count_against_a_lowered_cap() -> None:
 @pytest.mark.parametrize(
     ("offers", "given_up"),
     [
-        ((Offer(subnet="subnet-a"), Offer(subnet="subnet-b")), True),
-        ((Offer(type="c7i.large"), Offer(type="c7a.large")), True),
-        ((Offer(),), False),  # it may be the machine's own
+        ((Offering(subnet="subnet-a"), Offering(subnet="subnet-b")), True),
+        ((Offering(type="c7i.large"), Offering(type="c7a.large")), True),
+        ((Offering(),), False),  # it may be the machine's own
     ],
 )
 def test_a_machine_whose_offer_is_mute_goes_only_for_one_that_surely_differs(
-    offers: tuple[Offer, ...], *, given_up: bool
+    offers: tuple[Offering, ...], *, given_up: bool
 ) -> None:
     stopped = instance(0, "stopped", type="c7i.large", subnet="subnet-a")
     mute = [

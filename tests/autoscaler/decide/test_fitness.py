@@ -11,7 +11,7 @@ from autoscaler.daemon import Daemon
 from autoscaler.decide.decide import decide
 from autoscaler.decide.fitness import OBEYS_SECONDS, spoilt, why_unfit
 from autoscaler.decide.model import Policy, Snapshot
-from autoscaler.observe import Ports
+from autoscaler.observe import ObservedPorts
 from gridwell.adapters.memory import ManualClock, MemoryEc2, MemoryLedger, MemoryQueue
 from gridwell.engine.task_failure import Suspect
 from gridwell.fleet.model import Heartbeat, Instance, InstanceState
@@ -168,7 +168,7 @@ class Fleet:
         self.daemon = self.new_daemon()
 
     def new_daemon(self) -> Daemon:
-        ports = Ports(ec2=self.ec2, chunks=self.queue, ledger=self.ledger, clock=self.clock)
+        ports = ObservedPorts(ec2=self.ec2, chunks=self.queue, ledger=self.ledger, clock=self.clock)
         return Daemon(ports, self.policy, fleet="gridwell", owner="d", tick_seconds=10.0)
 
     def run(self, minutes: float) -> None:

@@ -8,10 +8,14 @@ from hypothesis import strategies as st
 from autoscaler.decide.decide import decide
 from autoscaler.decide.model import Policy
 from autoscaler.decide.offerings import REMEMBERED_SECONDS, Choice, choose, refusals, refused
-from gridwell.fleet.model import Offer, Slot
+from gridwell.fleet.model import Offering, Slot
 from tests.autoscaler.decide.snapshots import NOW, instance, slot_of, snapshot
 
-A, B, C = Offer(type="a"), Offer(type="b", subnet="subnet-1"), Offer(type="b", subnet="subnet-2")
+A, B, C = (
+    Offering(type="a"),
+    Offering(type="b", subnet="subnet-1"),
+    Offering(type="b", subnet="subnet-2"),
+)
 OFFERS = (A, B, C)
 
 
@@ -19,7 +23,7 @@ def choice_at(now: float, *slots: Slot) -> Choice:
     return choose(OFFERS, slots, now=now, again_seconds=60.0)
 
 
-def slot_refused(offer: Offer, *, age: float, number: int = 0) -> Slot:
+def slot_refused(offer: Offering, *, age: float, number: int = 0) -> Slot:
     return refused(Slot(number=number), offer, now=NOW - age)
 
 
@@ -46,7 +50,9 @@ def test_what_every_slot_was_refused_is_asked_again_by_one_launch_after_a_minute
 
 
 @given(st.lists(st.tuples(st.sampled_from(OFFERS), st.floats(0, 1000)), max_size=12))
-def test_some_offer_is_always_asked_for_within_a_minute(history: list[tuple[Offer, float]]) -> None:
+def test_some_offer_is_always_asked_for_within_a_minute(
+    history: list[tuple[Offering, float]],
+) -> None:
     slot = Slot(number=0)
     for offer, age in sorted(history, key=lambda item: -item[1]):
         slot = refused(slot, offer, now=NOW - age)
@@ -63,7 +69,7 @@ def test_some_offer_is_always_asked_for_within_a_minute(history: list[tuple[Offe
 
 def test_a_plan_says_that_there_is_no_capacity_and_when_it_asks_again() -> None:
     policy = Policy(max_instances=4)
-    seen = snapshot(visible=4, slots=(slot_refused(Offer(), age=25),))
+    seen = snapshot(visible=4, slots=(slot_refused(Offering(), age=25),))
 
     plan = decide(seen, policy)
 
@@ -87,9 +93,9 @@ def test_a_stopped_instance_whose_zone_had_no_capacity_of_late_comes_last() -> N
 
 
 def test_an_offer_survives_its_name_and_speaks_for_people() -> None:
-    for offer in (*OFFERS, Offer()):
-        assert Offer.named(offer.name) == offer
-    assert [str(offer) for offer in (A, B, Offer())] == [
+    for offer in (*OFFERS, Offering()):
+        assert Offering.named(offer.name) == offer
+    assert [str(offer) for offer in (A, B, Offering())] == [
         "a",
         "b in subnet-1",
         "the launch template",

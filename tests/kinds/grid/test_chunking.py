@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from gridwell.engine.errors import InvalidMessage
 from gridwell.kinds.grid import limits
-from gridwell.kinds.grid.chunking import Plan, split
+from gridwell.kinds.grid.chunking import Chunking, split
 from tests.kinds.grid.strategies import plan_shapes
 
 wanted = st.integers(1, limits.MAX_CHUNKS)
 small_shapes = st.tuples(*[st.integers(1, 12)] * 3)
 
 
-def parts_of(plan: Plan) -> tuple[int, ...]:
+def parts_of(plan: Chunking) -> tuple[int, ...]:
     return tuple(len(cuts) - 1 for cuts in plan.cuts)
 
 
@@ -110,11 +110,11 @@ def test_a_cube_in_eight_is_eight_cubes() -> None:
 
 
 def test_one_chunk_is_the_whole_grid() -> None:
-    assert split((3, 4, 5), 1) == Plan(((0, 3), (0, 4), (0, 5)))
+    assert split((3, 4, 5), 1) == Chunking(((0, 3), (0, 4), (0, 5)))
 
 
 def test_chunks_are_numbered_in_c_order() -> None:
-    plan = Plan(((0, 1, 2), (0, 2), (0, 1, 2, 3)))
+    plan = Chunking(((0, 1, 2), (0, 2), (0, 1, 2, 3)))
 
     lows = [plan.box(chunk).low for chunk in range(plan.chunks)]
 
@@ -132,7 +132,7 @@ def test_a_chunk_that_is_not_there_is_refused(chunk: int) -> None:
 def test_a_plan_survives_its_way_through_json(shape: tuple[int, int, int], chunks: int) -> None:
     plan = split(shape, chunks)
 
-    read = Plan.decode(json.loads(json.dumps(plan.encode())))
+    read = Chunking.decode(json.loads(json.dumps(plan.encode())))
 
     assert read == plan
     assert read.sha == plan.sha
@@ -167,4 +167,4 @@ def test_other_cuts_are_another_sha() -> None:
 )
 def test_what_is_not_a_plan_is_refused(value: Any) -> None:
     with pytest.raises(InvalidMessage):
-        Plan.decode(value)
+        Chunking.decode(value)

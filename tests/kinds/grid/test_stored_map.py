@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridwell.engine.errors import InvalidMessage
-from gridwell.kinds.grid.chunking import Plan, split
+from gridwell.kinds.grid.chunking import Chunking, split
 from gridwell.kinds.grid.formats.atoms.npy import float64_header
 from gridwell.kinds.grid.stored_map import map_slabs
 
@@ -19,7 +19,7 @@ lengths = st.integers(1, 9)
 
 
 @st.composite
-def plans(draw: st.DrawFn) -> Plan:
+def plans(draw: st.DrawFn) -> Chunking:
     """Plans that cut anywhere."""
     x, y, z = (
         (0, *sorted(draw(st.sets(st.integers(1, length - 1), max_size=3))), length)
@@ -27,10 +27,10 @@ def plans(draw: st.DrawFn) -> Plan:
         else (0, 1)
         for length in draw(st.tuples(lengths, lengths, lengths))
     )
-    return Plan((x, y, z))
+    return Chunking((x, y, z))
 
 
-def stored(values: np.ndarray, plan: Plan) -> list[bytes]:
+def stored(values: np.ndarray, plan: Chunking) -> list[bytes]:
     """What workers store of a map."""
     chunks = []
     for chunk in range(plan.chunks):
@@ -43,7 +43,7 @@ def stored(values: np.ndarray, plan: Plan) -> list[bytes]:
 
 
 @given(plans(), st.integers(1, 200))
-def test_slabs_of_chunks_follow_each_other_in_the_maps_own_order(plan: Plan, most: int) -> None:
+def test_slabs_of_chunks_follow_each_other_in_the_maps_own_order(plan: Chunking, most: int) -> None:
     shape = [cuts[-1] for cuts in plan.cuts]
     values = np.arange(math.prod(shape), dtype=np.float64).reshape(shape)
     chunks = stored(values, plan)
@@ -63,7 +63,7 @@ def test_slabs_of_chunks_follow_each_other_in_the_maps_own_order(plan: Plan, mos
 
 
 @given(plans(), st.integers(1, 200))
-def test_every_byte_of_a_chunk_is_read_once(plan: Plan, most: int) -> None:
+def test_every_byte_of_a_chunk_is_read_once(plan: Chunking, most: int) -> None:
     sizes = [0] * plan.chunks
     for slab in map_slabs(plan, most_points=most):
         for run in slab.runs:

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from gridwell.local_stack.faults.injector import Injector
 from gridwell.local_stack.faults.kinds import KINDS
-from gridwell.local_stack.faults.plan import Fault, FaultPlan, Place, chance, is_program, strikes
+from gridwell.local_stack.faults.plan import (
+    FaultPlan,
+    FaultTarget,
+    PlannedFault,
+    chance,
+    is_program,
+    strikes,
+)
 from gridwell.local_stack.faults.plan_json import InvalidFaultPlan, decode, encode
 from gridwell.local_stack.faults.presets import PRESETS, find_plan
 from tests.simulation import faults as simulated
@@ -17,17 +24,17 @@ from tests.simulation import faults as simulated
 if TYPE_CHECKING:
     from pathlib import Path
 
-SEND = Place(service="sqs", operation="SendMessageBatch", resources=frozenset({"chunks"}))
-PUT = Place(service="dynamodb", operation="PutItem", resources=frozenset({"ledger"}))
+SEND = FaultTarget(service="sqs", operation="SendMessageBatch", resources=frozenset({"chunks"}))
+PUT = FaultTarget(service="dynamodb", operation="PutItem", resources=frozenset({"ledger"}))
 
 
-def planned(*faults: Fault, seed: int = 7) -> Injector:
+def planned(*faults: PlannedFault, seed: int = 7) -> Injector:
     injector = Injector(clock=lambda: 0.0)
     injector.put(FaultPlan(seed=seed, faults=faults))
     return injector
 
 
-def struck(injector: Injector, kind: str, calls: int, place: Place = SEND) -> list[bool]:
+def struck(injector: Injector, kind: str, calls: int, place: FaultTarget = SEND) -> list[bool]:
     return [injector.strike(kind, place, str) is not None for _ in range(calls)]
 
 
@@ -42,7 +49,7 @@ def words(*faults: dict[str, Any], **more: Any) -> str:
 
 
 def test_the_same_seed_gives_the_same_faults_and_another_seed_others() -> None:
-    fault = Fault(kind="throttled", probability=0.3, seconds=(0.0, 0.0))
+    fault = PlannedFault(kind="throttled", probability=0.3, seconds=(0.0, 0.0))
 
     first, again, other = (
         struck(planned(fault, seed=seed), "throttled", 200) for seed in (1, 1, 2)
@@ -54,8 +61,8 @@ def test_the_same_seed_gives_the_same_faults_and_another_seed_others() -> None:
 
 def test_calls_of_another_kind_do_not_shift_the_chances() -> None:
     faults = (
-        Fault(kind="reply lost", service="sqs", probability=0.3),
-        Fault(kind="reply lost", service="dynamodb", probability=0.3),
+        PlannedFault(kind="reply lost", service="sqs", probability=0.3),
+        PlannedFault(kind="reply lost", service="dynamodb", probability=0.3),
     )
     alone, among = planned(*faults), planned(*faults)
 
@@ -69,15 +76,15 @@ def test_calls_of_another_kind_do_not_shift_the_chances() -> None:
 
 
 def test_the_nth_call_meets_the_fault_and_as_many_after_it_as_told() -> None:
-    once = planned(Fault(kind="reply lost", nth=3, times=1))
-    twice = planned(Fault(kind="reply lost", nth=1, times=2))
+    once = planned(PlannedFault(kind="reply lost", nth=3, times=1))
+    twice = planned(PlannedFault(kind="reply lost", nth=1, times=2))
 
     assert struck(once, "reply lost", 5) == [False, False, True, False, False]
     assert struck(twice, "reply lost", 4) == [True, True, False, False]
 
 
 def test_only_the_named_calls_count_and_meet_the_fault() -> None:
-    fault = Fault(kind="reply lost", resource="chunks", program="web_tier", nth=1, times=1)
+    fault = PlannedFault(kind="reply lost", resource="chunks", program="web_tier", nth=1, times=1)
     injector = planned(fault)
 
     assert struck(injector, "reply lost", 3, PUT) == [False] * 3
@@ -89,7 +96,7 @@ def test_only_the_named_calls_count_and_meet_the_fault() -> None:
 def test_a_spell_goes_on_for_its_seconds_at_its_operation_alone() -> None:
     now = [0.0]
     injector = Injector(clock=lambda: now[0])
-    spell = Fault(kind="throttled", nth=1, times=1, seconds=(5.0, 5.0))
+    spell = PlannedFault(kind="throttled", nth=1, times=1, seconds=(5.0, 5.0))
     injector.put(FaultPlan(seed=0, faults=(spell,)))
 
     found = []
@@ -101,7 +108,7 @@ def test_a_spell_goes_on_for_its_seconds_at_its_operation_alone() -> None:
 
 
 def test_a_new_plan_begins_to_count_anew() -> None:
-    plan = FaultPlan(seed=0, faults=(Fault(kind="reply lost", nth=1, times=1),))
+    plan = FaultPlan(seed=0, faults=(PlannedFault(kind="reply lost", nth=1, times=1),))
     injector = Injector()
     injector.put(plan)
     struck(injector, "reply lost", 2)
@@ -121,7 +128,7 @@ def test_a_chance_lies_in_zero_to_one(seed: int, place: int, number: int) -> Non
 def test_no_fault_happens_more_often_than_told(
     probability: float, times: int, happened: int, draw: float
 ) -> None:
-    fault = Fault(kind="throttled", probability=probability, times=times)
+    fault = PlannedFault(kind="throttled", probability=probability, times=times)
 
     happens = strikes(fault, number=1, struck=happened, draw=draw)
 
@@ -146,8 +153,8 @@ def test_what_is_left_out_of_a_plan_gets_the_values_of_its_kind() -> None:
     assert plan == FaultPlan(
         seed=0,
         faults=(
-            Fault(kind="delayed", probability=0.5, seconds=KINDS["delayed"].seconds),
-            Fault(kind="reply lost", nth=2, times=1),
+            PlannedFault(kind="delayed", probability=0.5, seconds=KINDS["delayed"].seconds),
+            PlannedFault(kind="reply lost", nth=2, times=1),
         ),
     )
 

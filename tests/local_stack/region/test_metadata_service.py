@@ -9,7 +9,7 @@ import requests
 from gridwell.local_stack.faults.calling_process import Callers
 from gridwell.local_stack.faults.injector import Injector
 from gridwell.local_stack.faults.metadata import MetadataFaults
-from gridwell.local_stack.faults.plan import Fault, FaultPlan
+from gridwell.local_stack.faults.plan import FaultPlan, PlannedFault
 from gridwell.local_stack.machine.metadata import Metadata, MetadataError
 from gridwell.local_stack.region.instance_facts import InstanceFacts
 from gridwell.local_stack.region.metadata_service import MetadataServer
@@ -168,14 +168,14 @@ def test_what_the_options_hide_is_not_there(endpoint: str, source: Source) -> No
     assert metadata.get("meta-data/instance-id") == b"i-1"
 
 
-def planned(*faults: Fault) -> MetadataFaults:
+def planned(*faults: PlannedFault) -> MetadataFaults:
     injector = Injector()
     injector.put(FaultPlan(seed=1, faults=faults))
     return MetadataFaults(injector, Callers(Path("/nobody's")))
 
 
 def test_a_throttled_service_answers_503_and_recovers() -> None:
-    faults = planned(Fault(kind="metadata throttled", operation="GetToken", nth=1, times=2))
+    faults = planned(PlannedFault(kind="metadata throttled", operation="GetToken", nth=1, times=2))
     server = MetadataServer(lambda: FACTS, faults=faults)
     try:
         url = f"{server.endpoint}/latest/api/token"
@@ -188,7 +188,7 @@ def test_a_throttled_service_answers_503_and_recovers() -> None:
 
 
 def test_a_service_that_hangs_closes_the_connection_in_the_end() -> None:
-    faults = planned(Fault(kind="metadata hangs", nth=1, times=1, seconds=(0.05, 0.05)))
+    faults = planned(PlannedFault(kind="metadata hangs", nth=1, times=1, seconds=(0.05, 0.05)))
     server = MetadataServer(lambda: FACTS, faults=faults)
     try:
         with pytest.raises(requests.ConnectionError):
@@ -203,8 +203,8 @@ def test_a_booting_machine_waits_for_its_metadata_service(
 ) -> None:
     monkeypatch.setattr("gridwell.local_stack.machine.metadata.PAUSE_SECONDS", 0.01)
     faults = planned(
-        Fault(kind="metadata throttled", nth=1, times=3, seconds=(0.0, 0.0)),
-        Fault(kind="metadata hangs", nth=3, times=2, seconds=(0.0, 0.0)),
+        PlannedFault(kind="metadata throttled", nth=1, times=3, seconds=(0.0, 0.0)),
+        PlannedFault(kind="metadata hangs", nth=3, times=2, seconds=(0.0, 0.0)),
     )
     server = MetadataServer(lambda: FACTS, faults=faults)
     try:
@@ -221,7 +221,7 @@ def test_a_machine_whose_metadata_service_never_answers_gives_up(
 ) -> None:
     for name in ("PAUSE_SECONDS", "PATIENCE_SECONDS"):
         monkeypatch.setattr(f"gridwell.local_stack.machine.metadata.{name}", 0.01)
-    faults = planned(Fault(kind="metadata throttled", probability=1.0, seconds=(0.0, 0.0)))
+    faults = planned(PlannedFault(kind="metadata throttled", probability=1.0, seconds=(0.0, 0.0)))
     server = MetadataServer(lambda: FACTS, faults=faults)
     try:
         with pytest.raises(MetadataError, match="gave no token: HTTP 503"):

@@ -27,7 +27,7 @@ from tests.harness.builders import NOW
 from tests.harness.oracle import true_minimum
 from tests.harness.web import Fuse
 from tests.harness.web_http import SMALL, Site, a_service, narrow_gates
-from web_tier.dependencies import parts_of
+from web_tier.dependencies import dependencies_of
 
 if TYPE_CHECKING:
     from werkzeug.test import TestResponse
@@ -554,7 +554,7 @@ def test_a_body_in_pieces_is_refused_once_it_is_too_large() -> None:
 def test_only_a_few_large_bodies_are_read_together() -> None:
     site = Site(gates=narrow_gates())
     padded = b'{"grid_size": 4, "atom_count": 5}' + b" " * (1 << 20)
-    with parts_of(site.app).gates.large_bodies.admitted():
+    with dependencies_of(site.app).gates.large_bodies.admitted():
         response = site.post(padded)
         assert site.post(SMALL).status_code == 202
 

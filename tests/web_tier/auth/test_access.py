@@ -18,7 +18,7 @@ from tests.harness.web_keys import USUAL, Keyed, key_id
 from web_tier.auth.csrf import is_foreign
 from web_tier.auth.key_cache import KEPT_SECONDS
 from web_tier.auth.policy import Access
-from web_tier.auth.route_rules import CLOSED, OPEN, RULES, Kind, rule_of
+from web_tier.auth.route_rules import CLOSED, OPEN, RULES, RouteKind, rule_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -347,7 +347,7 @@ def test_behind_a_proxy_that_encrypts_the_cookie_is_secure() -> None:
 
 
 def test_a_client_that_asks_too_often_is_told_when_to_come_back() -> None:
-    keyed = Keyed(limits={Kind.READS: "2/day"})
+    keyed = Keyed(limits={RouteKind.READS: "2/day"})
     alice = keyed.key("alice")
 
     answers = [keyed.ask("GET", "/v1/jobs", alice) for _ in range(3)]
@@ -365,7 +365,7 @@ def test_a_client_that_asks_too_often_is_told_when_to_come_back() -> None:
 
 
 def test_while_open_each_address_has_its_limit() -> None:
-    site = Site(access=Access(limits={Kind.SUBMITS: "1/day"}))
+    site = Site(access=Access(limits={RouteKind.SUBMITS: "1/day"}))
     other = {"REMOTE_ADDR": "192.0.2.7"}
 
     assert site.post(SMALL).status_code == 202

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from tests.harness.web_keys import Keyed
 from web_tier.auth.owners import Owners, address_owner, client_owner
-from web_tier.auth.seen_credentials import Credentials
-from web_tier.dependencies import parts_of
+from web_tier.auth.seen_credentials import SeenCredentials
+from web_tier.dependencies import dependencies_of
 
 PEER = "192.0.2.1"
 
@@ -20,7 +20,7 @@ def fields(**named: str) -> list[tuple[bytes, bytes]]:
 
 def test_a_key_counts_for_its_client_once_it_was_accepted() -> None:
     keyed = Keyed()
-    owners = Owners(parts_of(keyed.site.app).access.credentials, 0)
+    owners = Owners(dependencies_of(keyed.site.app).access.credentials, 0)
     key, other = keyed.key("alice"), keyed.key("bob")
     head = fields(authorization=f"Bearer {key}")
     assert owners.of_head(PEER, head) == address_owner(PEER)
@@ -38,7 +38,7 @@ def test_a_key_counts_for_its_client_once_it_was_accepted() -> None:
 
 def test_a_refused_key_counts_for_its_address() -> None:
     keyed = Keyed()
-    owners = Owners(parts_of(keyed.site.app).access.credentials, 0)
+    owners = Owners(dependencies_of(keyed.site.app).access.credentials, 0)
     wrong = keyed.key().swapcase()
 
     assert keyed.ask("GET", "/v1/jobs", wrong).status_code == 401
@@ -47,7 +47,7 @@ def test_a_refused_key_counts_for_its_address() -> None:
 
 
 def test_all_addresses_of_one_ipv6_customer_are_one_owner() -> None:
-    owners = Owners(Credentials(), 0)
+    owners = Owners(SeenCredentials(), 0)
 
     assert owners.of_peer("2001:db8::1") == owners.of_peer("2001:db8::ffff:1")
     assert owners.of_peer("2001:db8::1") != owners.of_peer("2001:db8:0:1::1")
@@ -67,14 +67,14 @@ def test_all_addresses_of_one_ipv6_customer_are_one_owner() -> None:
 def test_behind_proxies_the_address_is_the_one_that_they_name(
     proxies: int, forwarded: str, owner: str
 ) -> None:
-    found = Owners(Credentials(), proxies).of_head(PEER, fields(x_forwarded_for=forwarded))
+    found = Owners(SeenCredentials(), proxies).of_head(PEER, fields(x_forwarded_for=forwarded))
 
     assert found == address_owner(owner)
 
 
 @given(st.lists(st.text("ab", max_size=3), max_size=20))
 def test_what_is_remembered_is_what_was_accepted_last(texts: list[str]) -> None:
-    credentials = Credentials()
+    credentials = SeenCredentials()
     for number, text in enumerate(texts):
         credentials.remember(text, None, str(number))
 

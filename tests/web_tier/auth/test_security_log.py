@@ -20,9 +20,9 @@ from tests.harness.web_http import SMALL, Site
 from tests.harness.web_keys import Keyed, key_id
 from web_tier.auth.key_cache import KEPT_SECONDS
 from web_tier.auth.log_sampling import OTHERS, SUBJECTS, WINDOW_SECONDS, Line, Sampler
-from web_tier.auth.route_rules import Kind
+from web_tier.auth.route_rules import RouteKind
 from web_tier.auth.security_log import Event
-from web_tier.jobs.quota_check import Allowance
+from web_tier.jobs.quota_check import QuotaCheck
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -203,7 +203,9 @@ def test_each_refusal_is_told_with_who_and_where(
     log: Log, event: Event, refuse: Callable[[Keyed], str], client: str, route: str
 ) -> None:
     keyed = Keyed(
-        limits={Kind.READS: "3/day"}, failure_limit="3/day", hosts=frozenset({"grid.example.org"})
+        limits={RouteKind.READS: "3/day"},
+        failure_limit="3/day",
+        hosts=frozenset({"grid.example.org"}),
     )
     ledger = keyed.ledger
     keyed = Keyed(
@@ -212,7 +214,7 @@ def test_each_refusal_is_told_with_who_and_where(
         hosts=keyed.hosts,
         world=keyed.world,
         ledger=ledger,
-        allowance=Allowance(
+        allowance=QuotaCheck(
             quota=Quota(unfinished=1, job_seconds=1.0),
             jobs=keyed.world.ledger,
             spending=ledger,

@@ -21,7 +21,7 @@ from tests.harness.web_http import SMALL, Site
 from tests.web_tier.collector.test_reconciler import bury
 from web_tier.collector.denials import Denials
 from web_tier.collector.process import run
-from web_tier.collector.turns import Refused, Turns
+from web_tier.collector.turns import CollectorLoop, RefusedObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,11 +36,13 @@ def world() -> World:
     return World()
 
 
-def turns(world: World) -> Turns:
-    return Turns(world.collector(), world.reconciler(), clock=world.clock, jitter=lambda: 1.0)
+def turns(world: World) -> CollectorLoop:
+    return CollectorLoop(
+        world.collector(), world.reconciler(), clock=world.clock, jitter=lambda: 1.0
+    )
 
 
-def live(world: World, seconds: float, *, each: float = 30.0) -> Turns:
+def live(world: World, seconds: float, *, each: float = 30.0) -> CollectorLoop:
     """Take turns for so long."""
     taken = turns(world)
     for _ in range(int(seconds / each)):
@@ -126,7 +128,7 @@ def test_a_job_whose_merges_are_refused_expires_with_that_reason(world: World) -
     )
     collector, reconciler = world.collector(), world.reconciler()
     reconciler.denials = collector.denials
-    taken = Turns(collector, reconciler, clock=world.clock, jitter=lambda: 1.0)
+    taken = CollectorLoop(collector, reconciler, clock=world.clock, jitter=lambda: 1.0)
     for _ in range(23):
         taken.step()
         world.clock.advance(30)
@@ -232,7 +234,7 @@ def test_a_service_that_refuses_every_call_ends_the_process_after_its_turn(
     names = ("get", "put_new") if port == "store" else ("merge", "read", "read_many")
     setattr(world, port, Denying(getattr(world, port), every(*names), code="ExpiredToken"))
 
-    with pytest.raises(Refused) as raised:
+    with pytest.raises(RefusedObject) as raised:
         turns(world).step()
 
     assert isinstance(raised.value, ServiceDenied)
@@ -248,7 +250,7 @@ def test_results_that_may_not_be_read_end_the_process_after_the_jobs_have_had_th
     world.results = Denying(world.results, every("receive"))  # type: ignore[assignment]
     world.clock.advance(20)
 
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedObject):
         turns(world).step()
 
     assert finished(world, late) is JobState.FAILED
@@ -259,7 +261,7 @@ def test_a_store_that_refuses_everything_lets_jobs_end_by_their_deadline(world: 
     world.answer(job, BAD)
     deny(world, every())
     for _ in range(10):
-        with contextlib.suppress(Refused):
+        with contextlib.suppress(RefusedObject):
             turns(world).step()  # a supervisor starts it again
         world.clock.advance(10)
 

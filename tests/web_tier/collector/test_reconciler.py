@@ -34,7 +34,7 @@ from web_tier.collector.reconciler import (
     STILL_SECONDS,
     UNSENT_SECONDS,
     Reconciler,
-    Step,
+    ReconcileStep,
     next_step,
 )
 from web_tier.jobs.enqueue import send_chunks
@@ -56,31 +56,31 @@ def world() -> World:
 @pytest.mark.parametrize(
     ("changes", "after", "quiet", "step"),
     [
-        ({}, 14.9, True, Step.NOTHING),
-        ({}, 15, False, Step.SEND),
-        ({"done": frozenset({1})}, 15, False, Step.SEND),
-        (SENT, 119.9, True, Step.NOTHING),
-        (SENT, 120, True, Step.RESEND),
-        (SENT, 120, False, Step.NOTHING),
-        (SENT, 659.9, False, Step.NOTHING),
-        (SENT, 660, False, Step.RESEND),
-        ({**SENT, "moved": NOW + 100}, 759.9, False, Step.NOTHING),
-        ({**SENT, "moved": NOW + 100}, 760, False, Step.RESEND),
-        ({**SENT, "resends": 4}, 120, True, Step.RESEND),
-        ({**SENT, "resends": 5}, 120, True, Step.GIVE_UP),
-        ({**SENT, "resends": 5}, 120, False, Step.NOTHING),
-        ({"deadline": NOW + 10}, 10, True, Step.NOTHING),
-        ({"deadline": NOW + 10}, 10.1, True, Step.EXPIRE),
-        ({**SENT, "deadline": NOW + 10}, 500, True, Step.EXPIRE),
-        ({"done": EVERY}, 0, False, Step.FINISH),
-        ({"done": EVERY, "deadline": NOW + 10}, 500, False, Step.FINISH),
+        ({}, 14.9, True, ReconcileStep.NOTHING),
+        ({}, 15, False, ReconcileStep.SEND),
+        ({"done": frozenset({1})}, 15, False, ReconcileStep.SEND),
+        (SENT, 119.9, True, ReconcileStep.NOTHING),
+        (SENT, 120, True, ReconcileStep.RESEND),
+        (SENT, 120, False, ReconcileStep.NOTHING),
+        (SENT, 659.9, False, ReconcileStep.NOTHING),
+        (SENT, 660, False, ReconcileStep.RESEND),
+        ({**SENT, "moved": NOW + 100}, 759.9, False, ReconcileStep.NOTHING),
+        ({**SENT, "moved": NOW + 100}, 760, False, ReconcileStep.RESEND),
+        ({**SENT, "resends": 4}, 120, True, ReconcileStep.RESEND),
+        ({**SENT, "resends": 5}, 120, True, ReconcileStep.GIVE_UP),
+        ({**SENT, "resends": 5}, 120, False, ReconcileStep.NOTHING),
+        ({"deadline": NOW + 10}, 10, True, ReconcileStep.NOTHING),
+        ({"deadline": NOW + 10}, 10.1, True, ReconcileStep.EXPIRE),
+        ({**SENT, "deadline": NOW + 10}, 500, True, ReconcileStep.EXPIRE),
+        ({"done": EVERY}, 0, False, ReconcileStep.FINISH),
+        ({"done": EVERY, "deadline": NOW + 10}, 500, False, ReconcileStep.FINISH),
     ],
 )
 def test_what_a_job_needs(
     changes: dict[str, Any],
     after: float,
     quiet: bool,  # noqa: FBT001 - a table's column
-    step: Step,
+    step: ReconcileStep,
 ) -> None:
     assert next_step(a_job(**changes), now=NOW + after, quiet=quiet) is step
 
@@ -98,12 +98,12 @@ def test_messages_are_sent_again_only_when_they_are_overdue_and_really_lost(
 
     step = next_step(job, now=NOW + after, quiet=quiet)
 
-    if step in (Step.RESEND, Step.GIVE_UP):
+    if step in (ReconcileStep.RESEND, ReconcileStep.GIVE_UP):
         assert job.resend_at is not None
         assert job.resend_at <= NOW + after <= job.deadline
         assert quiet or after - (sent or 0) >= STILL_SECONDS
         assert not job.complete
-        assert (step is Step.RESEND) == (resends < MAX_RESENDS)
+        assert (step is ReconcileStep.RESEND) == (resends < MAX_RESENDS)
 
 
 # --- unsent jobs

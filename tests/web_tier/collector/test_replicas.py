@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gridwell.engine.job import Job, JobState
 from gridwell.kinds.grid.minimum import Minimum
-from gridwell.kinds.grid.replicas import Opinion, agree, settled
+from gridwell.kinds.grid.replicas import Replica, agree, settled
 from gridwell.kinds.grid.series import Series
 from tests.harness.builders import NOW, SIGNER, a_job, a_problem, a_result, a_series, an_error
 from tests.harness.oracle import true_minimum, true_series
@@ -51,9 +51,9 @@ def collect(world: World) -> None:
         pass
 
 
-def an_opinion(worker: str, *points: Minimum, chunk: int = 0) -> Opinion:
+def an_opinion(worker: str, *points: Minimum, chunk: int = 0) -> Replica:
     keys = tuple(point.key() for point in points)
-    return Opinion(chunk=chunk, worker=worker, points=keys, at=NOW)
+    return Replica(chunk=chunk, worker=worker, points=keys, at=NOW)
 
 
 def test_a_doubled_chunk_is_sent_twice() -> None:
@@ -177,7 +177,7 @@ def test_reports_of_points_in_the_box_agree_only_if_they_are_equal() -> None:
     job = a_job(PROBLEM)
     box, inside, outside = job.plan.box(0), 0, job.grid.points - 1
 
-    def fit(one: Opinion, other: Opinion) -> bool:
+    def fit(one: Replica, other: Replica) -> bool:
         both = agree(one, other, job.grid, box, series=False)
         assert both is agree(other, one, job.grid, box, series=False)
         return both
@@ -212,7 +212,7 @@ def test_one_worker_never_agrees_with_itself(workers: list[str]) -> None:
 def test_an_opinion_comes_back_as_it_was() -> None:
     opinion = replace(an_opinion("w", Minimum(-1.5, 7), Minimum(0.25, 3)), map="d" * 64)
 
-    assert Opinion.decode(opinion.encode()) == opinion
+    assert Replica.decode(opinion.encode()) == opinion
 
 
 def test_which_chunks_are_doubled_hangs_on_the_secret_and_the_share() -> None:

@@ -32,7 +32,7 @@ from tests.harness.builders import (
 from tests.harness.oracle import true_minimum, true_series
 from tests.harness.web import Fuse, World
 from tests.harness.web_http import a_service
-from web_tier.collector.finisher import MAX_REFUSALS, Refusal
+from web_tier.collector.finisher import MAX_REFUSALS, ObjectRefusal
 from web_tier.jobs.signer import Signer
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ def test_the_suspect_is_who_overlooked_the_lesser_point_and_not_who_found_the_wi
     honest = [chunk for chunk in range(4) if chunk != holding]
     world.answer(job, PROBLEM, honest, worker="honest")
     world.results.send([a_result(job, holding, None, worker="liar").encode()])
-    heard: list[Refusal] = []
+    heard: list[ObjectRefusal] = []
 
     finisher = replace(world.finisher(), refused=heard.append)
     world.collector().step()

@@ -7,18 +7,18 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web_tier.http_server.eviction import GOOD_RATE, Held, first_to_go
+from web_tier.http_server.eviction import GOOD_RATE, HeldBytes, first_to_go
 
 MIB = 1 << 20
 helds = st.builds(
-    Held,
+    HeldBytes,
     owner=st.sampled_from("abc"),
     size=st.integers(0, 64 * MIB),
     seconds=st.one_of(st.just(0.0), st.floats(0, 300)),
 )
 
 
-def totals(candidates: dict[int, Held]) -> Counter[str]:
+def totals(candidates: dict[int, HeldBytes]) -> Counter[str]:
     counted: Counter[str] = Counter()
     for held in candidates.values():
         counted[held.owner] += held.size
@@ -26,7 +26,9 @@ def totals(candidates: dict[int, Held]) -> Counter[str]:
 
 
 @given(st.lists(helds, max_size=12), st.dictionaries(st.sampled_from("abc"), st.integers(0, MIB)))
-def test_room_is_given_up_by_the_owner_of_most(given_: list[Held], more: dict[str, int]) -> None:
+def test_room_is_given_up_by_the_owner_of_most(
+    given_: list[HeldBytes], more: dict[str, int]
+) -> None:
     candidates = dict(enumerate(given_))
     held = totals(candidates) + Counter(more)
 
@@ -48,10 +50,10 @@ def test_no_uploads_of_another_owner_keep_a_smaller_one_out(
     sizes: list[int], ages: list[float], own: int, age: float
 ) -> None:
     candidates = {
-        number: Held(owner="greedy", size=size, seconds=seconds)
+        number: HeldBytes(owner="greedy", size=size, seconds=seconds)
         for number, (size, seconds) in enumerate(zip(sizes, ages, strict=False))
     }
-    candidates[-1] = Held(owner="modest", size=own, seconds=age)
+    candidates[-1] = HeldBytes(owner="modest", size=own, seconds=age)
     if sum(sizes) > own:
         assert first_to_go(candidates, totals(candidates)) != -1
 
@@ -60,8 +62,8 @@ def test_no_uploads_of_another_owner_keep_a_smaller_one_out(
 def test_an_idle_upload_goes_before_a_new_one_of_the_same_owner(
     idle: float, size: int, age: float
 ) -> None:
-    candidates = {n: Held(owner="a", size=64 * MIB - 1000, seconds=idle) for n in range(8)}
-    candidates[8] = Held(owner="a", size=size, seconds=age)
+    candidates = {n: HeldBytes(owner="a", size=64 * MIB - 1000, seconds=idle) for n in range(8)}
+    candidates[8] = HeldBytes(owner="a", size=size, seconds=age)
 
     assert first_to_go(candidates, totals(candidates)) != 8
 
@@ -70,8 +72,8 @@ def test_an_idle_upload_goes_before_a_new_one_of_the_same_owner(
 def test_an_upload_that_was_fast_and_stands_still_goes_before_one_under_way(
     size: int, idle: float, age: float
 ) -> None:
-    stands = Held(owner="a", size=64 * MIB - 1000, seconds=idle + 0.1, idle=idle)
-    moves = Held(owner="a", size=max(size, int(age * GOOD_RATE)), seconds=age, idle=0.5)
+    stands = HeldBytes(owner="a", size=64 * MIB - 1000, seconds=idle + 0.1, idle=idle)
+    moves = HeldBytes(owner="a", size=max(size, int(age * GOOD_RATE)), seconds=age, idle=0.5)
 
     assert first_to_go({1: stands, 2: moves}, {"a": 128 * MIB}) == 1
 
@@ -79,7 +81,8 @@ def test_an_upload_that_was_fast_and_stands_still_goes_before_one_under_way(
 @given(st.lists(st.integers(65 * 1024, 64 * MIB), min_size=2, max_size=8, unique=True))
 def test_of_good_uploads_the_one_goes_of_which_least_is_lost(sizes: list[int]) -> None:
     candidates = {
-        n: Held(owner="a", size=size, seconds=size / GOOD_RATE / 2) for n, size in enumerate(sizes)
+        n: HeldBytes(owner="a", size=size, seconds=size / GOOD_RATE / 2)
+        for n, size in enumerate(sizes)
     }
 
     chosen = first_to_go(candidates, totals(candidates))
@@ -89,6 +92,6 @@ def test_of_good_uploads_the_one_goes_of_which_least_is_lost(sizes: list[int]) -
 
 
 def test_a_request_of_a_few_bytes_makes_no_room() -> None:
-    candidates = {1: Held(owner="a", size=100, seconds=300), 2: Held(owner="a", size=MIB)}
+    candidates = {1: HeldBytes(owner="a", size=100, seconds=300), 2: HeldBytes(owner="a", size=MIB)}
 
     assert first_to_go(candidates, {"a": MIB + 100}) == 2

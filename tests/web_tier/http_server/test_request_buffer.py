@@ -13,21 +13,24 @@ from web_tier.http_server.request_buffer import (
     FIRST_SECONDS,
     HEAD_SECONDS,
     IN_MEMORY_BYTES,
-    Arrival,
+    RequestBuffer,
 )
 
 HEAD = b"POST / HTTP/1.1\r\nContent-Length: 60000000\r\n\r\n"
 
 
 def test_the_first_byte_has_its_time() -> None:
-    with closing(Arrival(100.0)) as first, closing(Arrival(100.0, idle_seconds=75.0)) as later:
+    with (
+        closing(RequestBuffer(100.0)) as first,
+        closing(RequestBuffer(100.0, idle_seconds=75.0)) as later,
+    ):
         assert first.deadline == 100.0 + FIRST_SECONDS
         assert later.deadline == 175.0
 
 
 @given(gaps=st.lists(st.floats(0.0, 5.0), min_size=1, max_size=20))
 def test_bytes_of_a_head_earn_no_more_time(gaps: list[float]) -> None:
-    arrival, now = Arrival(0.0), 3.0
+    arrival, now = RequestBuffer(0.0), 3.0
     for gap in gaps:
         arrival.take(b"G", now)
         now += gap
@@ -38,7 +41,7 @@ def test_bytes_of_a_head_earn_no_more_time(gaps: list[float]) -> None:
 
 @given(sizes=st.lists(st.integers(1, 1 << 16), min_size=1, max_size=20))
 def test_a_body_must_keep_a_rate_from_its_beginning(sizes: list[int]) -> None:
-    arrival = Arrival(0.0)
+    arrival = RequestBuffer(0.0)
     arrival.take(HEAD, 5.0)
     for size in sizes:
         arrival.take(b"x" * size, 6.0)
@@ -50,7 +53,7 @@ def test_a_body_must_keep_a_rate_from_its_beginning(sizes: list[int]) -> None:
 
 def test_what_was_received_is_read_again_however_much_it_is() -> None:
     body = bytes(range(256)) * (IN_MEMORY_BYTES // 100)
-    arrival = Arrival(0.0)
+    arrival = RequestBuffer(0.0)
     arrival.take(HEAD, 0.0)
     arrival.take(body, 0.0)
 

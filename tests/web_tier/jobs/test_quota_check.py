@@ -15,7 +15,7 @@ from tests.harness.builders import a_problem
 from tests.harness.web import Fuse, World
 from tests.harness.web_http import SMALL, a_service
 from tests.harness.web_keys import Keyed
-from web_tier.jobs.quota_check import Allowance, Charge
+from web_tier.jobs.quota_check import QuotaCheck, Reservation
 
 if TYPE_CHECKING:
     from werkzeug.test import TestResponse
@@ -24,8 +24,8 @@ PROBLEM = a_problem()
 SECONDS = estimate(PROBLEM.grid, PROBLEM.atoms.count)
 
 
-def allowance(world: World, **quota: Any) -> Allowance:
-    return Allowance(
+def allowance(world: World, **quota: Any) -> QuotaCheck:
+    return QuotaCheck(
         quota=Quota(**quota), jobs=world.ledger, spending=MemoryAccessLedger(), clock=world.clock
     )
 
@@ -119,7 +119,7 @@ def test_a_known_answer_costs_nothing() -> None:
     assert site.submit(bob, SMALL).status_code == 200
 
 
-def spent(quotas: Allowance) -> float:
+def spent(quotas: QuotaCheck) -> float:
     return quotas.spending.spent("public", day_of(quotas.clock.now()))
 
 
@@ -153,7 +153,7 @@ def test_of_two_who_submit_at_once_one_is_charged() -> None:
     quotas = allowance(world, day_seconds=10 * SECONDS)
     service = replace(a_service(world), charge=quotas.charge)
 
-    def late(client: str, problem: Any, kind: str) -> Charge:
+    def late(client: str, problem: Any, kind: str) -> Reservation:
         service.submit(problem)  # somebody is quicker, between the look and the put
         return quotas.charge(client, problem, kind)
 
@@ -168,7 +168,7 @@ def test_a_charge_that_cannot_be_given_back_is_told_and_fails_nobody(
     def away() -> None:
         raise ServiceBusy("throttled")
 
-    with Charge(away):
+    with Reservation(away):
         pass
 
     assert "stays charged" in caplog.text

@@ -13,7 +13,7 @@ from gridwell.engine.job import JobState
 from gridwell.kinds.grid.series import Series
 from tests.harness.builders import NOW, OTHER_ATTEMPT, a_job, a_problem
 from tests.harness.web_http import SMALL, Site
-from web_tier.jobs.reported_progress import with_told
+from web_tier.jobs.reported_progress import with_progress
 
 IONS = SMALL | {"place": {"count": 3, "energy": 1, "min_separation": 1}}
 SERIES = a_job(replace(a_problem(), series=Series(6, 5.0, 1)))
@@ -28,7 +28,7 @@ def test_a_series_is_running_with_as_many_points_as_its_worker_told_of() -> None
     site = Site()
     job = site.stored(site.post(IONS))
     before = shown(site, job.id)
-    site.world.ledger.tell_found(job.id, job.attempt, 2, now=NOW)
+    site.world.ledger.report_progress(job.id, job.attempt, 2, now=NOW)
 
     for body in (shown(site, job.id), site.post(IONS).json, site.client.get("/v1/jobs").json):
         assert body is not None
@@ -42,7 +42,7 @@ def test_a_series_is_running_with_as_many_points_as_its_worker_told_of() -> None
 def test_what_was_told_of_another_attempt_is_not_shown() -> None:
     site = Site()
     job = site.stored(site.post(IONS))
-    site.world.ledger.tell_found(job.id, OTHER_ATTEMPT, 2, now=NOW)
+    site.world.ledger.report_progress(job.id, OTHER_ATTEMPT, 2, now=NOW)
 
     assert shown(site, job.id)["series"]["found"] == 0
 
@@ -50,7 +50,7 @@ def test_what_was_told_of_another_attempt_is_not_shown() -> None:
 def test_a_series_that_ended_is_as_long_as_its_points_whatever_was_told() -> None:
     site = Site()
     job = site.done(IONS)
-    site.world.ledger.tell_found(job.id, job.attempt, 2, now=NOW)
+    site.world.ledger.report_progress(job.id, job.attempt, 2, now=NOW)
 
     assert shown(site, job.id)["series"]["found"] == 3
 
@@ -63,7 +63,7 @@ def test_the_page_counts_the_points_of_a_series(series: dict[str, Any], words: s
     site = Site()
     job = site.stored(site.post(SMALL | series))
     first = site.client.get(f"/jobs/{job.id}").text
-    site.world.ledger.tell_found(job.id, job.attempt, 2, now=NOW)
+    site.world.ledger.report_progress(job.id, job.attempt, 2, now=NOW)
     third = site.client.get(f"/jobs/{job.id}").text
     site.finish(job)
     ended = site.client.get(f"/jobs/{job.id}").text
@@ -77,18 +77,18 @@ def test_the_page_counts_the_points_of_a_series(series: dict[str, Any], words: s
 
 def test_how_far_a_series_is_may_be_unknown_without_harm(caplog: pytest.LogCaptureFixture) -> None:
     class Away(MemoryLedger):
-        def read_found(self, attempts: Any) -> dict[str, int]:
+        def read_progress(self, attempts: Any) -> dict[str, int]:
             raise ServiceBusy(f"throttled {attempts}")
 
-    assert with_told(Away(), [SERIES]) == [SERIES]
+    assert with_progress(Away(), [SERIES]) == [SERIES]
     assert "how far 1 series are cannot be read: throttled" in caplog.text
 
 
 def test_only_unfinished_series_are_asked_for() -> None:
     class Closed(MemoryLedger):
-        def read_found(self, attempts: Any) -> dict[str, int]:
+        def read_progress(self, attempts: Any) -> dict[str, int]:
             raise AssertionError(attempts)
 
     jobs = [a_job(), replace(SERIES, state=JobState.CANCELLED)]
 
-    assert with_told(Closed(), jobs) == jobs
+    assert with_progress(Closed(), jobs) == jobs

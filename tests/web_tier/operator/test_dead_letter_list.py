@@ -17,7 +17,7 @@ from tests.harness.web import World
 from tests.web_tier.collector.test_reconciler import bury
 from web_tier.cli import main
 from web_tier.operator import dead_letter_commands
-from web_tier.operator.dead_letter_list import Letters
+from web_tier.operator.dead_letter_list import DeadLetterList
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -31,7 +31,7 @@ BEST = true_minimum(PROBLEM)
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
-    letters = Letters(
+    letters = DeadLetterList(
         ledger=world.ledger,
         dead={"chunks": world.dead_chunks, "results": world.dead_results},
         living={"chunks": world.chunks, "results": world.results},

@@ -13,8 +13,14 @@ from gridwell.adapters.memory import ManualClock, MemoryQueue
 from gridwell.engine.errors import ServiceBusy
 from tests.harness.web import Fuse, Fused
 from tests.harness.web_http import SMALL, Site
-from web_tier.overload.concurrency_limit import HELD, QUICK_BYTES, Gate, Overloaded, usual_gates
-from web_tier.overload.queue_limit import LOOK_SECONDS, Backlog
+from web_tier.overload.concurrency_limit import (
+    HELD,
+    QUICK_BYTES,
+    ConcurrencyLimit,
+    Overloaded,
+    usual_gates,
+)
+from web_tier.overload.queue_limit import LOOK_SECONDS, QueueLimit
 from web_tier.settings import SERVING_THREADS
 
 if TYPE_CHECKING:
@@ -22,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def test_whoever_finds_no_place_is_sent_away_at_once() -> None:
-    gate = Gate("at work", clock=ManualClock(), places=2)
+    gate = ConcurrencyLimit("at work", clock=ManualClock(), places=2)
     with gate.admitted(), gate.admitted(), pytest.raises(Overloaded, match="2 at work already"):
         gate.enter()
 
@@ -31,7 +37,7 @@ def test_whoever_finds_no_place_is_sent_away_at_once() -> None:
 
 
 def test_whoever_waits_gets_the_next_place() -> None:
-    gate = Gate("at work", clock=ManualClock(), places=1, waiting=1, seconds=10)
+    gate = ConcurrencyLimit("at work", clock=ManualClock(), places=1, waiting=1, seconds=10)
     place = gate.enter()
     done: list[bool] = []
 
@@ -54,7 +60,7 @@ def test_whoever_waits_gets_the_next_place() -> None:
 
 
 def test_a_place_that_the_door_took_is_used_and_given_back_once() -> None:
-    gate, other = (Gate("at work", clock=ManualClock(), places=1) for _ in range(2))
+    gate, other = (ConcurrencyLimit("at work", clock=ManualClock(), places=1) for _ in range(2))
     free: list[bool] = []
     gate.on_leave = lambda: free.append(True)
     place = gate.try_enter()
@@ -76,7 +82,7 @@ def test_a_place_that_the_door_took_is_used_and_given_back_once() -> None:
 
 
 def test_nobody_waits_longer_than_promised() -> None:
-    gate = Gate("at work", clock=ManualClock(), places=1, waiting=1, seconds=0.01)
+    gate = ConcurrencyLimit("at work", clock=ManualClock(), places=1, waiting=1, seconds=0.01)
     with gate.admitted(), pytest.raises(Overloaded), gate.admitted():
         pass
 
@@ -85,7 +91,7 @@ def test_nobody_waits_longer_than_promised() -> None:
 
 
 def test_one_owner_leaves_places_to_others() -> None:
-    gate = Gate("at work", clock=ManualClock(), places=3, share=2)
+    gate = ConcurrencyLimit("at work", clock=ManualClock(), places=3, share=2)
     assert gate.try_enter("greedy") is not None
     place = gate.try_enter("greedy")
     assert place is not None
@@ -99,7 +105,7 @@ def test_one_owner_leaves_places_to_others() -> None:
 
 
 def test_the_owner_of_most_places_loses_its_newest_to_another() -> None:
-    gate = Gate("at work", clock=ManualClock(), places=4, displaces=True)
+    gate = ConcurrencyLimit("at work", clock=ManualClock(), places=4, displaces=True)
     places = [gate.enter("greedy") for _ in range(4)]
     lost: list[int] = []
     for number, place in enumerate(places):
@@ -119,7 +125,7 @@ def test_the_owner_of_most_places_loses_its_newest_to_another() -> None:
 
 
 def test_waiting_owners_are_admitted_in_turn_and_the_longest_line_makes_room() -> None:
-    gate = Gate("at work", clock=ManualClock(), places=1, waiting=3, seconds=30)
+    gate = ConcurrencyLimit("at work", clock=ManualClock(), places=1, waiting=3, seconds=30)
     place = gate.enter("greedy")
     order: list[str] = []
     refused: list[str] = []
@@ -159,7 +165,7 @@ def test_one_owner_reads_one_long_body_at_a_time_and_short_ones_at_once() -> Non
 
 
 def test_an_error_inside_gives_the_place_back() -> None:
-    gate = Gate("at work", clock=ManualClock(), places=1)
+    gate = ConcurrencyLimit("at work", clock=ManualClock(), places=1)
     with pytest.raises(ZeroDivisionError), gate.admitted():
         raise ZeroDivisionError
 
@@ -169,7 +175,7 @@ def test_an_error_inside_gives_the_place_back() -> None:
 
 def test_many_refusals_are_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
     clock = ManualClock()
-    gate = Gate("at work", clock=clock, places=1)
+    gate = ConcurrencyLimit("at work", clock=clock, places=1)
 
     for _ in range(50):
         assert gate.refusal()
@@ -198,7 +204,7 @@ class Counted:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.queue: Any = MemoryQueue(self.clock)
-        self.backlog = Backlog(self.queue, clock=self.clock, limit=3)
+        self.backlog = QueueLimit(self.queue, clock=self.clock, limit=3)
 
     def deepen(self, chunks: int) -> None:
         self.queue.send(["{}"] * chunks)
@@ -228,7 +234,7 @@ def test_a_queue_that_does_not_say_how_deep_it_is_stops_nobody() -> None:
     clock = ManualClock()
     queue: Any = Fused(MemoryQueue(clock), Fuse(breaks_at=0, error=ServiceBusy))
 
-    Backlog(queue, clock=clock, limit=1).admit()
+    QueueLimit(queue, clock=clock, limit=1).admit()
 
 
 def test_a_deep_queue_refuses_new_problems_and_still_answers_known_ones() -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web_tier.overload.fair_shares import FairQueue, Shares, yielding_owner
+from web_tier.overload.fair_shares import FairQueue, FairShares, yielding_owner
 
 owners = st.sampled_from("abcd")
 holdings = st.dictionaries(owners, st.integers(1, 20))
@@ -32,7 +32,7 @@ def test_room_is_made_by_who_holds_most_and_never_in_turn(
 
 @given(st.lists(owners, max_size=60), st.integers(1, 12))
 def test_places_of_a_full_room_go_to_whoever_has_fewest(asked: list[str], capacity: int) -> None:
-    shares = Shares()
+    shares = FairShares()
     for owner in asked:
         if shares.total == capacity:
             loser = yielding_owner(shares.held, owner)

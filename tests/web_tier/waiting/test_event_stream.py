@@ -26,7 +26,7 @@ from web_tier.waiting.event_stream import (
     UNCHECKED_SECONDS,
     stream,
 )
-from web_tier.waiting.wait_list import Ticket
+from web_tier.waiting.wait_list import Waiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,21 +44,21 @@ class Script:
     """A watcher and an event in one: each wait takes the next act of the script."""
 
     clock: ManualClock
-    acts: list[Callable[[Ticket], bool]]
+    acts: list[Callable[[Waiter], bool]]
     rooms: int = 9
     left: int = 0
-    ticket: Ticket = field(init=False)
+    ticket: Waiter = field(init=False)
 
-    def follow(self, job: Job) -> Ticket | None:
+    def follow(self, job: Job) -> Waiter | None:
         self.rooms -= 1
         if self.rooms < 0:
             return None
-        self.ticket = Ticket(
+        self.ticket = Waiter(
             job=job.id, attempt=job.attempt, read_at=0.0, follows=True, event=cast("Any", self)
         )
         return self.ticket
 
-    def leave(self, ticket: Ticket) -> None:
+    def leave(self, ticket: Waiter) -> None:
         assert ticket is self.ticket
         self.left += 1
 
@@ -77,25 +77,25 @@ class Script:
         pass
 
 
-def done_chunks(*chunks: int) -> Callable[[Ticket], bool]:
-    def act(ticket: Ticket) -> bool:
+def done_chunks(*chunks: int) -> Callable[[Waiter], bool]:
+    def act(ticket: Waiter) -> bool:
         ticket.move(progress_of(replace(JOB, done=frozenset(chunks))))
         return True
 
     return act
 
 
-def ends(ticket: Ticket) -> bool:
+def ends(ticket: Waiter) -> bool:
     ticket.end()
     return True
 
 
-def silence(_: Ticket) -> bool:
+def silence(_: Waiter) -> bool:
     return False
 
 
 def told(
-    *acts: Callable[[Ticket], bool],
+    *acts: Callable[[Waiter], bool],
     job: Job = JOB,
     then: list[Job | None] | None = None,
     seen: str | None = None,
@@ -158,8 +158,8 @@ def test_how_things_stand_is_told_once_though_the_watcher_says_it_again() -> Non
 def test_each_point_of_a_series_is_a_step_that_no_chunk_shows() -> None:
     series = replace(JOB, series=Series(6, 5.0, 1))
 
-    def found(count: int) -> Callable[[Ticket], bool]:
-        def act(ticket: Ticket) -> bool:
+    def found(count: int) -> Callable[[Waiter], bool]:
+        def act(ticket: Waiter) -> bool:
             ticket.move(progress_of(replace(series, told=count)))
             return True
 

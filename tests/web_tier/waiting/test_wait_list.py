@@ -9,21 +9,23 @@ from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.series import Series
 from tests.harness.builders import ATTEMPT, OTHER_ATTEMPT, a_job, a_problem
 from web_tier.jobs.cached_jobs import encode_final, encode_progress, final_key, progress_key
-from web_tier.waiting.wait_list import ROUND_JOBS, Ticket, Watch
+from web_tier.waiting.wait_list import ROUND_JOBS, Waiter, WaitList
 
 JOB = a_job()
 DONE = replace(JOB, state=JobState.DONE, result=Minimum(-1.0, 3), finished=1.0, expires=2e9)
 FINAL, PROGRESS = final_key(JOB.id), progress_key(JOB.id)
 
 
-def waiting(watch: Watch, *, job: str = JOB.id, attempt: str = ATTEMPT, at: float = 0.0) -> Ticket:
-    ticket = Ticket(job=job, attempt=attempt, read_at=at)
+def waiting(
+    watch: WaitList, *, job: str = JOB.id, attempt: str = ATTEMPT, at: float = 0.0
+) -> Waiter:
+    ticket = Waiter(job=job, attempt=attempt, read_at=at)
     watch.add(ticket)
     return ticket
 
 
 def test_each_awaited_job_is_asked_for_once_and_ends_come_first() -> None:
-    watch = Watch()
+    watch = WaitList()
     waiting(watch)
     waiting(watch)
     waiting(watch, job="0" * 32)
@@ -36,7 +38,7 @@ def test_each_awaited_job_is_asked_for_once_and_ends_come_first() -> None:
 
 
 def test_an_end_in_the_cache_wakes_everybody_who_waits_for_that_attempt() -> None:
-    watch = Watch()
+    watch = WaitList()
     tickets = [waiting(watch), waiting(watch), waiting(watch, job="0" * 32)]
 
     watch.look({FINAL: encode_final(DONE)})
@@ -45,7 +47,7 @@ def test_an_end_in_the_cache_wakes_everybody_who_waits_for_that_attempt() -> Non
 
 
 def test_an_end_of_another_attempt_is_a_miss() -> None:
-    watch = Watch()
+    watch = WaitList()
     ticket = waiting(watch, attempt=OTHER_ATTEMPT)
 
     watch.look({FINAL: encode_final(DONE)})
@@ -55,7 +57,7 @@ def test_an_end_of_another_attempt_is_a_miss() -> None:
 
 
 def test_garbage_in_the_cache_is_a_miss() -> None:
-    watch = Watch()
+    watch = WaitList()
     ticket = waiting(watch)
 
     watch.look({FINAL: b"\xff", PROGRESS: b"{}"})
@@ -65,7 +67,7 @@ def test_garbage_in_the_cache_is_a_miss() -> None:
 
 
 def test_a_job_with_progress_is_not_read_from_the_ledger_before_five_seconds() -> None:
-    watch = Watch()
+    watch = WaitList()
     waiting(watch)
 
     for now in (0.5, 1.0, 3.0, 4.9):
@@ -75,7 +77,7 @@ def test_a_job_with_progress_is_not_read_from_the_ledger_before_five_seconds() -
 
 
 def test_progress_of_another_attempt_is_a_miss_whenever_it_comes() -> None:
-    watch = Watch()
+    watch = WaitList()
     waiting(watch)
     other = encode_progress(replace(JOB, attempt=OTHER_ATTEMPT))
 
@@ -86,7 +88,7 @@ def test_progress_of_another_attempt_is_a_miss_whenever_it_comes() -> None:
 
 
 def test_progress_that_vanished_and_came_back_counts_again() -> None:
-    watch = Watch()
+    watch = WaitList()
     waiting(watch)
     progress = {PROGRESS: encode_progress(JOB)}
 
@@ -97,7 +99,7 @@ def test_progress_that_vanished_and_came_back_counts_again() -> None:
 
 
 def test_without_a_cache_the_ledger_is_asked_once_a_second_for_the_longest_unread() -> None:
-    watch = Watch()
+    watch = WaitList()
     for number in range(250):
         waiting(watch, job=f"{number:032x}", at=-1 - number / 1000)
     jobs: list[str] = []
@@ -116,7 +118,7 @@ def test_without_a_cache_the_ledger_is_asked_once_a_second_for_the_longest_unrea
 
 
 def test_the_ledger_wakes_by_an_end_by_another_attempt_and_by_a_job_that_is_gone() -> None:
-    watch = Watch()
+    watch = WaitList()
     ids = [f"{number:032x}" for number in range(4)]
     tickets = [waiting(watch, job=job) for job in ids]
     found = {
@@ -131,7 +133,7 @@ def test_the_ledger_wakes_by_an_end_by_another_attempt_and_by_a_job_that_is_gone
 
 
 def test_who_was_not_asked_about_learns_nothing() -> None:
-    watch = Watch()
+    watch = WaitList()
     ticket = waiting(watch)
 
     watch.learn(["0" * 32], {}, 1.0)
@@ -141,7 +143,7 @@ def test_who_was_not_asked_about_learns_nothing() -> None:
 
 
 def test_the_woken_and_the_gone_are_asked_for_no_more() -> None:
-    watch = Watch()
+    watch = WaitList()
     woken, gone = waiting(watch), waiting(watch, job="0" * 32)
     watch.look({FINAL: encode_final(DONE)})
     watch.remove(gone)
@@ -154,7 +156,7 @@ def test_the_woken_and_the_gone_are_asked_for_no_more() -> None:
 
 
 def test_jobs_of_other_problems_do_not_wake_each_other() -> None:
-    watch = Watch()
+    watch = WaitList()
     ticket = waiting(watch, job=a_job(a_problem(5)).id)
 
     watch.look({FINAL: encode_final(DONE)})
@@ -163,9 +165,9 @@ def test_jobs_of_other_problems_do_not_wake_each_other() -> None:
 
 
 def test_who_follows_is_woken_by_each_step_and_who_waits_only_by_the_end() -> None:
-    watch = Watch()
+    watch = WaitList()
     waits = waiting(watch)
-    follows = Ticket(job=JOB.id, attempt=ATTEMPT, read_at=0.0, follows=True)
+    follows = Waiter(job=JOB.id, attempt=ATTEMPT, read_at=0.0, follows=True)
     watch.add(follows)
 
     watch.look({PROGRESS: encode_progress(replace(JOB, done=frozenset({1})))})
@@ -178,8 +180,8 @@ def test_who_follows_is_woken_by_each_step_and_who_waits_only_by_the_end() -> No
 
 
 def test_a_step_back_wakes_nobody() -> None:
-    watch = Watch()
-    follows = Ticket(job=JOB.id, attempt=ATTEMPT, read_at=0.0, follows=True)
+    watch = WaitList()
+    follows = Waiter(job=JOB.id, attempt=ATTEMPT, read_at=0.0, follows=True)
     watch.add(follows)
     watch.look({PROGRESS: encode_progress(replace(JOB, done=frozenset({1, 2})))})
     follows.event.clear()
@@ -192,8 +194,8 @@ def test_a_step_back_wakes_nobody() -> None:
 
 
 def test_without_the_cache_steps_come_from_the_ledger() -> None:
-    watch = Watch()
-    follows = Ticket(job=JOB.id, attempt=ATTEMPT, read_at=0.0, follows=True)
+    watch = WaitList()
+    follows = Waiter(job=JOB.id, attempt=ATTEMPT, read_at=0.0, follows=True)
     watch.add(follows)
     watch.look({})
 
@@ -209,14 +211,14 @@ def test_without_the_cache_steps_come_from_the_ledger() -> None:
 SERIES = replace(JOB, series=Series(6, 5.0, 1))
 
 
-def following_a_series(watch: Watch) -> Ticket:
-    ticket = Ticket(job=JOB.id, attempt=ATTEMPT, read_at=0.0, follows=True, series=True)
+def following_a_series(watch: WaitList) -> Waiter:
+    ticket = Waiter(job=JOB.id, attempt=ATTEMPT, read_at=0.0, follows=True, series=True)
     watch.add(ticket)
     return ticket
 
 
 def test_a_series_that_is_followed_is_read_each_second_whatever_the_cache_says() -> None:
-    watch = Watch()
+    watch = WaitList()
     following_a_series(watch)
     waiting(watch)
     watch.look({PROGRESS: encode_progress(SERIES)})
@@ -229,7 +231,7 @@ def test_a_series_that_is_followed_is_read_each_second_whatever_the_cache_says()
 
 
 def test_points_that_were_seen_are_never_taken_back() -> None:
-    watch = Watch()
+    watch = WaitList()
     ticket = following_a_series(watch)
     found = []
 

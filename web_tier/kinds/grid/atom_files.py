@@ -16,13 +16,13 @@ from web_tier.api.error_handlers import problem_response
 from web_tier.api.etags import kept, unless_known
 from web_tier.api.negotiation import FORMS, chosen_form
 from web_tier.api.responses import find_job, gone, no_such_job
-from web_tier.dependencies import here
+from web_tier.dependencies import current
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gridwell.engine.job import Job
-    from web_tier.api.negotiation import Form
+    from web_tier.api.negotiation import AtomForm
 
 #: By the client itself; see `web_tier.api.etags`.
 _FOR_EVER: Final = "private, max-age=31536000, immutable"
@@ -72,7 +72,7 @@ def record(job_id: str) -> Response:
         )
     return unless_known(
         f"{job.attempt}.record",
-        {"Cache-Control": kept(job, here().clock.now())},
+        {"Cache-Control": kept(job, current().clock.now())},
         lambda headers: download(
             partial(_record, job, headers),
             large=job.atom_count > FEW_ATOMS,
@@ -81,8 +81,8 @@ def record(job_id: str) -> Response:
     )
 
 
-def _atoms(job: Job, form: Form, headers: Mapping[str, str]) -> Response:
-    problem = here().service.problem(job)
+def _atoms(job: Job, form: AtomForm, headers: Mapping[str, str]) -> Response:
+    problem = current().service.problem(job)
     if problem is None:
         return gone("these atoms are")
     pieces = in_pieces(form.write(problem.atoms))
@@ -90,7 +90,7 @@ def _atoms(job: Job, form: Form, headers: Mapping[str, str]) -> Response:
 
 
 def _record(job: Job, headers: Mapping[str, str]) -> Response:
-    data = here().service.record(job)
+    data = current().service.record(job)
     if data is None:
         return gone("this record is")
     headers = {**headers, "Content-Length": str(len(data))}

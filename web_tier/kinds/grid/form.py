@@ -13,7 +13,13 @@ from gridwell.kinds.grid.fit_grid import fit
 from gridwell.kinds.grid.formats.atoms.read import read_atoms
 from gridwell.kinds.grid.problem import Problem
 from web_tier.kinds.grid.examples import EXAMPLES
-from web_tier.kinds.grid.request import Asked, lone_map_faults, map_faults, read_fields, read_series
+from web_tier.kinds.grid.request import (
+    GridQuestion,
+    lone_map_faults,
+    map_faults,
+    read_fields,
+    read_series,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +80,7 @@ def filled(given: Mapping[str, str]) -> dict[str, str]:
     return {name: given.get(name, default).strip()[:_LONGEST] for name, default in DEFAULTS.items()}
 
 
-def read_form(values: Mapping[str, str], upload: Upload | None) -> Asked:
+def read_form(values: Mapping[str, str], upload: Upload | None) -> GridQuestion:
     """What a form asks for.
 
     Args:
@@ -113,7 +119,7 @@ def read_form(values: Mapping[str, str], upload: Upload | None) -> Asked:
     problem = Problem(grid, atoms, min_distance, softening, series=series)
     if keep_grid and (faults := map_faults(grid.points, atoms.count)):
         raise InvalidJob(*faults)
-    return Asked(problem, kind=MAP_KIND if keep_grid else MINIMUM_KIND, read=read)
+    return GridQuestion(problem, kind=MAP_KIND if keep_grid else MINIMUM_KIND, read=read)
 
 
 def with_faults(values: Mapping[str, str], error: InvalidJob) -> Form:

@@ -17,7 +17,7 @@ from web_tier.api.downloads import FEW_ATOMS, download, exactly, in_pieces
 from web_tier.api.error_handlers import problem_response
 from web_tier.api.etags import kept, unless_known
 from web_tier.api.responses import gone
-from web_tier.dependencies import here
+from web_tier.dependencies import current
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -95,7 +95,7 @@ def map_file(job: Job, form: MapForm) -> Response:
         )
     headers = {
         "Accept-Ranges": "none",  # each byte may depend on all chunks before it
-        "Cache-Control": kept(job, here().clock.now()),
+        "Cache-Control": kept(job, current().clock.now()),
         "Content-Disposition": f'attachment; filename="{job.id[:8]}-{form.name}"',
     }
     is_looked_at = request.method == "HEAD"
@@ -122,7 +122,7 @@ def _made(job: Job, form: MapForm, headers: Mapping[str, str]) -> Response:
     Who only looks is told the same by a single row.
     """
     is_looked_at = request.method == "HEAD"
-    values = here().service.map(job, most_points=_ROW if is_looked_at else SLAB_POINTS)
+    values = current().service.map(job, most_points=_ROW if is_looked_at else SLAB_POINTS)
     atoms = cache(partial(_atoms, job))
     try:
         values = itertools.chain([next(values)], values)
@@ -142,7 +142,7 @@ def _begun(written: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _atoms(job: Job) -> Atoms:
-    problem = here().service.problem(job)
+    problem = current().service.problem(job)
     if problem is None:
         raise _AtomsGone
     return problem.atoms

@@ -26,9 +26,9 @@ from web_tier.api.models import PointsShown
 from web_tier.api.present import show_job, show_points
 from web_tier.api.responses import find_job, gone, json_response, no_such_job
 from web_tier.auth.guard import demand
-from web_tier.auth.refusals import Refused
+from web_tier.auth.refusals import AccessRefused
 from web_tier.auth.route_rules import SUBMITS
-from web_tier.dependencies import here
+from web_tier.dependencies import current
 from web_tier.kinds.grid.map_download import CSV, map_file
 from web_tier.kinds.grid.stored_problem import stored_problem
 
@@ -63,8 +63,8 @@ def _looked_for(job: Job, wanted: Series) -> Response:
     if request.method == "HEAD":
         return _as_it_is(job, wanted)
     try:
-        demand(here().access, SUBMITS)
-    except Refused as refused:
+        demand(current().access, SUBMITS)
+    except AccessRefused as refused:
         return refused.response
     submitted = _derived(job, wanted)
     if submitted is None:
@@ -88,7 +88,7 @@ def _as_it_is(job: Job, wanted: Series) -> Response:
         if problem is None:
             return gone("these atoms are")
         asked = dataclasses.replace(problem, series=wanted).sha
-    derived = here().service.read(job_id_of(job.client, asked))
+    derived = current().service.read(job_id_of(job.client, asked))
     if derived is None:
         return problem_response(
             HTTPStatus.CONFLICT,
@@ -180,13 +180,13 @@ def _derived(job: Job, wanted: Series) -> Job | None:
         if problem is None:
             return None
         asked = dataclasses.replace(problem, series=wanted)
-        return here().service.submit(asked, seed=job.seed)
+        return current().service.submit(asked, seed=job.seed)
 
 
 def _points(job: Job, count: int, headers: dict[str, str] | None = None) -> Response:
     shown = PointsShown(job=job.id, wanted=count, points=show_points(job)[:count])
     response = json_response(shown, HTTPStatus.OK, headers)
-    return tagged(response, kept(job, here().clock.now()))
+    return tagged(response, kept(job, current().clock.now()))
 
 
 def _not_done(job: Job, what: str) -> Response:
@@ -200,4 +200,4 @@ def _not_done(job: Job, what: str) -> Response:
 def _attached(job: Job, name: str, kind: str, parts: Iterable[bytes]) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="{job.id[:8]}-{name}"'}
     response = Response(b"".join(parts), headers=headers, content_type=kind)
-    return tagged(response, kept(job, here().clock.now()))
+    return tagged(response, kept(job, current().clock.now()))

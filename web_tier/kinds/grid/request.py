@@ -49,7 +49,7 @@ class NotJson(GridwellError):  # noqa: N818 - named for what it is, as all of th
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class GridQuestion:
     """What a request asks for."""
 
     problem: Problem
@@ -58,7 +58,7 @@ class Asked:
     read: str = ""  #: what was read of its file, for whoever sent it
 
 
-def read_job(body: bytes) -> Asked:
+def read_job(body: bytes) -> GridQuestion:
     """What a body asks for.
 
     Raises:
@@ -78,7 +78,7 @@ def read_job(body: bytes) -> Asked:
     return read_fields(fields)
 
 
-def read_fields(fields: dict[str, Any]) -> Asked:
+def read_fields(fields: dict[str, Any]) -> GridQuestion:
     """What a request's fields ask for.
 
     Raises:
@@ -114,7 +114,7 @@ def read_fields(fields: dict[str, Any]) -> Asked:
             faults += map_faults(grid.points, atoms.count)
     if faults or grid is None or atoms is None:
         raise InvalidJob(*dict.fromkeys(faults))  # each once, in the order found
-    return Asked(
+    return GridQuestion(
         Problem(grid, atoms, min_distance, request.softening, series=series),
         seed,
         MAP_KIND if request.keep_grid else MINIMUM_KIND,

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from web_tier.auth.owners import owner
-from web_tier.dependencies import here
+from web_tier.dependencies import current
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +24,6 @@ def stored_problem(job: Job) -> Iterator[Problem | None]:
     Raises:
         Overloaded: if there is no place for one of that size.
     """
-    parts = here()
+    parts = current()
     with parts.gates.submitting(_ATOM_BYTES * job.atom_count, owner()):
         yield parts.service.problem(job)

@@ -8,13 +8,13 @@ import pytest
 
 from tests.harness.web_http import SMALL
 from tests.harness.web_keys import Keyed
-from web_tier.auth.route_rules import Kind
+from web_tier.auth.route_rules import RouteKind
 
 FORM: dict[str, Any] = {"source": "random", "grid_size": "4", "atom_count": "5", "seed": "1"}
 
 
 def test_an_estimate_counts_as_a_submission() -> None:
-    keyed = Keyed(limits={Kind.SUBMITS: "3/day"})
+    keyed = Keyed(limits={RouteKind.SUBMITS: "3/day"})
     key = keyed.key()
 
     first = [keyed.ask("POST", "/estimate", key, data=FORM).status_code for _ in range(2)]
@@ -40,7 +40,7 @@ def test_an_estimate_counts_as_a_submission() -> None:
 def test_a_download_counts_as_many_reads_as_it_costs(
     job: dict[str, Any], path: str, reads: int
 ) -> None:
-    keyed = Keyed(limits={Kind.READS: "10/day"})
+    keyed = Keyed(limits={RouteKind.READS: "10/day"})
     key = keyed.key()
     made = keyed.site.stored(keyed.submit(key, job))
     if "keep_grid" in job:
@@ -57,7 +57,7 @@ def test_a_download_counts_as_many_reads_as_it_costs(
 
 
 def test_a_client_without_reads_for_a_download_is_told_so() -> None:
-    keyed = Keyed(limits={Kind.READS: "4/day"})
+    keyed = Keyed(limits={RouteKind.READS: "4/day"})
     key = keyed.key()
     made = keyed.site.stored(keyed.submit(key, SMALL | {"atom_count": 25_000}))
     address = f"/v1/jobs/{made.id}/atoms"

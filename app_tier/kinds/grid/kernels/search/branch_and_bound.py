@@ -11,7 +11,8 @@ each part, near sources are bounded by lines in the squared distance
 part is known in closed form.  Parts whose bound exceeds the best upper bound are dropped, the
 others looked at in the order of their bounds, the lowest first.  A box of 64 points is cut into
 its points, and those that are left are summed over all atoms
-(`app_tier.kinds.grid.kernels.sum.point_bounds`), which improves the upper bound.  Going into depth before breadth keeps the memory to the lists of a few boxes.
+(`app_tier.kinds.grid.kernels.sum.point_bounds`), which improves the upper bound.  Going into depth
+before breadth keeps the memory to the lists of a few boxes.
 
 **Proof sketch.**  With u = 2^-53 and N atoms:
 
@@ -52,8 +53,8 @@ from app_tier.kinds.grid.kernels.search.box_cut import parts
 from app_tier.kinds.grid.kernels.search.budget import searched
 from app_tier.kinds.grid.kernels.search.likely_points import likely_points
 from app_tier.kinds.grid.kernels.search.search_node import (
-    Family,
     Search,
+    SearchNode,
     cut_and_bounded,
     narrowed,
     root,
@@ -99,7 +100,7 @@ class _Open:
 
     lower: float  #: a bound below its points' canonical values
     box: Box
-    parent: Family
+    parent: SearchNode
 
 
 def branch_and_bound_minimum(
@@ -190,7 +191,7 @@ class _BranchAndBound:
             kept = kept[lower[kept] <= self._upper]
 
     def _open_parts(
-        self, family: Family, cut: Cut, kept: NDArray[np.intp], lower: NDArray[np.float64]
+        self, family: SearchNode, cut: Cut, kept: NDArray[np.intp], lower: NDArray[np.float64]
     ) -> None:
         start, stop = (ends.tolist() for ends in parts(cut))
         for k in kept[::-1].tolist():

@@ -22,7 +22,7 @@ from app_tier.kinds.grid.kernels.search.source_tree import WIDER
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from app_tier.kinds.grid.kernels.search.compiled_state import Desk, Tree
+    from app_tier.kinds.grid.kernels.search.compiled_state import ScratchBuffers, Tree
 
 _LEAST_SQUARE: Final = 1e-180  #: of a tangent point: its power -3/2 times any energy is finite
 _LEAST_REACH: Final = 1e-60  #: of a chord's far end, for the same reason
@@ -121,7 +121,7 @@ def _least(gradient: float, curvature: float, half: float) -> float:
 least_along = compiled(_least, inline=True)
 
 
-def _below(desk: Desk, k: int, slack: float) -> float:
+def _below(desk: ScratchBuffers, k: int, slack: float) -> float:
     """A bound below the values in part k; minus infinity where it overflows."""
     lines, f = desk.lines, desk.moved
     x, y, z = desk.parts[k], desk.parts[8 + k], desk.parts[16 + k]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from app_tier.kinds.grid.kernels.search.compiled_state import Desk, Path, Tree
+    from app_tier.kinds.grid.kernels.search.compiled_state import ScratchBuffers, SearchPath, Tree
 
 #: Costs in nanoseconds, measured and rounded up.
 _BOX_COST: Final = 3000.0
@@ -44,7 +44,9 @@ _ZONE_COST: Final = 3.0
 DONE, PAUSED, FOUND, FULL = range(4)
 
 
-def _is_engulfed(zones: NDArray[np.float64], x: float, y: float, z: float, desk: Desk) -> bool:
+def _is_engulfed(
+    zones: NDArray[np.float64], x: float, y: float, z: float, desk: ScratchBuffers
+) -> bool:
     """Whether a box about (x, y, z), of the desk's halves, surely lies in one zone."""
     for n in range(len(zones)):
         dx = abs(x - zones[n, 0]) + desk.halves[0]
@@ -58,7 +60,9 @@ def _is_engulfed(zones: NDArray[np.float64], x: float, y: float, z: float, desk:
 is_engulfed = compiled(_is_engulfed)
 
 
-def _look(tree: Tree, path: Path, desk: Desk, lists: NDArray[np.int32], lanes: int) -> int:
+def _look(
+    tree: Tree, path: SearchPath, desk: ScratchBuffers, lists: NDArray[np.int32], lanes: int
+) -> int:
     """Look at open boxes, the last first, until something is to be done elsewhere; return what.
 
     Args:

@@ -108,7 +108,7 @@ def jit_branch_and_bound_minimum(
     if budget <= _SETUP_COST + _ATOM_COST * question.atoms.count or not question.acts.any():
         return jit_direct_minimum(question, box, best=best, progress=progress)
     return searched(
-        _BranchAndBound(question, box, best),
+        _CompiledBranchAndBound(question, box, best),
         box,
         budget=budget,
         rest=partial(least_of_boxes, question),
@@ -122,7 +122,7 @@ def _summed(boxes: list[Box], atoms: Atoms) -> float:
     return _PAIR_COST * points * atoms.count
 
 
-class _BranchAndBound:
+class _CompiledBranchAndBound:
     """A search that can be left after each step."""
 
     def __init__(self, question: Question, box: Box, best: Minimum | None) -> None:

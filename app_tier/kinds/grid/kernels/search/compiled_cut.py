@@ -18,13 +18,13 @@ from app_tier.kinds.grid.kernels.search.source_tree import WIDER
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from app_tier.kinds.grid.kernels.search.compiled_state import Desk, Path, Tree
+    from app_tier.kinds.grid.kernels.search.compiled_state import ScratchBuffers, SearchPath, Tree
 
 _HALVES: Final = 2
 _TERM_COST: Final = 1.5  #: of a source in a part, in nanoseconds, measured and rounded up
 
 
-def _measure(tree: Tree, ends: NDArray[np.int64], desk: Desk) -> float:
+def _measure(tree: Tree, ends: NDArray[np.int64], desk: ScratchBuffers) -> float:
     """Write a box's centre and halves, and return its half diagonal; surely not less."""
     square = 0.0
     for k in range(3):
@@ -40,7 +40,7 @@ def _measure(tree: Tree, ends: NDArray[np.int64], desk: Desk) -> float:
 measure = compiled(_measure)
 
 
-def _cut(tree: Tree, desk: Desk, box: NDArray[np.int64]) -> int:
+def _cut(tree: Tree, desk: ScratchBuffers, box: NDArray[np.int64]) -> int:
     """Write the parts of a box, as `box_cut.cut` makes them; return how many."""
     lengths = desk.halves.copy()
     if not lengths.max() > 0.0:
@@ -79,7 +79,12 @@ points_of = compiled(_points_of, inline=True)
 
 
 def _open_parts(
-    tree: Tree, path: Path, desk: Desk, lists: NDArray[np.int32], level: int, lanes: int
+    tree: Tree,
+    path: SearchPath,
+    desk: ScratchBuffers,
+    lists: NDArray[np.int32],
+    level: int,
+    lanes: int,
 ) -> None:
     """Cut a box, and open those parts that may hold the least, the lowest bound last."""
     start, middle, end = path.near[level, 0], path.near[level, 1], path.near[level, 2]

@@ -18,7 +18,7 @@ from app_tier.kinds.grid.kernels.search.nearest_points import LESS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from app_tier.kinds.grid.kernels.search.compiled_state import Desk, Path, Tree
+    from app_tier.kinds.grid.kernels.search.compiled_state import ScratchBuffers, SearchPath, Tree
 
 _FAR_SQUARE: Final = 1e-40  #: of d: nothing over- or underflows in a field beyond it
 _APART: Final = 2.0  #: far sources are at least so many times (half diagonal + radius) away
@@ -30,7 +30,11 @@ NONE, NO_ROOM = -1, -2  #: instead of a number of sources: no point qualifies; l
 
 
 def _gather(
-    tree: Tree, chosen: NDArray[np.int32], count: int, centre: NDArray[np.float64], desk: Desk
+    tree: Tree,
+    chosen: NDArray[np.int32],
+    count: int,
+    centre: NDArray[np.float64],
+    desk: ScratchBuffers,
 ) -> int:
     """Write some sources into the block, and up to the next eight more that add nothing."""
     table, moments, block = tree.table, tree.moments, desk.block
@@ -125,7 +129,7 @@ take = compiled(_take)
 
 
 def _keep(
-    tree: Tree, desk: Desk, count: int, lists: NDArray[np.int32], end: int, waiting: int
+    tree: Tree, desk: ScratchBuffers, count: int, lists: NDArray[np.int32], end: int, waiting: int
 ) -> tuple[int, int]:
     """List the near ones of the sources just judged, and let coarse clusters wait.
 
@@ -156,8 +160,8 @@ keep = compiled(_keep)
 
 def _narrow(
     tree: Tree,
-    path: Path,
-    desk: Desk,
+    path: SearchPath,
+    desk: ScratchBuffers,
     lists: NDArray[np.int32],
     level: int,
     half: float,

@@ -23,7 +23,7 @@ from app_tier.kinds.grid.kernels.sum.compiled_row_loops import LEAST, first_gues
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from app_tier.kinds.grid.kernels.search.compiled_state import Desk, Path, Tree
+    from app_tier.kinds.grid.kernels.search.compiled_state import ScratchBuffers, SearchPath, Tree
 
 _PAIR_COST: Final = 0.27  #: of a point and an atom, in nanoseconds, measured and rounded up
 NEAR_ERROR: Final = 2e-4  #: relative, of 1/r at a point and of its sum
@@ -68,7 +68,7 @@ def _add_atoms(
 add_atoms = compiled(_add_atoms)
 
 
-def _write_points(tree: Tree, path: Path, desk: Desk) -> int:
+def _write_points(tree: Tree, path: SearchPath, desk: ScratchBuffers) -> int:
     """Write a small box's points and their linear indices; return how many."""
     box = path.boxes[path.counts[OPEN], 1:]
     n = 0
@@ -85,7 +85,9 @@ def _write_points(tree: Tree, path: Path, desk: Desk) -> int:
 write_points = compiled(_write_points)
 
 
-def _try_points(tree: Tree, path: Path, desk: Desk, lists: NDArray[np.int32], level: int) -> int:
+def _try_points(
+    tree: Tree, path: SearchPath, desk: ScratchBuffers, lists: NDArray[np.int32], level: int
+) -> int:
     """Bound each point of a small box, and keep those that may be the least; return how many."""
     plus, minus, nearest = desk.totals[0], desk.totals[1], desk.totals[2]
     plus[:] = 0.0

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from app_tier.kinds.grid.kernels.kernel import Question
-    from app_tier.kinds.grid.kernels.search.source_tree import Sources
+    from app_tier.kinds.grid.kernels.search.source_tree import SourceTree
     from gridwell.kinds.grid.grid import Box
 LEVELS: Final = 64  #: a box of 2^31 points is halved at most 51 times
 POINTS: Final = 64  #: a box of at most so many points is cut into its points
@@ -26,7 +26,7 @@ ROWS: Final = 9
 ERROR, SIZE = 20, 21
 FIELD: Final = 22
 
-#: Places in `Path.counts` and `Path.numbers`.
+#: Places in `SearchPath.counts` and `SearchPath.numbers`.
 OPEN, LEFT, HITS = range(3)
 UPPER, COST, UNTIL, GAP, SLACK = range(5)
 
@@ -34,7 +34,7 @@ UPPER, COST, UNTIL, GAP, SLACK = range(5)
 class Tree(NamedTuple):
     """What is searched: the sources, the grid's axes and the options."""
 
-    table: NDArray[np.float64]  #: this and the next four as in `Sources`
+    table: NDArray[np.float64]  #: this and the next four as in `SourceTree`
     moments: NDArray[np.float64]
     first_cluster: int  #: its number
     child: NDArray[np.int32]
@@ -47,7 +47,7 @@ class Tree(NamedTuple):
     zones: NDArray[np.float64]  #: x, y, z and a square below which r^2 is surely in, shape (M, 4)
 
 
-class Path(NamedTuple):
+class SearchPath(NamedTuple):
     """Where the search is: the open boxes, and the boxes that the last of them is a part of."""
 
     counts: NDArray[np.int64]
@@ -63,7 +63,7 @@ class Path(NamedTuple):
     hit_lowers: NDArray[np.float64]  #: bounds below their values
 
 
-class Desk(NamedTuple):
+class ScratchBuffers(NamedTuple):
     """Room to work in."""
 
     #: Sources that are looked at together: x, y, z from the centre, energy, error, radius, |m1|,
@@ -83,7 +83,7 @@ class Desk(NamedTuple):
     totals: NDArray[np.float64]  #: their sums over positive and negative atoms, and the least r^2
 
 
-def new_tree(question: Question, sources: Sources) -> Tree:
+def new_tree(question: Question, sources: SourceTree) -> Tree:
     """The tree of a problem.
 
     Zones so small that their squares may lose digits rule nothing out here; `Points` knows them.
@@ -106,9 +106,9 @@ def new_tree(question: Question, sources: Sources) -> Tree:
     )
 
 
-def new_path(box: Box) -> Path:
+def new_path(box: Box) -> SearchPath:
     """The path of a search that begins with one box."""
-    path = Path(
+    path = SearchPath(
         counts=np.zeros(3, dtype=np.int64),
         numbers=np.zeros(5),
         boxes=np.zeros((PARTS * LEVELS, 7), dtype=np.int64),
@@ -124,9 +124,9 @@ def new_path(box: Box) -> Path:
     return path
 
 
-def new_desk(clusters: int) -> Desk:
+def new_desk(clusters: int) -> ScratchBuffers:
     """A desk for a tree of so many clusters."""
-    return Desk(
+    return ScratchBuffers(
         block=np.zeros(ROWS * BLOCK),
         chosen=np.zeros(BLOCK, dtype=np.int32),
         pending=np.zeros((clusters + 1, 2), dtype=np.int32),

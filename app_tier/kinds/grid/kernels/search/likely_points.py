@@ -12,14 +12,14 @@ from app_tier.kinds.grid.kernels.search.source_tree import ENERGY, FLOOR, PLACE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from app_tier.kinds.grid.kernels.search.source_tree import Sources
+    from app_tier.kinds.grid.kernels.search.source_tree import SourceTree
     from gridwell.kinds.grid.grid import Box, Grid
 
 _WELLS: Final = 24  #: with the corners 32 points
 _BLOCK: Final = 1 << 13  #: atoms that are looked at together
 
 
-def likely_points(grid: Grid, sources: Sources, box: Box) -> NDArray[np.int64]:
+def likely_points(grid: Grid, sources: SourceTree, box: Box) -> NDArray[np.int64]:
     """Linear indices of the box's corners and of points beside the deepest wells.
 
     A minimum lies beside a strong negative atom or, where all energies are positive, at the rim.

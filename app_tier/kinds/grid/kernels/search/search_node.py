@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from app_tier.kinds.grid.kernels.search.box_cut import Axes, Cut
     from app_tier.kinds.grid.kernels.search.quadratic import Quadratics
-    from app_tier.kinds.grid.kernels.search.source_tree import Sources
+    from app_tier.kinds.grid.kernels.search.source_tree import SourceTree
     from gridwell.kinds.grid.grid import Box
 
 #: In half diagonals of a box: near clusters of a larger radius are taken apart.  Chords suffer more
@@ -34,14 +34,14 @@ class Search:
     """What all boxes of one search have in common."""
 
     axes: Axes
-    sources: Sources
+    sources: SourceTree
     min_distance: float
     softening: float
     zones: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
+class SearchNode:
     """A box, as its parts inherit it.
 
     Attributes:
@@ -57,14 +57,14 @@ class Family:
     near: NDArray[np.int32]
 
 
-def root(search: Search, box: Box) -> Family:
+def root(search: Search, box: Box) -> SearchNode:
     """The box that the search begins with; nothing is far from it yet."""
-    return Family(
+    return SearchNode(
         box=box, centre=_centre(whole(search.axes, box)), far=NOTHING, near=search.sources.tops
     )
 
 
-def narrowed(search: Search, parent: Family, box: Box, gap: float) -> Family:
+def narrowed(search: Search, parent: SearchNode, box: Box, gap: float) -> SearchNode:
     """The family of a part of a box: more sources are far from it, and near clusters are finer.
 
     Args:
@@ -93,11 +93,11 @@ def narrowed(search: Search, parent: Family, box: Box, gap: float) -> Family:
         near.append(block[~(is_far | coarse)])
         if coarse.any():
             left = np.concatenate([sources.parts_of(block[coarse]), left])
-    return Family(box=box, centre=centre, far=far, near=np.sort(np.concatenate(near)))
+    return SearchNode(box=box, centre=centre, far=far, near=np.sort(np.concatenate(near)))
 
 
 def cut_and_bounded(
-    search: Search, family: Family, slack: float
+    search: Search, family: SearchNode, slack: float
 ) -> tuple[Cut, NDArray[np.float64], NDArray[np.bool_]]:
     """The parts of a family's box, bounds below their canonical values, and which are void.
 

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 RUN: Final = 8  #: sources of a cluster
 WIDER: Final = 1.0 + 2.0**-30  #: of a radius that is rounded, to be surely not too small
 
-#: Rows of `Sources.rows`; the first five are those of `Sources.table`, the others of its moments.
+#: Rows of `SourceTree.rows`; the first five are those of `SourceTree.table`, the others of its
+#: moments.
 PLACE: Final = slice(0, 3)  #: s
 ENERGY: Final = 3  #: m0
 FLOOR: Final = 4  #: no qualifying point of the grid is nearer to any atom of it
@@ -57,7 +58,7 @@ _ATOM: Final = MAX_ATOMS.bit_length()  #: bits of an atom's number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
+class SourceTree:
     """All atoms that act, and the clusters above them.
 
     Their numbers go from the atoms of positive energy to the clusters of these, to the clusters of
@@ -107,7 +108,7 @@ class Sources:
 
 
 @latest  # a worker computes many chunks of one problem in a row
-def sources_of(grid: Grid, atoms: Atoms, min_distance: float, softening: float) -> Sources:
+def sources_of(grid: Grid, atoms: Atoms, min_distance: float, softening: float) -> SourceTree:
     """The sources of a problem."""
     positives, negatives = _in_order(grid, atoms)
     levels = [_levels(len(order)) for order in (positives, negatives)]
@@ -139,7 +140,7 @@ def sources_of(grid: Grid, atoms: Atoms, min_distance: float, softening: float) 
             _gather(table, moments, first_cluster, below, count, first)
             below, count, first = first, more, first + more
         tops.append(np.arange(below, below + count, dtype=np.int32))
-    return Sources(
+    return SourceTree(
         table=table,
         moments=moments,
         cluster_ends=np.array([first_cluster, after_clusters], dtype=np.int32),
@@ -170,7 +171,7 @@ def _gather(
     """Make the clusters of a level.
 
     Args:
-        table: that of `Sources`; its columns from `first` on are written.
+        table: that of `SourceTree`; its columns from `first` on are written.
         moments: the same.
         first_cluster: the same.
         below: the first source of the level below.
@@ -192,7 +193,7 @@ def _gather(
 
 
 def _clusters(below: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The clusters of some sources, eight by eight: rows as those of `Sources.rows`."""
+    """The clusters of some sources, eight by eight: rows as those of `SourceTree.rows`."""
     count = below.shape[1]
     starts = np.arange(0, count, RUN)
     rows = np.empty((len(below), len(starts)))

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from app_tier.kinds.grid.kernels.kernel import Progress, Question
-    from app_tier.kinds.grid.kernels.sum.row_sums import Bounds, Slab
+    from app_tier.kinds.grid.kernels.sum.row_sums import Bounds, RowBlock
     from gridwell.kinds.grid.grid import Box
     from gridwell.kinds.grid.minimum import Minimum
 
@@ -60,7 +60,7 @@ def least_of_boxes(
     """The same for several boxes: what was learned in one rules out points of the others."""
     survivors, sums = Survivors(question, best), Sums(question)
 
-    def look(slab: Slab) -> Iterator[float]:
+    def look(slab: RowBlock) -> Iterator[float]:
         yield from sums.over(slab)
         for _ in survivors.add(*sums.bounds()):
             yield 1.0
@@ -87,7 +87,7 @@ class Sums:
         self._free = np.empty((0, 0), dtype=np.bool_)
         self._indices = np.empty((0, 0), dtype=np.int64)
 
-    def over(self, slab: Slab) -> Iterator[float]:
+    def over(self, slab: RowBlock) -> Iterator[float]:
         """Sum over a slab's points, and yield again and again what share of the work is done."""
         x, y, z = slab.coordinates(self._grid)
         self._free = slab.outside(self._grid, self._zones)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from app_tier.kinds.grid.kernels.kernel import Progress, Question
-    from app_tier.kinds.grid.kernels.sum.row_sums import Slab
+    from app_tier.kinds.grid.kernels.sum.row_sums import RowBlock
     from gridwell.kinds.grid.grid import Box
     from gridwell.kinds.grid.minimum import Minimum
 
@@ -27,7 +27,7 @@ def direct_minimum(
     survivors = Survivors(question, best)
     weights = weights_of(question.atoms.energies, question.acts)
 
-    def look(slab: Slab) -> Iterator[float]:
+    def look(slab: RowBlock) -> Iterator[float]:
         for share, found in bounds(question, weights, slab):
             yield share
             if found is not None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from app_tier.kinds.grid.kernels.kernel import Progress
-    from app_tier.kinds.grid.kernels.sum.row_sums import Bounds, Slab
+    from app_tier.kinds.grid.kernels.sum.row_sums import Bounds, RowBlock
     from gridwell.kinds.grid.atoms import Atoms
     from gridwell.kinds.grid.grid import Grid
     from gridwell.kinds.grid.minimum import Minimum
@@ -43,7 +43,7 @@ _SLACK: Final = 2.0**-50
 _POINTS: Final = 1 << 18  #: points that are looked at together: temporary arrays of 2 MiB
 
 
-class Ladder:
+class IncrementalSeries:
     """Finds the points of one series, each call the next (`gridwell.kinds.grid.series.steps`).
 
     Args:
@@ -135,7 +135,7 @@ class Ladder:
         return survivors.best
 
 
-def _slab_bounds(question: Question, slab: Slab) -> Iterator[Bounds | None]:
+def _slab_bounds(question: Question, slab: RowBlock) -> Iterator[Bounds | None]:
     """Yield None as a slab is summed, and its bounds as the last."""
     if COMPILES:
         compiled = Sums(question)

@@ -67,7 +67,7 @@ def weights_of(energies: NDArray[np.float64], acts: NDArray[np.bool_]) -> Weight
 
 
 @dataclass(frozen=True, slots=True)
-class Slab:
+class RowBlock:
     """Some rows of a box, and of each a piece: C-ordered positions of `rows` and of `z`."""
 
     ix: NDArray[np.int64]
@@ -110,7 +110,7 @@ def add_products(target: NDArray[np.float64], r: NDArray[Any], weights: Weights)
         target[..., k] += (flat @ weight).reshape(r.shape[:-1])
 
 
-def slabs(box: Box) -> Iterator[Slab]:
+def slabs(box: Box) -> Iterator[RowBlock]:
     """The box in slabs that hold every point once."""
     (nx, ny, nz), (x0, y0, z0) = box.shape, box.low
     height = max(1, _POINTS // min(nz, _LENGTH))
@@ -118,14 +118,14 @@ def slabs(box: Box) -> Iterator[Slab]:
         row = np.arange(first, min(first + height, nx * ny), dtype=np.int64)
         for z in range(0, nz, _LENGTH):
             iz = np.arange(z, min(z + _LENGTH, nz), dtype=np.int64)
-            yield Slab(x0 + row // ny, y0 + row % ny, z0 + iz)
+            yield RowBlock(x0 + row // ny, y0 + row % ny, z0 + iz)
 
 
 def sums(
     grid: Grid,
     atoms: Atoms,
     weights: Weights,
-    slab: Slab,
+    slab: RowBlock,
     min_distance: float,
     softening: float,
 ) -> Iterator[tuple[float, NDArray[np.float64]]]:
@@ -175,7 +175,7 @@ def sums(
 
 
 def bounds(
-    question: Question, weights: Weights, slab: Slab
+    question: Question, weights: Weights, slab: RowBlock
 ) -> Iterator[tuple[float, Bounds | None]]:
     """Yield the share of a slab's work that is done, and with the last, 1.0, what is known.
 

@@ -35,7 +35,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from app_tier.kinds.grid.kernels.sum.point_bounds import Points
-from app_tier.kinds.grid.kernels.sum.row_sums import Slab, bounds, error_factor, slabs, weights_of
+from app_tier.kinds.grid.kernels.sum.row_sums import (
+    RowBlock,
+    bounds,
+    error_factor,
+    slabs,
+    weights_of,
+)
 from app_tier.kinds.grid.kernels.sum.survivors import Survivors
 from app_tier.kinds.grid.kernels.sum.sweep import swept
 
@@ -104,7 +110,7 @@ class _Filter:
         ]
         self._pays = True
 
-    def look(self, slab: Slab) -> Iterator[float]:
+    def look(self, slab: RowBlock) -> Iterator[float]:
         """Look at a slab's points, and yield again and again what share of the work is done."""
         if self._pays:
             lower, upper = yield from self._single(slab)
@@ -133,7 +139,7 @@ class _Filter:
             yield 1.0
         yield 1.0
 
-    def _double(self, slab: Slab) -> Iterator[float]:
+    def _double(self, slab: RowBlock) -> Iterator[float]:
         weights = weights_of(self._atoms.energies, self._question.acts)
         for share, found in bounds(self._question, weights, slab):
             yield _FIRST + (1.0 - _FIRST) * share
@@ -141,7 +147,7 @@ class _Filter:
                 yield from self._add(*found)
 
     def _single(
-        self, slab: Slab
+        self, slab: RowBlock
     ) -> Generator[float, None, tuple[NDArray[np.float64], NDArray[np.float64]]]:
         """Bounds below and above the slab's points; -inf and inf where nothing is known."""
         rows, length = len(slab.ix), len(slab.iz)
@@ -212,14 +218,14 @@ class _Filter:
         return np.where(void, np.inf, lower), upper
 
 
-def _small_first(every: Iterator[Slab], atoms: int) -> Iterator[Slab]:
+def _small_first(every: Iterator[RowBlock], atoms: int) -> Iterator[RowBlock]:
     """The same points, the first few of them by themselves if they have many atoms."""
     for slab in every:
         few = max(1, _PROBE // len(slab.iz))
         rows = few if slab.points * atoms >= _PROBED else len(slab.ix)
         for part in (slice(rows), slice(rows, None)):
             if len(slab.ix[part]):
-                yield Slab(slab.ix[part], slab.iy[part], slab.iz)
+                yield RowBlock(slab.ix[part], slab.iy[part], slab.iz)
         break
     yield from every
 

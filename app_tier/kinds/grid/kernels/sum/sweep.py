@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from app_tier.kinds.grid.kernels.kernel import Progress
-    from app_tier.kinds.grid.kernels.sum.row_sums import Slab
+    from app_tier.kinds.grid.kernels.sum.row_sums import RowBlock
     from app_tier.kinds.grid.kernels.sum.survivors import Survivors
     from gridwell.kinds.grid.minimum import Minimum
 
 
 def swept(
-    slabs: Iterable[Slab],
-    look: Callable[[Slab], Iterator[float]],
+    slabs: Iterable[RowBlock],
+    look: Callable[[RowBlock], Iterator[float]],
     survivors: Survivors,
     progress: Progress,
 ) -> Minimum | None:

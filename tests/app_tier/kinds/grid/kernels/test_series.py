@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from app_tier.kinds.grid.kernels import AUTO, KERNELS, find_minimum
-from app_tier.kinds.grid.kernels.sum.incremental_series import Ladder
+from app_tier.kinds.grid.kernels.sum.incremental_series import IncrementalSeries
 from app_tier.kinds.grid.runners import HANDLERS
 from gridwell.engine.messages import SERIES_KIND
 from gridwell.kinds.grid import limits
@@ -41,7 +41,11 @@ series = st.builds(
 def computed(problem: Problem, kernel: str) -> tuple[Minimum, ...]:
     if kernel == LADDER:
         options = {"min_distance": problem.min_distance, "softening": problem.softening}
-        return tuple(steps(problem, Ladder(problem.grid, progress=lambda _points: None, **options)))
+        return tuple(
+            steps(
+                problem, IncrementalSeries(problem.grid, progress=lambda _points: None, **options)
+            )
+        )
 
     def search(acting: Atoms, zones: NDArray[np.float64], hint: int | None) -> Minimum | None:
         return find_minimum(

@@ -13,8 +13,8 @@ from app_tier.kinds.grid.kernels.search.box_cut import parts
 from app_tier.kinds.grid.kernels.search.nearest_points import floors
 from app_tier.kinds.grid.kernels.search.quadratic import Quadratics
 from app_tier.kinds.grid.kernels.search.search_node import (
-    Family,
     Search,
+    SearchNode,
     cut_and_bounded,
     narrowed,
     root,
@@ -53,7 +53,7 @@ def all_bounds(problem: Problem, gap: float) -> Iterator[tuple[Box, float, bool]
         softening=problem.softening,
         zones=NO_ZONES,
     )
-    todo: list[tuple[Family, Box]] = [(root(search, grid.box), grid.box)]
+    todo: list[tuple[SearchNode, Box]] = [(root(search, grid.box), grid.box)]
     while todo:
         parent, box = todo.pop()
         family = narrowed(search, parent, box, gap)

@@ -8,7 +8,7 @@ import pytest
 from app_tier.kinds.grid.kernels import find_minimum
 from app_tier.kinds.grid.kernels.sum import single_precision
 from app_tier.kinds.grid.kernels.sum.point_bounds import Points
-from app_tier.kinds.grid.kernels.sum.row_sums import Slab, slabs
+from app_tier.kinds.grid.kernels.sum.row_sums import RowBlock, slabs
 from gridwell.kinds.grid.atoms import Atoms
 from gridwell.kinds.grid.grid import Grid
 from gridwell.kinds.grid.problem import Problem
@@ -35,7 +35,7 @@ def test_single_precision_bounds_hold_the_canonical_values(kind: int) -> None:
 
 
 def finished(
-    search: single_precision._Filter, slab: Slab
+    search: single_precision._Filter, slab: RowBlock
 ) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float64]], ...]:
     steps = search._single(slab)
     while True:
@@ -77,7 +77,7 @@ def test_where_all_points_nearly_tie_float64_takes_over(monkeypatch: pytest.Monk
     looked: list[bool] = []
     look = single_precision._Filter._single
 
-    def spy(self: single_precision._Filter, slab: Slab) -> object:
+    def spy(self: single_precision._Filter, slab: RowBlock) -> object:
         looked.append(True)
         return look(self, slab)
 
@@ -96,7 +96,7 @@ def test_in_rock_salt_single_precision_is_given_up_after_a_small_slab(
     looked: list[int] = []
     true = single_precision._Filter._single
 
-    def spy(search: single_precision._Filter, slab: Slab) -> object:
+    def spy(search: single_precision._Filter, slab: RowBlock) -> object:
         looked.append(slab.points)
         return true(search, slab)
 
