@@ -37,6 +37,7 @@ from gridwell.engine.errors import NoCapacity
 from gridwell.engine.job import Job, JobState
 from gridwell.engine.messages import ChunkMessage
 from gridwell.fleet.model import InstanceState
+from gridwell.fleet.refusal import ALL
 from gridwell.kinds.grid import map_reader
 from gridwell.kinds.grid.series import Flaw
 from tests.simulation import kernel, queue
@@ -747,3 +748,33 @@ def _unreadable_slots_are_free(patches: Patches) -> None:
         return tuple(slot for slot in original(self, places) if not slot.unreadable)
 
     patches.wrap(MemoryLedger, "slots", slots)
+
+
+@_mutant("One refused start is enough to give a machine up.", kind="start refused for good")
+def _one_refused_start_gives_a_machine_up(patches: Patches) -> None:
+    def hopeless(original: Any, *args: Any, policy: Any, **kw: Any) -> Any:
+        return original(*args, policy=dataclasses.replace(policy, refused_starts=1), **kw)
+
+    patches.wrap(capacity, "hopeless", hopeless)
+
+
+@_mutant("One silent boot is enough to give up an offer's machines.", kind="offer never speaks")
+def _one_silent_boot_mutes_an_offer(patches: Patches) -> None:
+    patches.set(failures_memory, "OFFER_BOOTS", 1)
+
+
+@_mutant("Throttled starts give machines up at once.", kind="starts are throttled")
+def _throttled_starts_give_machines_up(patches: Patches) -> None:
+    def seconds(_original: Any, self: Any, action: str, _now: float) -> float:
+        return float("inf") if self.get(action, ALL) is not None else 0.0
+
+    patches.wrap(failures_memory.FailureMemory, "throttled_seconds", seconds)
+
+
+@_mutant("A stopped machine goes ten minutes late.", kind="protected")
+def _aged_machines_go_late(patches: Patches) -> None:
+    def spent(original: Any, snapshot: Any, counts: Any, policy: Any) -> Any:
+        late = policy.stopped_max_age_seconds + 600.0
+        return original(snapshot, counts, dataclasses.replace(policy, stopped_max_age_seconds=late))
+
+    patches.wrap(backlog_rule, "spent", spent)

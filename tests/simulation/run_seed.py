@@ -144,8 +144,9 @@ def _live(world: World, *, lively: bool) -> None:
     world.ask_later(sim.rng.randint(0, 2), within=sim.faults.settling + 600.0)
     rest(world, within=LIVELY_SECONDS)
     if world.kept_seconds <= _SHORT_AGE:
-        late = world.lag + LONGEST_STOP + 4 * TICK_SECONDS + sim.faults.delays + sim.faults.settling
-        sim.run(sim.now + world.kept_seconds + late)
+        # Where faults came to an end ages may begin anew: a row was lost, or another took over.
+        since = max(sim.now, world.settled_at)
+        sim.run(since + world.kept_seconds + world.lag + LONGEST_STOP + 4 * TICK_SECONDS)
         kept = world.ec2.refusals.kept
         there = [i.id for i in world.ec2.now() if i.state is not InstanceState.TERMINATED]
         left = [name for name in there if not kept[name]]
