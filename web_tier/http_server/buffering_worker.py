@@ -12,6 +12,7 @@ import errno
 import math
 import selectors
 import socket
+import threading
 import time
 from collections import Counter
 from functools import partial
@@ -43,7 +44,7 @@ from web_tier.overload.concurrency_limit import HELD
 from web_tier.overload.fair_shares import FairShares
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    from concurrent.futures import Future, ThreadPoolExecutor
 
     from web_tier.http_server.pending_submissions import Queued
     from web_tier.http_server.request_framing import FramingError
@@ -84,6 +85,18 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
         self._threads = FairShares()  #: at work for each owner
         self._swept_at = 0.0
         self._places: dict[TConn, Permit] = {}
+
+    def get_thread_pool(self) -> ThreadPoolExecutor:
+        """Start all threads before the first request.
+
+        To start one later, the loop would wait until the others that are at work let it run.
+        """
+        pool: ThreadPoolExecutor = super().get_thread_pool()
+        started = threading.Barrier(int(self.cfg.threads) + 1)
+        for _ in range(started.parties - 1):
+            pool.submit(started.wait)
+        started.wait()
+        return pool
 
     def load_wsgi(self) -> None:
         """Load the application, and hear of places that become free in it."""
