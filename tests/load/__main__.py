@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gridwell.local_stack.memcached import start_memcached
-from tests.load import app, greedy
+from tests.load import app, greedy, probe
 from tests.load.clients import ask, request, submission, trickle
 from tests.load.probe import Probe
 from tests.load.server import serving
@@ -47,11 +47,11 @@ def say(text: str) -> None:
 @contextlib.asynccontextmanager
 async def health(server: Server, label: str) -> AsyncIterator[None]:
     """Ask /healthz all the while, and say how that went."""
-    probe = await asyncio.to_thread(Probe, server.port)
+    asked = await asyncio.to_thread(Probe, server.port)
     try:
         yield
     finally:
-        report = await asyncio.to_thread(probe.stop)
+        report = await asyncio.to_thread(asked.stop)
         now, most = server.memory("VmRSS"), server.memory()
         say(f"  {label}: {report}; memory {now} MB (most {most}), threads {server.threads()}")
 
@@ -242,11 +242,11 @@ async def knee(server: Server, _: int) -> None:
                 if status != ACCEPTED:
                     await asyncio.sleep(2)  # at least what Retry-After says
 
-        probe = await asyncio.to_thread(Probe, server.port)
+        asked = await asyncio.to_thread(Probe, server.port)
         used = server.seconds()
         await asyncio.gather(*(client() for _ in range(clients)))
         used = server.seconds() - used
-        report = await asyncio.to_thread(probe.stop)
+        report = await asyncio.to_thread(asked.stop)
         said = "; ".join(summed(status, seconds) for status, seconds in sorted(times.items()))
         each = 1000 * used / max(1, len(times[ACCEPTED]) + late[ACCEPTED])
         say(
@@ -307,6 +307,8 @@ def main() -> None:
                 log, threads=chosen.threads, app="tests.load.app:application()", env=env
             ) as server:
                 server.memcached = memcached
+                # It listens before it has loaded the application: that is not to be measured.
+                assert probe.ask(server.port), server.log
                 say(f"  memory at rest {server.memory()} MB")
                 asyncio.run(run(server, count))
                 errors = server.log.count("Traceback")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import signal
 import socket
@@ -18,6 +19,7 @@ from gridwell.kinds.grid import limits
 from tests.harness.web_http import SMALL
 from tests.load.probe import QUESTION, ask
 from tests.load.server import PATIENCE, serving
+from web_tier.http_server.buffering_worker import ACCEPTED_TOGETHER
 from web_tier.http_server.request_buffer import HEAD_SECONDS
 
 if TYPE_CHECKING:
@@ -159,6 +161,29 @@ def test_connections_that_say_nothing_make_room_for_others(tmp_path: Any) -> Non
         started = time.monotonic()
         assert ask(server.port)
         assert time.monotonic() - started < HEAD_SECONDS  # only then do the others time out
+
+
+def test_all_threads_run_before_the_first_request(tmp_path: Any) -> None:
+    with serving(tmp_path / "log", threads=THREADS) as server:
+        assert server.port
+        assert ask(server.port)
+
+        assert server.threads() > THREADS
+
+
+def test_connections_that_arrive_at_once_are_all_served(server: Server) -> None:
+    os.kill(server.worker, signal.SIGSTOP)  # so all of them wait to be accepted
+    with contextlib.ExitStack() as stack:
+        links = [stack.enter_context(connected(server)) for _ in range(3 * ACCEPTED_TOGETHER)]
+        for link in links:
+            link.sendall(QUESTION)
+        os.kill(server.worker, signal.SIGCONT)
+
+        said = [link.recv(64) for link in links]
+
+    answered = sum(line.startswith(b"HTTP/1.1 200") for line in said)
+    assert answered + sum(line.startswith(b"HTTP/1.1 503") for line in said) == len(links)
+    assert answered >= THREADS
 
 
 def test_requests_may_be_sent_ahead_of_their_answers(server: Server) -> None:
