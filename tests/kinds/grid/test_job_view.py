@@ -1,0 +1,41 @@
+"""The grid kinds' view of a job says what the job was made of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gridwell.engine.job import JobState
+from gridwell.kinds.grid.job_view import grid_view
+from gridwell.kinds.grid.minimum import Minimum
+from gridwell.kinds.grid.series import Series
+from tests.harness.builders import a_job, a_problem
+
+LEAST = Minimum(-2.0, 7)
+NEXT = Minimum(-1.0, 3)
+
+
+def test_a_view_has_the_grid_options_and_cuts_of_its_job() -> None:
+    problem = a_problem(min_distance=0.5, softening=0.25, series=Series(3, 1.0))
+    job = a_job(problem, seed=9)
+
+    view = grid_view(job)
+
+    assert (view.grid, view.atom_count, view.seed) == (problem.grid, problem.atoms.count, 9)
+    assert (view.min_distance, view.softening) == (0.5, 0.25)
+    assert view.series == Series(3, 1.0)
+    assert view.chunking.chunks == 1
+
+
+def test_points_done_are_those_of_the_boxes_of_merged_tasks() -> None:
+    job = a_job(a_problem(4), chunks=4, done=frozenset({0, 2}))
+
+    assert grid_view(job).points_done == 2 * 4 * 4 * 4 // 4
+
+
+def test_the_answer_of_a_series_is_its_points_and_else_the_least() -> None:
+    one = a_job(state=JobState.DONE, best=LEAST, result=LEAST)
+
+    assert grid_view(a_job()).answer == ()
+    assert grid_view(one).answer == (LEAST,)
+    assert grid_view(replace(one, points=(LEAST, NEXT))).answer == (LEAST, NEXT)
+    assert grid_view(replace(one, points=(LEAST, NEXT))).found == 2
