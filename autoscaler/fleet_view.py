@@ -21,8 +21,8 @@ from gridwell.fleet.model import Decision, FleetView, InstanceState, InstanceVie
 if TYPE_CHECKING:
     from autoscaler.act.outcome import ActionOutcome
     from autoscaler.decide.model import FleetPlan, Snapshot
-    from gridwell.engine.ports import FleetLedger
-    from gridwell.fleet.model import Depth
+    from gridwell.engine.ports import Depth
+    from gridwell.fleet.ports import FleetLedger
     from gridwell.fleet.refusal import Refusal
 
 KEPT_DECISIONS: Final = 100

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from autoscaler.lease import MARGIN, claim, given_back, patience
 
 if TYPE_CHECKING:
-    from gridwell.engine.ports import Clock, FleetLedger
+    from gridwell.engine.ports import Clock
     from gridwell.fleet.model import Lease
+    from gridwell.fleet.ports import FleetLedger
 
 
 class Leadership:

@@ -15,15 +15,17 @@ from autoscaler.decide.slot_assignment import adopted, placed
 from autoscaler.decide.unreadable_rows import healed, known, rows, switch
 from autoscaler.observed_ports import ObservedEc2, ObservedLedger, OwnClock
 from gridwell.engine.errors import GridwellError
-from gridwell.fleet.model import Control, Depth, InstanceState, Slot
+from gridwell.engine.ports import Depth
+from gridwell.fleet.model import Control, InstanceState, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from autoscaler.decide.model import Policy
-    from gridwell.engine.ports import Clock, Ec2, FleetLedger, Queue
+    from gridwell.engine.ports import Clock, Queue
     from gridwell.engine.task_failure import Suspect
     from gridwell.fleet.model import FleetView, Heartbeat
+    from gridwell.fleet.ports import Ec2, FleetLedger
 
 _Value = TypeVar("_Value")
 

@@ -29,8 +29,9 @@ from gridwell.fleet.model import FUTURE_TIMES, PAST_TIMES, PATIENCE_TIMES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from gridwell.engine.ports import Clock, Ec2, FleetLedger
+    from gridwell.engine.ports import Clock
     from gridwell.fleet.model import FleetView, Heartbeat, Instance, Offering, Slot
+    from gridwell.fleet.ports import Ec2, FleetLedger
 
 CLOCKS_APART: Final = 1200.0  #: seconds: two clocks, each wrong by ten minutes
 LONGEST_PAUSE: Final = 900.0  #: no pause that a slot asks for is longer
@@ -80,7 +81,7 @@ class OwnClock:
 
 
 class ObservedEc2:
-    """EC2, whose instances say when we first saw their LaunchTime; see `gridwell.engine.ports.Ec2`.
+    """EC2, whose instances say when we first saw their LaunchTime; see `gridwell.fleet.ports.Ec2`.
 
     Args:
         ec2: the port.
@@ -118,7 +119,7 @@ class ObservedEc2:
 
 
 class ObservedLedger:
-    """The ledger, whose times are ours; see `gridwell.engine.ports.FleetLedger`.
+    """The ledger, whose times are ours; see `gridwell.fleet.ports.FleetLedger`.
 
     Args:
         ledger: the port.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from apiflask import APIFlask
 
 import gridwell
-from gridwell.kinds.grid import limits
+from gridwell.engine import limits
 from web_tier.api import error_handlers, fleet, job_events, jobs, openapi, openapi_security
 from web_tier.api.constant import constant
 from web_tier.auth import guard

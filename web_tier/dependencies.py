@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from flask import Flask
 
-    from gridwell.engine.ports import Clock, FleetLedger
+    from gridwell.engine.ports import Clock
+    from gridwell.fleet.ports import FleetLedger
     from web_tier.jobs.service import JobService
     from web_tier.monitoring.readiness import Readiness
     from web_tier.overload.concurrency_limit import ConcurrencyLimits

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from app_tier.worker.step_report import StepReport
     from gridwell.engine.errors import ServiceDenied
     from gridwell.engine.messages import Envelope
-    from gridwell.engine.ports import Clock, FleetLedger, JobLedger, ObjectStore, Queue
+    from gridwell.engine.ports import Clock, JobLedger, ObjectStore, Queue
+    from gridwell.fleet.ports import FleetLedger
 
 _REPORTS: Final = 100
 _NO_PROBLEM: Final = problem_object("0" * 64)

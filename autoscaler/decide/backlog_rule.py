@@ -15,7 +15,7 @@ from gridwell.fleet.model import InstanceState
 if TYPE_CHECKING:
     from autoscaler.decide.capacity import Capacity
     from autoscaler.decide.model import Policy, Snapshot
-    from gridwell.fleet.model import Depth
+    from gridwell.engine.ports import Depth
 
 
 def want(depth: Depth, policy: Policy) -> int:

@@ -6,7 +6,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from gridwell.fleet.model import Control, Depth, Instance, Offering, Slot
+from gridwell.engine.ports import Depth
+from gridwell.fleet.model import Control, Instance, Offering, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from autoscaler.decide.model import Rule
 if TYPE_CHECKING:
     from autoscaler.decide.capacity import Capacity
     from autoscaler.decide.model import Policy, Snapshot
-    from gridwell.fleet.model import Depth
+    from gridwell.engine.ports import Depth
 
 
 class ScalingRule(Protocol):

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from gridwell.engine import limits
 from gridwell.engine.errors import Fault, InvalidJob
 from gridwell.engine.printable import excerpt
-from gridwell.kinds.grid import limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,8 +22,8 @@ _SPARE: Final = 100_000  #: of each mark, beside those of as many atoms as a job
 _FEW: Final = 64
 #: By mark: how often a text may hold it, and of what there is too much where it does more often.
 _MOST: Final = {
-    "[": (limits.MAX_ATOMS + _SPARE, "lists"),
-    ",": (_ROW * limits.MAX_ATOMS + _SPARE, "values"),
+    "[": (limits.MAX_TEXT_ITEMS + _SPARE, "lists"),
+    ",": (_ROW * limits.MAX_TEXT_ITEMS + _SPARE, "values"),
     "{": (_SPARE, "objects"),
     ":": (_SPARE, "names"),
 }

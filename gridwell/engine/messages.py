@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
+from gridwell.engine import limits
 from gridwell.engine.errors import InvalidMessage, OtherVersion
 from gridwell.engine.printable import excerpt
-from gridwell.kinds.grid import limits
 from gridwell.kinds.grid.minimum import Minimum
 
 VERSION: Final = 2  #: from 2 on, each message of a chunk carries the token of that chunk
@@ -195,8 +195,8 @@ class SeriesMessage(_Message):
         _check_envelope(self)
         _check(self.worker, _NAME, "worker")
         _check_seconds(self.seconds)
-        if not isinstance(self.points, tuple | list) or len(self.points) > limits.MAX_SERIES:
-            raise InvalidMessage(f"points are no list of at most {limits.MAX_SERIES} keys")
+        if not isinstance(self.points, tuple | list) or len(self.points) > limits.MAX_PAYLOAD:
+            raise InvalidMessage(f"points are no list of at most {limits.MAX_PAYLOAD} keys")
         object.__setattr__(self, "points", tuple(self.points))
         for key in self.points:
             if not isinstance(key, str):

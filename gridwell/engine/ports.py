@@ -16,22 +16,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from gridwell.access.audit import Act
-    from gridwell.access.keys import AccessKey
-    from gridwell.access.session import Session
+    from gridwell.engine.audit import AuditLog
     from gridwell.engine.job import Job, JobError
     from gridwell.engine.job_events import Notice
     from gridwell.engine.task_failure import ChunkFailure, Suspect
-    from gridwell.fleet.model import (
-        Control,
-        Depth,
-        FleetView,
-        Heartbeat,
-        Instance,
-        Lease,
-        Offering,
-        Slot,
-    )
     from gridwell.kinds.grid.minimum import Minimum
     from gridwell.kinds.grid.replicas import Replica
 
@@ -60,6 +48,14 @@ class Received:
     receipt: str  #: the handle of this receive; it ages with the lease
     receives: int = 1  #: how often the message has been received, approximately
     sent_at: float | None = None  #: when it was first sent, where the queue tells
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Depth:
+    """How full a queue says it is.  The counts are approximate and late: a hint, never a proof."""
+
+    visible: int
+    in_flight: int
 
 
 class Queue(Protocol):
@@ -315,195 +311,6 @@ class JobLedger(Protocol):
         """
 
 
-class FleetLedger(Protocol):
-    """What the ledger keeps of the fleet."""
-
-    @property
-    def audit(self) -> AuditLog:
-        """What operators did."""
-
-    def beat(self, heartbeat: Heartbeat) -> None:
-        """Store a worker's sign of life over its last one."""
-
-    def heartbeats(self, workers: Iterable[str]) -> dict[str, Heartbeat]:
-        """The last heartbeats of workers that ever sent one, by worker."""
-
-    def suspects(self, workers: Iterable[str]) -> dict[str, Suspect]:
-        """Return what is kept of those workers whose reports were proved wrong, by worker.
-
-        It is kept for as long as an ended job.
-        """
-
-    def slots(self, places: Iterable[int] | None = None) -> tuple[Slot, ...]:
-        """Slots that were ever used, by number: all of them, or those in some places."""
-
-    def write_slot(self, slot: Slot, *, seen: Slot) -> bool:
-        """Replace a slot if nobody has launched in it since it was read.
-
-        A holder of the lease who slept longer than it is stopped here: a slot that was written
-        under a later fence takes no write under an earlier one.
-
-        Args:
-            slot: what it shall be, with the fence of the lease that its writer holds.
-            seen: what was read (a slot never used has epoch 0).
-
-        Returns:
-            Whether it was written; False: the stored epoch is no longer the one seen, or the
-            stored fence is higher.
-        """
-
-    def control(self) -> Control:
-        """The operator's switch."""
-
-    def write_control(self, control: Control) -> None:
-        """Set the operator's switch."""
-
-    def view(self) -> FleetView | None:
-        """The fleet as last written, or None before the first time."""
-
-    def write_view(self, view: FleetView) -> None:
-        """Replace the view."""
-
-    def lease(self) -> Lease | None:
-        """The right to change the fleet as last taken, or None before the first time."""
-
-    def write_lease(self, lease: Lease, *, seen: Lease | None) -> bool:
-        """Take, renew or give back the lease, if it is still what was seen.
-
-        Args:
-            lease: what it shall be.
-            seen: what was read or last written; None: there was none.
-
-        Returns:
-            Whether it is now this lease, by this write or by the same one before.
-        """
-
-
-class AuditLog(Protocol):
-    """What operators did by commands."""
-
-    def note(self, action: str, *, subject: str, now: float, detail: str = "") -> Act:
-        """Add an act of whoever runs this command; call it before the act itself.
-
-        A call that is repeated as its reply was lost may add it twice.
-
-        Args:
-            action: such as `keys.create`.
-            subject: what it is done to.
-            now: the time.
-            detail: more about it; no secret.
-        """
-
-    def acts(self, *, first_day: int, last_day: int) -> tuple[Act, ...]:
-        """Return the acts of some days in UTC, counted from 1970, the newest first."""
-
-
-class AccessLedger(Protocol):
-    """What the ledger keeps of clients: their keys and sessions, and what they have spent."""
-
-    @property
-    def audit(self) -> AuditLog:
-        """What operators did."""
-
-    def add_key(self, key: AccessKey) -> bool:
-        """Store a new key.
-
-        Returns:
-            Whether it is stored; False: there is another one of that id.
-        """
-
-    def key(self, key_id: str) -> AccessKey | None:
-        """The key of that id, as of now."""
-
-    def key_ids(self) -> frozenset[str]:
-        """Return the ids of all keys that ever were, as of now: one read, however many there are.
-
-        An id is listed before its key can be read, so an id that is not listed has no key.
-        """
-
-    def all_keys(self) -> tuple[AccessKey, ...]:
-        """All keys that ever were, the newest first."""
-
-    def revoke_key(self, key_id: str, *, now: float) -> AccessKey | None:
-        """Let a key open nothing any more; one that was revoked before stays as it is.
-
-        Returns:
-            The key as it is then, or None if there is none.
-        """
-
-    def add_session(self, session: Session) -> None:
-        """Store a new session; the same one again changes nothing."""
-
-    def session(self, digest: str) -> Session | None:
-        """Return the session of that digest, as of now; None also some time after its end."""
-
-    def touch_session(self, digest: str, *, now: float) -> Session | None:
-        """Note that a session was used.  It never goes back in time, and opens no ended session.
-
-        Returns:
-            The session as it is then, or None if there is none.
-        """
-
-    def end_session(self, digest: str, *, now: float) -> Session | None:
-        """End a session; one that was ended before stays as it is.
-
-        Returns:
-            The session as it is then, or None if there is none.
-        """
-
-    def spend(self, client: str, day: int, seconds: float, *, budget: float) -> bool:
-        """Add to what a client has spent in a day, if that stays within its budget.
-
-        One atomic step; but a call that is repeated as its reply was lost may count twice.
-
-        Args:
-            client: who spends.
-            day: in UTC, counted from 1970.
-            seconds: estimated, of one core.
-            budget: of that day.
-
-        Returns:
-            Whether it was within, and is counted.
-        """
-
-    def give_back(self, client: str, day: int, seconds: float) -> None:
-        """Take from what a client has spent in a day what was spent for nothing."""
-
-    def spent(self, client: str, day: int) -> float:
-        """The estimated seconds that a client has spent in a day."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientUsage:
-    """Where a caller stands with a rate limit."""
-
-    limit: int  #: calls
-    window: int  #: in so many seconds
-    within: bool  #: whether this call is within the limit
-    remaining: int  #: calls that are left
-    reset: int  #: whole seconds, at least 1, until there are more
-
-
-class Rates(Protocol):
-    """Counts calls by who makes them, over sliding windows: a little forgetful, like a cache.
-
-    No call raises while the counts are away: each process then counts for itself.
-    """
-
-    def take(self, rate: str, kind: str, who: str, cost: int = 1) -> ClientUsage:
-        """Count a call, if it is within the limit.
-
-        Args:
-            rate: the limit, such as `100/minute`.
-            kind: what is counted; different kinds never add up.
-            who: whose call it is.
-            cost: how many calls it counts as; never more than the limit, or it could not be made.
-        """
-
-    def look(self, rate: str, kind: str, who: str) -> ClientUsage:
-        """Where a caller would stand, without counting."""
-
-
 class ObjectStore(Protocol):
     """S3: whole objects by key; reads see every earlier write."""
 
@@ -551,54 +358,3 @@ class Topic(Protocol):
 
         One that raises may have sent some of them.
         """
-
-
-class Ec2(Protocol):
-    """The instances that carry our fleet's tag."""
-
-    def instances(self, only: Sequence[str] = ()) -> tuple[Instance, ...]:
-        """All of them, the terminated ones that EC2 still shows too; it may lag.
-
-        Args:
-            only: ids, where not all are asked for; one that is not ours, or not there, is absent.
-        """
-
-    def release(self) -> str | None:
-        """The release that a launch would run, or None while there is no image to launch."""
-
-    def launch(self, slot: int, token: str, offer: Offering | None = None) -> str:
-        """Launch one instance; the same token gives the same instance.
-
-        Args:
-            slot: the place that it takes.
-            token: of this launch.
-            offer: the type and subnet to ask for, where not the launch template's.
-
-        Returns:
-            Its id.
-
-        Raises:
-            NoCapacity: if EC2 has none for us now.
-        """
-
-    def start(self, instance: str) -> None:
-        """Start a stopped instance; one that is pending or running already stays so.
-
-        Raises:
-            NoCapacity: if EC2 has no room for it now.
-            WrongState: if it is stopping, or gone.
-        """
-
-    def stop(self, instance: str, *, force: bool = False) -> None:
-        """Shut an instance down; one that is stopping or stopped already stays so.
-
-        Args:
-            instance: its id.
-            force: without waiting for its shutdown, also for one that has been stopping too long.
-
-        Raises:
-            WrongState: if it is gone, or cannot be stopped yet.
-        """
-
-    def terminate(self, instance: str) -> None:
-        """Terminate an instance for good."""

@@ -10,6 +10,7 @@ import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from gridwell.engine.ports import Depth
 from gridwell.fleet.billing import Bill
 from gridwell.fleet.history import History
 from gridwell.fleet.refusal import UNFIT, Refusal
@@ -178,14 +179,6 @@ class Control:
     cap: int | None = None  #: at most this many instances, where given
     paused: bool = False  #: nothing is started or launched
     unreadable: tuple[str, ...] = ()  #: its fields that cannot be read
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Depth:
-    """How full a queue says it is.  The counts are approximate and late: a hint, never a proof."""
-
-    visible: int
-    in_flight: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,8 @@ from autoscaler.observe import ObservedPorts
 from autoscaler.settings import Settings
 from gridwell.adapters.memory import ManualClock, MemoryEc2, MemoryLedger, MemoryQueue
 from gridwell.engine.errors import ServiceDenied
-from gridwell.fleet.model import Control, Depth, Offering
+from gridwell.engine.ports import Depth
+from gridwell.fleet.model import Control, Offering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

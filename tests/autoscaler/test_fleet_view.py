@@ -9,7 +9,8 @@ from autoscaler.decide.model import FleetPlan, Read
 from autoscaler.fleet_view import KEPT_DECISIONS, FleetViewWriter, decision_of, instance_views
 from gridwell.adapters.memory import MemoryLedger
 from gridwell.engine.errors import InvalidMessage, ServiceBusy
-from gridwell.fleet.model import Control, Decision, Depth, FleetView, InstanceView
+from gridwell.engine.ports import Depth
+from gridwell.fleet.model import Control, Decision, FleetView, InstanceView
 from tests.autoscaler.decide.snapshots import LONG_AGO, NOW, beat, instance, slot_of, snapshot
 
 

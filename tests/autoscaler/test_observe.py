@@ -10,7 +10,8 @@ from autoscaler.decide.model import Read
 from autoscaler.observe import ObservedPorts, observe
 from gridwell.adapters.memory import ManualClock, MemoryEc2, MemoryLedger, MemoryQueue
 from gridwell.engine.errors import InvalidMessage, ServiceBusy, ServiceDenied
-from gridwell.fleet.model import Control, Depth, FleetView, Heartbeat, Slot
+from gridwell.engine.ports import Depth
+from gridwell.fleet.model import Control, FleetView, Heartbeat, Slot
 from tests.autoscaler.decide.snapshots import POLICY, token
 
 _CALLS = [

@@ -18,11 +18,11 @@ from autoscaler.observed_ports import (
     OwnClock,
 )
 from gridwell.adapters.memory import ManualClock, MemoryEc2, MemoryLedger, WrongClock
+from gridwell.engine.ports import Depth
 from gridwell.fleet.model import (
     FUTURE_TIMES,
     PAST_TIMES,
     PATIENCE_TIMES,
-    Depth,
     FleetView,
     Heartbeat,
     Offering,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from gridwell.engine.ports import Depth
 from gridwell.fleet.billing import Bill
 from gridwell.fleet.history import KEPT_SECONDS, History, Sample
-from gridwell.fleet.model import Decision, Depth, FleetView, InstanceView
+from gridwell.fleet.model import Decision, FleetView, InstanceView
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

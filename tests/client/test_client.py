@@ -38,7 +38,8 @@ from gridwell.engine.errors import (
     WrongState,
 )
 from gridwell.engine.job import CHUNK_FAILED, JobError
-from gridwell.fleet.model import Depth, FleetView, InstanceView
+from gridwell.engine.ports import Depth
+from gridwell.fleet.model import FleetView, InstanceView
 from gridwell.kinds.grid.atoms import Atoms
 from gridwell.kinds.grid.formats import xyz_atoms
 from gridwell.kinds.grid.grid import Grid

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridwell.engine.errors import InvalidMessage, OtherVersion
+from gridwell.engine.limits import MESSAGE_BYTES
 from gridwell.engine.messages import (
     MINIMUM_KIND,
     VERSION,
@@ -23,7 +24,7 @@ from gridwell.engine.messages import (
     SeriesMessage,
     decode_report,
 )
-from gridwell.kinds.grid.limits import MAX_SERIES, MESSAGE_BYTES
+from gridwell.kinds.grid.limits import MAX_SERIES
 from gridwell.kinds.grid.minimum import Minimum
 from tests.kinds.grid.strategies import minima
 

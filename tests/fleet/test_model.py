@@ -8,15 +8,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gridwell.engine.ports import Depth
 from gridwell.fleet.billing import Bill
 from gridwell.fleet.history import History, Sample
-from gridwell.fleet.model import (
-    Decision,
-    Depth,
-    FleetView,
-    InstanceState,
-    InstanceView,
-)
+from gridwell.fleet.model import Decision, FleetView, InstanceState, InstanceView
 
 times = st.floats(0, 2e9)
 counts = st.integers(0, 1000)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from autoscaler.decide.model import Policy
-    from gridwell.engine.ports import Ec2, FleetLedger, Queue
+    from gridwell.engine.ports import Queue
+    from gridwell.fleet.ports import Ec2, FleetLedger
 
 IDLE_SECONDS = 60.0
 _ALIVE = (InstanceState.PENDING, InstanceState.RUNNING, InstanceState.STOPPING)

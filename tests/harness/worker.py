@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from app_tier.executor.port import ChunkTask, Executor
     from app_tier.worker.step_report import StepReport, WorkerExit
     from gridwell.engine.job import Job
-    from gridwell.engine.ports import FleetLedger, Received
+    from gridwell.engine.ports import Received
+    from gridwell.fleet.ports import FleetLedger
 
 WORKER = "worker-1"
 

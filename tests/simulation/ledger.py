@@ -59,11 +59,11 @@ class _Ledger(MemoryLedger):
     shown: FleetView | None = None
 
     def view(self) -> FleetView | None:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         return None if self.shown is None else FleetView.decode(self.shown.encode())
 
     def write_view(self, view: FleetView) -> None:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         self.shown = view
 
 
@@ -145,7 +145,7 @@ class WatchedLedger:
         return self.inner.record_failure(failure)
 
     def write_slot(self, slot: Slot, *, seen: Slot) -> bool:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         before = {kept.number: kept.fence for kept in self.inner.slots()}
         written = self.inner.write_slot(slot, seen=seen)
         older = written and slot.fence < before.get(slot.number, 0)
@@ -153,7 +153,7 @@ class WatchedLedger:
         return written
 
     def write_lease(self, lease: Lease, *, seen: Lease | None) -> bool:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         before = self.inner.lease()
         written = self.inner.write_lease(lease, seen=seen)
         if written and before is not None and before.owner != lease.owner:
@@ -166,7 +166,7 @@ class WatchedLedger:
         return written
 
     def beat(self, heartbeat: Heartbeat) -> None:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         self._hears(heartbeat.worker)
         self.heard_at[heartbeat.worker] = self._sim.now
         self.inner.beat(heartbeat)

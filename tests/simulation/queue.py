@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gridwell.engine.messages import VERSION
-from gridwell.engine.ports import Received
-from gridwell.fleet.model import Depth
+from gridwell.engine.ports import Depth, Received
 from tests.simulation.faults import COUNT_LAG
 from tests.simulation.invariants import I9_END
 from tests.simulation.kernel import Blocked

@@ -122,7 +122,7 @@ class SimulatedEc2:
                 self.refusals.fell_silent(instance)
 
     def instances(self, only: Sequence[str] = ()) -> tuple[Instance, ...]:
-        """See `gridwell.engine.ports.Ec2`: of now, or of a moment before."""
+        """See `gridwell.fleet.ports.Ec2`: of now, or of a moment before."""
         self.look()
         shown = self.now()
         if self._sim.faults.strike("describe late"):
@@ -131,11 +131,11 @@ class SimulatedEc2:
         return tuple(i for i in shown if i.id in only) if only else shown
 
     def release(self) -> str | None:
-        """See `gridwell.engine.ports.Ec2`."""
+        """See `gridwell.fleet.ports.Ec2`."""
         return self.inner.release()
 
     def launch(self, slot: int, token: str, offer: Offering | None = None) -> str:
-        """See `gridwell.engine.ports.Ec2`."""
+        """See `gridwell.fleet.ports.Ec2`."""
         # What a token has made needs no capacity again.
         if token not in self.launches and self._sim.faults.strike("no capacity"):
             raise NoCapacity("no capacity by chance")
@@ -153,7 +153,7 @@ class SimulatedEc2:
         return name
 
     def start(self, instance: str) -> None:
-        """See `gridwell.engine.ports.Ec2`."""
+        """See `gridwell.fleet.ports.Ec2`."""
         if self._sim.faults.strike("no capacity"):
             none = NoCapacity("no capacity by chance")
             self.refusals.not_started(instance, none)
@@ -178,7 +178,7 @@ class SimulatedEc2:
         self._hooks.grown()
 
     def stop(self, instance: str, *, force: bool = False) -> None:
-        """See `gridwell.engine.ports.Ec2`."""
+        """See `gridwell.fleet.ports.Ec2`."""
         self.look()
         found = next(i for i in self.now() if i.id == instance)
         self._sim.require(
@@ -198,7 +198,7 @@ class SimulatedEc2:
         self._settles(instance)
 
     def terminate(self, instance: str) -> None:
-        """See `gridwell.engine.ports.Ec2`."""
+        """See `gridwell.fleet.ports.Ec2`."""
         self.look()
         found = next(i for i in self.now() if i.id == instance)
         silent = found.state is InstanceState.STOPPING or self._hooks.silent(found) >= self._grace

@@ -163,11 +163,11 @@ class _WrongTimes:
         self._clock = clock
 
     def beat(self, heartbeat: Heartbeat) -> None:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         self._ledger.beat(replace(heartbeat, at=self._clock.now()))
 
     def suspects(self, workers: Iterable[str]) -> dict[str, Suspect]:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         found: dict[str, Suspect] = self._ledger.suspects(workers)
         return found
 

@@ -16,7 +16,8 @@ from werkzeug.wrappers import Response
 
 from gridwell.client import Client, JobStatus
 from gridwell.engine.job import CHUNK_FAILED, JobError
-from gridwell.fleet.model import Depth, FleetView, InstanceView
+from gridwell.engine.ports import Depth
+from gridwell.fleet.model import FleetView, InstanceView
 from gridwell.terminal import ExitStatus, answer_lines, follow, job_line, run_demo
 from gridwell.terminal.fleet_changes import news
 from gridwell.terminal.job_text import instance_name

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from gridwell.engine.messages import ChunkMessage
-from gridwell.fleet.model import Depth, FleetView, InstanceView
+from gridwell.engine.ports import Depth
+from gridwell.fleet.model import FleetView, InstanceView
 from tests.harness.web_http import Site
 
 if TYPE_CHECKING:

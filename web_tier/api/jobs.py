@@ -10,9 +10,9 @@ from apiflask import APIBlueprint
 from flask import Response, request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
+from gridwell.engine import limits
 from gridwell.engine.errors import Fault, InvalidJob
 from gridwell.engine.job import JobState
-from gridwell.kinds.grid import limits
 from web_tier.api import openapi
 from web_tier.api.error_handlers import problem_response
 from web_tier.api.etags import ASK_AGAIN, kept, tagged

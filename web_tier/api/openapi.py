@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
+from gridwell.engine.limits import MAX_BODY_BYTES
 from gridwell.kinds.grid import limits
 from web_tier.api.models import (
     AtomsShown,
@@ -94,7 +95,7 @@ SUBMIT: Final[dict[str, Any]] = {
         202: _json(JobShown, "The job is accepted; ask for it at the address in Location."),
         400: problem("The body is not JSON."),
         408: problem("The request did not come within its time."),
-        413: problem(f"The body is larger than {limits.MAX_BODY_BYTES} bytes."),
+        413: problem(f"The body is larger than {MAX_BODY_BYTES} bytes."),
         415: problem("The body is not of type application/json, or it is encoded."),
         422: problem("Faults of the request, each with a JSON pointer."),
         503: _BUSY,

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 from flask import Response, g, redirect, request
 
 from gridwell.access.host_header import is_consistent, parse_host
+from gridwell.engine import limits
 from gridwell.engine.printable import redacted
-from gridwell.kinds.grid import limits
 from web_tier.api.error_handlers import is_for_people
 from web_tier.auth import refusals, security_log
 from web_tier.auth.authenticate import address, identify_caller
@@ -36,7 +36,8 @@ from web_tier.http_server.request_framing import too_large
 if TYPE_CHECKING:
     from flask import Flask
 
-    from gridwell.engine.ports import ClientUsage, Clock
+    from gridwell.access.ports import ClientUsage
+    from gridwell.engine.ports import Clock
     from web_tier.auth.caller import Caller
     from web_tier.auth.key_cache import KeyCache
     from web_tier.auth.policy import Access

@@ -16,8 +16,9 @@ from web_tier.auth.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     from gridwell.access.keys import AccessKey, PresentedKey
+    from gridwell.access.ports import AccessLedger
     from gridwell.access.session import SessionToken
-    from gridwell.engine.ports import AccessLedger, Clock
+    from gridwell.engine.ports import Clock
 
 KEPT_SECONDS: Final = 30.0  #: for so long a revoked key may still be accepted
 KEPT_KEYS: Final = 10_000  #: cache entries of each kind

@@ -11,7 +11,7 @@ from web_tier.auth.seen_credentials import SeenCredentials
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gridwell.engine.ports import Rates
+    from gridwell.access.ports import Rates
     from web_tier.auth.key_cache import KeyCache
     from web_tier.auth.route_rules import RouteKind
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from flask import Response
 
     from gridwell.access.keys import AccessKey, KeyState, Scope
+    from gridwell.access.ports import ClientUsage
     from gridwell.access.session import SessionState
-    from gridwell.engine.ports import ClientUsage
     from web_tier.http_server.request_framing import FramingError
 
 _SHOWN: Final = 80  #: characters of a name that is not ours

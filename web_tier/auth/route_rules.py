@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gridwell.access.keys import Scope
-from gridwell.kinds.grid import limits
+from gridwell.engine import limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,8 +14,9 @@ from gridwell.engine.errors import ServiceError
 
 if TYPE_CHECKING:
     from gridwell.access.keys import AccessKey
+    from gridwell.access.ports import AccessLedger
     from gridwell.access.session import Session, SessionToken
-    from gridwell.engine.ports import AccessLedger, Clock
+    from gridwell.engine.ports import Clock
 
 logger = logging.getLogger(__name__)
 

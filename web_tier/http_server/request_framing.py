@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from gridwell.kinds.grid import limits
+from gridwell.engine.limits import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,8 +46,7 @@ HEAD_TOO_LARGE: Final = FramingError(
 BODY_TOO_LARGE: Final = FramingError(
     413,
     "body_too_large",
-    f"the body is larger than {limits.MAX_BODY_BYTES} bytes; write shorter numbers, "
-    f"or fewer atoms than {limits.MAX_ATOMS}",
+    f"the body is larger than {MAX_BODY_BYTES} bytes; write shorter numbers, or fewer of them",
 )
 NO_BODY: Final = FramingError(
     413, "body_too_large", "this request takes no body; send it without one, and without Expect"
@@ -62,7 +61,7 @@ PIECES_TOO_SMALL: Final = FramingError(
 @cache  # there are as many as there are limits
 def too_large(limit: int) -> FramingError:
     """Return the refusal of a body that is longer than a limit."""
-    if limit == limits.MAX_BODY_BYTES:
+    if limit == MAX_BODY_BYTES:
         return BODY_TOO_LARGE
     if not limit:
         return NO_BODY
@@ -71,7 +70,7 @@ def too_large(limit: int) -> FramingError:
 
 
 def _usual_limit(_: bytes) -> int | None:
-    return limits.MAX_BODY_BYTES
+    return MAX_BODY_BYTES
 
 
 class Framing:

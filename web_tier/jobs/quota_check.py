@@ -23,7 +23,8 @@ from web_tier.auth.security_log import Event, note
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gridwell.engine.ports import AccessLedger, Clock, JobLedger
+    from gridwell.access.ports import AccessLedger
+    from gridwell.engine.ports import Clock, JobLedger
     from gridwell.kinds.grid.problem import Problem
 
 logger = logging.getLogger(__name__)

@@ -17,8 +17,9 @@ from web_tier.monitoring.timed_checks import Checks
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gridwell.engine.ports import Clock, FleetLedger
+    from gridwell.engine.ports import Clock
     from gridwell.fleet.model import FleetView
+    from gridwell.fleet.ports import FleetLedger
 
 _STATES: Final = tuple(state.value for state in InstanceState)
 

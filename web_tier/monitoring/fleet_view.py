@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from gridwell.engine.errors import InvalidMessage
 
 if TYPE_CHECKING:
-    from gridwell.engine.ports import FleetLedger
     from gridwell.fleet.model import FleetView
+    from gridwell.fleet.ports import FleetLedger
 
 logger: Final = logging.getLogger(__name__)
 

@@ -12,7 +12,8 @@ from web_tier.monitoring.silence import Silence
 from web_tier.monitoring.timed_checks import Checks
 
 if TYPE_CHECKING:
-    from gridwell.engine.ports import Cache, Clock, FleetLedger, JobLedger, ObjectStore, Queue
+    from gridwell.engine.ports import Cache, Clock, JobLedger, ObjectStore, Queue
+    from gridwell.fleet.ports import FleetLedger
 
 BEAT_SECONDS: Final = 10.0  #: between two signs of life of a collector
 SILENT_SECONDS: Final = 60.0  #: longer than a collector's longest step: nobody collects

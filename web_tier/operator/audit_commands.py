@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gridwell.access.audit import KEPT_DAYS
 from gridwell.access.quota import day_of
+from gridwell.engine.audit import KEPT_DAYS
 from gridwell.program.commands import answered, echo, json_option, print_json
 from gridwell.program.settings import read_settings
 from web_tier.operator import key_commands
 from web_tier.settings import Names
 
 if TYPE_CHECKING:
-    from gridwell.access.audit import Act
+    from gridwell.engine.audit import Act
 
 
 @click.command()

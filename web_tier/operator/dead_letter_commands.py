@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gridwell.access.audit import LONGEST_SUBJECT
+from gridwell.engine.audit import LONGEST_SUBJECT
 from gridwell.program.commands import answered, echo, json_option, print_json
 from gridwell.program.settings import read_settings
 from web_tier.settings import Names

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gridwell.access.audit import LONGEST_SUBJECT
 from gridwell.access.keys import (
     ID_BYTES,
     SECRET_BYTES,
@@ -17,6 +16,7 @@ from gridwell.access.keys import (
     read_lifetime,
     read_scopes,
 )
+from gridwell.engine.audit import LONGEST_SUBJECT
 from gridwell.engine.errors import InvalidAccess, ServiceError
 from gridwell.program.commands import answered, echo, json_option, print_json
 from gridwell.program.settings import read_settings
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gridwell.access.keys import AccessKey
-    from gridwell.engine.ports import AccessLedger, Clock
+    from gridwell.access.ports import AccessLedger
+    from gridwell.engine.ports import Clock
 
 _TRIES = 3  #: of drawing an id that nobody has; the first is as good as sure
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flask import request
 
 import gridwell
+from gridwell.engine.limits import MAX_BODY_BYTES
 from gridwell.kinds.grid import limits
 from gridwell.kinds.grid.formats import SUFFIXES
 from web_tier.auth.caller import caller
@@ -51,7 +52,7 @@ def _names() -> dict[str, Any]:
         "version": gridwell.__version__ if is_open or known.key is not None else "",
         "max_grid_size": int(limits.MAX_POINTS ** (1 / 3)),
         "max_atoms": limits.MAX_ATOMS,
-        "max_bytes": limits.MAX_BODY_BYTES,
+        "max_bytes": MAX_BODY_BYTES,
         "suffixes": SUFFIXES,
         "examples": list(EXAMPLES.values()),
     }

@@ -60,7 +60,7 @@ _TOKEN_USED: Final = "IdempotentParameterMismatch"  # noqa: S105 - an error's na
 
 
 class Ec2Fleet:
-    """Keeps the promises of `gridwell.engine.ports.Ec2`.
+    """Keeps the promises of `gridwell.fleet.ports.Ec2`.
 
     Args:
         client: of EC2.
@@ -74,7 +74,7 @@ class Ec2Fleet:
         self._template = template
 
     def instances(self, only: Sequence[str] = ()) -> tuple[Instance, ...]:
-        """See `gridwell.engine.ports.Ec2`.
+        """See `gridwell.fleet.ports.Ec2`.
 
         Ids go into a filter: given by themselves, one that EC2 does not show yet would fail all.
         """
@@ -91,7 +91,7 @@ class Ec2Fleet:
             )
 
     def release(self) -> str | None:
-        """See `gridwell.engine.ports.Ec2`; the template's tag for its instances says it."""
+        """See `gridwell.fleet.ports.Ec2`; the template's tag for its instances says it."""
         with translated(f"the launch template {self._template}"):
             try:
                 reply = self._client.describe_launch_template_versions(
@@ -108,7 +108,7 @@ class Ec2Fleet:
         return None
 
     def launch(self, slot: int, token: str, offer: Offering | None = None) -> str:
-        """See `gridwell.engine.ports.Ec2`.
+        """See `gridwell.fleet.ports.Ec2`.
 
         The release's tag comes with the launch template.  Sent along it would make a second try
         another request wherever the template changed in between, and EC2 would refuse it.
@@ -145,17 +145,17 @@ class Ec2Fleet:
         return reply["Instances"][0]["InstanceId"]
 
     def start(self, instance: str) -> None:
-        """See `gridwell.engine.ports.Ec2`."""
+        """See `gridwell.fleet.ports.Ec2`."""
         with translated(f"the instance {instance}", _FULL | _STATE):
             self._client.start_instances(InstanceIds=[instance])
 
     def stop(self, instance: str, *, force: bool = False) -> None:
-        """See `gridwell.engine.ports.Ec2`."""
+        """See `gridwell.fleet.ports.Ec2`."""
         with translated(f"the instance {instance}", _STATE):
             self._client.stop_instances(InstanceIds=[instance], Force=force)
 
     def terminate(self, instance: str) -> None:
-        """See `gridwell.engine.ports.Ec2`."""
+        """See `gridwell.fleet.ports.Ec2`."""
         with translated(f"the instance {instance}", _STATE):
             self._client.terminate_instances(InstanceIds=[instance])
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.adapters.aws.client import translated
 from gridwell.engine.errors import ServiceBusy
-from gridwell.engine.ports import Received
-from gridwell.fleet.model import Depth
+from gridwell.engine.ports import Depth, Received
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

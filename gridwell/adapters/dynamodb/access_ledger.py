@@ -32,7 +32,7 @@ _SPEND: Final = "ADD #spent :seconds SET #expires = :gone"
 
 
 class DynamoAccessLedger:
-    """Keeps the promises of `gridwell.engine.ports.AccessLedger`.
+    """Keeps the promises of `gridwell.access.ports.AccessLedger`.
 
     Args:
         client: of DynamoDB.
@@ -44,7 +44,7 @@ class DynamoAccessLedger:
         self.audit = DynamoAuditLog(client, table)
 
     def add_key(self, key: AccessKey) -> bool:
-        """See `gridwell.engine.ports.AccessLedger`."""
+        """See `gridwell.access.ports.AccessLedger`."""
         # Listed first: dying in between leaves an id without a key, which opens nothing.  The
         # other order would leave a key that nobody sees.
         self._table.update(_ALL_KEYS, "ADD #ids :ids", None, {"ids": text_set(frozenset({key.id}))})
@@ -53,23 +53,23 @@ class DynamoAccessLedger:
         return stored or against == item  # tried again after a lost reply: it meets itself
 
     def key(self, key_id: str) -> AccessKey | None:
-        """See `gridwell.engine.ports.AccessLedger`."""
+        """See `gridwell.access.ports.AccessLedger`."""
         item = self._table.get(_key_of(key_id))
         return None if item is None else _decoded(item)
 
     def key_ids(self) -> frozenset[str]:
-        """See `gridwell.engine.ports.AccessLedger`."""
+        """See `gridwell.access.ports.AccessLedger`."""
         listed = self._table.get(_ALL_KEYS)
         return frozenset() if listed is None else frozenset(listed["ids"]["SS"])
 
     def all_keys(self) -> tuple[AccessKey, ...]:
-        """See `gridwell.engine.ports.AccessLedger`."""
+        """See `gridwell.access.ports.AccessLedger`."""
         items = self._table.get_many(_key_of(key_id) for key_id in sorted(self.key_ids()))
         found = map(_decoded, items)
         return tuple(sorted(found, key=lambda key: (-key.created, key.id)))
 
     def revoke_key(self, key_id: str, *, now: float) -> AccessKey | None:
-        """See `gridwell.engine.ports.AccessLedger`."""
+        """See `gridwell.access.ports.AccessLedger`."""
         _, item = self._table.update(
             _key_of(key_id),
             "SET #revoked = if_not_exists(#revoked, :now)",
@@ -79,15 +79,15 @@ class DynamoAccessLedger:
         return None if item is None else _decoded(item)
 
     def add_session(self, session: Session) -> None:
-        """See `gridwell.engine.ports.AccessLedger`."""
+        """See `gridwell.access.ports.AccessLedger`."""
         self._table.put(encode_session(session), _ABSENT)
 
     def session(self, digest: str) -> Session | None:
-        """See `gridwell.engine.ports.AccessLedger`."""
+        """See `gridwell.access.ports.AccessLedger`."""
         return _session(self._table.get(session_key(digest)))
 
     def touch_session(self, digest: str, *, now: float) -> Session | None:
-        """See `gridwell.engine.ports.AccessLedger`."""
+        """See `gridwell.access.ports.AccessLedger`."""
         _, item = self._table.update(
             session_key(digest),
             "SET #used = :now",
@@ -97,7 +97,7 @@ class DynamoAccessLedger:
         return _session(item)
 
     def end_session(self, digest: str, *, now: float) -> Session | None:
-        """See `gridwell.engine.ports.AccessLedger`."""
+        """See `gridwell.access.ports.AccessLedger`."""
         _, item = self._table.update(
             session_key(digest),
             "SET #ended = if_not_exists(#ended, :now)",
@@ -107,7 +107,7 @@ class DynamoAccessLedger:
         return _session(item)
 
     def spend(self, client: str, day: int, seconds: float, *, budget: float) -> bool:
-        """See `gridwell.engine.ports.AccessLedger`."""
+        """See `gridwell.access.ports.AccessLedger`."""
         if seconds > budget:
             return False
         within, _ = self._table.update(
@@ -119,11 +119,11 @@ class DynamoAccessLedger:
         return within
 
     def give_back(self, client: str, day: int, seconds: float) -> None:
-        """See `gridwell.engine.ports.AccessLedger`."""
+        """See `gridwell.access.ports.AccessLedger`."""
         self._table.update(_spent_of(client, day), _SPEND, None, _spending(day, -seconds))
 
     def spent(self, client: str, day: int) -> float:
-        """See `gridwell.engine.ports.AccessLedger`."""
+        """See `gridwell.access.ports.AccessLedger`."""
         item = self._table.get(_spent_of(client, day))
         return 0.0 if item is None else float(item["spent"]["N"])
 

@@ -11,11 +11,11 @@ import socket
 from getpass import getuser
 from typing import TYPE_CHECKING, Final
 
-from gridwell.access.audit import KEPT_DAYS, Act
 from gridwell.access.quota import DAY_SECONDS, day_of
 from gridwell.adapters.aws.client import FEW_TRIES, client
 from gridwell.adapters.dynamodb.job_items import explained, number, text
 from gridwell.adapters.dynamodb.table import Table
+from gridwell.engine.audit import KEPT_DAYS, Act
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ _NOTE: Final = "SET #acts = list_append(if_not_exists(#acts, :none), :one), #exp
 
 
 class DynamoAuditLog:
-    """Keeps the promises of `gridwell.engine.ports.AuditLog`.
+    """Keeps the promises of `gridwell.engine.audit.AuditLog`.
 
     Args:
         client: of DynamoDB.
@@ -46,7 +46,7 @@ class DynamoAuditLog:
         self._operator = operator or caller_name
 
     def note(self, action: str, *, subject: str, now: float, detail: str = "") -> Act:
-        """See `gridwell.engine.ports.AuditLog`."""
+        """See `gridwell.engine.audit.AuditLog`."""
         act = Act(at=now, operator=self._operator(), action=action, subject=subject, detail=detail)
         fields = [act.at, act.operator, act.action, act.subject, act.detail]
         gone = (day_of(now) + KEPT_DAYS) * DAY_SECONDS
@@ -69,7 +69,7 @@ class DynamoAuditLog:
         return act
 
     def acts(self, *, first_day: int, last_day: int) -> tuple[Act, ...]:
-        """See `gridwell.engine.ports.AuditLog`."""
+        """See `gridwell.engine.audit.AuditLog`."""
         days = (_day_key(day) for day in range(first_day, last_day + 1))
         found = [act for item in self._table.get_many(days) for act in _acts(item)]
         found.sort(key=lambda act: act.at)

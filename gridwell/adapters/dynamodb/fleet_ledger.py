@@ -46,7 +46,7 @@ _STILL_UNREADABLE: Final = (
 
 
 class DynamoFleetLedger:
-    """Keeps the promises of `gridwell.engine.ports.FleetLedger`.
+    """Keeps the promises of `gridwell.fleet.ports.FleetLedger`.
 
     Args:
         client: of DynamoDB.
@@ -63,7 +63,7 @@ class DynamoFleetLedger:
         self._control_key = {"pk": text(f"control#{fleet}")}
 
     def beat(self, heartbeat: Heartbeat) -> None:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         optional = {
             "refuses": heartbeat.refuses,
             "run": heartbeat.run,
@@ -86,22 +86,22 @@ class DynamoFleetLedger:
         )
 
     def heartbeats(self, workers: Iterable[str]) -> dict[str, Heartbeat]:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         items = self._table.get_many({"pk": text(_WORKER + worker)} for worker in workers)
         return {beat.worker: beat for beat in map(_heartbeat, items)}
 
     def suspects(self, workers: Iterable[str]) -> dict[str, Suspect]:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         return self._suspects.read(workers)
 
     def slots(self, places: Iterable[int] | None = None) -> tuple[Slot, ...]:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         wanted = range(SLOTS) if places is None else sorted(set(places))
         items = self._table.get_many(slot_key(self._fleet, place) for place in wanted)
         return tuple(sorted(map(readable_slot, items), key=lambda slot: slot.number))
 
     def write_slot(self, slot: Slot, *, seen: Slot) -> bool:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         condition = "#epoch = :seen AND #fence <= :fence"
         if seen.epoch == 0:
             condition += " OR attribute_not_exists(#pk)"
@@ -113,19 +113,19 @@ class DynamoFleetLedger:
         return written or (against is not None and readable_slot(against) == slot)
 
     def control(self) -> Control:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         item = self._table.get(self._control_key)
         if item is None:
             return Control()
         return _control(item)
 
     def write_control(self, control: Control) -> None:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         cap = {} if control.cap is None else {"cap": number(control.cap)}
         self._table.put({**self._control_key, "paused": {"BOOL": control.paused}, **cap})
 
     def view(self) -> FleetView | None:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         item = self._table.get(self._view_key)
         if item is None:
             return None
@@ -133,16 +133,16 @@ class DynamoFleetLedger:
             return FleetView.decode(item["view"]["S"])
 
     def write_view(self, view: FleetView) -> None:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         self._table.put({**self._view_key, "view": text(view.encode())})
 
     def lease(self) -> Lease | None:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         item = self._table.get(lease_key(self._fleet))
         return None if item is None else lease_of(item)
 
     def write_lease(self, lease: Lease, *, seen: Lease | None) -> bool:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         condition, values = "attribute_not_exists(#pk)", {}
         if seen is not None and seen.unreadable:
             condition, values = _STILL_UNREADABLE, {"text": text("S"), "number": text("N")}

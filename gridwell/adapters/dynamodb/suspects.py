@@ -42,7 +42,7 @@ class SuspectItems:
         self._table.update(_key(suspect.worker), _RECORD, None, values)
 
     def read(self, workers: Iterable[str]) -> dict[str, Suspect]:
-        """See `gridwell.engine.ports.FleetLedger.suspects`."""
+        """See `gridwell.fleet.ports.FleetLedger.suspects`."""
         found: dict[str, Suspect] = {}
         for item in self._table.get_many(map(_key, workers)):
             with explained(item):

@@ -16,8 +16,8 @@ from limits import RateLimitItem, parse
 from limits.storage import MemcachedStorage, MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
+from gridwell.access.ports import ClientUsage
 from gridwell.adapters.memcached.connection import Connection
-from gridwell.engine.ports import ClientUsage
 
 if TYPE_CHECKING:
     from gridwell.engine.ports import Clock
@@ -26,7 +26,7 @@ _item: Final = lru_cache(maxsize=64)(parse)
 
 
 class CountedRates:
-    """Keeps the promises of `gridwell.engine.ports.Rates` in the memory of this process.
+    """Keeps the promises of `gridwell.access.ports.Rates` in the memory of this process.
 
     Windows slide by the counter of two of them: about as fair as keeping the time of each call,
     for two numbers a caller.  Their time is the machine's own.
@@ -36,16 +36,16 @@ class CountedRates:
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
     def take(self, rate: str, kind: str, who: str, cost: int = 1) -> ClientUsage:
-        """See `gridwell.engine.ports.Rates`."""
+        """See `gridwell.access.ports.Rates`."""
         return _taken(self._limiter, _item(rate), kind, who, cost)
 
     def look(self, rate: str, kind: str, who: str) -> ClientUsage:
-        """See `gridwell.engine.ports.Rates`."""
+        """See `gridwell.access.ports.Rates`."""
         return _seen(self._limiter, _item(rate), kind, who)
 
 
 class MemcachedRates:
-    """Keeps the promises of `gridwell.engine.ports.Rates`.  Safe to share between threads.
+    """Keeps the promises of `gridwell.access.ports.Rates`.  Safe to share between threads.
 
     Args:
         address: of memcached, as ``host:port`` or the absolute path of a socket file.
@@ -65,14 +65,14 @@ class MemcachedRates:
         self._own = CountedRates()
 
     def take(self, rate: str, kind: str, who: str, cost: int = 1) -> ClientUsage:
-        """See `gridwell.engine.ports.Rates`."""
+        """See `gridwell.access.ports.Rates`."""
         shared = self._reach.ask(
             lambda: _taken(self._shared, _item(rate), self._prefix + kind, who, cost)
         )
         return self._own.take(rate, kind, who, cost) if shared is None else shared
 
     def look(self, rate: str, kind: str, who: str) -> ClientUsage:
-        """See `gridwell.engine.ports.Rates`."""
+        """See `gridwell.access.ports.Rates`."""
         shared = self._reach.ask(lambda: _seen(self._shared, _item(rate), self._prefix + kind, who))
         return self._own.look(rate, kind, who) if shared is None else shared
 

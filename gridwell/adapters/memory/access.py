@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class MemoryAccessLedger:
-    """Keeps the promises of `gridwell.engine.ports.AccessLedger`."""
+    """Keeps the promises of `gridwell.access.ports.AccessLedger`."""
 
     def __init__(self) -> None:
         self._keys: dict[str, AccessKey] = {}
@@ -25,25 +25,25 @@ class MemoryAccessLedger:
         self._lock = threading.Lock()
 
     def add_key(self, key: AccessKey) -> bool:
-        """See `gridwell.engine.ports.AccessLedger`."""
+        """See `gridwell.access.ports.AccessLedger`."""
         with self._lock:
             return self._keys.setdefault(key.id, key) == key
 
     def key(self, key_id: str) -> AccessKey | None:
-        """See `gridwell.engine.ports.AccessLedger`."""
+        """See `gridwell.access.ports.AccessLedger`."""
         return self._keys.get(key_id)
 
     def key_ids(self) -> frozenset[str]:
-        """See `gridwell.engine.ports.AccessLedger`."""
+        """See `gridwell.access.ports.AccessLedger`."""
         with self._lock:
             return frozenset(self._keys)
 
     def all_keys(self) -> tuple[AccessKey, ...]:
-        """See `gridwell.engine.ports.AccessLedger`."""
+        """See `gridwell.access.ports.AccessLedger`."""
         return tuple(sorted(self._keys.values(), key=lambda key: (-key.created, key.id)))
 
     def revoke_key(self, key_id: str, *, now: float) -> AccessKey | None:
-        """See `gridwell.engine.ports.AccessLedger`."""
+        """See `gridwell.access.ports.AccessLedger`."""
         with self._lock:
             key = self._keys.get(key_id)
             if key is not None and key.revoked is None:
@@ -51,16 +51,16 @@ class MemoryAccessLedger:
             return key
 
     def add_session(self, session: Session) -> None:
-        """See `gridwell.engine.ports.AccessLedger`."""
+        """See `gridwell.access.ports.AccessLedger`."""
         with self._lock:
             self._sessions.setdefault(session.digest, session)
 
     def session(self, digest: str) -> Session | None:
-        """See `gridwell.engine.ports.AccessLedger`."""
+        """See `gridwell.access.ports.AccessLedger`."""
         return self._sessions.get(digest)
 
     def touch_session(self, digest: str, *, now: float) -> Session | None:
-        """See `gridwell.engine.ports.AccessLedger`."""
+        """See `gridwell.access.ports.AccessLedger`."""
         with self._lock:
             session = self._sessions.get(digest)
             if session is not None and session.ended is None and session.used < now:
@@ -68,7 +68,7 @@ class MemoryAccessLedger:
             return session
 
     def end_session(self, digest: str, *, now: float) -> Session | None:
-        """See `gridwell.engine.ports.AccessLedger`."""
+        """See `gridwell.access.ports.AccessLedger`."""
         with self._lock:
             session = self._sessions.get(digest)
             if session is not None and session.ended is None:
@@ -76,7 +76,7 @@ class MemoryAccessLedger:
             return session
 
     def spend(self, client: str, day: int, seconds: float, *, budget: float) -> bool:
-        """See `gridwell.engine.ports.AccessLedger`."""
+        """See `gridwell.access.ports.AccessLedger`."""
         with self._lock:
             total = round(self._spent[client, day] + seconds, 6)
             if total > budget:
@@ -85,10 +85,10 @@ class MemoryAccessLedger:
             return True
 
     def give_back(self, client: str, day: int, seconds: float) -> None:
-        """See `gridwell.engine.ports.AccessLedger`."""
+        """See `gridwell.access.ports.AccessLedger`."""
         with self._lock:
             self._spent[client, day] = round(self._spent[client, day] - seconds, 6)
 
     def spent(self, client: str, day: int) -> float:
-        """See `gridwell.engine.ports.AccessLedger`."""
+        """See `gridwell.access.ports.AccessLedger`."""
         return self._spent[client, day]

@@ -52,7 +52,7 @@ class _Machine:
 
 
 class MemoryEc2:
-    """Keeps the promises of `gridwell.engine.ports.Ec2`.
+    """Keeps the promises of `gridwell.fleet.ports.Ec2`.
 
     Args:
         clock: whose time states are measured in.
@@ -85,7 +85,7 @@ class MemoryEc2:
         self._numbers = itertools.count(1)
 
     def instances(self, only: Sequence[str] = ()) -> tuple[Instance, ...]:
-        """See `gridwell.engine.ports.Ec2`."""
+        """See `gridwell.fleet.ports.Ec2`."""
         self._settle()
         return tuple(
             machine.describe()
@@ -94,11 +94,11 @@ class MemoryEc2:
         )
 
     def release(self) -> str | None:
-        """See `gridwell.engine.ports.Ec2`."""
+        """See `gridwell.fleet.ports.Ec2`."""
         return self.current_release
 
     def launch(self, slot: int, token: str, offer: Offering | None = None) -> str:
-        """See `gridwell.engine.ports.Ec2`."""
+        """See `gridwell.fleet.ports.Ec2`."""
         self._settle()
         for machine in self._machines.values():
             if machine.token == token:
@@ -122,7 +122,7 @@ class MemoryEc2:
         return machine.id
 
     def start(self, instance: str) -> None:
-        """See `gridwell.engine.ports.Ec2`."""
+        """See `gridwell.fleet.ports.Ec2`."""
         machine = self._machine(instance)
         if machine.state in _BILLED:
             return
@@ -136,7 +136,7 @@ class MemoryEc2:
         machine.until = self._clock.now() + self.boot_seconds
 
     def stop(self, instance: str, *, force: bool = False) -> None:
-        """See `gridwell.engine.ports.Ec2`."""
+        """See `gridwell.fleet.ports.Ec2`."""
         machine = self._machine(instance)
         if machine.state in (InstanceState.SHUTTING_DOWN, InstanceState.TERMINATED):
             raise WrongState(f"{instance} is {machine.state} and cannot be stopped")
@@ -151,7 +151,7 @@ class MemoryEc2:
             machine.until = self._clock.now()
 
     def terminate(self, instance: str) -> None:
-        """See `gridwell.engine.ports.Ec2`."""
+        """See `gridwell.fleet.ports.Ec2`."""
         machine = self._machine(instance)
         self._refuse("terminate", instance)
         if machine.state not in (InstanceState.SHUTTING_DOWN, InstanceState.TERMINATED):

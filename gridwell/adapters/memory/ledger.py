@@ -270,24 +270,24 @@ class MemoryLedger:
     # --- the fleet
 
     def beat(self, heartbeat: Heartbeat) -> None:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         self._beats[heartbeat.worker] = heartbeat
 
     def heartbeats(self, workers: Iterable[str]) -> dict[str, Heartbeat]:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         return {worker: self._beats[worker] for worker in workers if worker in self._beats}
 
     def suspects(self, workers: Iterable[str]) -> dict[str, Suspect]:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         return {worker: self._suspects[worker] for worker in workers if worker in self._suspects}
 
     def slots(self, places: Iterable[int] | None = None) -> tuple[Slot, ...]:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         wanted = self._slots if places is None else self._slots.keys() & set(places)
         return tuple(self._slots[number] for number in sorted(wanted))
 
     def write_slot(self, slot: Slot, *, seen: Slot) -> bool:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         with self._lock:
             stored = self._slots.get(slot.number) or Slot(number=slot.number)
             if stored.epoch != seen.epoch or stored.fence > slot.fence:
@@ -296,27 +296,27 @@ class MemoryLedger:
             return True
 
     def control(self) -> Control:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         return self._control
 
     def write_control(self, control: Control) -> None:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         self._control = control
 
     def view(self) -> FleetView | None:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         return None if self._view is None else FleetView.decode(self._view)
 
     def write_view(self, view: FleetView) -> None:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         self._view = view.encode()
 
     def lease(self) -> Lease | None:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         return self._lease
 
     def write_lease(self, lease: Lease, *, seen: Lease | None) -> bool:
-        """See `gridwell.engine.ports.FleetLedger`."""
+        """See `gridwell.fleet.ports.FleetLedger`."""
         with self._lock:
             if self._lease != seen:
                 return self._lease == lease

@@ -7,9 +7,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gridwell.engine.ports import Received
-from gridwell.fleet.model import Depth
-from gridwell.kinds.grid.limits import MESSAGE_BYTES
+from gridwell.engine.limits import MESSAGE_BYTES
+from gridwell.engine.ports import Depth, Received
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

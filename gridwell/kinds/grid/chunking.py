@@ -13,9 +13,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gridwell.engine import limits
 from gridwell.engine.canonical_json import sha_of
 from gridwell.engine.errors import InvalidMessage
-from gridwell.kinds.grid import limits
 from gridwell.kinds.grid.grid import Box
 
 if TYPE_CHECKING:

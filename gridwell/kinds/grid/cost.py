@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from gridwell.engine.limits import MAX_CHUNKS
 from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.kinds.grid import limits
 
@@ -173,4 +174,4 @@ def chunk_count(
         wanted = max(wanted, SHARED_CHUNKS)
     if kind == MAP_KIND:
         wanted = max(wanted, math.ceil(points / limits.MAP_CHUNK_POINTS))
-    return min(max(wanted, 1), limits.MAX_CHUNKS)
+    return min(max(wanted, 1), MAX_CHUNKS)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from gridwell.engine.limits import MAX_PAYLOAD
+
 MAX_COORDINATE: Final = 1e9  #: of an atom or of the grid's origin, in the caller's length unit
 MIN_SPACING: Final = 1e-9
 MAX_SPACING: Final = 1e9
@@ -19,9 +21,8 @@ MAX_POINTS: Final = 2**31
 MAX_AXIS: Final = 65_536  #: points along one axis
 MAX_ATOMS: Final = 1_000_000
 MAX_SEED: Final = 2**53 - 1  #: the largest integer that every JSON reader keeps exactly
-MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 
-MAX_SERIES: Final = 200  #: points of one job: their keys are to fit into one message
+MAX_SERIES: Final = MAX_PAYLOAD  #: points of one job: their keys are its result's payload
 MAX_SERIES_SECONDS: Final = 300.0  #: estimated: half of what one chunk may take
 
 MAX_MAP_POINTS: Final = 2**28  #: of a map that is kept: 2 GiB as NPZ, 5 as OpenDX
@@ -29,6 +30,4 @@ MAX_MAP_POINTS: Final = 2**28  #: of a map that is kept: 2 GiB as NPZ, 5 as Open
 MAX_MAP_PAIRS: Final = 10**13
 MAP_CHUNK_POINTS: Final = 2**22  #: of its chunks: 32 MiB, which a worker's memory holds easily
 
-MAX_CHUNKS: Final = 256  #: of one job: 19 instances then differ by a few per cent at the end
-MESSAGE_BYTES: Final = 8 * 1024  #: what both queues accept; a chunk message stays below 1 KiB
 CHECKED_PAIRS: Final = 10_000_000  #: up to this many, "no point left" is told at the door

@@ -19,7 +19,7 @@ from tests.harness.faulty_port import Lossy
 from tests.harness.threads import at_once
 
 if TYPE_CHECKING:
-    from gridwell.engine.ports import AccessLedger
+    from gridwell.access.ports import AccessLedger
     from tests.adapters.conftest import Aws
 
 DAY = 20_000

@@ -14,8 +14,8 @@ from tests.adapters.conftest import FLEET, MAX_RUNNING, RELEASE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gridwell.engine.ports import Ec2
     from gridwell.fleet.model import Instance
+    from gridwell.fleet.ports import Ec2
     from tests.adapters.conftest import Aws
 
 

@@ -10,11 +10,11 @@ from gridwell.adapters.dynamodb.fleet_ledger import DynamoFleetLedger
 from gridwell.adapters.dynamodb.job_ledger import DynamoJobLedger
 from gridwell.adapters.memory import MemoryLedger
 from gridwell.engine.errors import InvalidMessage, ServiceBusy
+from gridwell.engine.ports import Depth
 from gridwell.engine.task_failure import Suspect
 from gridwell.fleet.model import (
     Control,
     Decision,
-    Depth,
     FleetView,
     Heartbeat,
     InstanceView,
@@ -29,7 +29,8 @@ from tests.harness.threads import at_once
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gridwell.engine.ports import FleetLedger, JobLedger
+    from gridwell.engine.ports import JobLedger
+    from gridwell.fleet.ports import FleetLedger
     from tests.adapters.conftest import Aws
 
 ARN = "arn:aws:ec2:us-east-1:123456789012:instance/i-1"

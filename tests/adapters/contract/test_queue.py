@@ -9,8 +9,8 @@ import pytest
 from gridwell.adapters.aws.sqs import BATCH_BYTES, SqsQueue
 from gridwell.adapters.memory import ManualClock, MemoryQueue
 from gridwell.engine.errors import ServiceBusy, ServiceDenied
-from gridwell.fleet.model import Depth
-from gridwell.kinds.grid.limits import MESSAGE_BYTES
+from gridwell.engine.limits import MESSAGE_BYTES
+from gridwell.engine.ports import Depth
 from tests.harness.threads import at_once
 
 if TYPE_CHECKING:

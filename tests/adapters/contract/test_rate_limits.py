@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from gridwell.engine.ports import Rates
+    from gridwell.access.ports import Rates
     from gridwell.local_stack.memcached import Memcached
 
 RATE = "3/day"

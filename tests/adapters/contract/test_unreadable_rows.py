@@ -12,15 +12,8 @@ from autoscaler.decide.model import Policy
 from autoscaler.observe import ObservedPorts
 from gridwell.adapters.dynamodb.fleet_ledger import DynamoFleetLedger
 from gridwell.adapters.memory import ManualClock, MemoryEc2, MemoryQueue
-from gridwell.fleet.model import (
-    Control,
-    Depth,
-    FleetView,
-    Heartbeat,
-    InstanceState,
-    Lease,
-    Slot,
-)
+from gridwell.engine.ports import Depth
+from gridwell.fleet.model import Control, FleetView, Heartbeat, InstanceState, Lease, Slot
 from tests.harness.builders import NOW
 
 if TYPE_CHECKING:

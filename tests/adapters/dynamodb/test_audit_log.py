@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gridwell.access.audit import KEPT_DAYS
 from gridwell.access.quota import DAY_SECONDS
 from gridwell.adapters.dynamodb import audit_log
 from gridwell.adapters.dynamodb.audit_log import DynamoAuditLog, caller_name
 from gridwell.adapters.memory.audit import MemoryAuditLog
+from gridwell.engine.audit import KEPT_DAYS
 from gridwell.engine.errors import ServiceBusy
 from tests.harness.threads import at_once
 
 if TYPE_CHECKING:
-    from gridwell.engine.ports import AuditLog
+    from gridwell.engine.audit import AuditLog
     from tests.adapters.conftest import Aws
 
 _days = itertools.count(20_000, 100)

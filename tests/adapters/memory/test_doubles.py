@@ -19,8 +19,8 @@ from gridwell.adapters.memory import (
 )
 from gridwell.engine.errors import InvalidJob, NoCapacity, ServiceDenied, WrongState
 from gridwell.engine.job import JobState
+from gridwell.engine.limits import MESSAGE_BYTES
 from gridwell.fleet.model import InstanceState
-from gridwell.kinds.grid.limits import MESSAGE_BYTES
 from tests.harness.builders import NOW, OTHER_ATTEMPT, a_job
 from tests.kinds.grid.strategies import minima
 

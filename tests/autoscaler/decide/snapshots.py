@@ -6,7 +6,8 @@ from typing import Any
 
 from autoscaler.decide.launch_intents import launch_token
 from autoscaler.decide.model import Policy, Snapshot
-from gridwell.fleet.model import Depth, Heartbeat, Instance, InstanceState, Slot
+from gridwell.engine.ports import Depth
+from gridwell.fleet.model import Heartbeat, Instance, InstanceState, Slot
 
 NOW = 1_700_000_000.0
 LONG_AGO = NOW - 3_600.0

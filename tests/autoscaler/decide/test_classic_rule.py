@@ -5,7 +5,7 @@ import pytest
 from autoscaler.decide.classic_rule import arrived_at
 from autoscaler.decide.decide import decide
 from autoscaler.decide.model import Policy, Rule
-from gridwell.fleet.model import Depth
+from gridwell.engine.ports import Depth
 from tests.autoscaler.decide.snapshots import NOW, instance, snapshot
 
 CLASSIC = Policy.classic(max_instances=4)

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gridwell.engine import limits
 from gridwell.engine.errors import InvalidMessage
-from gridwell.kinds.grid import limits
 from gridwell.kinds.grid.chunking import Chunking, split
 from tests.kinds.grid.strategies import plan_shapes
 

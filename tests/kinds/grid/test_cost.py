@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gridwell.engine.limits import MAX_CHUNKS
 from gridwell.kinds.grid import limits
 from gridwell.kinds.grid.cost import CHUNK_SECONDS, chunk_count, seconds
 from tests.kinds.grid.strategies import plan_shapes
@@ -17,7 +18,7 @@ atom_counts = st.integers(1, limits.MAX_ATOMS)
 def test_a_job_has_one_chunk_at_least_and_the_limit_at_most(
     shape: tuple[int, int, int], atoms: int
 ) -> None:
-    assert 1 <= chunk_count(shape, atoms) <= limits.MAX_CHUNKS
+    assert 1 <= chunk_count(shape, atoms) <= MAX_CHUNKS
 
 
 @given(plan_shapes, atom_counts, atom_counts)
@@ -34,7 +35,7 @@ def test_chunks_are_of_two_seconds_unless_that_is_too_many(
 ) -> None:
     count = chunk_count(shape, atoms)
 
-    if count < limits.MAX_CHUNKS:
+    if count < MAX_CHUNKS:
         assert seconds(shape, atoms) <= count * CHUNK_SECONDS
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gridwell.engine import limits
 from gridwell.engine.job import (
     CHUNK_FAILED,
     KEPT_SECONDS,
@@ -18,11 +19,11 @@ from gridwell.engine.job import (
     NO_CANDIDATE_POINT,
     JobError,
 )
+from gridwell.engine.ports import Depth
 from gridwell.fleet.billing import Bill
 from gridwell.fleet.history import History, Sample
-from gridwell.fleet.model import Decision, Depth, FleetView, InstanceView
+from gridwell.fleet.model import Decision, FleetView, InstanceView
 from gridwell.fleet.refusal import Refusal
-from gridwell.kinds.grid import limits
 from tests.harness.builders import NOW
 from tests.harness.oracle import true_minimum
 from tests.harness.web import Fuse

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gridwell.kinds.grid import limits
+from gridwell.engine import limits
 from tests.harness.web_http import SMALL, Site
 from tests.harness.web_keys import Keyed
 from tests.load.app import A_KEY, fixed_key

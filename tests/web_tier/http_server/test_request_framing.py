@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridwell.kinds.grid import limits
+from gridwell.engine import limits
 from web_tier.http_server.request_framing import (
     BODY_TOO_LARGE,
     HEAD_BYTES,

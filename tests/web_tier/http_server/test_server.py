@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from gridwell.kinds.grid import limits
+from gridwell.engine import limits
 from tests.harness.web_http import SMALL
 from tests.load.probe import QUESTION, ask
 from tests.load.server import PATIENCE, serving

@@ -13,8 +13,9 @@ from gridwell.adapters.memory import ManualClock, MemoryCache, MemoryLedger
 from gridwell.engine.errors import ServiceBusy
 from gridwell.engine.job import INTEGRITY, JobError, JobState
 from gridwell.engine.job_events import EventKind, JobEvent
+from gridwell.engine.ports import Depth
 from gridwell.fleet.billing import Bill
-from gridwell.fleet.model import Depth, FleetView, InstanceView
+from gridwell.fleet.model import FleetView, InstanceView
 from tests.harness.builders import NOW, a_job, a_problem
 from tests.harness.web_http import SMALL, Site, narrow_gates
 from web_tier.monitoring.fleet_metrics import FleetMetrics

@@ -11,7 +11,8 @@ import pytest
 from gridwell.access.keys import Scope
 from gridwell.adapters.http_kill import HttpKill
 from gridwell.engine.errors import ServiceBusy, WrongState
-from gridwell.fleet.model import Depth, FleetView, InstanceView
+from gridwell.engine.ports import Depth
+from gridwell.fleet.model import FleetView, InstanceView
 from tests.harness.builders import NOW
 from tests.harness.web_http import Site
 from tests.harness.web_keys import USUAL, Keyed

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridwell.engine.job import CHUNK_FAILED, JobError, JobState
+from gridwell.engine.ports import Depth
 from gridwell.fleet.billing import Bill
-from gridwell.fleet.model import Decision, Depth, FleetView, InstanceView
+from gridwell.fleet.model import Decision, FleetView, InstanceView
 from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.series import Series
 from tests.harness.builders import NOW, a_job, a_problem

@@ -29,8 +29,9 @@ from web_tier.operator.doctor.findings import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from gridwell.engine.ports import Cache, Clock, Ec2, FleetLedger, ObjectStore, Queue
+    from gridwell.engine.ports import Cache, Clock, ObjectStore, Queue
     from gridwell.fleet.model import FleetView
+    from gridwell.fleet.ports import Ec2, FleetLedger
 
 _T = TypeVar("_T")
 _SECONDS: Final = 10.0

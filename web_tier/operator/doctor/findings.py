@@ -17,7 +17,8 @@ from gridwell.fleet.refusal import Cause, described, remedy
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from gridwell.fleet.model import Depth, FleetView, Heartbeat, Instance
+    from gridwell.engine.ports import Depth
+    from gridwell.fleet.model import FleetView, Heartbeat, Instance
 
 SKEW_SECONDS: Final = 5.0  #: a clock that is kept by NTP is right to far less
 _SHOWN_CLOCKS: Final = 5

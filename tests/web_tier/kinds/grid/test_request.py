@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridwell.engine.errors import InvalidJob
+from gridwell.engine.limits import MAX_BODY_BYTES
 from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.kinds.grid import limits
 from gridwell.kinds.grid.atoms import random_atoms
@@ -258,7 +259,7 @@ def body_of_atoms(count: int) -> tuple[bytes, NDArray[np.float64]]:
 def test_as_many_atoms_as_may_be_fit_into_a_body_and_are_read_without_a_call_for_each() -> None:
     count = limits.MAX_ATOMS // 5  # a fifth, as a busy machine takes a minute to write them all
     body, table = body_of_atoms(count)
-    assert len(body) < limits.MAX_BODY_BYTES / 5
+    assert len(body) < MAX_BODY_BYTES / 5
 
     with counted_calls() as calls:
         problem = read_job(body).problem

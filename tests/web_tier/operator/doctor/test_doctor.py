@@ -12,8 +12,9 @@ from werkzeug.wrappers import Response
 
 from gridwell.adapters.memory import MemoryEc2
 from gridwell.engine.errors import ServiceDenied
+from gridwell.engine.ports import Depth
 from gridwell.fleet.billing import Bill
-from gridwell.fleet.model import Depth, FleetView, Instance, InstanceState
+from gridwell.fleet.model import FleetView, Instance, InstanceState
 from gridwell.fleet.refusal import UNFIT, Cause, Refusal
 from tests.harness.builders import NOW
 from tests.harness.served_app import Served, serving
