@@ -10,23 +10,22 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from autoscaler.act.outcome import Action
 from autoscaler.decide.launch_intents import beat_of, shown_since
 from autoscaler.decide.model import Read
+from autoscaler.decide.outcome import Action
 from gridwell.engine.errors import InvalidMessage
 from gridwell.fleet.billing import Bill
 from gridwell.fleet.history import History, Sample
 from gridwell.fleet.model import Decision, FleetView, InstanceState, InstanceView
 
 if TYPE_CHECKING:
-    from autoscaler.act.outcome import ActionOutcome
     from autoscaler.decide.model import FleetPlan, Snapshot
+    from autoscaler.decide.outcome import ActionOutcome
     from gridwell.engine.ports import Depth
     from gridwell.fleet.ports import FleetLedger
     from gridwell.fleet.refusal import Refusal
 
 KEPT_DECISIONS: Final = 100
-_ON: Final = (InstanceState.PENDING, InstanceState.RUNNING)
 VIEW_SECONDS: Final = 10.0  #: a view older than this means that nobody looks after the fleet
 _LONGEST_REASON: Final = 400  #: characters: a hundred of them stay far below an item's limit
 
@@ -60,7 +59,7 @@ def instance_views(snapshot: Snapshot) -> tuple[InstanceView, ...]:
         if instance.state is InstanceState.TERMINATED:
             continue
         # What one that is off last said is over.
-        on = instance.state in _ON
+        on = instance.state.is_on
         beat = beat_of(instance, snapshot.heartbeats, slots) if on else None
         views.append(
             InstanceView(

@@ -1,16 +1,26 @@
-"""Holding the lease: taken, renewed, believed in no longer than it lasts, given back."""
+"""Leadership: of several autoscalers one holds the lease and acts; the others stand by.
+
+Two that both believe they lead do no harm: slots and tokens prevent that.  The lease keeps them
+from working against each other, and its fence stops one that slept past its end.
+
+No two clocks are compared.  The leader renews the lease, which changes it.  A standby takes it
+after it has seen it unchanged for as long as it lasts, by its own monotonic clock.  So a live
+leader keeps its lease however far the clocks are apart.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from autoscaler.lease import MARGIN, claim, given_back, patience
+from gridwell.fleet.model import Lease
 
 if TYPE_CHECKING:
     from gridwell.engine.ports import Clock
-    from gridwell.fleet.model import Lease
     from gridwell.fleet.ports import FleetLedger
+
+#: Part of the lease in which its holder does nothing more: calls take time.
+MARGIN: Final = 0.2
 
 
 class Leadership:
@@ -123,3 +133,49 @@ class Leadership:
         if seen != self._observed:
             self._observed, self._observed_at = seen, monotonic
         return monotonic - self._observed_at
+
+
+def claim(
+    stored: Lease | None, *, owner: str, now: float, seconds: float, unchanged: float = 0.0
+) -> Lease | None:
+    """Return the lease to write, taken or renewed; None while it is another's.
+
+    The fence is no less than the time, so that it also grows past a lease that was lost with
+    the ledger's table.
+
+    Args:
+        stored: as the ledger has it.
+        owner: who asks.
+        now: the time by the owner's wall clock, which is compared with nothing.
+        seconds: how long it shall last.
+        unchanged: for how many seconds, by its own monotonic clock, the owner has seen `stored`
+            as it is.
+    """
+    expires = now + seconds
+    if stored is not None and stored.owner == owner:
+        return replace(stored, expires=expires, seconds=seconds, renewal=stored.renewal + 1)
+    if stored is not None and not stored.is_given_back and unchanged < patience(stored, seconds):
+        return None
+    fence, renewal = (1, 1) if stored is None else (stored.fence + 1, stored.renewal + 1)
+    return Lease(
+        owner=owner,
+        fence=max(int(now), fence),
+        expires=expires,
+        seconds=seconds,
+        renewal=renewal,
+    )
+
+
+def patience(stored: Lease, seconds: float) -> float:
+    """Return for how long a standby must have seen a lease unchanged before it takes it.
+
+    Args:
+        stored: another's lease; its holder may use a longer one than we do.
+        seconds: how long our own would last.
+    """
+    return max(seconds, stored.seconds or 0.0)
+
+
+def given_back(lease: Lease) -> Lease:
+    """Return the lease after its holder has ended well: it may be taken at once."""
+    return replace(lease, expires=0.0, renewal=lease.renewal + 1)

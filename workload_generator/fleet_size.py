@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 0.5  #: the autoscaler looks far less often
-_ON: Final = frozenset({"pending", "running"})  #: pending ones are billed for, too
+ON: Final = frozenset({"pending", "running"})  #: pending ones are billed for, too
 
 
 class FleetWatch:
@@ -70,4 +70,4 @@ def instances_on(fleet: dict[str, Any]) -> int:
     Args:
         fleet: as the interface shows it.
     """
-    return sum(instance["state"] in _ON for instance in fleet["instances"])
+    return sum(instance["state"] in ON for instance in fleet["instances"])

@@ -11,7 +11,7 @@ import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from autoscaler.act.outcome import ActionOutcome, Ended, LeadershipCheck
+from autoscaler.act.leadership_check import Ended, LeadershipCheck
 from autoscaler.act.start_and_launch import Grower, LaunchOfferings
 from autoscaler.act.stop_and_terminate import Shrinker
 from autoscaler.decide.failures import TERMINATE, FailureMemory
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from autoscaler.decide.model import FleetPlan, Policy, Snapshot
+    from autoscaler.decide.outcome import ActionOutcome
     from autoscaler.leadership import Leadership
     from autoscaler.observe import Learned, ObservedPorts
 

@@ -7,18 +7,19 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from autoscaler.act.outcome import Action, ActionOutcome, LeadershipCheck, is_no, unasked
-from autoscaler.act.outcome import refused as refused_by_ec2
 from autoscaler.decide.boot_health import begun, failed
 from autoscaler.decide.launch_intents import Intent, intent_of, launch_token
 from autoscaler.decide.model import Read
 from autoscaler.decide.offerings import refused
+from autoscaler.decide.outcome import Action, ActionOutcome, is_no, unasked
+from autoscaler.decide.outcome import refused as refused_by_ec2
 from gridwell.engine.errors import GridwellError, NoCapacity, Throttled
 from gridwell.fleet.model import Offering, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from autoscaler.act.leadership_check import LeadershipCheck
     from autoscaler.decide.model import Policy, Snapshot, Start
     from autoscaler.observe import ObservedPorts
 

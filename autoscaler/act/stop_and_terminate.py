@@ -6,8 +6,8 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from autoscaler.act.outcome import Action, ActionOutcome, LeadershipCheck, is_no, refused, unasked
 from autoscaler.decide.failures import NONE
+from autoscaler.decide.outcome import Action, ActionOutcome, is_no, refused, unasked
 from autoscaler.decide.slot_assignment import placed
 from autoscaler.decide.unresponsive import action_of, orphan
 from gridwell.engine.errors import GridwellError
@@ -16,6 +16,7 @@ from gridwell.fleet.model import InstanceState
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from autoscaler.act.leadership_check import LeadershipCheck
     from autoscaler.decide.failures import FailureMemory
     from autoscaler.decide.model import Policy, Stop
     from autoscaler.observe import ObservedPorts

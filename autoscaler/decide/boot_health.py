@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _FIRST_PAUSE_SECONDS: Final = 15.0
 _LONGEST_PAUSE_SECONDS: Final = 900.0
 _OFF: Final = (InstanceState.STOPPED, InstanceState.TERMINATED)
-_ON: Final = (InstanceState.PENDING, InstanceState.RUNNING)
 _NO_ROOM: Final = "Server.Insufficient"  #: a start that EC2 agreed to and then had no room for
 
 
@@ -180,6 +179,6 @@ def _speaks(snapshot: Snapshot, policy: Policy) -> bool:
     beats = (
         beat_of(instance, snapshot.heartbeats, slots)
         for instance in snapshot.instances
-        if instance.state in _ON and instance.release == snapshot.release
+        if instance.state.is_on and instance.release == snapshot.release
     )
     return any(beat is not None and beat.at >= oldest for beat in beats)

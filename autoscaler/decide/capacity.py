@@ -14,14 +14,12 @@ from autoscaler.decide.model import Policy, Read, Snapshot, Start
 from autoscaler.decide.offerings import Choice, refusals
 from autoscaler.decide.slot_assignment import PLACES
 from autoscaler.decide.unusable import hopeless, uncounted
-from gridwell.fleet.model import Instance, InstanceState, Slot
+from gridwell.fleet.model import ON, Instance, InstanceState, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from autoscaler.decide.failures import FailureMemory
-
-_ON = (InstanceState.PENDING, InstanceState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +78,7 @@ def take_census(
     able = Counter(
         instance.state
         for instance in snapshot.instances
-        if instance.state in _ON and _able(instance, snapshot, policy, slots)
+        if instance.state.is_on and _able(instance, snapshot, policy, slots)
     )
     intents = {slot.number: _intent(slot, snapshot, policy) for slot in snapshot.slots}
     answered = [slots[n] for n, intent in intents.items() if intent is Intent.ANSWERED]
@@ -111,7 +109,7 @@ def take_census(
         booting=able[InstanceState.PENDING]
         + len(asked)
         + sum(_in_grace(slot.started_at or 0.0, snapshot, policy) for slot in answered),
-        silent=sum(states[state] for state in _ON) - able.total(),
+        silent=sum(states[state] for state in ON) - able.total(),
         stopping=states[InstanceState.STOPPING] - out[InstanceState.STOPPING],
         leaving=states[InstanceState.SHUTTING_DOWN] - out[InstanceState.SHUTTING_DOWN],
         stopped=states[InstanceState.STOPPED] - len(asked) - out[InstanceState.STOPPED],

@@ -70,7 +70,7 @@ def decide(snapshot: Snapshot, policy: Policy) -> FleetPlan:
     short = max(0, want - census.capacity)
     grow = _growth(short, census, distrust)
     doubt = doubt_of(snapshot, policy)
-    grow = grow if doubt is None else min(grow, doubt.most(census))
+    grow = grow if doubt is None else min(grow, doubt.most(census.capacity))
 
     start = _starts(census.startable, census, grow)
     launch, reserve = _launches(census, choice, grow - len(start), starts=len(start))

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from gridwell.fleet.model import InstanceState, Offering
+from gridwell.fleet.model import ON, InstanceState, Offering
 from gridwell.fleet.refusal import ALL, LONGEST_MESSAGE, Cause, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from autoscaler.act.outcome import ActionOutcome
     from autoscaler.decide.model import Policy
+    from autoscaler.decide.outcome import ActionOutcome
     from gridwell.fleet.model import Instance, Slot
 
 _FIRST_PAUSE_SECONDS: Final = 10.0
@@ -34,13 +34,12 @@ _DOUBTED: Final = 2  #: so many launches in a row without an answer
 START, LAUNCH, STOP, FORCE, TERMINATE = "start", "launch", "stop", "force", "terminate"
 BOOT, READ = "boot", "read"
 
-_ON: Final = (InstanceState.PENDING, InstanceState.RUNNING)
 #: In these states what was asked for has not happened yet.
 _OPEN: Final[Mapping[str, tuple[InstanceState, ...]]] = {
     START: (InstanceState.STOPPED, InstanceState.STOPPING, InstanceState.PENDING),
-    STOP: _ON,
+    STOP: ON,
     FORCE: (InstanceState.STOPPING,),
-    TERMINATE: (*_ON, InstanceState.STOPPING, InstanceState.STOPPED),
+    TERMINATE: (*ON, InstanceState.STOPPING, InstanceState.STOPPED),
 }
 
 

@@ -21,7 +21,6 @@ from gridwell.fleet.refusal import UNFIT, Cause
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from autoscaler.decide.capacity import Capacity
     from autoscaler.decide.model import Policy, Snapshot
     from gridwell.engine.task_failure import Suspect
     from gridwell.fleet.model import Heartbeat, Instance
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 OBEYS_SECONDS: Final = 120.0  #: in which a sound worker that is suspected switches itself off
 _REMEMBERED_SECONDS: Final = 3600.0  #: after which a slot's machines may have been bad luck
-_ON: Final = (InstanceState.PENDING, InstanceState.RUNNING)
 _SLOT: Final = "slot "
 
 
@@ -143,9 +141,9 @@ class Doubt:
     wait: float  #: seconds until the next one may be tried
     why: str  #: what the last one said
 
-    def most(self, census: Capacity) -> int:
-        """Return how many machines may be started or launched now."""
-        return 0 if self.wait > 0 or census.capacity else 1
+    def most(self, capacity: int) -> int:
+        """Return how many machines may be started or launched beside those that are on."""
+        return 0 if self.wait > 0 or capacity else 1
 
     @property
     def words(self) -> str:

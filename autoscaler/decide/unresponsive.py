@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from gridwell.fleet.model import Heartbeat, Instance, Slot
 
 STOPS: Final = 3  #: so many tries to stop an instance come before its termination
-_ON: Final = (InstanceState.PENDING, InstanceState.RUNNING)
 
 
 def orphan(
@@ -46,7 +45,7 @@ def orphan(
         policy: the grace of a boot and of a silence, and the patience with a shutdown.
         failures: what is remembered of earlier tries.
     """
-    if instance.state in _ON:
+    if instance.state.is_on:
         # Any heartbeat that changes is a sign of life, whichever boot it may be of.
         beat = heartbeats.get(instance.arn)
         started = since(instance, slots)

@@ -33,6 +33,14 @@ class InstanceState(enum.StrEnum):
     SHUTTING_DOWN = "shutting-down"
     TERMINATED = "terminated"
 
+    @property
+    def is_on(self) -> bool:
+        """True if the instance is billed and may work: pending or running."""
+        return self in ON
+
+
+ON: Final = (InstanceState.PENDING, InstanceState.RUNNING)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:

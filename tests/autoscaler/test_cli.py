@@ -201,7 +201,7 @@ def test_a_lease_that_does_not_outlast_two_ticks_is_refused(
 HUNG = """
 import time
 from autoscaler import cli
-from autoscaler.observe import Ports
+from autoscaler.observe import ObservedPorts
 from gridwell.adapters.system_clock import SystemClock
 from gridwell.adapters.memory import MemoryEc2, MemoryLedger, MemoryQueue
 
@@ -210,7 +210,7 @@ class Hung(MemoryQueue):
         time.sleep(600)
 
 clock = SystemClock()
-ports = Ports(ec2=MemoryEc2(clock), chunks=Hung(clock), ledger=MemoryLedger(), clock=clock)
+ports = ObservedPorts(ec2=MemoryEc2(clock), chunks=Hung(clock), ledger=MemoryLedger(), clock=clock)
 cli.chosen_ports = lambda _settings: ports
 cli._HUNG_SECONDS = 0.2
 cli.main(["run"])

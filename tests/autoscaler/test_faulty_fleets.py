@@ -18,7 +18,7 @@ from gridwell.engine.errors import (
     ServiceError,
     Throttled,
 )
-from gridwell.fleet.model import InstanceState, Offering
+from gridwell.fleet.model import ON, InstanceState, Offering
 from gridwell.fleet.refusal import ALL
 from tests.harness.fleet import World
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from autoscaler.daemon import Daemon
 
 A, B = Offering(subnet="subnet-a"), Offering(subnet="subnet-b")
-_ON = (InstanceState.PENDING, InstanceState.RUNNING)
 
 
 def a_world(cap: int = 4, **changes: Any) -> World:
@@ -319,7 +318,7 @@ def test_machines_that_may_not_be_stopped_keep_no_other_from_being_stopped() -> 
     world.calls.clear()
     live(world, daemon, minutes=60)
 
-    on = world.count(*_ON)
+    on = world.count(*ON)
     assert on == 2
     assert world.calls["stop"] < 40
 

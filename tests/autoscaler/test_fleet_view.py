@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from autoscaler.act.outcome import Action, ActionOutcome
 from autoscaler.decide.model import FleetPlan, Read
+from autoscaler.decide.outcome import Action, ActionOutcome
 from autoscaler.fleet_view import KEPT_DECISIONS, FleetViewWriter, decision_of, instance_views
 from gridwell.adapters.memory import MemoryLedger
 from gridwell.engine.errors import InvalidMessage, ServiceBusy

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.leadership import Leadership
-from autoscaler.lease import claim, given_back
+from autoscaler.leadership import Leadership, claim, given_back
 from gridwell.adapters.memory import ManualClock, MemoryLedger, WrongClock
 from gridwell.engine.errors import ServiceBusy
 from gridwell.fleet.model import Lease

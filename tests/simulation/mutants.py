@@ -19,7 +19,7 @@ from app_tier.worker import context, fitness, inbox, job_cache, lease, outbox, s
 from app_tier.worker.lease import Renewal, TaskLease
 from autoscaler import leadership, observe, observed_ports
 from autoscaler.act import start_and_launch, stop_and_terminate
-from autoscaler.act.outcome import Ended
+from autoscaler.act.leadership_check import Ended
 from autoscaler.decide import (
     backlog_rule,
     capacity,

@@ -13,14 +13,13 @@ from autoscaler.observe import ObservedPorts
 from gridwell.adapters.dynamodb.fleet_ledger import DynamoFleetLedger
 from gridwell.adapters.memory import ManualClock, MemoryEc2, MemoryQueue
 from gridwell.engine.ports import Depth
-from gridwell.fleet.model import Control, FleetView, Heartbeat, InstanceState, Lease, Slot
+from gridwell.fleet.model import ON, Control, FleetView, Heartbeat, InstanceState, Lease, Slot
 from tests.harness.builders import NOW
 
 if TYPE_CHECKING:
     from tests.adapters.conftest import Aws
 
 _numbers = itertools.count()
-_ON = (InstanceState.PENDING, InstanceState.RUNNING)
 
 
 class Table:
@@ -130,7 +129,7 @@ def test_a_fleet_grows_beside_a_slot_that_cannot_be_read(table: Table, place: in
 
     fleet.live(3)
 
-    assert fleet.count(*_ON) == (1 if place == 0 else 2)
+    assert fleet.count(*ON) == (1 if place == 0 else 2)
     view = table.ledger.view()
     assert view is not None
     assert [(one.action, one.target) for one in view.refusals] == [("read", f"slot {place:02d}")]
@@ -138,7 +137,7 @@ def test_a_fleet_grows_beside_a_slot_that_cannot_be_read(table: Table, place: in
         fleet.beat()
         fleet.live(1)
     assert not any(slot.unreadable for slot in table.ledger.slots())
-    assert fleet.count(*_ON) == 2
+    assert fleet.count(*ON) == 2
     view = table.ledger.view()
     assert view is not None
     assert view.refusals == ()
@@ -157,8 +156,8 @@ def test_a_heartbeat_that_cannot_be_read_shields_no_machine(table: Table) -> Non
     fleet.live(30)
 
     states = {one.id: one.state for one in fleet.ec2.instances()}
-    assert states[second.id] not in _ON
-    assert states[first.id] not in _ON
+    assert states[second.id] not in ON
+    assert states[first.id] not in ON
 
 
 def test_a_heartbeat_that_cannot_be_read_and_changes_is_a_sign_of_life(table: Table) -> None:
@@ -199,7 +198,7 @@ def test_a_switch_that_cannot_be_read_stays_as_it_was_last_known(table: Table) -
 
     fleet.live(2)
 
-    assert fleet.count(*_ON) == 1
+    assert fleet.count(*ON) == 1
 
 
 def test_a_lease_that_cannot_be_read_is_taken_once_it_has_not_changed(table: Table) -> None:
@@ -208,13 +207,13 @@ def test_a_lease_that_cannot_be_read_is_taken_once_it_has_not_changed(table: Tab
     fleet.queue.send(["chunk"])
 
     fleet.live(2)
-    assert fleet.count(*_ON) == 0
+    assert fleet.count(*ON) == 0
     fleet.live(4)
 
     lease = table.ledger.lease()
     assert lease is not None
     assert (lease.owner, lease.unreadable, lease.fence > 7) == ("us", False, True)
-    assert fleet.count(*_ON) == 1
+    assert fleet.count(*ON) == 1
 
 
 def test_a_lease_that_was_mended_meanwhile_is_not_taken(table: Table) -> None:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from autoscaler.act.carry_out import Actor
-from autoscaler.act.outcome import Action
 from autoscaler.decide.decide import decide
 from autoscaler.decide.launch_intents import launch_token
 from autoscaler.decide.model import FleetPlan, Policy, Snapshot, Start, Stop
+from autoscaler.decide.outcome import Action
 from autoscaler.leadership import Leadership
 from autoscaler.observe import ObservedPorts, observe
 from gridwell.adapters.memory import ManualClock, MemoryEc2, MemoryLedger, MemoryQueue

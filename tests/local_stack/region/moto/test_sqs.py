@@ -15,9 +15,9 @@ from gridwell.local_stack.region.moto import sqs as moto_sqs
 models: Any = _models
 
 PROBE = """
-from gridwell.local_stack.region import moto_check
+from gridwell.local_stack.region.moto import self_check
 try:
-    moto_check.self_check()
+    self_check.self_check()
 except RuntimeError as error:
     print(error)
 """

@@ -1,10 +1,10 @@
-"""What can be done to the fleet, what becomes of it, and what ends a round of it."""
+"""Actions on the fleet and their outcomes."""
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from gridwell.engine.errors import (
     GridwellError,
@@ -16,12 +16,7 @@ from gridwell.engine.errors import (
 from gridwell.fleet.refusal import Cause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from autoscaler.leadership import Leadership
     from gridwell.fleet.model import Offering
-
-_NOT_OURS: Final = "the lease is no longer ours"
 
 
 class Action(enum.StrEnum):
@@ -52,54 +47,6 @@ class ActionOutcome:
     def done(self) -> bool:
         """Whether EC2 said yes."""
         return not self.problem
-
-
-class Ended(Exception):  # noqa: N818 - it ends a round, and is no error
-    """This round is to do nothing more."""
-
-    def __init__(self, outcome: ActionOutcome | None = None) -> None:
-        self.outcome = outcome
-        super().__init__()
-
-
-class LeadershipCheck:
-    """Asked before each call: whether it may be made.
-
-    Args:
-        tenure: the hold on the lease.
-        halted: whether we were told to stop.
-    """
-
-    def __init__(self, tenure: Leadership, halted: Callable[[], bool]) -> None:
-        self._tenure = tenure
-        self._halted = halted
-
-    @property
-    def fence(self) -> int:
-        """What writes to slots carry."""
-        return self._tenure.fence
-
-    def check(self, outcome: ActionOutcome) -> None:
-        """Let the next call be made.
-
-        Raises:
-            Ended: told to stop, or the lease has ended.
-        """
-        if self._halted():
-            raise Ended
-        if not self._tenure.holds:
-            raise Ended(replace(outcome, problem=_NOT_OURS))
-
-    def confirm(self, outcome: ActionOutcome) -> None:
-        """The same, and proved by a write where the action itself may write no slot.
-
-        Raises:
-            Ended: told to stop, or the lease is somebody else's.
-            ServiceError: if the ledger is away.
-        """
-        self.check(outcome)
-        if not self._tenure.renew():
-            raise Ended(replace(outcome, problem=_NOT_OURS))
 
 
 def refused(outcome: ActionOutcome, error: GridwellError) -> ActionOutcome:
