@@ -1,4 +1,6 @@
-"""The kernels beside torch, jax, pykeops and fmm3dpy: one run to record in docs/performance.md.
+"""One run of the kernels beside torch, jax, pykeops and fmm3dpy.
+
+Its figures are recorded in docs/explanation/performance.md.
 
     python -m venv /tmp/peers
     /tmp/peers/bin/pip install torch jax pykeops fmm3dpy

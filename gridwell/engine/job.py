@@ -38,7 +38,7 @@ KEPT_SECONDS: Final = 7 * 86_400.0  #: how long a finished job can be read, at l
 
 
 class JobState(enum.StrEnum):
-    """The states of a job; see the table of transitions in `docs/protocol.md`."""
+    """The states of a job; see the table of transitions in `docs/reference/protocol.md`."""
 
     QUEUED = "queued"
     RUNNING = "running"

@@ -1,7 +1,7 @@
 """Jobs in DynamoDB: every write is one conditional expression.
 
-The expressions are those of `docs/protocol.md`; names stand as ``#name`` throughout, as `state`,
-`error` and `plan` are among DynamoDB's reserved words.
+The expressions are those of `docs/reference/protocol.md`; names stand as ``#name`` throughout,
+as `state`, `error` and `plan` are among DynamoDB's reserved words.
 """
 
 from __future__ import annotations

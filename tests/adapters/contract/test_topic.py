@@ -130,11 +130,11 @@ def test_the_documented_subscriber_hears_of_its_job(
     aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sns, sqs = aws.region.client("sns"), aws.region.client("sqs")
-    page = (ROOT / "docs" / "operations.md").read_text()
+    page = (ROOT / "docs" / "how-to" / "operate.md").read_text()
     (example,) = re.findall(r"```python\n(import json\n.*?)```", page, re.DOTALL)
     monkeypatch.setattr(boto3, "client", aws.region.client)
     names: dict[str, Any] = {}
-    exec(compile(example, "docs/operations.md", "exec"), names)  # noqa: S102 - our own page
+    exec(compile(example, "docs/how-to/operate.md", "exec"), names)  # noqa: S102 - our own page
     topic = sns.create_topic(Name="documented")["TopicArn"]
     job = a_job(a_problem())
 

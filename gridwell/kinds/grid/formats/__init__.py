@@ -1,6 +1,6 @@
 """The file formats of the field: bytes to atoms, atoms and maps to bytes.  Pure: no files here.
 
-What each format holds, keeps and cannot say is described in docs/formats.md.
+What each format holds, keeps and cannot say is described in docs/reference/formats.md.
 """
 
 from typing import Final
