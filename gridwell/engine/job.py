@@ -103,14 +103,19 @@ class Job:
     expires: float | None = None
 
     @property
+    def tasks(self) -> int:
+        """How many tasks the job has, numbered from 0."""
+        return self.plan.chunks
+
+    @property
     def complete(self) -> bool:
-        """Whether every chunk's result is merged."""
-        return len(self.done) == self.plan.chunks
+        """Whether every task's result is merged."""
+        return len(self.done) == self.tasks
 
     @property
     def missing(self) -> list[int]:
         """Chunks whose result is not merged, rising."""
-        return [chunk for chunk in range(self.plan.chunks) if chunk not in self.done]
+        return [chunk for chunk in range(self.tasks) if chunk not in self.done]
 
     def reporters(self, chunk: int) -> list[str]:
         """Return the workers that reported a chunk of this attempt, in order of their names."""

@@ -11,6 +11,7 @@ from app_tier.kinds.grid.runners import HANDLERS
 from gridwell.access.keys import ID_BYTES, SECRET_BYTES, make_key
 from gridwell.engine.messages import ChunkMessage
 from gridwell.engine.object_keys import problem_object
+from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.problem import Problem
 from tests.browser.fleet import an_hour
 from tests.harness.builders import a_result, a_series
@@ -78,18 +79,18 @@ def _work(site: Site, seconds: float) -> None:
             data = world.store.get(problem_object(message.problem))
             assert job is not None
             assert data is not None
-            if job.atom_count == STUCK_ATOMS:
+            if grid_view(job).atom_count == STUCK_ATOMS:
                 world.chunks.delete([received.receipt])
                 continue
-            if job.atom_count == SLOW_ATOMS:
+            if grid_view(job).atom_count == SLOW_ATOMS:
                 time.sleep(0.5)
             problem = Problem.decode(data, sha=message.problem)
-            box = job.plan.box(message.chunk)
+            box = grid_view(job).chunking.box(message.chunk)
             found = HANDLERS[message.kind](problem, box, None, lambda _: None)
-            if job.series is None:
+            if grid_view(job).series is None:
                 result = a_result(job, message.chunk, found.best, worker=_WORKER).encode()
             else:
-                if job.atom_count == SLOW_ATOMS:
+                if grid_view(job).atom_count == SLOW_ATOMS:
                     _tell(world, job, len(found.points))
                 result = a_series(job, *found.points, worker=_WORKER).encode()
             world.results.send([result])

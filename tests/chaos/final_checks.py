@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from gridwell.adapters.dynamodb.job_items import decode_job
 from gridwell.engine.job import DEADLINE_EXCEEDED, Job, JobState
+from gridwell.kinds.grid.job_view import grid_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -107,10 +108,10 @@ def check_dead_letters(stack: Stack, timeline: Timeline) -> int:
 def job_faults(job: Job) -> Iterable[str]:
     """What is wrong with how a job ended, if it ended."""
     if not job.state.terminal:
-        yield f"accepted, and {job.state} for ever; {len(job.done)} of {job.plan.chunks} chunks"
+        yield f"accepted, and {job.state} for ever; {len(job.done)} of {job.tasks} chunks"
     elif job.state is JobState.DONE:
         if not job.complete or job.result is None:
-            yield f"done with {len(job.done)} of {job.plan.chunks} chunks, {job.result}"
+            yield f"done with {len(job.done)} of {job.tasks} chunks, {job.result}"
     elif job.error is None:
         yield f"{job.state} without a reason"
     elif job.error.code != DEADLINE_EXCEEDED or (job.finished or 0.0) < job.deadline:
@@ -119,13 +120,14 @@ def job_faults(job: Job) -> Iterable[str]:
 
 def _result(job: Job) -> dict[str, Any]:
     """The result as the interface shows it."""
-    if job.result is None:
+    view = grid_view(job)
+    if view.result is None:
         return {}
-    index = job.grid.triple(job.result.index)
+    index = view.grid.triple(view.result.index)
     return {
-        "minimum": job.result.value,
+        "minimum": view.result.value,
         "index": list(index),
-        "point": [job.grid.origin[k] + job.grid.spacing[k] * index[k] for k in range(3)],
+        "point": [view.grid.origin[k] + view.grid.spacing[k] * index[k] for k in range(3)],
     }
 
 

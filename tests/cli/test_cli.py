@@ -22,6 +22,7 @@ from gridwell.cli import main
 from gridwell.engine.job import CHUNK_FAILED, JobError
 from gridwell.kinds.grid.atoms import Atoms
 from gridwell.kinds.grid.formats import fit
+from gridwell.kinds.grid.job_view import grid_view
 from gridwell.terminal import ExitStatus
 from tests.harness.served_app import Served, serving
 from tests.harness.web_http import SMALL, Site
@@ -129,7 +130,8 @@ def test_any_grid_and_own_atoms_can_be_submitted(served: Served, tmp_path: Path)
     assert len(ids) == 1
     job = served.site.world.ledger.read(ids.pop().strip())
     assert job is not None
-    assert (job.grid.shape, job.grid.spacing, job.atom_count) == ((2, 3, 4), (0.5, 1, 1), 2)
+    view = grid_view(job)
+    assert (view.grid.shape, view.grid.spacing, view.atom_count) == ((2, 3, 4), (0.5, 1, 1), 2)
 
 
 PQR = """\
@@ -149,7 +151,7 @@ def test_a_grid_can_be_fitted_around_the_atoms_of_a_file(served: Served, tmp_pat
     assert done.stderr == "two.pqr: PQR, 2 atoms of charge -0.25, 1 other line\n"
     job = served.site.world.ledger.read(done.stdout.strip())
     assert job is not None
-    assert job.grid == fit(job_atoms(served, job), spacing=0.5, margin=2.0)
+    assert grid_view(job).grid == fit(job_atoms(served, job), spacing=0.5, margin=2.0)
 
 
 def job_atoms(served: Served, job: Job) -> Atoms:

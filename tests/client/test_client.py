@@ -43,6 +43,7 @@ from gridwell.fleet.model import FleetView, InstanceView
 from gridwell.kinds.grid.atoms import Atoms
 from gridwell.kinds.grid.formats import xyz_atoms
 from gridwell.kinds.grid.grid import Grid
+from gridwell.kinds.grid.job_view import grid_view
 from tests.harness.builders import NOW, a_problem
 from tests.harness.served_app import Served, serving
 from tests.harness.web_http import Site
@@ -68,8 +69,8 @@ def test_a_submitted_job_is_computed_and_keeps_every_bit(served: Served, client:
     assert stored is not None
     assert stored.result is not None
     assert result.minimum.hex() == stored.result.value.hex()
-    assert result.index == stored.grid.triple(stored.result.index)
-    assert result.point == stored.grid.point(stored.result.index)
+    assert result.index == grid_view(stored).grid.triple(stored.result.index)
+    assert result.point == grid_view(stored).grid.point(stored.result.index)
     assert (job.result, job.status.done, job.status.workers) == (result, True, ("worker-1",))
 
 
@@ -271,7 +272,7 @@ def test_steps_come_by_one_stream_and_not_by_asking_again(served: Served, client
     stored = served.site.world.submit(problem, chunks=4)
     job = client.job(stored.id)
     seen: list[JobStatus] = []
-    chunks = iter(range(stored.plan.chunks))
+    chunks = iter(range(stored.tasks))
 
     for status in job.events(timeout=60):
         seen.append(status)
@@ -416,7 +417,7 @@ def test_a_record_is_there_when_the_job_is_done(served: Served, client: Client) 
     record = client.job(stored.id).record()
 
     assert stored.result is not None
-    assert record["Atom count"] == stored.atom_count
+    assert record["Atom count"] == grid_view(stored).atom_count
 
 
 def test_a_kept_map_is_read_as_arrays_and_stored_as_files(
@@ -631,9 +632,13 @@ def test_ions_are_placed_and_read_in_their_order(served: Served, client: Client)
 
     stored = served.site.world.ledger.read(job.id)
     assert stored is not None
-    assert [point.energy for point in job.points] == [found.value for found in stored.points]
-    assert [point.value for point in job.points] == [-found.value for found in stored.points]
+    assert [point.energy for point in job.points] == [
+        found.value for found in grid_view(stored).points
+    ]
+    assert [point.value for point in job.points] == [
+        -found.value for found in grid_view(stored).points
+    ]
     assert [point.point for point in job.points] == [
-        stored.grid.point(found.index) for found in stored.points
+        grid_view(stored).grid.point(found.index) for found in grid_view(stored).points
     ]
     assert job.status.points_wanted == 3

@@ -18,6 +18,7 @@ from gridwell.engine.job import (
     job_id,
 )
 from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND, SERIES_KIND
+from gridwell.kinds.grid.job_view import grid_view
 from tests.harness.builders import NOW, a_job, a_problem
 from tests.kinds.grid.strategies import jobs
 
@@ -59,15 +60,15 @@ def test_an_ended_job_is_terminal(state: JobState, terminal: bool) -> None:  # n
 
 @given(jobs())
 def test_chunks_are_either_done_or_missing(job: Job) -> None:
-    assert sorted([*job.done, *job.missing]) == list(range(job.plan.chunks))
+    assert sorted([*job.done, *job.missing]) == list(range(job.tasks))
     assert job.complete == (not job.missing)
 
 
 @given(jobs())
 def test_progress_counts_grid_points(job: Job) -> None:
-    missing = sum(job.plan.box(chunk).points for chunk in job.missing)
+    missing = sum(grid_view(job).chunking.box(chunk).points for chunk in job.missing)
 
-    assert job.points_done + missing == job.grid.points
+    assert grid_view(job).points_done + missing == grid_view(job).grid.points
 
 
 @pytest.mark.parametrize("state", [JobState.QUEUED, JobState.RUNNING, JobState.DONE])

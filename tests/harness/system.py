@@ -157,9 +157,7 @@ class System:
         """A client's job, as the web tier takes it."""
         now = self.world.clock.now()
         job = self.world.submit(problem)
-        assert send_chunks(
-            self._queue(self.world.chunks), job, range(job.plan.chunks), signer=SIGNER
-        )
+        assert send_chunks(self._queue(self.world.chunks), job, range(job.tasks), signer=SIGNER)
         self.world.ledger.mark_sent(job.id, job.attempt, sent_at=now, resend_at=now + 120)
         return self.world.job(job)
 

@@ -19,6 +19,7 @@ from gridwell.adapters.memory import (
 from gridwell.engine.errors import ServiceBusy
 from gridwell.engine.messages import SERIES_KIND, ChunkMessage
 from gridwell.engine.object_keys import map_digests_object, map_object, problem_object
+from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.map_digests import block_digests, digest_of
 from tests.harness.builders import SIGNER, a_job, a_ledger, a_problem, a_result, a_series
 from tests.harness.oracle import true_map, true_minimum
@@ -108,12 +109,14 @@ class World:
         self, job: Job, problem: Problem, chunks: Iterable[int] | None = None, **changes: Any
     ) -> None:
         """Send the true results of chunks (all without a list), as workers do."""
-        if job.series is not None:
-            found = HANDLERS[SERIES_KIND](problem, job.plan.box(0), None, lambda _points: None)
+        if grid_view(job).series is not None:
+            found = HANDLERS[SERIES_KIND](
+                problem, grid_view(job).chunking.box(0), None, lambda _points: None
+            )
             self.results.send([a_series(job, *found.points, **changes).encode()])
             return
-        for chunk in range(job.plan.chunks) if chunks is None else chunks:
-            best = true_minimum(problem, job.plan.box(chunk))
+        for chunk in range(job.tasks) if chunks is None else chunks:
+            best = true_minimum(problem, grid_view(job).chunking.box(chunk))
             digests = self.store.get(map_digests_object(job.id, job.attempt, chunk))
             kept = {} if digests is None else {"map": digest_of(digests)}
             self.results.send([a_result(job, chunk, best, **(kept | changes)).encode()])
@@ -122,9 +125,9 @@ class World:
         self, job: Job, problem: Problem, values: NDArray[np.float64] | None = None
     ) -> None:
         """Store the maps of all chunks of a job, as workers do; a liar's have other values."""
-        for chunk in range(job.plan.chunks):
+        for chunk in range(job.tasks):
             file = io.BytesIO()
-            box = job.plan.box(chunk)
+            box = grid_view(job).chunking.box(chunk)
             own = tuple(slice(*each) for each in zip(box.low, box.high, strict=True))
             found = true_map(problem, box) if values is None else values[own]
             np.save(file, np.ascontiguousarray(found), allow_pickle=False)

@@ -12,6 +12,7 @@ from gridwell.engine.job import JobState
 from gridwell.engine.messages import MAP_KIND
 from gridwell.engine.object_keys import map_object
 from gridwell.kinds.grid.formats.atoms.npy import float64_header
+from gridwell.kinds.grid.job_view import grid_view
 from tests.harness.builders import SIGNER
 from tests.harness.web import Fused, World
 from web_tier.app import create_app
@@ -177,8 +178,10 @@ def broken_application() -> APIFlask:
     job = site.stored(site.post({"grid_size": 101, "atom_count": 1, "keep_grid": True}))
     done = replace(job, state=JobState.DONE, finished=site.world.clock.now())
     site.world.values.set(final_key(job.id), encode_final(done), seconds=3600)
-    for chunk in range(job.plan.chunks - 1):
-        data = float64_header(job.plan.box(chunk).shape) + bytes(8 * job.plan.box(chunk).points)
+    for chunk in range(job.tasks - 1):
+        data = float64_header(grid_view(job).chunking.box(chunk).shape) + bytes(
+            8 * grid_view(job).chunking.box(chunk).points
+        )
         site.world.store.put_new(map_object(job.id, job.attempt, chunk), data, content_type="")
     return site.app
 

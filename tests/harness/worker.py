@@ -186,7 +186,7 @@ class World:
         self.memory.put_new(key, problem.encode(), content_type="application/octet-stream")
         job = a_job(problem, chunks=chunks, **changes)
         assert self.ledger.create(job)
-        self.send(job, range(job.plan.chunks) if send is None else send)
+        self.send(job, range(job.tasks) if send is None else send)
         return job
 
     def send(self, job: Job, chunks: Iterable[int], /, **changes: Any) -> None:

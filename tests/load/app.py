@@ -19,6 +19,7 @@ from gridwell.access.keys import ID_BYTES, SECRET_BYTES, Scope, make_key
 from gridwell.adapters.memcached.cache import MemcachedCache
 from gridwell.adapters.system_clock import SystemClock
 from gridwell.engine.job import DEADLINE_EXCEEDED, JobError
+from gridwell.kinds.grid.job_view import grid_view
 from tests.harness.web import World
 from tests.harness.web_http import Site, narrow_gates
 from tests.harness.web_keys import USUAL, Keyed
@@ -77,8 +78,9 @@ def _finish(site: Site, delay: float) -> None:
             found = site.world.ledger.read(job)
             if found is None:
                 continue
-            searches = 1 if found.series is None else found.series.count
-            if searches * found.grid.points * found.atom_count <= MOST_PAIRS:
+            view = grid_view(found)
+            searches = 1 if view.series is None else view.series.count
+            if searches * view.grid.points * view.atom_count <= MOST_PAIRS:
                 site.finish(found)
             else:
                 site.world.finisher().fail(found, TOO_LONG)

@@ -70,7 +70,7 @@ class SimulatedCache(MemoryCache):
         forged = replace(
             job,
             state=JobState.DONE,
-            done=frozenset(range(job.plan.chunks)),
+            done=frozenset(range(job.tasks)),
             result=Minimum(-1e6, 0),
             error=None,
             finished=self._sim.now,

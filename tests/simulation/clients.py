@@ -9,6 +9,7 @@ from gridwell.engine.errors import InvalidMessage, ServiceBusy
 from gridwell.engine.job import JobState
 from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.engine.object_keys import map_object
+from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.map_reader import ChunkReader
 from tests.simulation.compute import map_of
 from tests.simulation.daemons import Supervised, web_ports
@@ -140,7 +141,7 @@ class Client(Supervised):
             return
         known = self._world.known[job.problem]
         true = (
-            (job.result, job.points) == (known.least, known.points)
+            (job.result, grid_view(job).points) == (known.least, known.points)
             if job.state is JobState.DONE
             else job.attempt in self._world.ledger.ended_at
         )
@@ -158,8 +159,8 @@ class Client(Supervised):
 
     def _read_map(self, job: Job) -> None:
         """Read the map of a chunk: what was computed, or a word that it cannot be read."""
-        chunk = self.sim.rng.randrange(job.plan.chunks)
-        expected = map_of(job.problem, job.plan.box(chunk))
+        chunk = self.sim.rng.randrange(job.tasks)
+        expected = map_of(job.problem, grid_view(job).chunking.box(chunk))
         try:
             data = ChunkReader(self._world.store, job, chunk).read(0, len(expected))
         except InvalidMessage:

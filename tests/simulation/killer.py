@@ -9,6 +9,7 @@ from gridwell.engine.errors import ServiceDenied
 from gridwell.engine.messages import MAP_KIND, ErrorMessage, ResultMessage, SeriesMessage
 from gridwell.engine.task_failure import RAISED
 from gridwell.fleet.model import Control, InstanceState, Slot
+from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.map_digests import block_digests
 from gridwell.kinds.grid.minimum import Minimum
 from tests.simulation.faults import SKEW
@@ -137,7 +138,7 @@ def _forged_report(world: World) -> bool:
     if not open_jobs:
         return False
     job = rng.choice(open_jobs)
-    chunk = rng.randrange(job.plan.chunks)
+    chunk = rng.randrange(job.tasks)
     token = rng.choice(
         (
             "0" * 64,
@@ -158,7 +159,7 @@ def _forged_report(world: World) -> bool:
         for receives in (1, 2, 3):
             error = ErrorMessage(**whose, code=RAISED, text="forged", receives=receives)
             world.results.put(error.encode(), world.sim.now)
-    elif job.series is not None:
+    elif grid_view(job).series is not None:
         points = (Minimum(-1e6, 0).key(),)
         series = SeriesMessage(**whose, points=points, seconds=0.1)
         world.results.put(series.encode(), world.sim.now)

@@ -9,6 +9,7 @@ from gridwell.adapters.memory import MemoryLedger
 from gridwell.engine.job import DEADLINE_EXCEEDED, Job, JobState
 from gridwell.engine.messages import MAP_KIND
 from gridwell.fleet.model import FleetView
+from gridwell.kinds.grid.job_view import grid_view
 from tests.harness.builders import SECRET
 from tests.simulation.faults import SERVICE_SKEW
 from tests.simulation.invariants import (
@@ -248,8 +249,9 @@ class WatchedLedger:
         if after.state is JobState.DONE:
             known = self._known[after.problem]
             require(I2, after.complete, f"{after.id} misses {after.missing}")
-            true = (after.result, after.points) == (known.least, known.points)
-            require(I1, true, f"{after.result} is not {known.least}, or {after.points} not true")
+            view = grid_view(after)
+            true = (view.result, view.points) == (known.least, known.points)
+            require(I1, true, f"{view.result} is not {known.least}, or {view.points} not true")
         if after.state is JobState.CANCELLED:
             require(I15, after.id in self.asked, f"nobody asked to cancel {after.id}")
         if after.state is JobState.FAILED:

@@ -114,7 +114,7 @@ def _counter_instead_of_a_set(patches: Patches) -> None:
         return merged
 
     patches.wrap(MemoryLedger, "merge", merge)
-    patches.set(Job, "complete", property(lambda job: _count(counts, job) >= job.plan.chunks))
+    patches.set(Job, "complete", property(lambda job: _count(counts, job) >= job.tasks))
 
 
 def _count(counts: dict[str, int], job: Job) -> int:

@@ -25,6 +25,7 @@ from gridwell.engine.messages import (
     decode_report,
 )
 from gridwell.engine.object_keys import map_object
+from gridwell.kinds.grid.job_view import grid_view
 from tests.simulation.compute import map_of
 from tests.simulation.faults import SERVICE_SKEW
 from tests.simulation.invariants import I5, I5_DEATHS, I5_TRIES, I6_CHUNK, I6_RESULT
@@ -163,7 +164,9 @@ class Judge:
         """Whether the map of a chunk is stored, and is its own."""
         key = map_object(job.id, job.attempt, chunk)
         stored = self._world.store.get(key)
-        return key in self.altered or stored == map_of(job.problem, job.plan.box(chunk))
+        return key in self.altered or stored == map_of(
+            job.problem, grid_view(job).chunking.box(chunk)
+        )
 
     def _late(self, job: Job) -> bool:
         return self._world.sim.now > job.deadline - SERVICE_SKEW
@@ -175,7 +178,7 @@ class Judge:
         """Whether a chunk raises the same everywhere, or has been among the dead letters."""
         if chunk is None or chunk in job.done:
             return False
-        this = job.problem, job.plan.box(chunk)
+        this = job.problem, grid_view(job).chunking.box(chunk)
         if self._world.sim.faults.rates.keys() == {"poison chunk"}:
             return self._world.poison == this
         raises = self._world.raises == this

@@ -16,6 +16,7 @@ from app_tier.worker.worker import Worker, WorkerConfig
 from gridwell.engine.job import JobState
 from gridwell.engine.messages import MAP_KIND, SERIES_KIND
 from gridwell.kinds.grid import cost
+from gridwell.kinds.grid.job_view import grid_view
 from tests.harness.oracle import true_series, true_value
 from tests.harness.web_http import Site, a_service
 
@@ -61,7 +62,7 @@ def test_a_map_is_asked_for_computed_kept_and_downloaded() -> None:
     plain = site.done(BODY)  # its answer is known, which must not make the map's job end at once
     job = site.stored(site.post(BODY | {"keep_grid": True}))
     assert (job.state, job.kind) == (JobState.QUEUED, MAP_KIND)
-    assert job.plan.chunks == cost.chunk_count((N, N, N), ATOMS, MAP_KIND) == 8
+    assert job.tasks == cost.chunk_count((N, N, N), ATOMS, MAP_KIND) == 8
 
     work_all(site.world)
     collector = site.world.collector()
@@ -106,7 +107,7 @@ def test_more_points_of_a_job_with_a_map_are_found_by_a_job_that_keeps_none() ->
 
     problem = a_service(site.world).problem(series)
     assert problem is not None
-    assert site.world.job(series).points == true_series(problem)
+    assert grid_view(site.world.job(series)).points == true_series(problem)
     assert site.client.get(address).get_json()["job"] == series.id
     assert site.client.get(f"/v1/jobs/{mapped.id}/grid.npz").status_code == 200
     assert site.client.get(f"/v1/jobs/{series.id}/grid.npz").status_code == 409

@@ -16,6 +16,7 @@ from app_tier.worker.worker import Worker, WorkerConfig
 from gridwell.engine.errors import InvalidJob
 from gridwell.engine.job import INTEGRITY, NO_CANDIDATE_POINT, Job, JobState
 from gridwell.engine.object_keys import record_object
+from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.series import Series, flaw
 from tests.harness.builders import SIGNER, a_problem, a_result, a_series
@@ -88,7 +89,7 @@ def test_a_job_is_submitted_computed_collected_and_read(world: World) -> None:
 
     job = tier.submit(problem)
     assert job.state is JobState.QUEUED
-    assert work_all(world) == job.plan.chunks == 8
+    assert work_all(world) == job.tasks == 8
     collect_all(world)
 
     assert_true(world, tier.read(job.id), problem)
@@ -158,7 +159,7 @@ def test_a_submitter_that_dies_before_sending_is_stood_in_for(world: World) -> N
     world.clock.advance(20)
 
     world.reconciler().step()
-    assert work_all(world) == job.plan.chunks
+    assert work_all(world) == job.tasks
     collect_all(world)
 
     assert_true(world, tier.read(job.id), problem)
@@ -218,19 +219,21 @@ def test_a_series_is_computed_collected_and_read(world: World, ion: int) -> None
     tier = service(world)
 
     job, other = tier.submit(problem), tier.submit(small)
-    assert job.plan.chunks == other.plan.chunks == 1
+    assert job.tasks == other.tasks == 1
     assert work_all(world) == 2
     collect_all(world)
 
     done = tier.read(other.id)
     assert done is not None
-    assert (done.state, done.points) == (JobState.DONE, true_series(small))
-    assert done.result == done.points[0]
+    assert (done.state, grid_view(done).points) == (JobState.DONE, true_series(small))
+    assert done.result == grid_view(done).points[0]
     record = json.loads(world.store.objects[record_object(other.id, other.attempt)])
-    assert [each["minimum"] for each in record["Points"]] == [each.value for each in done.points]
+    assert [each["minimum"] for each in record["Points"]] == [
+        each.value for each in grid_view(done).points
+    ]
     large = tier.read(job.id)
     assert large is not None
-    assert flaw(problem, large.points) is None
+    assert flaw(problem, grid_view(large).points) is None
 
 
 def test_a_series_that_runs_out_of_points_ends_with_those_it_has(world: World) -> None:
@@ -243,8 +246,8 @@ def test_a_series_that_runs_out_of_points_ends_with_those_it_has(world: World) -
 
     done = tier.read(job.id)
     assert done is not None
-    assert done.points == true_series(problem)
-    assert 1 < len(done.points) < 9
+    assert grid_view(done).points == true_series(problem)
+    assert 1 < len(grid_view(done).points) < 9
 
 
 def test_a_known_series_is_an_answer_without_computing(world: World) -> None:
@@ -256,7 +259,7 @@ def test_a_known_series_is_an_answer_without_computing(world: World) -> None:
 
     other = replace(service(world), client="two").submit(problem)
 
-    assert (other.state, other.points) == (JobState.DONE, true_series(problem))
+    assert (other.state, grid_view(other).points) == (JobState.DONE, true_series(problem))
 
 
 def test_a_series_that_would_take_too_long_is_refused_with_a_remedy(world: World) -> None:

@@ -10,6 +10,7 @@ from app_tier.executor.port import TaskOutcome
 from app_tier.executor.process import LOST
 from gridwell.engine.job import CHUNK_FAILED, Job, JobError, JobState
 from gridwell.engine.task_failure import MACHINE_FAILED, PROCESS_DIED, RAISED
+from gridwell.kinds.grid.job_view import grid_view
 from tests.harness.builders import a_problem
 from tests.harness.oracle import true_minimum
 from tests.harness.system import System, WorkerDied
@@ -28,7 +29,7 @@ def poisoned(
     job: Job, act: Callable[[ChunkTask], TaskOutcome]
 ) -> Callable[[ChunkTask], TaskOutcome | None]:
     """A machine's way with one chunk of one job."""
-    box = job.plan.box(POISON)
+    box = grid_view(job).chunking.box(POISON)
     return lambda task: act(task) if (task.problem, task.box) == (SICK.sha, box) else None
 
 
@@ -62,7 +63,7 @@ def error_of(job: Job) -> JobError:
     assert job.state is JobState.FAILED
     assert job.error is not None
     assert job.error.code == CHUNK_FAILED
-    assert job.done == frozenset(range(job.plan.chunks)) - {POISON}
+    assert job.done == frozenset(range(job.tasks)) - {POISON}
     return job.error
 
 

@@ -161,7 +161,7 @@ def test_results_that_died_unheard_are_heard_by_the_first_collector_that_can(
     job = system.submit(PROBLEM)
     system.pass_time(900)
     world = system.world
-    assert world.left(world.dead_results) >= job.plan.chunks
+    assert world.left(world.dead_results) >= job.tasks
     assert world.job(job).done == frozenset()
 
     system.newer_web = True

@@ -66,7 +66,7 @@ class Place:
                 problem=job.problem,
                 token=a_token(job, chunk),
             ).encode()
-            for chunk in range(job.plan.chunks)
+            for chunk in range(job.tasks)
         ]
         assert self.chunks.send(bodies, group=job.client) == []
         return job
@@ -169,7 +169,7 @@ def test_a_worker_computes_what_there_is_and_exits_0_when_idle(
             found[result.chunk] = result.minimum
             best = lesser(best, result.minimum)
         place.results.delete([received.receipt for received in batch])
-    assert sorted(found) == list(range(job.plan.chunks))
+    assert sorted(found) == list(range(job.tasks))
     assert best == true_minimum(a_problem(6, atoms=8, seed=1))
     beat = place.fleet.heartbeats([WORKER])[WORKER]
     assert (beat.draining, beat.chunks, beat.busy) == (True, 8, 0)

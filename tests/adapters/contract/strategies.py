@@ -29,7 +29,7 @@ def stored_jobs(draw: st.DrawFn) -> Job:
         run=draw(st.integers(1, 9)),
         created=draw(times),
         deadline=draw(times),
-        done=draw(st.frozensets(st.integers(0, job.plan.chunks - 1))),
+        done=draw(st.frozensets(st.integers(0, job.tasks - 1))),
         best=draw(st.none() | minima),
         best_by=draw(st.none() | words),
         workers=draw(st.frozensets(words, max_size=3)),

@@ -20,6 +20,7 @@ from gridwell.engine.job import (
     credit,
 )
 from gridwell.engine.task_failure import ChunkFailure, failure_of
+from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.replicas import Replica
 from tests.harness.builders import ATTEMPT, NOW, OTHER_ATTEMPT, a_job, a_problem, an_error
@@ -313,7 +314,7 @@ def test_a_series_is_kept_in_its_order_and_with_its_first_point(
     ledger: JobLedger, job: Job
 ) -> None:
     points = (Minimum(-2.5, 3), Minimum(-2.0, 9), Minimum(-1.0, 1))
-    all_chunks = frozenset(range(job.plan.chunks))
+    all_chunks = frozenset(range(job.tasks))
     worse = (Minimum(-1.5, 9),)
 
     for found in (points, points, worse):
@@ -321,12 +322,12 @@ def test_a_series_is_kept_in_its_order_and_with_its_first_point(
             job.id, ATTEMPT, all_chunks, found[0], worker="w-1", now=NOW, points=found
         )
         assert merged is not None
-        assert (merged.best, merged.points) == (points[0], points)
+        assert (merged.best, grid_view(merged).points) == (points[0], points)
     assert ledger.finish(job.id, ATTEMPT, points[0], now=NOW + 1, points=points)
 
     done = ledger.read(job.id)
     assert done is not None
-    assert (done.state, done.answer) == (JobState.DONE, points)
+    assert (done.state, grid_view(done).answer) == (JobState.DONE, points)
 
 
 def test_finishing_twice_is_true_with_this_result_alone(ledger: JobLedger, job: Job) -> None:

@@ -14,6 +14,7 @@ from app_tier.kinds.grid.kernels import potential_map
 from app_tier.kinds.grid.runners import HANDLERS
 from gridwell.engine.messages import MAP_KIND, ResultMessage
 from gridwell.engine.object_keys import map_digests_object, map_object
+from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.map_digests import block_digests, digest_of
 from tests.harness.builders import a_job, a_problem, atoms_at
 from tests.harness.oracle import true_minimum
@@ -43,8 +44,8 @@ def test_the_minimum_of_a_map_is_the_exact_one_of_every_other_kind() -> None:
     for seed in range(5):
         problem = a_problem(7, atoms=20, seed=seed, min_distance=0.4)
         job = a_job(problem, chunks=4)
-        for chunk in range(job.plan.chunks):
-            box = job.plan.box(chunk)
+        for chunk in range(job.tasks):
+            box = grid_view(job).chunking.box(chunk)
             # The first box's corner, as a worker's best known point may lie elsewhere.
             found = HANDLERS[MAP_KIND](problem, box, None, lambda _points: None)
             assert found.best == true_minimum(problem, box)
@@ -76,13 +77,13 @@ def test_every_chunks_map_is_kept_and_holds_its_box() -> None:
     world.run()
 
     whole = mapped(PROBLEM)
-    for chunk in range(job.plan.chunks):
-        box = job.plan.box(chunk)
+    for chunk in range(job.tasks):
+        box = grid_view(job).chunking.box(chunk)
         block = whole[tuple(slice(*ends) for ends in zip(box.low, box.high, strict=True))]
         found = kept(world, job, chunk)
         assert found is not None
         np.testing.assert_allclose(found, block, rtol=1e-12)
-    assert len(world.sent()) == job.plan.chunks
+    assert len(world.sent()) == job.tasks
     assert all(each.removed for each in world.compute.maps)
 
 

@@ -86,7 +86,7 @@ def test_a_machine_that_cannot_work_says_so_takes_nothing_and_another_does_the_j
     assert place.chunks.depth().in_flight == 0
     assert is_done_by_another(place)
     assert {each.worker for each in reports(place) if isinstance(each, ResultMessage)} == {OTHER}
-    assert job.plan.chunks == 4
+    assert job.tasks == 4
 
 
 def test_a_disk_that_fills_up_ends_the_worker_as_unfit_with_its_failure_reported(

@@ -12,6 +12,7 @@ from gridwell.engine.job import JobError, JobState
 from gridwell.engine.messages import Envelope
 from gridwell.engine.object_keys import problem_object
 from gridwell.engine.task_failure import MACHINE_FAILED, PROBLEM_MISSING, STUCK, failure_of
+from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.minimum import Minimum, lesser
 from tests.harness.builders import NOW, OTHER_ATTEMPT, a_problem, a_token, an_error
 from tests.harness.oracle import true_minimum
@@ -228,7 +229,7 @@ def test_a_chunk_merged_already_is_deleted_uncomputed_and_the_others_are_compute
 
     world.step()
 
-    assert [task.box for task in world.compute.tasks.values()] == [job.plan.box(1)]
+    assert [task.box for task in world.compute.tasks.values()] == [grid_view(job).chunking.box(1)]
 
 
 def test_a_job_that_is_cancelled_while_its_chunk_computes_has_it_stopped_and_deleted() -> None:

@@ -56,7 +56,7 @@ def jobs(draw: st.DrawFn) -> Job:
     """Jobs of random problems, with some chunks merged."""
     problem, kind = draw(problems), draw(st.sampled_from([MINIMUM_KIND, MAP_KIND, SERIES_KIND]))
     job = a_job(problem, chunks=draw(st.integers(1, 12)))
-    done = draw(st.frozensets(st.integers(0, job.plan.chunks - 1)))
+    done = draw(st.frozensets(st.integers(0, job.tasks - 1)))
     return a_job(
         problem,
         plan=job.plan,

@@ -24,6 +24,7 @@ from gridwell.fleet.billing import Bill
 from gridwell.fleet.history import History, Sample
 from gridwell.fleet.model import Decision, FleetView, InstanceView
 from gridwell.fleet.refusal import Refusal
+from gridwell.kinds.grid.job_view import grid_view
 from tests.harness.builders import NOW
 from tests.harness.oracle import true_minimum
 from tests.harness.web import Fuse
@@ -109,7 +110,7 @@ def test_a_running_job_shows_its_progress() -> None:
     assert body["progress"] == {"points_done": 16_000, "points_total": 64_000}
     assert body["chunks"]["done"] == 2
     assert body["chunks"]["finished"] == [0, 3]
-    assert body["chunks"]["cuts"] == job.plan.encode()
+    assert body["chunks"]["cuts"] == grid_view(job).chunking.encode()
     assert body["chunks"]["total"] == 8
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gridwell.engine.errors import InvalidMessage, ServiceBusy
 from gridwell.engine.job import INTEGRITY, NO_CANDIDATE_POINT, Job, JobError, JobState
 from gridwell.engine.object_keys import problem_object, record_object
+from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.minimum import Minimum
 from tests.harness.builders import NOW, OTHER_ATTEMPT, a_job, a_problem, a_result
 from tests.harness.oracle import true_minimum
@@ -125,7 +126,10 @@ def test_results_of_several_jobs_and_workers_come_mixed(world: World) -> None:
     jobs = [world.submit(problem, chunks=8) for problem in problems]
     bodies = [
         a_result(
-            job, chunk, true_minimum(problem, job.plan.box(chunk)), worker=f"w{chunk % 3}"
+            job,
+            chunk,
+            true_minimum(problem, grid_view(job).chunking.box(chunk)),
+            worker=f"w{chunk % 3}",
         ).encode()
         for job, problem in zip(jobs, problems, strict=True)
         for chunk in range(8)

@@ -157,12 +157,12 @@ def test_more_letters_than_a_batch_are_handled_in_one_round(world: World) -> Non
     world.dead_chunks.send(["garbage"] * 25)
     problem = a_problem(5)
     job = world.submit(problem, chunks=27, **SENT)
-    for chunk in range(job.plan.chunks):
+    for chunk in range(job.tasks):
         bury(world, job, chunk)
 
     world.reconciler().step()
 
-    assert world.queued_chunks() == list(range(job.plan.chunks))
+    assert world.queued_chunks() == list(range(job.tasks))
     assert world.left(world.dead_chunks) == 25
     assert world.dead_chunks.depth().visible == 25  # given back at once, for people to see
 

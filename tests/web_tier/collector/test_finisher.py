@@ -46,7 +46,7 @@ def complete(
     """A job of which all chunks are merged."""
     job = world.submit(problem, **changes)
     merged = world.ledger.merge(
-        job.id, job.attempt, frozenset(range(job.plan.chunks)), best, worker="worker-7", now=NOW
+        job.id, job.attempt, frozenset(range(job.tasks)), best, worker="worker-7", now=NOW
     )
     assert merged is not None
     assert merged.complete

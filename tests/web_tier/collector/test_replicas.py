@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridwell.engine.job import Job, JobState
+from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.replicas import Replica, agree, settled
 from gridwell.kinds.grid.series import Series
@@ -95,7 +96,7 @@ def test_a_third_worker_decides_and_the_liar_is_recorded(world: Doubling) -> Non
     job = world.submit(PROBLEM)
     best = true_minimum(PROBLEM)
     assert best is not None
-    chunk = job.plan.chunk_at(PROBLEM.grid.triple(best.index))
+    chunk = grid_view(job).chunking.chunk_at(PROBLEM.grid.triple(best.index))
     world.results.send([a_result(job, chunk, None, worker="liar").encode()])
     report(world, job, "two", *FOUR)
     collect(world)
@@ -133,7 +134,7 @@ def test_an_attempt_whose_workers_contradict_each_other_is_discarded(world: Doub
     job = world.submit(PROBLEM, sent_at=NOW, resend_at=NOW + 1e4)
     best = true_minimum(PROBLEM)
     assert best is not None
-    chunk = job.plan.chunk_at(PROBLEM.grid.triple(best.index))
+    chunk = grid_view(job).chunking.chunk_at(PROBLEM.grid.triple(best.index))
     world.results.send([a_result(job, chunk, None, worker="one").encode()])
     report(world, job, "two", chunk)
     collect(world)
@@ -157,7 +158,7 @@ def test_a_series_needs_the_same_points_from_two(world: Doubling) -> None:
     world.results.send([a_series(job, *points, worker="two").encode()])
     collect(world)
 
-    assert world.job(job).points == points
+    assert grid_view(world.job(job)).points == points
     assert set(world.ledger.suspects(["liar", "one", "two"])) == {"liar"}
 
 
@@ -175,11 +176,11 @@ def test_failures_of_doubled_chunks_are_recorded_as_others(world: Doubling) -> N
 
 def test_reports_of_points_in_the_box_agree_only_if_they_are_equal() -> None:
     job = a_job(PROBLEM)
-    box, inside, outside = job.plan.box(0), 0, job.grid.points - 1
+    box, inside, outside = grid_view(job).chunking.box(0), 0, grid_view(job).grid.points - 1
 
     def fit(one: Replica, other: Replica) -> bool:
-        both = agree(one, other, job.grid, box, series=False)
-        assert both is agree(other, one, job.grid, box, series=False)
+        both = agree(one, other, grid_view(job).grid, box, series=False)
+        assert both is agree(other, one, grid_view(job).grid, box, series=False)
         return both
 
     low, high = an_opinion("a", Minimum(-2.0, inside)), an_opinion("b", Minimum(-1.0, inside))
@@ -202,7 +203,9 @@ def test_one_worker_never_agrees_with_itself(workers: list[str]) -> None:
         for k, worker in enumerate(workers)
     ]
 
-    pair, wrong = settled(opinions, job.grid, job.plan.box(0), series=False)
+    pair, wrong = settled(
+        opinions, grid_view(job).grid, grid_view(job).chunking.box(0), series=False
+    )
 
     assert bool(pair) is (len(set(workers)) > 1)
     assert not wrong

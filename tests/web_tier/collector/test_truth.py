@@ -15,6 +15,7 @@ from gridwell.engine.object_keys import answer_object
 from gridwell.engine.task_failure import PROBLEM_MISSING, RAISED
 from gridwell.kinds.grid.atoms import random_atoms
 from gridwell.kinds.grid.grid import Grid
+from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.potential import potential
 from gridwell.kinds.grid.problem import Problem
@@ -234,7 +235,7 @@ def test_the_suspect_is_who_overlooked_the_lesser_point_and_not_who_found_the_wi
     job = world.submit(PROBLEM)
     best = true_minimum(PROBLEM)
     assert best is not None
-    holding = job.plan.chunk_at(PROBLEM.grid.triple(best.index))
+    holding = grid_view(job).chunking.chunk_at(PROBLEM.grid.triple(best.index))
     honest = [chunk for chunk in range(4) if chunk != holding]
     world.answer(job, PROBLEM, honest, worker="honest")
     world.results.send([a_result(job, holding, None, worker="liar").encode()])

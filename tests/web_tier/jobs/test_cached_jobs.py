@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridwell.engine.job import Job, JobError, JobState
+from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.minimum import Minimum
 from tests.harness.builders import NOW, a_job
 from tests.kinds.grid.strategies import jobs, minima
@@ -61,11 +62,11 @@ def shown(job: Job) -> Job:
 
 @given(jobs(), st.sampled_from([s for s in JobState if s.terminal]), minima)
 def test_an_ended_job_is_read_as_it_was_written(job: Job, state: JobState, found: Minimum) -> None:
-    result = replace(found, index=found.index % job.grid.points)
+    result = replace(found, index=found.index % grid_view(job).grid.points)
     ended = replace(
         job, state=state, result=result, finished=NOW, best=result, sent_at=NOW, moved=NOW
     )
-    if job.series is not None:
+    if grid_view(job).series is not None:
         ended = replace(ended, points=(result, Minimum(1.5, 0)))
 
     assert decode_final(encode_final(ended), job.id) == shown(ended)
@@ -86,7 +87,7 @@ def test_progress_is_read_as_it_was_written(job: Job) -> None:
     assert progress is not None
     assert (progress.attempt, progress.points_done, progress.done) == (
         job.attempt,
-        job.points_done,
+        grid_view(job).points_done,
         job.done,
     )
 

@@ -21,6 +21,7 @@ from gridwell.engine.object_keys import answer_object, problem_object, record_ob
 from gridwell.kinds.grid import cost
 from gridwell.kinds.grid.atoms import Atoms
 from gridwell.kinds.grid.grid import Grid
+from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.problem import Problem
 from gridwell.kinds.grid.series import Series
@@ -49,9 +50,9 @@ def test_a_new_problem_becomes_a_queued_job_with_all_its_messages() -> None:
     job = a_service(world).submit(problem, seed=1)
 
     stored = world.job(job)
-    assert (stored.state, stored.run, stored.seed) == (JobState.QUEUED, 1, 1)
+    assert (stored.state, stored.run, grid_view(stored).seed) == (JobState.QUEUED, 1, 1)
     assert stored.id == job_id("public", problem.sha)
-    assert stored.plan.chunks == cost.chunk_count((40, 40, 40), 50) == 8
+    assert stored.tasks == cost.chunk_count((40, 40, 40), 50) == 8
     assert world.queued_chunks() == list(range(8))
     assert stored.sent_at == world.clock.now()
     assert stored.resend_at == world.clock.now() + 120
@@ -143,13 +144,13 @@ def test_a_job_for_a_series_is_of_its_own_kind_and_shares_known_answers() -> Non
     job = a_service(site.world).submit(problem)
 
     assert (job.id, job.kind) == (job_id("public", problem.sha), SERIES_KIND)
-    assert job.plan.chunks == 1
+    assert job.tasks == 1
     (sent,) = site.world.chunks.receive(at_most=10, wait=0)
     assert ChunkMessage.decode(sent.body).kind == SERIES_KIND
     site.finish(job)
     theirs = replace(a_service(site.world), client="another").submit(problem)
     assert (theirs.state, theirs.kind) == (JobState.DONE, SERIES_KIND)
-    assert theirs.points == site.world.job(job).points
+    assert grid_view(theirs).points == site.world.job(job).points
 
 
 def test_a_done_job_that_the_cache_forgot_is_read_once_and_remembered() -> None:
@@ -231,7 +232,7 @@ def test_another_clients_answer_makes_a_done_job_at_once(cached: bool) -> None: 
 
     assert theirs.id != done.id
     assert (theirs.state, theirs.result) == (JobState.DONE, done.result)
-    assert theirs.points_done == problem.grid.points
+    assert grid_view(theirs).points_done == problem.grid.points
     assert site.world.job(theirs).state is JobState.DONE
     assert site.world.queued_chunks() == []
     own, other = (a_service(site.world).record(job) for job in (done, theirs))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gridwell.kinds.grid.formats import Format
+from gridwell.kinds.grid.job_view import grid_view
 from tests.harness.web import Fuse
 from tests.harness.web_http import SMALL, Site
 from web_tier.pages.layout import STATIC
@@ -100,7 +101,7 @@ def test_the_form_submits_and_leads_to_the_job() -> None:
     assert answer.status_code == 303
     job = site.world.ledger.read(answer.headers["Location"].rsplit("/", 1)[-1])
     assert job is not None
-    assert job.seed == 1
+    assert grid_view(job).seed == 1
     text = page_of(site, answer.headers["Location"])
     assert "queued" in text
     assert '<noscript><meta http-equiv="refresh"' in text
@@ -185,8 +186,8 @@ def test_ions_are_listed_and_can_be_stored() -> None:
 
     page = site.client.get(f"/jobs/{job.id}").text
 
-    assert page.count("<tr><td>") == len(job.points) == 3
-    assert all(repr(point.value) in page for point in job.points)
+    assert page.count("<tr><td>") == len(grid_view(job).points) == 3
+    assert all(repr(point.value) in page for point in grid_view(job).points)
     assert f"/v1/jobs/{job.id}/ions.pdb" in page
     assert "3 ions of energy +1, placed one after the other" in page
 
@@ -197,7 +198,9 @@ def test_a_series_that_ended_early_says_so_on_its_page() -> None:
 
     page = site.client.get(f"/jobs/{job.id}").text
 
-    assert f"{len(job.points)} of the 9 that were wanted: no other point qualifies" in page
+    assert (
+        f"{len(grid_view(job).points)} of the 9 that were wanted: no other point qualifies" in page
+    )
 
 
 def test_a_job_is_cancelled_from_its_page() -> None:
@@ -224,7 +227,7 @@ def test_a_cancelled_job_is_submitted_again_from_its_page(fields: dict[str, Any]
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/jobs/{job.id}")
     renewed = site.world.ledger.read(job.id)
     assert renewed is not None
-    assert (renewed.run, renewed.kind, renewed.seed) == (2, job.kind, job.seed)
+    assert (renewed.run, renewed.kind, grid_view(renewed).seed) == (2, job.kind, job.seed)
     assert not renewed.state.terminal
     assert site.client.post("/jobs/nothing/again").status_code == 404
 

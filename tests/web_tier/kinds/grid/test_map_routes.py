@@ -27,6 +27,7 @@ from gridwell.engine.object_keys import map_digests_object, map_object, problem_
 from gridwell.kinds.grid.formats.atoms.npy import float64_header
 from gridwell.kinds.grid.formats.maps.cube import BOHR
 from gridwell.kinds.grid.grid import Grid
+from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.map_check import MapCheck
 from gridwell.kinds.grid.map_digests import BLOCK_BYTES, block_digests, digest_of
 from gridwell.kinds.grid.map_reader import MapGone, map_values
@@ -85,8 +86,8 @@ def test_an_npz_is_read_by_numpy_with_every_bit_and_its_gaps(site: Site) -> None
     with np.load(io.BytesIO(response.data), allow_pickle=False) as file:
         assert np.array_equal(file["potential"], values_of(site, job), equal_nan=True)
         assert np.isnan(file["potential"]).sum() == 1
-        assert tuple(file["origin"]) == job.grid.origin
-        assert tuple(file["spacing"]) == job.grid.spacing
+        assert tuple(file["origin"]) == grid_view(job).grid.origin
+        assert tuple(file["spacing"]) == grid_view(job).grid.spacing
         assert np.nanmin(file["potential"]) == job.result.value  # type: ignore[union-attr]
 
 
@@ -98,8 +99,8 @@ def test_a_dx_is_read_by_grid_data_formats(site: Site, tmp_path: Path) -> None:
 
     grid = gridData.Grid(str(file))
     assert np.array_equal(grid.grid, np.nan_to_num(values_of(site, job)))
-    assert tuple(grid.origin) == job.grid.origin
-    assert tuple(grid.delta) == job.grid.spacing
+    assert tuple(grid.origin) == grid_view(job).grid.origin
+    assert tuple(grid.delta) == grid_view(job).grid.spacing
     assert job.id in file.read_text().splitlines()[0]
 
 
@@ -111,7 +112,7 @@ def test_a_cube_is_read_by_ase_with_its_atoms(site: Site) -> None:
     read = read_cube(io.StringIO(response.text), program=None)  # type: ignore[no-untyped-call] # ASE's
     expected = np.nan_to_num(values_of(site, job))
     np.testing.assert_allclose(read["data"], expected, rtol=1e-5)
-    np.testing.assert_allclose(read["origin"], job.grid.origin, atol=BOHR * 1e-6)
+    np.testing.assert_allclose(read["origin"], grid_view(job).grid.origin, atol=BOHR * 1e-6)
     assert len(read["atoms"]) == 2
 
 
@@ -233,11 +234,11 @@ def test_points_of_a_job_that_kept_its_map_are_all_of_the_grids(site: Site) -> N
     rows = list(csv.DictReader(io.StringIO(response.text)))
     assert response.mimetype == "text/csv"
     assert f'"{job.id[:8]}-points.csv"' in response.headers["Content-Disposition"]
-    assert len(rows) == job.grid.points
+    assert len(rows) == grid_view(job).grid.points
     values = [float(row["potential"] or "nan") for row in rows]
     assert np.array_equal(values, values_of(site, job).reshape(-1), equal_nan=True)
     places = [tuple(float(row[axis]) for axis in "xyz") for row in rows]
-    assert places == [job.grid.point(index) for index in range(job.grid.points)]
+    assert places == [grid_view(job).grid.point(index) for index in range(job.grid.points)]
     assert "Map (.csv)" in site.client.get(f"/jobs/{job.id}").text
 
 
@@ -357,8 +358,10 @@ class EndlessStore:
     def __init__(self, job: Job) -> None:
         self.reads = 0
         self._headers = {
-            map_object(job.id, job.attempt, chunk): float64_header(job.plan.box(chunk).shape)
-            for chunk in range(job.plan.chunks)
+            map_object(job.id, job.attempt, chunk): float64_header(
+                grid_view(job).chunking.box(chunk).shape
+            )
+            for chunk in range(job.tasks)
         }
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
@@ -373,7 +376,7 @@ def a_large_map(shape: tuple[int, int, int], chunks: int) -> Job:
 
 def offer(site: Site, job: Job) -> None:
     """Let a site know a large job, and hold its map."""
-    problem, store = replace(a_problem(3), grid=job.grid), site.world.store
+    problem, store = replace(a_problem(3), grid=grid_view(job).grid), site.world.store
     store.put_new(problem_object(problem.sha), problem.encode(), content_type="")
     store.get_range = EndlessStore(job).get_range  # type: ignore[method-assign]
     site.world.values.set(final_key(job.id), encode_final(job), seconds=3600)
@@ -447,7 +450,7 @@ def a_changed_map(site: Site, job: Job, chunk: int = 0) -> bytes:
 @pytest.mark.parametrize("form", FORMS)
 def test_nothing_of_a_map_that_was_replaced_is_served(site: Site, form: str) -> None:
     job = done(site)
-    for chunk in range(job.plan.chunks):
+    for chunk in range(job.tasks):
         put(site, map_object(job.id, job.attempt, chunk), a_changed_map(site, job, chunk))
 
     with site.client.get(path(job, form)) as response:
@@ -493,8 +496,8 @@ def test_a_large_chunk_is_verified_block_by_block_with_each_block_read_once() ->
     problem = replace(a_problem(3), grid=Grid((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (64, 64, 40)))
     job = world.submit(problem, chunks=4, kind=MAP_KIND)
     maps, total = {}, 0
-    for chunk in range(job.plan.chunks):
-        shape = job.plan.box(chunk).shape
+    for chunk in range(job.tasks):
+        shape = grid_view(job).chunking.box(chunk).shape
         values = np.random.default_rng(chunk).normal(size=shape)
         data, whose = float64_header(shape) + values.tobytes(), (job.id, job.attempt, chunk)
         world.store.put_new(map_object(*whose), data, content_type="")
@@ -517,7 +520,7 @@ def test_a_large_chunk_is_verified_block_by_block_with_each_block_read_once() ->
     )
 
     assert sum(sizes) == total
-    assert len(read) == job.grid.points
+    assert len(read) == grid_view(job).grid.points
     world.store.objects[map_object(job.id, job.attempt, 3)] = b"x" * 400_000
     with pytest.raises(InvalidMessage, match=r"chunk 3 .* damaged or was replaced"):
         deque(map_values(world.store, known, most_points=5000), maxlen=0)

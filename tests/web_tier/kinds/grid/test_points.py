@@ -8,6 +8,7 @@ import pytest
 
 from gridwell.access.keys import Scope
 from gridwell.engine.job import JobState
+from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.problem import Problem
 from gridwell.kinds.grid.series import Series
 from tests.harness.oracle import true_series
@@ -147,12 +148,12 @@ def test_a_head_tells_what_a_get_would_and_submits_nothing() -> None:
 def test_a_series_that_ended_early_is_not_looked_for_again() -> None:
     site = Site()
     job = site.done({"grid_size": 3, "atom_count": 4, "top": 9, "min_separation": 3})
-    assert len(job.points) < 9
+    assert len(grid_view(job).points) < 9
 
     more = site.client.get(f"/v1/jobs/{job.id}/result?top=50")
 
     assert more.status_code == 200
-    assert len(body_of(more)["points"]) == len(job.points)
+    assert len(body_of(more)["points"]) == len(grid_view(job).points)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +194,7 @@ def test_ions_are_stored_as_a_file_that_programs_read() -> None:
     assert len(lines) == 3
     assert all(line[17:20].strip() == "CL" for line in lines)
     places = [tuple(float(line[at : at + 8]) for at in (30, 38, 46)) for line in lines]
-    assert places == [job.grid.point(point.index) for point in job.points]
+    assert places == [grid_view(job).grid.point(point.index) for point in grid_view(job).points]
 
 
 def test_points_are_stored_with_every_bit() -> None:
@@ -203,7 +204,9 @@ def test_points_are_stored_with_every_bit() -> None:
     header, *rows = site.client.get(f"/v1/jobs/{job.id}/points.csv").text.split()
 
     assert header == "ix,iy,iz,x,y,z,potential"
-    assert [float(row.split(",")[6]) for row in rows] == [point.value for point in job.points]
+    assert [float(row.split(",")[6]) for row in rows] == [
+        point.value for point in grid_view(job).points
+    ]
 
 
 def test_a_job_without_ions_has_no_file_of_them() -> None:
