@@ -7,10 +7,10 @@ of the cache.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gridwell.engine.lru_cache import LruCache
 from web_tier.auth.sessions import Sessions
 from web_tier.auth.token_bucket import TokenBucket
 
@@ -52,8 +52,8 @@ class KeyCache:
     def __init__(self, ledger: AccessLedger, clock: Clock) -> None:
         self._ledger = ledger
         self._clock = clock
-        self._found: OrderedDict[str, Lookup] = OrderedDict()  # keys, for a day
-        self._missing: OrderedDict[str, Lookup] = OrderedDict()  # ids without a key
+        self._found: LruCache[str, Lookup] = LruCache(KEPT_KEYS)  # keys, for a day
+        self._missing: LruCache[str, Lookup] = LruCache(KEPT_KEYS)  # ids without a key
         self._used: dict[str, float] = {}  # of the keys in `_found`: when it was read then
         self._ids: frozenset[str] = frozenset()
         self._list_tried_at = float("-inf")
@@ -109,7 +109,7 @@ class KeyCache:
     def is_first_use(self, key_id: str) -> bool:
         """Return whether nobody asked this since the key was last read: once in `KEPT_SECONDS`."""
         with self._lock:
-            found = self._found.get(key_id)
+            found = self._found.peek(key_id)
             if found is None or found.at == self._used.get(key_id):
                 return False
             self._used[key_id] = found.at
@@ -134,18 +134,13 @@ class KeyCache:
         with self._lock:
             cache = self._missing if lookup.key is None else self._found
             if lookup.key is None:
-                self._found.pop(key_id, None)
-            cache[key_id] = lookup
-            cache.move_to_end(key_id)
-            if len(cache) > KEPT_KEYS:
-                self._used.pop(cache.popitem(last=False)[0], None)
+                self._found.drop(key_id)
+            for evicted in cache.put(key_id, lookup):
+                self._used.pop(evicted, None)
         return lookup
 
-    def _recent(
-        self, cache: OrderedDict[str, Lookup], key_id: str, seconds: float
-    ) -> Lookup | None:
-        lookup = cache.get(key_id)
+    def _recent(self, cache: LruCache[str, Lookup], key_id: str, seconds: float) -> Lookup | None:
+        lookup = cache.peek(key_id)
         if lookup is None or self._clock.monotonic() - lookup.at >= seconds:
             return None
-        cache.move_to_end(key_id)
-        return lookup
+        return cache.get(key_id)

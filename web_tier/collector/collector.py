@@ -5,7 +5,7 @@ Set union and minimum, so duplicates, any order and any number of collectors giv
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -17,6 +17,7 @@ from gridwell.engine.errors import (
     ServiceError,
 )
 from gridwell.engine.job_events import EventKind, JobEvent
+from gridwell.engine.lru_cache import LruCache
 from gridwell.engine.messages import MAP_KIND, ErrorMessage, Report, SeriesMessage, decode_report
 from gridwell.engine.read_jobs import readable_jobs
 from gridwell.kinds.grid.minimum import lesser
@@ -83,7 +84,7 @@ class Collector:
         self._tell = tell  #: hears of progress; the finisher's own of the ends
         self._opinions = Replicas(ledger=ledger, finisher=finisher, clock=clock)
         self._failures = TaskFailures(ledger=ledger, finisher=finisher, clock=clock)
-        self._known: OrderedDict[tuple[str, str], Job] = OrderedDict()
+        self._known: LruCache[tuple[str, str], Job] = LruCache(_KNOWN)
 
     def step(self) -> Collected:
         """Receive and merge one batch.
@@ -177,9 +178,7 @@ class Collector:
             collected.postponed.append(f"reading {len(unknown)} jobs: {error}")
             return
         for job in found.values():
-            self._known[job.id, job.attempt] = job
-        while len(self._known) > _KNOWN:
-            self._known.popitem(last=False)
+            self._known.put((job.id, job.attempt), job)
 
     def _collect(
         self,

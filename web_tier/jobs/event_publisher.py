@@ -10,11 +10,11 @@ import contextlib
 import logging
 import queue
 import threading
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from gridwell.engine.errors import ServiceError
 from gridwell.engine.job_events import EventKind
+from gridwell.engine.lru_cache import LruCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,7 @@ class Publisher:
         self._clock = clock
         self._waiting: queue.Queue[Notice | None] = queue.Queue(most)  #: None only wakes
         self._lock = threading.Lock()
-        self._progress: OrderedDict[str, float] = OrderedDict()
+        self._progress: LruCache[str, float] = LruCache(_REMEMBERED)
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
         self._told_at = float("-inf")
@@ -120,13 +120,10 @@ class Publisher:
     def _too_soon(self, job: str) -> bool:
         now = self._clock.monotonic()
         with self._lock:
-            last = self._progress.get(job)
+            last = self._progress.peek(job)
             if last is not None and now - last < PROGRESS_SECONDS:
                 return True
-            self._progress[job] = now
-            self._progress.move_to_end(job)
-            if len(self._progress) > _REMEMBERED:
-                self._progress.popitem(last=False)
+            self._progress.put(job, now)
         return False
 
     def _drop(self, count: int, why: str) -> None:
