@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 # that promise a speed measure it themselves, and pytest-timeout ends what hangs.
 settings.register_profile("gridwell", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gridwell")
+
+# A shell starts what runs in the background with SIGINT ignored, and its children inherit that:
+# none of the programs that tests interrupt would ever notice.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
