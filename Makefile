@@ -29,11 +29,12 @@ test: .venv/ready .venv/testers ## run every test; says what was skipped and why
 screenshots: .venv/ready .venv/testers ## take the pictures of docs/images anew
 	@exec $(PYTHON) -m tests.browser.screenshots
 
-check: .venv/ready ## format, lint, types, import rules, known vulnerabilities
+check: .venv/ready ## format, lint, types, import rules, prose, known vulnerabilities
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	$(PYTHON) scripts/prose.py
 	$(PYTHON) scripts/audit.py
 
 simulate: .venv/ready ## live through many seeds of faults in virtual time (SEEDS=300, or SEED=n TRACE=1)
