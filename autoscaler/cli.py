@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from autoscaler.daemon import Daemon
-from autoscaler.decide.capacity import take_census
+from autoscaler.decide.capacity import classify
 from autoscaler.decide.decide import decide
 from autoscaler.decide.model import Rule
 from autoscaler.fleet_view import FleetViewWriter
@@ -44,7 +44,7 @@ _RULE = click.option(
 
 @click.group()
 def main() -> None:
-    """The autoscaler: grows the fleet from the depth of the queue, never past its cap.
+    """Grow the fleet from the depth of the queue, never past its cap.
 
     Exit codes: 0 done, 1 a tick hung or did not come about, 2 wrong usage or settings, 3 AWS did
     not answer as it should.
@@ -56,13 +56,13 @@ def main() -> None:
 @click.option("--once", is_flag=True, help="One tick, then end.")
 @_RULE
 def run(*, dry_run: bool, once: bool, rule: str) -> None:
-    """Keep the fleet, until SIGTERM or Ctrl-C; stand by while another autoscaler does.
+    """Run until SIGTERM or Ctrl-C; stand by while another autoscaler leads.
 
-    With `--once` it waits until another's lease has ended, or has been renewed: then it leaves the
-    fleet to the other.
+    With `--once` it waits until another's lease has ended; if that is renewed instead, it ends
+    without acting.
 
-    A tick that hangs ends the program, with its stack on standard error, for whoever supervises it
-    to start it again: all that it knows is in the ledger.
+    A tick that hangs ends the program with its stack on standard error, so that its supervisor
+    restarts it: all its state is in the ledger.
     """
     settings = read_settings(Settings)
     log_to_stderr()
@@ -90,9 +90,9 @@ def run(*, dry_run: bool, once: bool, rule: str) -> None:
 @main.command()
 @_RULE
 def explain(rule: str) -> None:
-    """Print what is seen now, what would be done about it and why; change nothing.
+    """Print the present observation, the plan for it and the reason; change nothing.
 
-    One look cannot tell how long a machine has been silent: it shows none as silent.
+    A single observation cannot show for how long a machine has been silent: it shows none.
     """
     settings = read_settings(Settings)
     policy = settings.policy(Rule(rule))
@@ -109,7 +109,7 @@ def explain(rule: str) -> None:
     echo(plan.reason)
     control = snapshot.control
     echo(
-        f"policy {policy.rule}, cap {take_census(snapshot, policy).cap} of "
+        f"policy {policy.rule}, cap {classify(snapshot, policy).cap} of "
         f"{policy.max_instances}, release {snapshot.release or 'none'}"
         f"{', paused' if control.paused else ''}"
     )
@@ -154,7 +154,7 @@ def cap(*, instances: str, as_json: bool) -> None:
 
 
 def chosen_ports(settings: Settings) -> ObservedPorts:
-    """The ports on AWS."""
+    """Return the ports on AWS."""
     # boto3 costs half a second, which `--help` and a wrong setting should not.
     from gridwell.adapters.aws.client import client  # noqa: PLC0415
     from gridwell.adapters.aws.ec2 import Ec2Fleet  # noqa: PLC0415
@@ -172,7 +172,7 @@ def chosen_ports(settings: Settings) -> ObservedPorts:
 
 
 def _wind_up() -> None:
-    """Begin to wait anew for a tick that hangs, in a thread that needs no interpreter."""
+    """Restart the watchdog for a tick that hangs, in a thread that needs no interpreter."""
     faulthandler.dump_traceback_later(_HUNG_SECONDS, exit=True, file=_STANDARD_ERROR)
 
 

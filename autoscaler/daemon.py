@@ -66,9 +66,13 @@ class Daemon:
         self._policy = policy
         self._tick_seconds = tick_seconds
         self._rehearse = rehearse
-        self._tenure = Leadership(ports.ledger, ports.clock, owner=owner, seconds=lease_seconds)
+        self._leadership = Leadership(ports.ledger, ports.clock, owner=owner, seconds=lease_seconds)
         self._actor = Actor(
-            self._ports, policy, fleet=fleet, tenure=self._tenure, halted=lambda: self._stopping
+            self._ports,
+            policy,
+            fleet=fleet,
+            leadership=self._leadership,
+            halted=lambda: self._stopping,
         )
         self._journal = FleetViewWriter(self._ports.ledger)
         self._places: frozenset[int] | None = None  #: slots that can have been used; None: any
@@ -82,10 +86,10 @@ class Daemon:
         self._stopping = True
 
     def run(self, *, alive: Callable[[], None] = lambda: None) -> None:
-        """Tick until told to stop, then give the lease back.
+        """Tick until a stop is requested, then give the lease back.
 
         Args:
-            alive: called at the start of each tick, for whoever watches that there are some.
+            alive: called at the start of each tick, for a watchdog.
         """
         clock = self._ports.clock
         while not self._stopping:
@@ -100,33 +104,32 @@ class Daemon:
     def once(self) -> FleetPlan | None:
         """Return the plan of one round, after waiting for a lease that its holder left behind.
 
-        Nothing but time tells whether another's holder lives: either it renews the lease
-        meanwhile, or the lease ends.
+        Only time shows whether the holder lives: it renews the lease, or the lease ends.
         """
         plan = self.tick()
-        first = other = self._tenure.other
+        first = other = self._leadership.other
         while not self._stopping and other is not None and other == first:
-            self._ports.clock.sleep(max(_NAP_SECONDS, self._tenure.waits))
+            self._ports.clock.sleep(max(_NAP_SECONDS, self._leadership.waits))
             plan = self.tick()
-            other = self._tenure.other
+            other = self._leadership.other
         return plan
 
     def end(self) -> None:
         """Give the lease back, so that another autoscaler need not wait for its end."""
         try:
-            self._tenure.give_back()
+            self._leadership.give_back()
         except GridwellError as error:
             self._tell_once("fleet.lease_kept", f"{type(error).__name__}: {error}")
 
     def tick(self) -> FleetPlan | None:
-        """One round.
+        """Run one round.
 
         Returns:
-            The plan; None if the round ended early, told to stop or for an error that is logged.
+            The plan; None if the round ended early: a stop was requested, or an error was logged.
         """
         self._clock.begin()
         try:
-            if self._rehearse is None and not self._tenure.renew():
+            if self._rehearse is None and not self._leadership.renew():
                 return self._stand_by()
             return self._round()
         except GridwellError as error:
@@ -134,18 +137,18 @@ class Daemon:
             return None
 
     def _stand_by(self) -> FleetPlan:
-        """Leave the fleet to whoever holds the lease."""
-        other = self._tenure.other
+        """Stand by while another autoscaler leads."""
+        other = self._leadership.other
         words = f"standing by: {'another' if other is None else other.owner} holds the lease"
         self._tell_once("fleet.standing_by", words)
         return FleetPlan(reason=words)
 
     def _take_over(self) -> None:
         """Forget what was true when this autoscaler last held the lease, if it has done so."""
-        if self._fence != self._tenure.fence:
+        if self._fence != self._leadership.fence:
             self._journal = FleetViewWriter(self._ports.ledger)
             self._places = None
-            self._fence = self._tenure.fence
+            self._fence = self._leadership.fence
         self._tell_once("fleet.standing_by", "")
 
     def _round(self) -> FleetPlan | None:
@@ -177,16 +180,16 @@ class Daemon:
             # A place more for each instance that the cap does not count.
             most = min(PLACES, 2 * self._policy.max_instances)
             self._places = frozenset(used.union(range(most)))
-            self._tenure.outgrow(max((slot.fence for slot in snapshot.slots), default=0))
-            self._fence = self._tenure.fence
+            self._leadership.outgrow(max((slot.fence for slot in snapshot.slots), default=0))
+            self._fence = self._leadership.fence
         refusals = self._carry_out(plan, observation)
         self._tell_held(plan)
-        if self._tenure.holds:  # whoever took over meanwhile writes a truer view
+        if self._leadership.holds:  # whoever took over meanwhile writes a truer view
             self._journal.publish(
                 snapshot,
                 cap=cap_of(snapshot, self._policy),
                 held=plan.held,
-                owner=self._tenure.owner,
+                owner=self._leadership.owner,
                 refusals=refusals,
             )
         self._tell_once("fleet.tick_failed", "")
@@ -196,7 +199,7 @@ class Daemon:
         """Do what a plan says; what EC2 refused is in the memory that is returned."""
         snapshot: Snapshot = observation.snapshot
         try:
-            learn(observation.learned, self._ports, fence=self._tenure.fence)
+            learn(observation.learned, self._ports, fence=self._leadership.fence)
             problem = ""
         except GridwellError as error:
             # Only forgotten for a tick: a fleet must grow all the same.

@@ -1,6 +1,6 @@
-"""The fleet's view in the ledger: all that the web tier knows of EC2, and the last decisions.
+"""The fleet's view in the ledger: the web tier's only knowledge of EC2, and the last decisions.
 
-It is also what the daemon itself knows of the time before it was started.
+It is also the daemon's only memory of the time before its start.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 def decision_of(plan: FleetPlan, outcomes: tuple[ActionOutcome, ...], *, at: float) -> Decision:
-    """A plan that was carried out, as the view keeps it: the counts are of what was done."""
+    """Return the view's record of a plan; its counts are of completed actions."""
     done = [outcome.action for outcome in outcomes if outcome.done]
     problems = dict.fromkeys(
         f"{outcome.action} {outcome.instance or outcome.slot}: {outcome.problem}"
@@ -52,7 +52,7 @@ def decision_of(plan: FleetPlan, outcomes: tuple[ActionOutcome, ...], *, at: flo
 
 
 def instance_views(snapshot: Snapshot) -> tuple[InstanceView, ...]:
-    """The instances that are not terminated, by slot, with what their workers last said."""
+    """Return the instances that are not terminated, by slot, with their last heartbeats."""
     slots = {slot.number: slot for slot in snapshot.slots}
     views = []
     for instance in snapshot.instances:
@@ -89,10 +89,10 @@ class FleetViewWriter:
         self._new: tuple[Decision, ...] = ()
 
     def last(self) -> FleetView | None:
-        """The last view, by this daemon or the one before it; None: there is none.
+        """Return the last view, by this daemon or the one before it; None: there is none.
 
         Raises:
-            ServiceError: if the ledger is away and it was not read yet.
+            ServiceError: the ledger is unavailable and the view was not read yet.
         """
         if not self._loaded:
             try:

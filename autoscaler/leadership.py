@@ -48,7 +48,7 @@ class Leadership:
 
     @property
     def fence(self) -> int:
-        """What writes to slots carry; 0 before the lease was ever held."""
+        """The fence that writes to slots carry; 0 before the lease was ever held."""
         return 0 if self._lease is None else self._lease.fence
 
     @property
@@ -72,10 +72,10 @@ class Leadership:
         return max(0.0, left)
 
     def renew(self) -> bool:
-        """Take the lease or make it last; False while it is another's.
+        """Acquire or renew the lease; return False while another holds it.
 
         Raises:
-            ServiceError: if the ledger is away; what we hold still ends in its time.
+            ServiceError: the ledger is unavailable; a held lease still ends in its time.
         """
         now, monotonic = self._clock.now(), self._clock.monotonic()
         seen = self._lease or self._ledger.lease()
@@ -108,7 +108,7 @@ class Leadership:
         fence follows otherwise, has been set back: nothing could be written ever after.
 
         Raises:
-            ServiceError: if the ledger is away; the next round sees the same.
+            ServiceError: the ledger is unavailable; the next round sees the same.
         """
         if self._lease is None or self._lease.fence >= fence:
             return
@@ -117,10 +117,10 @@ class Leadership:
             self._lease = raised
 
     def give_back(self) -> None:
-        """End well, so that a standby may take over at once.
+        """Give the lease back, so that a standby may take over at once.
 
         Raises:
-            ServiceError: if the ledger is away; the lease ends by itself.
+            ServiceError: the ledger is unavailable; the lease ends by itself.
         """
         if self._lease is not None:
             self._ledger.write_lease(given_back(self._lease), seen=self._lease)

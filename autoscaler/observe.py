@@ -1,4 +1,4 @@
-"""One look at the world through the ports: what could not be read is said, never guessed."""
+"""Observe EC2, the ledger and the queue; a failed read is marked unknown, never guessed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ObservedPorts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learned:
-    """A slot of which the look at EC2 told something new."""
+    """A slot of which the observation showed something new."""
 
     slot: Slot
     seen: Slot  #: as the ledger has it
@@ -65,7 +65,7 @@ class _PortReader:
         self.problems: list[str] = []
 
     def read(self, name: Read, call: Callable[[], _Value]) -> _Value | None:
-        """What the call gives, or None and a note that it failed."""
+        """Return the call's result, or None and a note that it failed."""
         try:
             return call()
         except GridwellError as error:

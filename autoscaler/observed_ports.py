@@ -234,7 +234,7 @@ class ObservedLedger:
 
 
 class _Moments:
-    """What was read or written of each moment, and which moment of our monotonic clock it is."""
+    """Times that were read or written, each with the moment of the monotonic clock."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[object, dict[float, float]] = OrderedDict()

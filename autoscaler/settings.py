@@ -12,7 +12,7 @@ from gridwell.fleet.model import Offering
 
 
 class Settings(BaseSettings):
-    """What the autoscaler must be told."""
+    """Settings of the autoscaler."""
 
     model_config = SettingsConfigDict(env_prefix="GRIDWELL_", extra="ignore", frozen=True)
 
@@ -57,7 +57,7 @@ class Settings(BaseSettings):
 
     @property
     def offers(self) -> tuple[Offering, ...]:
-        """What to ask EC2 for: each type in every subnet, before the next type."""
+        """Offerings to ask EC2 for: each type in every subnet, before the next type."""
         subnets = self.subnets.split(",")
         return tuple(
             Offering(type=kind, subnet=subnet)
@@ -66,7 +66,7 @@ class Settings(BaseSettings):
         )
 
     def policy(self, rule: Rule) -> Policy:
-        """The operator's limits, under a rule."""
+        """Policy of these settings."""
         return Policy(
             rule=rule,
             max_instances=self.max_instances,

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 
 def learn(learned: tuple[Learned, ...], ports: ObservedPorts, *, fence: int) -> None:
-    """Let the ledger remember what a look at EC2 told.
+    """Store what an observation of EC2 showed.
 
-    A slot in which somebody launched since is left alone: the next look tells it again.
+    A slot with a later launch is left alone: the next observation shows the same again.
 
     Raises:
-        ServiceError: if the ledger is away; nothing is lost, as the next look tells it again.
+        ServiceError: the ledger is unavailable; the next observation repeats all of it.
     """
     for item in learned:
         ports.ledger.write_slot(replace(item.slot, fence=fence), seen=item.seen)
@@ -47,7 +47,7 @@ class Actor:
         ports: what to act through.
         policy: how long an intent holds.
         fleet: the fleet's name, part of every token.
-        tenure: the hold on the lease, looked at right before each call.
+        leadership: the hold on the lease, looked at right before each call.
         halted: asked between actions: whether to stop here.  Any action may be the last one: what
             is missing is planned again.
     """
@@ -58,10 +58,10 @@ class Actor:
         policy: Policy,
         *,
         fleet: str,
-        tenure: Leadership,
+        leadership: Leadership,
         halted: Callable[[], bool] = lambda: False,
     ) -> None:
-        guard = LeadershipCheck(tenure, halted)
+        guard = LeadershipCheck(leadership, halted)
         self._grower = Grower(ports, policy, fleet=fleet, guard=guard)
         self._shrinker = Shrinker(ports, policy, guard=guard)
 

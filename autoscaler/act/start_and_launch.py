@@ -183,7 +183,7 @@ class Grower:
     def _intend(
         self, slot: Slot, offer: Offering, release: str | None, outcome: ActionOutcome
     ) -> Slot | None:
-        """The slot with a new intent in the ledger; None: somebody else was there."""
+        """Store a launch intent in a slot and return it; None: another writer was first."""
         self._guard.check(outcome)
         epoch = slot.epoch + 1
         intent = replace(
@@ -210,7 +210,7 @@ class Grower:
         return worse
 
     def _note(self, slot: Slot, *, seen: Slot) -> None:
-        """Write what happened; if the ledger is away, the next look at EC2 tells the same."""
+        """Store an outcome; if the ledger is unavailable, the next observation shows the same."""
         try:
             self._ports.ledger.write_slot(slot, seen=seen)
         except GridwellError as error:
@@ -224,7 +224,7 @@ class Grower:
 
 
 def _heard(name: str, snapshot: Snapshot) -> str | None:
-    """The mark of an instance's last heartbeat; empty: there was none; None: it is not known."""
+    """Return the mark of an instance's last heartbeat; empty: there was none; None: unknown."""
     if Read.HEARTBEATS in snapshot.unknown:
         return None
     arns = (i.arn for i in snapshot.instances if i.id == name)

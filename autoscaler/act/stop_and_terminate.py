@@ -74,8 +74,8 @@ class Shrinker:
     def terminate(self, name: str, slots: Mapping[int, Slot]) -> ActionOutcome:
         """Terminate an instance that is still stopped, as the last look before the call shows it.
 
-        Its slot says so first: from then on nobody starts it, however long this machine sleeps
-        before the call.  Where EC2 clearly refuses, its slot says so no longer.
+        Its slot is marked first: from then on no autoscaler starts it, however long this one sleeps
+        before the call.  If EC2 clearly refuses, the mark is removed.
 
         Raises:
             Ended: see `LeadershipCheck`.
@@ -120,6 +120,6 @@ class Shrinker:
             )
 
     def _look(self, name: str, slots: Mapping[int, Slot]) -> Instance | None:
-        """One instance as EC2 shows it now, if it carries our tag."""
+        """Return one instance as EC2 shows it now, or None if it lacks our tag."""
         shown = placed(self._ports.ec2.instances(only=(name,)), slots.values())
         return next((i for i in shown if i.id == name), None)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def want(depth: Depth, policy: Policy) -> int:
-    """How many instances the queue is worth, before any cap.
+    """Return the number of instances that the queue justifies, before any cap.
 
     Chunks in flight count: a queue that looks empty while its last chunks are computed would
     otherwise be left to a fleet that shrinks under it.  One visible chunk wants an instance,
@@ -30,15 +30,15 @@ def want(depth: Depth, policy: Policy) -> int:
 
 
 def arithmetic(depth: Depth) -> str:
-    """The same in words."""
+    """Return the calculation of `want` as text."""
     total = depth.visible + depth.in_flight
     return f"{counted(depth.visible, 'chunk')} waiting + {depth.in_flight} in flight = {total}"
 
 
 def spent(snapshot: Snapshot, census: Capacity, policy: Policy) -> tuple[str, ...]:
-    """Stopped instances that nobody has needed for long: their disks cost money.
+    """Return stopped instances that have been idle for long: their disks cost money.
 
-    Only while the queue shows nothing, as a stopped instance boots faster than a new one.
+    Only while the queue is empty, as a stopped instance boots faster than a new one.
     """
     del census
     if snapshot.depth.visible > 0:

@@ -1,9 +1,8 @@
-"""What became of boots: proved by a heartbeat, or failed; and what follows from failures.  Pure.
+"""Outcomes of boots: proved by a heartbeat, or failed, and the consequences of failures.
 
-A machine that boots and never speaks is started again, as its boot may have met bad luck.  After
-three such boots in a row it is given up for a new one.  If the new ones do not speak either it is
-the release that is broken: then one boot at a time is tried, with growing pauses, until one speaks
-or a new release comes.
+A machine that boots without a heartbeat is started again.  After three such boots in a row it is
+replaced by a new one.  If new ones send no heartbeat either, the release is broken: then one boot
+at a time is tried, with growing pauses, until one succeeds or a new release appears.
 """
 
 from __future__ import annotations
@@ -41,12 +40,12 @@ class Quarantine:
 
 
 def boot_pause(row: int) -> float:
-    """Seconds between a failed boot, one of so many in a row, and the next one."""
+    """Return the seconds between a failed boot and the next one, by failures in a row."""
     return min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(row - 1, 20))
 
 
 def begun(slot: Slot, *, release: str | None, now: float, heard: str | None = "") -> Slot:
-    """A slot whose instance is about to be started or launched with a release.
+    """Return a slot whose instance is about to be started or launched with a release.
 
     Args:
         slot: as it is.
@@ -74,7 +73,7 @@ def judge(
     now: float,
     policy: Policy,
 ) -> tuple[Slot, ...]:
-    """The slots with what is now known of their last boots.
+    """Return the slots with the outcomes of their last boots.
 
     Args:
         slots: brought up to date by `remember`.
@@ -112,7 +111,7 @@ def judge(
 
 
 def proven(slot: Slot, *, now: float) -> Slot:
-    """A slot whose boot came to a heartbeat: all its failures are forgotten."""
+    """Return a slot after a successful boot: all its failures are cleared."""
     return replace(
         slot,
         unproven=False,
@@ -125,14 +124,14 @@ def proven(slot: Slot, *, now: float) -> Slot:
 
 
 def failed(slot: Slot, *, now: float) -> Slot:
-    """A slot whose start or launch was refused: it pauses, longer each time."""
+    """Return a slot after a refused start or launch: it pauses, longer each time."""
     failures = slot.failures + 1
     pause = retry_pause(failures, jitter(slot.number, slot.epoch, failures))
     return replace(slot, failures=failures, not_before=now + pause, unproven=False)
 
 
 def ready_at(slot: Slot, release: str | None) -> float:
-    """When a slot may be tried again, as far as its own failures tell."""
+    """Return the time from which a slot may be tried again, by its own failures."""
     if not slot.failed_boots or slot.failed_at is None or slot.release != release:
         return slot.not_before
     part = jitter(slot.number, slot.epoch, slot.failed_boots)
@@ -141,7 +140,7 @@ def ready_at(slot: Slot, release: str | None) -> float:
 
 
 def is_broken(slot: Slot, instance: Instance, policy: Policy) -> bool:
-    """Whether an instance is given up, as it boots again and again without a sign of life."""
+    """Return True if an instance is given up: it boots again and again without a heartbeat."""
     own = slot.instance == instance.id and slot.release == instance.release
     return own and slot.failed_boots >= policy.quarantine_boots
 
@@ -149,10 +148,10 @@ def is_broken(slot: Slot, instance: Instance, policy: Policy) -> bool:
 def distrust_of(
     snapshot: Snapshot, policy: Policy, failures: FailureMemory = NONE
 ) -> Quarantine | None:
-    """What is held against the release that a boot would run; None: nothing.
+    """Return the quarantine of the release that a boot would run; None: there is none.
 
-    While an offer is left of which no boot has failed, it is that one's turn at once: a subnet
-    without a route looks the same as a release that does not boot.
+    An offering without a failed boot is tried first: a subnet without a route looks the same as
+    a release that does not boot.
     """
     slots = [slot for slot in snapshot.slots if slot.release == snapshot.release]
     good = max((s.proven_at for s in slots if s.proven_at is not None), default=float("-inf"))
@@ -173,7 +172,7 @@ def distrust_of(
 
 
 def _speaks(snapshot: Snapshot, policy: Policy) -> bool:
-    """Whether an instance of this release is at work."""
+    """Return True if an instance of this release sends heartbeats."""
     slots = {slot.number: slot for slot in snapshot.slots}
     oldest = snapshot.taken_at - policy.heartbeat_seconds
     beats = (

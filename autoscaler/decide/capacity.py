@@ -1,4 +1,4 @@
-"""Who counts: the fleet of a snapshot, sorted by what may be expected of each."""
+"""Classify the instances of a snapshot: usable, booting, unresponsive, startable."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """The counts and limits that every rule decides by."""
+    """Counts and limits on which every rule decides."""
 
     cap: int  #: the policy's, or the operator's where that is lower
     held: str  #: why nothing may be started or launched; empty: it may
@@ -58,7 +58,7 @@ class Capacity:
         return self.cap - self.standing
 
 
-def take_census(
+def classify(
     snapshot: Snapshot,
     policy: Policy,
     failures: FailureMemory = NONE,
@@ -131,7 +131,7 @@ def take_census(
 
 
 def cap_of(snapshot: Snapshot, policy: Policy) -> int:
-    """The cap in force: the policy's, or the operator's where that is lower."""
+    """Return the cap in force: the policy's, or the operator's where that is lower."""
     given = snapshot.control.cap
     return policy.max_instances if given is None else max(0, min(given, policy.max_instances))
 
@@ -160,7 +160,7 @@ def _in_grace(started: float, snapshot: Snapshot, policy: Policy) -> bool:
 def _able(
     instance: Instance, snapshot: Snapshot, policy: Policy, slots: Mapping[int, Slot]
 ) -> bool:
-    """Whether an instance that is on will take chunks, or may be expected to soon."""
+    """Return True if an instance that is on takes chunks, or should soon."""
     beat = beat_of(instance, snapshot.heartbeats, slots)
     if instance.arn in snapshot.suspects or (beat is not None and beat.draining):
         return False  # it takes no more, and is about to switch itself off
@@ -174,9 +174,9 @@ def _able(
 def _is_on_its_way(
     instance: Instance, snapshot: Snapshot, policy: Policy, slots: Mapping[int, Slot]
 ) -> bool:
-    """Whether EC2 agreed to start this stopped instance so lately that it may not show it yet.
+    """Return True if EC2 agreed so lately to start this instance that it may still show it stopped.
 
-    A start that falls back to stopped looks the same.  It is no capacity in either case for
+    A start that falls back to stopped looks the same.  In either case it counts as capacity no
     longer than EC2 may lag, and is not started again meanwhile.
     """
     slot = None if instance.slot is None else slots.get(instance.slot)
@@ -224,9 +224,9 @@ def _may_start(
 def _startable(
     candidates: Iterable[Instance], snapshot: Snapshot, slots: Mapping[int, Slot]
 ) -> tuple[Start, ...]:
-    """Those of some stopped instances that may be started now, the least recently failed first.
+    """Return the stopped instances that may be started now, the least recently failed first.
 
-    That order lets no dead machine block the others.  Those whose type and zone had no capacity
+    In that order no dead machine blocks the others.  Those whose type and zone had no capacity
     of late come last.
     """
     short = refusals(snapshot.slots, now=snapshot.taken_at)
@@ -265,7 +265,7 @@ def _stale(stopped: Iterable[Instance], release: str | None) -> tuple[str, ...]:
 def _free(
     snapshot: Snapshot, policy: Policy, intents: Mapping[int, Intent], extra: int
 ) -> list[int]:
-    """Slots in which no instance is or may be: two in one slot never happen.
+    """Return slots that hold no instance and cannot: there are never two in one slot.
 
     There are as many as the cap, and one more for each instance that the cap does not count.
     """
@@ -299,13 +299,13 @@ def _free_ready(
 def _askable(
     numbers: list[int], slots: Mapping[int, Slot], snapshot: Snapshot, policy: Policy
 ) -> list[int]:
-    """Slots whose token may be asked again, of those whose launch is unanswered."""
+    """Return slots with an unanswered launch whose token may be used again."""
     now = snapshot.taken_at
     return [n for n in numbers if now - (slots[n].started_at or 0.0) <= policy.ask_seconds]
 
 
 def _ready(numbers: list[int], slots: Mapping[int, Slot], snapshot: Snapshot) -> tuple[int, ...]:
-    """Slots that may be tried now, the least recently failed first."""
+    """Return the slots that may be tried now, the least recently failed first."""
     pauses = {
         number: ready_at(slots.get(number) or Slot(number=number), snapshot.release)
         for number in sorted(numbers)

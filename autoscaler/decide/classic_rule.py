@@ -1,4 +1,4 @@
-"""The rule that this project started from, on the safe counts of `autoscaler.decide.capacity`.
+"""The classic rule, on the safe counts of `autoscaler.decide.capacity`.
 
 With Q chunks visible, A instances active, S stopped, a cap of N and T seconds of quiet: if Q > A
 start min(S, Q - A); if still short and A + S < N launch min(Q, N) - S - A; if A >= Q, S > 0 and
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
 
 def want(depth: Depth, policy: Policy) -> int:
-    """One instance for every visible chunk, before any cap."""
+    """Return one instance for every visible chunk, before any cap."""
     del policy
     return depth.visible
 
 
 def arithmetic(depth: Depth) -> str:
-    """The same in words."""
+    """Return the calculation of `want` as text."""
     return f"{counted(depth.visible, 'chunk')} waiting"
 
 
 def arrived_at(
     last: float | None, before: Depth | None, depth: Depth | None, *, now: float
 ) -> float | None:
-    """When chunks were last seen to arrive.
+    """Return the time at which chunks were last seen to arrive.
 
-    Visible chunks count as arriving: they wait for somebody.  Chunks that a running worker took
+    Visible chunks count as arriving: they wait for a worker.  Chunks that a running worker took
     between two looks are seen by the sum's growth; those that it also finished are not, and such
     a fleet has no need of its stopped instances.
 
@@ -54,7 +54,7 @@ def arrived_at(
 
 
 def spent(snapshot: Snapshot, census: Capacity, policy: Policy) -> tuple[str, ...]:
-    """All stopped instances, once nothing has arrived for T and the active ones are enough."""
+    """Return all stopped instances once nothing has arrived for T and the active ones suffice."""
     if census.capacity < snapshot.depth.visible or snapshot.arrived_at is None:
         return ()
     if snapshot.taken_at - snapshot.arrived_at < policy.quiet_seconds:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from autoscaler.decide.boot_health import distrust_of
-from autoscaler.decide.capacity import Capacity, take_census
+from autoscaler.decide.capacity import Capacity, classify
 from autoscaler.decide.explain import reason_of, why_held
 from autoscaler.decide.failures import START, TERMINATE, FailureMemory
 from autoscaler.decide.fitness import doubt_of, suspect_stops, unfit_stopped
@@ -64,7 +64,7 @@ def decide(snapshot: Snapshot, policy: Policy) -> FleetPlan:
         failures=failures,
         release=snapshot.release,
     )
-    census = take_census(snapshot, policy, failures, choice)
+    census = classify(snapshot, policy, failures, choice)
     distrust = distrust_of(snapshot, policy, failures)
     want = min(RULES[policy.rule].want(snapshot.depth, policy), census.cap)
     short = max(0, want - census.capacity)
@@ -116,7 +116,7 @@ def _why_held(
 
 
 def _with_places(snapshot: Snapshot) -> Snapshot:
-    """The snapshot with a slot for each machine, also where its tag is missing or strange."""
+    """Return the snapshot with a slot for each machine, also for missing or invalid tags."""
     instances = placed(snapshot.instances, snapshot.slots)
     slots = adopted(snapshot.slots, instances)
     if slots != snapshot.slots:
@@ -127,7 +127,7 @@ def _with_places(snapshot: Snapshot) -> Snapshot:
 
 
 def _growth(short: int, census: Capacity, distrust: Quarantine | None) -> int:
-    """How many more to start or launch: one at a time of a release whose boots fail."""
+    """Return how many more to start or launch: one at a time while boots of the release fail."""
     if census.held:
         return 0
     if distrust is None:
@@ -146,7 +146,7 @@ def _starts(
 def _launches(
     census: Capacity, choice: Choice, needed: int, *, starts: int
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Slots to launch in, and those to launch in for each start that is refused.
+    """Return slots to launch in, and those for each start that is refused.
 
     Launches of unknown fate come first, as asking again creates nothing new.
     """
@@ -216,7 +216,7 @@ def _last_resorts(
 
 
 def _settled(snapshot: Snapshot, policy: Policy) -> frozenset[str]:
-    """What was started a moment ago may be at work though EC2 still shows it as stopped."""
+    """Return the instances whose shown state is current: not started within EC2's lag."""
     slots = {slot.number: slot for slot in snapshot.slots}
     return frozenset(
         instance.id

@@ -26,7 +26,7 @@ _UNNAMED: Final = ("", "NoCapacity")  #: codes that say no more than that there 
 
 
 def reason_of(plan: FleetPlan, snapshot: Snapshot, census: Capacity, policy: Policy) -> str:
-    """A plan in words, with the arithmetic, for people and for the fleet's view."""
+    """Return a plan's reason as text, with the arithmetic, for the log and the fleet's view."""
     queue = RULES[policy.rule].arithmetic(snapshot.depth)
     left = plan.short - len(plan.start) - len(plan.launch)
     does = [_done(plan, census, snapshot)]
@@ -47,7 +47,7 @@ def why_held(
     policy: Policy,
     failures: FailureMemory = NONE,
 ) -> str:
-    """Why there are fewer than wanted, for people: what is in the way, and what will end it."""
+    """Return the reason for a shortfall as text: the obstacle and its remedy."""
     if census.held:
         return census.held
     if distrust is not None:
@@ -78,7 +78,7 @@ def why_held(
 
 
 def _mute(distrust: Quarantine, policy: Policy, failures: FailureMemory) -> str:
-    """What is told of boots that come to no heartbeat: of the release only where it may be that."""
+    """Return the text about boots without a heartbeat; it names a release that may be at fault."""
     turn = f"the next is tried in {_about(distrust.wait)}" if distrust.wait else "one is tried"
     if distrust.untried:
         offers = ", ".join(map(str, distrust.mute))
@@ -95,14 +95,14 @@ def _mute(distrust: Quarantine, policy: Policy, failures: FailureMemory) -> str:
 
 
 def _all(refusals: Iterable[Refusal]) -> str:
-    """The different refusals, each once with its remedy, as far as there is room."""
+    """Return the distinct refusals as text, each with its remedy, as far as there is room."""
     different = {(one.action, one.code, one.cause): one for one in reversed([*refusals])}
     shown = [*different.values()][::-1][:_MOST]
     return "; ".join(f"{described(one)} ({remedy(one)})" for one in shown)
 
 
 def _about(seconds: float) -> str:
-    """A duration that does not change with every tick."""
+    """Return a duration as text, rounded so that it does not change with every tick."""
     return f"about {math.ceil(seconds / 10) * 10} s"
 
 

@@ -1,7 +1,7 @@
-"""What failed before: remembered by machine, offer and action, each with its own back-off.  Pure.
+"""Memory of failures by machine, offering and action, each with its own back-off.
 
-The memory is a part of the fleet's view in the ledger: a restarted autoscaler, or another one,
-goes on with it.  Nothing unsafe follows where it is lost: everything is tried once more.
+The memory is a part of the fleet's view in the ledger, so a restarted autoscaler, or another one,
+continues with it.  Losing it is safe: everything is tried once more.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def pause(count: int, first: float, longest: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class FailureMemory:
-    """The refusals that are remembered, by action and target."""
+    """Remembered refusals, by action and target."""
 
     known: Mapping[tuple[str, str], Refusal] = field(default_factory=dict)
 
@@ -79,7 +79,7 @@ class FailureMemory:
         return refusal is not None and refusal.cause in (Cause.NO, Cause.FULL)
 
     def is_ready(self, action: str, target: str, now: float) -> bool:
-        """Return whether an action may be tried on a machine, as far as its failures tell."""
+        """Return True if an action may be tried on a machine, by its failures so far."""
         refusal = self.known.get((action, target))
         if refusal is None:
             return True
@@ -177,7 +177,7 @@ def noted(
 def after_round(
     refusals: Iterable[Refusal], outcomes: Iterable[ActionOutcome], *, now: float
 ) -> tuple[Refusal, ...]:
-    """Return the memory after a round: what each call to EC2 tells of the next one.
+    """Return the memory after a round of calls to EC2.
 
     Args:
         refusals: as remembered before.
@@ -239,7 +239,7 @@ def kept(
 def booted(
     before: Iterable[Slot], after: Iterable[Slot], instances: Iterable[Instance], *, now: float
 ) -> tuple[tuple[Refusal, ...], tuple[tuple[str, str], ...]]:
-    """Return what a look tells of boots: those that failed, and keys of those that succeeded.
+    """Return the boots of an observation: those that failed, and keys of those that succeeded.
 
     Args:
         before: the slots before `autoscaler.decide.boot_health.judge`.

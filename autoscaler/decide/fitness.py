@@ -1,4 +1,4 @@
-"""Machines that are not fit to work, and what follows.  Pure.
+"""Machines that are not fit to work, and the consequences.
 
 A machine is unfit by its own heartbeat, as its worker tests it, or by a report of its worker that
 was proved wrong.  It is an instance's verdict, never its slot's.  A sound worker switches its

@@ -24,7 +24,7 @@ _LONGEST_PAUSE_SECONDS: Final = 60.0
 
 
 class Intent(enum.Enum):
-    """How far a slot's last launch has come."""
+    """The state of a slot's last launch."""
 
     NONE = "none"  #: its instance was seen, or it is too old to wait for
     UNANSWERED = "unanswered"  #: whether there is an instance is unknown: ask again
@@ -32,21 +32,21 @@ class Intent(enum.Enum):
 
 
 def launch_token(fleet: str, slot: int, epoch: int) -> str:
-    """The token of a launch: whoever repeats the launch asks for the same instance."""
+    """Return the token of a launch: a repeated launch asks for the same instance."""
     return hashlib.sha256(f"{fleet}/{slot}/{epoch}".encode()).hexdigest()[:32]
 
 
 def jitter(*facts: int) -> float:
-    """A number in [0, 1) that differs from slot to slot, and is the same whoever computes it.
+    """Return a number in [0, 1) that differs by slot and is the same in every process.
 
-    What failed together is then not tried again together.
+    Slots that failed together are then not retried together.
     """
     digest = hashlib.sha256("/".join(map(str, facts)).encode()).digest()
     return int.from_bytes(digest[:4], "big") / 2**32
 
 
 def retry_pause(failures: int, part: float) -> float:
-    """Seconds until the next try after so many failures in a row.
+    """Return the seconds until the next try after some failures in a row.
 
     Args:
         failures: at least 1.
@@ -85,10 +85,9 @@ def _started_at(instance: Instance, slots: Mapping[int, Slot]) -> float:
 def beat_of(
     instance: Instance, heartbeats: Mapping[str, Heartbeat], slots: Mapping[int, Slot]
 ) -> Heartbeat | None:
-    """An instance's last sign of life, unless it is of an earlier life.
+    """Return an instance's last heartbeat, unless it is older than the last start.
 
-    A heartbeat with the mark of the last one before our start is of an earlier life, whenever it
-    was seen.
+    A heartbeat with the mark of the last one before the start is older, whenever it was seen.
     """
     beat = heartbeats.get(instance.arn)
     if beat is None:
@@ -102,7 +101,7 @@ def beat_of(
 def intent_of(
     slot: Slot, instances: Iterable[Instance], *, now: float, intent_seconds: float
 ) -> Intent:
-    """How far a slot's last launch has come.
+    """Return the state of a slot's last launch.
 
     Args:
         slot: as the ledger has it.
@@ -120,15 +119,15 @@ def intent_of(
 def remember(
     slots: Sequence[Slot], instances: Iterable[Instance], *, now: float, lag_seconds: float = 0.0
 ) -> tuple[Slot, ...]:
-    """The slots with what a look at EC2 adds: whose instance answered, since when it is off.
+    """Return the slots with what EC2 shows: whether their instances exist, and since when off.
 
-    A place that is taken and not in the ledger gets a slot: a restored or emptied table heals.
+    An instance without a slot in the ledger gets one: a restored or emptied table recovers.
 
     Args:
         slots: as the ledger has them.
         instances: all that EC2 shows, with the slots that `autoscaler.decide.slot_assignment`
             found.
-        now: the time of the look.
+        now: the time of the observation.
         lag_seconds: how late EC2 may show an instance: one that was started since then may be
             shown as it was before, and such a stop is not the one to count from.
 

@@ -1,4 +1,4 @@
-"""What the autoscaler sees, what it was told, and what it will do about it."""
+"""Data of a decision: the snapshot, the policy and the plan."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class Rule(enum.StrEnum):
-    """How many instances are wanted, and which stopped ones are given up."""
+    """Rules for the number of instances and for giving up stopped ones."""
 
     DEFAULT = "default"  #: see `autoscaler.decide.backlog_rule`
     CLASSIC = "classic"  #: see `autoscaler.decide.classic_rule`
 
 
 class Read(enum.StrEnum):
-    """The reads a snapshot is made of; one that failed is in `Snapshot.unknown`."""
+    """Reads that make up a snapshot; a failed one is in `Snapshot.unknown`."""
 
     INSTANCES = "instances"
     RELEASE = "release"
@@ -126,7 +126,7 @@ class Policy:
 
     @classmethod
     def classic(cls, **limits: Any) -> Policy:
-        """The rule that this project started from, made safe by the same counting.
+        """Return a policy with the classic rule, on the same safe counts.
 
         Args:
             **limits: fields of the policy.
@@ -154,7 +154,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetPlan:
-    """What to do about a snapshot, and why."""
+    """Actions for a snapshot, with the reason."""
 
     reason: str  #: in words, with the arithmetic
     want: int = 0  #: instances that should be at work
@@ -174,5 +174,5 @@ class FleetPlan:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to do."""
+        """True if there is nothing to do."""
         return not (self.start or self.launch or self.terminate or self.stop)

@@ -1,4 +1,4 @@
-"""Which machines to ask EC2 for: those that it did not refuse of late, and that boot.  Pure."""
+"""Choose offerings to launch: those that EC2 did not refuse lately and that boot."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Choice:
 
 
 def refused(slot: Slot, offer: Offering, *, now: float) -> Slot:
-    """A slot that remembers that EC2 had no capacity for an offer."""
+    """Return a slot that records that EC2 had no capacity for an offering."""
     kept = {other: at for other, at in slot.refusals if now - at < REMEMBERED_SECONDS}
     kept[offer] = now
     return replace(slot, refusals=tuple(sorted(kept.items(), key=lambda item: item[0].name)))
@@ -51,7 +51,7 @@ def choose(
     failures: FailureMemory = NONE,
     release: str | None = None,
 ) -> Choice:
-    """The offers to launch by: those that were not refused of late, in the operator's order.
+    """Return the offerings to launch: those not refused lately, in the operator's order.
 
     Those whose launches had no answer, or whose boots came to no heartbeat, come last.  Where all
     were refused, the one that was refused first is tried again now and then, by one launch: a
@@ -85,7 +85,7 @@ def choose(
 
 
 def others(choice: Choice, offer: Offering) -> tuple[Offering, ...]:
-    """The offers to launch by now that surely differ in type or subnet from a machine's own."""
+    """Return the offerings that surely differ in type or subnet from a machine's own."""
     if choice.probe:
         return ()
     return tuple(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Action(enum.StrEnum):
-    """What can be done to the fleet."""
+    """Kinds of action on the fleet."""
 
     START = "start"
     LAUNCH = "launch"
@@ -31,7 +31,7 @@ class Action(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionOutcome:
-    """What became of one action."""
+    """Outcome of one action."""
 
     action: Action
     instance: str | None = None
@@ -45,7 +45,7 @@ class ActionOutcome:
 
     @property
     def done(self) -> bool:
-        """Whether EC2 said yes."""
+        """True if EC2 accepted the call."""
         return not self.problem
 
 
@@ -81,5 +81,5 @@ def cause_of(error: GridwellError) -> Cause:
 
 
 def is_no(error: GridwellError) -> bool:
-    """Whether a call surely had no effect: all but the errors that leave it open."""
+    """Return True if a call surely had no effect."""
     return isinstance(error, NoCapacity) or not isinstance(error, ServiceBusy)

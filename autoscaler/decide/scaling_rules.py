@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 class ScalingRule(Protocol):
-    """What a rule's module offers."""
+    """Functions that a rule's module offers."""
 
     def want(self, depth: Depth, policy: Policy) -> int:
-        """How many instances the queue is worth, before any cap."""
+        """Return the number of instances that the queue justifies, before any cap."""
 
     def arithmetic(self, depth: Depth) -> str:
-        """The same in words."""
+        """Return the calculation of `want` as text."""
 
     def spent(self, snapshot: Snapshot, census: Capacity, policy: Policy) -> tuple[str, ...]:
         """Ids of stopped instances that are no longer worth their disks, the first to go first."""

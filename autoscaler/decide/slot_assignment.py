@@ -1,6 +1,6 @@
-"""Which slot a machine takes, also where its tag is missing or strange.  Pure.
+"""Assign instances to slots, also where an instance's tag is missing or invalid.
 
-The ledger's record of its id comes first, as tags can be edited by anybody; then its own tag; then
+The ledger's record of its id comes first, as anyone can edit tags; then its own tag; then
 the token of its launch.  A machine that none of them places is adopted: it gets a slot of its own.
 """
 
@@ -20,7 +20,7 @@ PLACES: Final = 100  #: slots have two digits
 
 
 def placed(instances: Iterable[Instance], slots: Iterable[Slot]) -> tuple[Instance, ...]:
-    """Return the instances with the slots that they take; None: nothing tells.
+    """Return the instances with their slots; None: unknown.
 
     Args:
         instances: as EC2 shows them.

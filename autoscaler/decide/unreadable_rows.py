@@ -1,7 +1,7 @@
-"""Rows of the ledger that cannot be read: each hurts its own machine or slot alone.  Pure.
+"""Rows of the ledger that cannot be read: each affects its own machine or slot alone.
 
-A slot that cannot be read keeps its place until a launch that it may stand for has come to light,
-and is then written anew.  A switch that cannot be read stays as it was last known.
+An unreadable slot keeps its place until any launch that it may record must be visible, and is
+then rewritten.  A switch that cannot be read stays as it was last known.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def healed(
     now: float,
     after_seconds: float,
 ) -> tuple[Slot, ...]:
-    """Return the slots, those written anew that could not be read for long enough.
+    """Return the slots, with those rewritten that have been unreadable for long enough.
 
     Args:
         slots: as the ledger gave them.

@@ -1,7 +1,7 @@
-"""Instances that are on, cost money, and of which nothing is to be expected any more.  Pure.
+"""Select running instances that no longer send heartbeats, so that they can be stopped.
 
-A worker shrinks the fleet; this is for the machines whose worker cannot: it never came up, it
-hangs, or the machine hangs in its shutdown.  An instance with a fresh heartbeat is none of them.
+Workers stop their own machines.  This is for machines whose worker cannot: it never started, it
+hangs, or the machine hangs in its shutdown.  An instance with a fresh heartbeat is never selected.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def orphan(
     policy: Policy,
     failures: FailureMemory = NONE,
 ) -> Stop | None:
-    """How to stop an instance that is of no use; None: it is of use, or may be.
+    """Return the way to stop an unresponsive instance; None: it works, or may.
 
-    What EC2 would not stop is terminated, in turns with more tries to stop it.
+    An instance that EC2 does not stop is terminated, in turn with further tries to stop it.
 
     Args:
         instance: as EC2 shows it.
@@ -66,9 +66,9 @@ def orphan(
 
 
 def orphans(snapshot: Snapshot, policy: Policy, failures: FailureMemory = NONE) -> tuple[Stop, ...]:
-    """The instances to stop, those by force first; none while anything could not be read.
+    """Return the instances to stop, forced stops first; none while a read failed.
 
-    Those for which it came to nothing before wait, and come after the others.
+    Those with earlier failures wait, and come after the others.
     """
     if snapshot.unknown:
         return ()
@@ -88,7 +88,7 @@ def orphans(snapshot: Snapshot, policy: Policy, failures: FailureMemory = NONE) 
 
 
 def action_of(stop: Stop) -> str:
-    """The action under which a stop's failures are remembered."""
+    """Return the action under which a stop's failures are recorded."""
     if stop.terminate:
         return TERMINATE
     return FORCE if stop.force else STOP

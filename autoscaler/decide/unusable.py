@@ -1,8 +1,8 @@
-"""Machines that stand and will not become capacity: which give up their places, and how.  Pure.
+"""Replace machines that exist and cannot become capacity.
 
-A stopped machine that cannot be started keeps a place under the cap and serves no work.  While work
-waits that nothing else can serve, such machines are terminated for new ones.  One that EC2 will
-not terminate either is left out of the count: it computes nothing, and its place is another's.
+A stopped machine that cannot be started occupies a place under the cap and serves no work.  While
+work waits that no other machine can serve, such machines are terminated for new ones.  One that
+EC2 does not terminate either is left out of the count: it computes nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _TRIED: Final = 2  #: terminations that came to nothing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """How many places are missing, and how they may be had."""
+    """Number of missing places, and the ways to get them."""
 
     places: int  #: for instances that are wanted, and neither started nor launched
     coming: int  #: places that are free, or that machines are about to leave

@@ -481,7 +481,7 @@ def _no_second_look(patches: Patches) -> None:
         return dataclasses.replace(original(snapshot, *args), stale=stale)
 
     patches.wrap(stop_and_terminate.Shrinker, "terminate", terminate)
-    patches.wrap(decide, "take_census", counted)
+    patches.wrap(decide, "classify", counted)
 
 
 @_mutant("Stopped instances are terminated as soon as the queue is empty.")
@@ -508,7 +508,7 @@ def _only_billed_instances_count(patches: Patches) -> None:
         counted = original(snapshot, *args)
         return dataclasses.replace(counted, free=free, standing=len(on))
 
-    patches.wrap(decide, "take_census", take)
+    patches.wrap(decide, "classify", take)
 
 
 @_mutant("Instances that give no sign of life are left on.")
@@ -609,10 +609,10 @@ def _a_lease_without_fence(patches: Patches) -> None:
 def _old_releases_keep_their_places(patches: Patches) -> None:
     patches.wrap(
         capacity,
-        "take_census",
+        "classify",
         lambda original, *args: dataclasses.replace(original(*args), stale=()),
     )
-    patches.set(decide, "take_census", capacity.take_census)
+    patches.set(decide, "classify", capacity.classify)
 
 
 @_mutant("A cancelled job lives on with the next result.", kind="clients cancel")

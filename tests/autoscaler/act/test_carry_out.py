@@ -95,9 +95,9 @@ class Stage:
     def act_with(self, ledger: MemoryLedger | None = None, **changes: Any) -> Actor:
         """An actor that holds the lease."""
         ports = replace(self.ports, ledger=ledger or self.ledger)
-        tenure = Leadership(ports.ledger, self.clock, owner="us", seconds=1000.0)
-        assert tenure.renew()
-        return Actor(ports, POLICY, fleet="gridwell", tenure=tenure, **changes)
+        leadership = Leadership(ports.ledger, self.clock, owner="us", seconds=1000.0)
+        assert leadership.renew()
+        return Actor(ports, POLICY, fleet="gridwell", leadership=leadership, **changes)
 
     def look(self) -> Snapshot:
         return observe(self.ports, None, POLICY).snapshot
