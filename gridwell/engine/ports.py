@@ -13,13 +13,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
+from gridwell.engine.task_set import NO_TASKS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gridwell.engine.audit import AuditLog
+    from gridwell.engine.blocks import Block, Blocks
     from gridwell.engine.job import Job, JobError
     from gridwell.engine.job_events import Notice
     from gridwell.engine.task_failure import ChunkFailure, Suspect
+    from gridwell.engine.task_set import TaskSet
     from gridwell.kinds.grid.minimum import Minimum
     from gridwell.kinds.grid.replicas import Replica
 
@@ -251,6 +255,51 @@ class JobLedger(Protocol):
             attempt: the attempt.
             seen: the `resend_at` that was read.
             later: the next one.
+        """
+
+    def settle(
+        self,
+        job: str,
+        attempt: str,
+        blocks: Blocks,
+        done: TaskSet,
+        failed: TaskSet = NO_TASKS,
+        cancelled: TaskSet = NO_TASKS,
+        *,
+        expires: float,
+    ) -> tuple[Block, ...]:
+        """Add tasks to the sets of their blocks.
+
+        Union alone, under no condition: whatever became of the job meanwhile, duplicates, any
+        order and any number of callers give the same state.  Dying in between leaves some blocks
+        written, which the same call then completes.
+
+        Args:
+            job: the job.
+            attempt: the attempt in which the tasks were computed; each has blocks of its own.
+            blocks: how the job's tasks lie in blocks, as recorded in the job.
+            done: tasks that were computed with success.
+            failed: tasks that were computed without.
+            cancelled: tasks that shall not be computed any more.
+            expires: until when blocks are kept: the same in each call for an attempt.
+
+        Returns:
+            The blocks that these tasks lie in, as they are then, by their numbers.
+        """
+
+    def read_blocks(
+        self, job: str, attempt: str, blocks: Blocks, numbers: Iterable[int] | None = None
+    ) -> tuple[Block, ...]:
+        """Return blocks as of now, by their numbers: in one call for each hundred.
+
+        Args:
+            job: the job.
+            attempt: of the job.
+            blocks: how its tasks lie in blocks.
+            numbers: of the blocks; None: all.
+
+        Returns:
+            Each of them; one that was never written has no task that came to an end.
         """
 
     def record_failure(self, failure: ChunkFailure) -> ChunkFailure:

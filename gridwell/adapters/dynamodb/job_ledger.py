@@ -28,18 +28,22 @@ from gridwell.adapters.dynamodb.job_items import (
 from gridwell.adapters.dynamodb.secret import SecretItem, new_secret
 from gridwell.adapters.dynamodb.suspects import SuspectItems
 from gridwell.adapters.dynamodb.table import Table
+from gridwell.adapters.dynamodb.task_blocks import BlockItems
 from gridwell.adapters.dynamodb.task_failures import FailureItems
 from gridwell.adapters.dynamodb.task_progress import FoundItems
 from gridwell.engine.job import NO_CANDIDATE_POINT, UNFINISHED, JobState, credit, expiry
 from gridwell.engine.ports import NO_MAPS, Page
+from gridwell.engine.task_set import NO_TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from gridwell.engine.blocks import Block, Blocks
     from gridwell.engine.job import Job, JobError
     from gridwell.engine.task_failure import ChunkFailure, Suspect
+    from gridwell.engine.task_set import TaskSet
     from gridwell.kinds.grid.minimum import Minimum
     from gridwell.kinds.grid.replicas import Replica
 
@@ -94,6 +98,7 @@ class DynamoJobLedger:
         self._suspects = SuspectItems(self._table)
         self._failures = FailureItems(self._table)
         self._found = FoundItems(self._table)
+        self._blocks = BlockItems(self._table)
 
     def create(self, job: Job, *, replaces: Job | None = None) -> bool:
         """See `gridwell.engine.ports.JobLedger`."""
@@ -276,6 +281,27 @@ class DynamoJobLedger:
             job_key(job), "SET #resend_at = :later ADD #resends :one", condition, values
         )
         return won
+
+    def settle(
+        self,
+        job: str,
+        attempt: str,
+        blocks: Blocks,
+        done: TaskSet,
+        failed: TaskSet = NO_TASKS,
+        cancelled: TaskSet = NO_TASKS,
+        *,
+        expires: float,
+    ) -> tuple[Block, ...]:
+        """See `gridwell.engine.ports.JobLedger`."""
+        sets = {"done": done, "failed": failed, "cancelled": cancelled}
+        return self._blocks.settle(job, attempt, blocks, sets, expires=expires)
+
+    def read_blocks(
+        self, job: str, attempt: str, blocks: Blocks, numbers: Iterable[int] | None = None
+    ) -> tuple[Block, ...]:
+        """See `gridwell.engine.ports.JobLedger`."""
+        return self._blocks.read(job, attempt, blocks, numbers)
 
     def record_failure(self, failure: ChunkFailure) -> ChunkFailure:
         """See `gridwell.engine.ports.JobLedger`."""

@@ -9,16 +9,20 @@ from typing import TYPE_CHECKING
 
 from gridwell.access.secret import SECRET_BYTES
 from gridwell.adapters.memory.audit import MemoryAuditLog
+from gridwell.adapters.memory.task_blocks import MemoryBlocks
 from gridwell.engine.errors import Fault, InvalidJob
 from gridwell.engine.job import Job, JobError, JobState, credit, expiry
 from gridwell.engine.ports import NO_MAPS, Page
+from gridwell.engine.task_set import NO_TASKS
 from gridwell.fleet.model import Control, FleetView, Heartbeat, Lease, Slot
 from gridwell.kinds.grid.minimum import Minimum, lesser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from gridwell.engine.blocks import Block, Blocks
     from gridwell.engine.task_failure import ChunkFailure, Suspect
+    from gridwell.engine.task_set import TaskSet
     from gridwell.kinds.grid.replicas import Replica
 
 
@@ -40,6 +44,7 @@ class MemoryLedger:
         self._suspects: dict[str, Suspect] = {}
         self._jobs: dict[str, Job] = {}
         self._failures: dict[tuple[str, str, int], ChunkFailure] = {}
+        self._task_blocks = MemoryBlocks()
         self._told: dict[tuple[str, str], int] = {}
         self._beats: dict[str, Heartbeat] = {}
         self._slots: dict[int, Slot] = {}
@@ -208,6 +213,30 @@ class MemoryLedger:
                 return False
             self._jobs[job] = replace(stored, resend_at=later, resends=stored.resends + 1)
             return True
+
+    def settle(
+        self,
+        job: str,
+        attempt: str,
+        blocks: Blocks,
+        done: TaskSet,
+        failed: TaskSet = NO_TASKS,
+        cancelled: TaskSet = NO_TASKS,
+        *,
+        expires: float,  # noqa: ARG002 - nothing is forgotten here
+    ) -> tuple[Block, ...]:
+        """See `gridwell.engine.ports.JobLedger`."""
+        with self._lock:
+            return self._task_blocks.settle(
+                job, attempt, blocks, {"done": done, "failed": failed, "cancelled": cancelled}
+            )
+
+    def read_blocks(
+        self, job: str, attempt: str, blocks: Blocks, numbers: Iterable[int] | None = None
+    ) -> tuple[Block, ...]:
+        """See `gridwell.engine.ports.JobLedger`."""
+        with self._lock:
+            return self._task_blocks.read(job, attempt, blocks, numbers)
 
     def record_failure(self, failure: ChunkFailure) -> ChunkFailure:
         """See `gridwell.engine.ports.JobLedger`."""
