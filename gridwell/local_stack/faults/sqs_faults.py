@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from gridwell.local_stack.faults import error_replies
 from gridwell.local_stack.faults.batch_split import delayed, split_batch
 from gridwell.local_stack.faults.kinds import SQS_BATCHES
+from gridwell.local_stack.region import error_replies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gridwell.local_stack.faults.aws_call import Call
-    from gridwell.local_stack.faults.error_replies import ErrorReply
     from gridwell.local_stack.faults.injector import Injector
     from gridwell.local_stack.faults.queue_control import Queues
+    from gridwell.local_stack.region.error_replies import ErrorReply
 
 _SENDS: Final = ("SendMessage", "SendMessageBatch")
 

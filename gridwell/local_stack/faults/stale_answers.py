@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from gridwell.local_stack.faults.error_replies import ErrorReply
+    from gridwell.local_stack.region.error_replies import ErrorReply
 
 LONGEST: Final = 120.0  #: seconds that an answer is kept
 _MOST: Final = 500  #: answers of one question

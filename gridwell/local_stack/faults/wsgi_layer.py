@@ -6,14 +6,14 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from gridwell.local_stack.faults import error_replies
 from gridwell.local_stack.faults.aws_call import Call, read_call
 from gridwell.local_stack.faults.batch_split import without_keys
 from gridwell.local_stack.faults.ec2_faults import MUTE
-from gridwell.local_stack.faults.error_replies import ErrorReply
 from gridwell.local_stack.faults.kinds import KINDS
 from gridwell.local_stack.faults.sqs_faults import Messages
 from gridwell.local_stack.faults.stale_answers import StaleAnswers
+from gridwell.local_stack.region import error_replies
+from gridwell.local_stack.region.error_replies import ErrorReply
 from gridwell.local_stack.region.http_server import Unanswered
 
 if TYPE_CHECKING:

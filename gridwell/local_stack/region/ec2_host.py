@@ -18,13 +18,12 @@ from gridwell.local_stack.machine import processes
 from gridwell.local_stack.region.images import ImageRecord, ImageStore, copy_disk
 from gridwell.local_stack.region.machine_environment import machine_environment
 from gridwell.local_stack.region.machine_process import MachineProcess, namespace
-from gridwell.local_stack.region.metadata_service import MetadataServer
+from gridwell.local_stack.region.metadata_service import MetadataServer, RequestFaults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from gridwell.local_stack.faults.metadata import MetadataFaults
     from gridwell.local_stack.region.instance_lifecycle import Lifecycle
 
 logger = logging.getLogger(__name__)
@@ -60,7 +59,7 @@ class Ec2Host:
         self.access_key = access_key
         self.stop_seconds = stop_seconds
         self.state = state
-        self.metadata_faults: MetadataFaults | None = None
+        self.metadata_faults: RequestFaults | None = None
         self._machines: dict[str, _Machine] = {}
         self._lock = threading.Lock()
         # A dead cloud process leaves folders behind; EC2 knows nothing of those instances now.
@@ -75,7 +74,7 @@ class Ec2Host:
                 extra={"action": "host.no_namespace"},
             )
 
-    def put_metadata_faults(self, faults: MetadataFaults) -> None:
+    def put_metadata_faults(self, faults: RequestFaults) -> None:
         """Let the metadata services of instances ask for faults, from the next boot on."""
         self.metadata_faults = faults
 

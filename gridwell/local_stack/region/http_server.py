@@ -29,8 +29,8 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import ThreadedWSGIServer
 
 from gridwell.adapters.loopback_http import LoopbackHandler
-from gridwell.local_stack.faults import error_replies
 from gridwell.local_stack.region import access_key as keys
+from gridwell.local_stack.region import error_replies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -16,15 +16,12 @@ import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from gridwell.access.loopback_request import FORBIDDEN, LoopbackRefusal
 from gridwell.adapters.loopback_http import LoopbackHandler
 from gridwell.local_stack.loopback_peer import find_peer
 from gridwell.local_stack.region.instance_facts import InstanceFacts
-
-if TYPE_CHECKING:
-    from gridwell.local_stack.faults.metadata import MetadataFaults
 
 #: Answers with the facts of now, or None when EC2 has forgotten the instance.
 FactsSource = Callable[[], InstanceFacts | None]
@@ -32,6 +29,16 @@ FactsSource = Callable[[], InstanceFacts | None]
 MAXIMUM_TOKEN_SECONDS = 21600
 CREDENTIAL_SECONDS = 6 * 3600
 _TTL_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"
+
+
+class RequestFaults(Protocol):
+    """Faults of the service, asked for before each answer."""
+
+    def hang_seconds(self, operation: str, instance: str, connection: Any) -> float | None:
+        """Return for how long a request hangs before its connection closes; None: it does not."""
+
+    def is_throttled(self, operation: str, instance: str, connection: Any) -> bool:
+        """Return True if a request is refused as one of too many."""
 
 
 class MetadataServer:
@@ -48,7 +55,7 @@ class MetadataServer:
         facts: FactsSource,
         *,
         access_key: str = "local",
-        faults: MetadataFaults | None = None,
+        faults: RequestFaults | None = None,
     ) -> None:
         self._server = _Server(facts, access_key, faults)
         thread = threading.Thread(
@@ -70,7 +77,7 @@ class MetadataServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, facts: FactsSource, access_key: str, faults: MetadataFaults | None) -> None:
+    def __init__(self, facts: FactsSource, access_key: str, faults: RequestFaults | None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.facts = facts
         self.faults = faults

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 from xml.sax.saxutils import escape
-
-if TYPE_CHECKING:
-    from gridwell.local_stack.faults.aws_call import Call
 
 REQUEST_ID: Final = "00000000-fa17-4000-8000-000000000000"  #: marks what was made up
 _REASONS: Final = {
@@ -50,6 +47,14 @@ class FailedCall(Protocol):
     @property
     def target(self) -> str:
         """The name that a JSON request gives its operation; empty for any other request."""
+
+
+class NamedCall(FailedCall, Protocol):
+    """A call whose operation is known."""
+
+    @property
+    def operation(self) -> str:
+        """The operation's name, such as `PutItem`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +135,7 @@ _REFUSED: Final = {
 REFUSALS: Final = tuple(_REFUSED)
 
 
-def throttled(call: Call) -> ErrorReply:
+def throttled(call: NamedCall) -> ErrorReply:
     """One call too many."""
     if call.service == "dynamodb" and call.operation in _ITEMS:
         return _reply(call, _TABLE_THROTTLED)
@@ -138,19 +143,19 @@ def throttled(call: Call) -> ErrorReply:
     return _reply(call, _THROTTLED.get(call.service, _Error(400, code, _RATE)))
 
 
-def server_error(call: Call, draw: float) -> ErrorReply:
+def server_error(call: FailedCall, draw: float) -> ErrorReply:
     """A fault of the service: half of them as 500, half as 503."""
     broken = _BROKEN.get(call.service, _Error(500, "InternalFailure", "Internal failure"))
     return _reply(call, broken if draw < 0.5 else _AWAY)  # noqa: PLR2004 - a half
 
 
-def access_denied(call: Call) -> ErrorReply:
+def access_denied(call: FailedCall) -> ErrorReply:
     """A refusal for want of a right, in the words of the service."""
     refusal = _FORBIDDEN.get(call.service, _Error(400, "AccessDeniedException", "Access denied."))
     return _reply(call, refusal)
 
 
-def no_capacity(call: Call) -> ErrorReply:
+def no_capacity(call: FailedCall) -> ErrorReply:
     """EC2 has no machine; with HTTP 500, so that clients try again by themselves."""
     return _reply(call, _FULL)
 
@@ -160,7 +165,7 @@ def denied(asked: FailedCall, status: int, code: str, why: str) -> ErrorReply:
     return _reply(asked, _Error(status, code, why))
 
 
-def refused(call: Call, kind: str) -> ErrorReply:
+def refused(call: FailedCall, kind: str) -> ErrorReply:
     """EC2 does not do it, for a reason of the kind."""
     return _reply(call, _REFUSED[kind])
 
