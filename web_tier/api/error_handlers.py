@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import logging
-import random
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from flask import Response, has_request_context, render_template, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from gridwell.engine.errors import (
-    DETAIL,
-    Fault,
     GridwellError,
     InvalidJob,
     InvalidMessage,
@@ -21,57 +17,19 @@ from gridwell.engine.errors import (
     ServiceBusy,
 )
 from gridwell.engine.job import NO_CANDIDATE_POINT, STORAGE_DENIED
-from gridwell.engine.printable import excerpt
 from gridwell.engine.read_jobs import counted
-from web_tier.api.models import FaultShown, ProblemDetails
 from web_tier.http_server.request_framing import BODY_TOO_LARGE
 from web_tier.jobs.service import NoCandidatePoint
 from web_tier.kinds.grid.request import NotJson
 from web_tier.overload.concurrency_limit import Overloaded
+from web_tier.problem_details import problem_response, retry_after
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from flask import Flask
+    from flask import Flask, Response
 
 logger = logging.getLogger(__name__)
 
-_RETRY_SECONDS: Final = (2, 5)  #: drawn from these, so that clients do not come back together
 _DENIED_SECONDS: Final = 60  #: people must act, which takes longer than any client should wait
-_FAULTS_BYTES: Final = 8_000  #: of all faults in an answer: it stays small, whatever the request
-
-
-def problem_response(
-    status: int,
-    detail: str,
-    *,
-    code: str,
-    faults: Sequence[Fault] = (),
-    headers: Mapping[str, str] | None = None,
-) -> Response:
-    """A response that says what went wrong.
-
-    Args:
-        status: the HTTP status.
-        detail: the thing, the value and the remedy, for people.
-        code: a stable word, for programs.
-        faults: what is wrong with the request, part by part.
-        headers: more headers.
-    """
-    body = ProblemDetails(
-        title=HTTPStatus(status).phrase,
-        status=status,
-        detail=excerpt(detail, DETAIL),
-        code=code,
-        errors=_shown(faults),
-    )
-    headers = {"Cache-Control": "no-store", **(headers or {})}
-    if is_for_people():
-        page = render_template("error.html", problem=body)
-        return Response(page, status, headers, content_type="text/html; charset=utf-8")
-    return Response(
-        body.model_dump_json(), status, headers, content_type="application/problem+json"
-    )
 
 
 def register(app: Flask) -> None:
@@ -87,34 +45,6 @@ def register(app: Flask) -> None:
     app.register_error_handler(ObjectDenied, _denied)
     app.register_error_handler(InvalidMessage, _damaged)
     app.register_error_handler(GridwellError, _broken)
-
-
-def retry_after() -> str:
-    """The seconds after which a client may try again."""
-    low, high = _RETRY_SECONDS
-    return str(random.randint(low, high))  # noqa: S311 - spreads load, guards nothing
-
-
-def is_for_people() -> bool:
-    """Whether the request came from somebody who looks at a page, and not at the interface."""
-    if not has_request_context() or request.path.startswith("/v1/"):
-        return False
-    accepted = request.accept_mimetypes
-    return accepted["text/html"] > accepted["application/json"]
-
-
-def _shown(faults: Sequence[Fault]) -> list[FaultShown]:
-    """Return the first faults as far as they fit into an answer, and how many there are beyond."""
-    shown: list[FaultShown] = []
-    size = 0
-    for number, fault in enumerate(faults):
-        size += len(fault.pointer.encode()) + len(fault.detail.encode())
-        if size > _FAULTS_BYTES:
-            rest = counted(len(faults) - number, "more fault")
-            shown.append(FaultShown(pointer="", detail=f"{rest} not listed; mend these first"))
-            break
-        shown.append(FaultShown(pointer=fault.pointer, detail=fault.detail))
-    return shown
 
 
 def _http_error(error: HTTPException) -> Response:

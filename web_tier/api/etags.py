@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from flask import Response, request
 
 from gridwell.engine.job import JobState
-from web_tier.api.error_handlers import problem_response
+from web_tier.problem_details import problem_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -9,7 +9,6 @@ from flask import Response
 
 import gridwell
 from web_tier.api import openapi
-from web_tier.api.error_handlers import problem_response, retry_after
 from web_tier.api.etags import ASK_AGAIN, tagged
 from web_tier.api.models import Health, ReadinessShown
 from web_tier.api.present import show_fleet
@@ -17,6 +16,7 @@ from web_tier.api.responses import NO_STORE, json_response
 from web_tier.dependencies import current
 from web_tier.monitoring.fleet_view import last_view
 from web_tier.monitoring.metrics import TYPE
+from web_tier.problem_details import problem_response, retry_after
 
 routes = APIBlueprint("fleet", __name__)
 

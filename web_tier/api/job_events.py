@@ -10,12 +10,12 @@ from apiflask import APIBlueprint
 from flask import Response, request
 
 from web_tier.api import openapi
-from web_tier.api.error_handlers import problem_response, retry_after
 from web_tier.api.responses import NO_STORE, find_job, no_such_job
 from web_tier.auth.authenticate import is_still_accepted
 from web_tier.auth.caller import caller
 from web_tier.auth.owners import owner
 from web_tier.dependencies import current
+from web_tier.problem_details import problem_response, retry_after
 from web_tier.waiting.event_stream import stream
 from web_tier.waiting.watcher import OwnedWatcher
 

@@ -14,7 +14,6 @@ from gridwell.engine import limits
 from gridwell.engine.errors import Fault, InvalidJob
 from gridwell.engine.job import JobState
 from web_tier.api import openapi
-from web_tier.api.error_handlers import problem_response
 from web_tier.api.etags import ASK_AGAIN, kept, tagged
 from web_tier.api.models import JobPage
 from web_tier.api.negotiation import wait_seconds
@@ -23,6 +22,7 @@ from web_tier.api.responses import NO_STORE, find_job, is_job_id, json_response,
 from web_tier.auth.owners import owner
 from web_tier.dependencies import current
 from web_tier.kinds.grid.request import read_job
+from web_tier.problem_details import problem_response
 from web_tier.waiting.watcher import OwnedWatcher, await_end
 
 if TYPE_CHECKING:

@@ -185,24 +185,6 @@ class JobRequest(_Input):
     )
 
 
-class FaultShown(BaseModel):
-    """One thing wrong with a request."""
-
-    pointer: str = Field(description="JSON pointer into the body, or the query parameter's name")
-    detail: str
-
-
-class ProblemDetails(BaseModel):
-    """What went wrong (RFC 9457)."""
-
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str
-    code: str = Field(description="stable, for programs")
-    errors: list[FaultShown] = Field(default_factory=list)
-
-
 class GridShown(BaseModel):
     """The grid of a job."""
 

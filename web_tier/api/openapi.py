@@ -16,10 +16,10 @@ from web_tier.api.models import (
     JobRequest,
     JobShown,
     PointsShown,
-    ProblemDetails,
     ReadinessShown,
 )
 from web_tier.api.negotiation import MAX_WAIT_SECONDS
+from web_tier.problem_details import ProblemDetails
 
 _MODELS: Final = (
     JobRequest,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from flask import Response
 
-from web_tier.api.error_handlers import problem_response
 from web_tier.dependencies import current
+from web_tier.problem_details import problem_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,6 @@ from flask import Response, g, redirect, request
 from gridwell.access.host_header import is_consistent, parse_host
 from gridwell.engine import limits
 from gridwell.engine.printable import redacted
-from web_tier.api.error_handlers import is_for_people
 from web_tier.auth import refusals, security_log
 from web_tier.auth.authenticate import address, identify_caller
 from web_tier.auth.cache_headers import protect
@@ -32,6 +31,7 @@ from web_tier.auth.route_rules import (
 )
 from web_tier.auth.security_log import Event, note, note_refusal
 from web_tier.http_server.request_framing import too_large
+from web_tier.problem_details import is_for_people
 
 if TYPE_CHECKING:
     from flask import Flask

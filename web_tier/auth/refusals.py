@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from flask import request
 
-from web_tier.api.error_handlers import problem_response
+from web_tier.problem_details import problem_response
 
 if TYPE_CHECKING:
     from flask import Response

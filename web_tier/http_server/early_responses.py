@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from gunicorn.http import errors
 
-from web_tier.api.error_handlers import problem_response, retry_after
 from web_tier.auth.security_headers import harden
 from web_tier.http_server.request_framing import FramingError
 from web_tier.http_server.wire import as_bytes
+from web_tier.problem_details import problem_response, retry_after
 
 BUSY: Final = 503
 TOO_SLOW: Final = FramingError(

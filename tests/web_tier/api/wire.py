@@ -161,7 +161,7 @@ def _nothing_drawn() -> Iterator[None]:
     numbers = itertools.count(1)
     with (
         patch("tests.harness.web_http.secrets.token_hex", lambda _: f"{next(numbers):016x}"),
-        patch("web_tier.api.error_handlers.random.randint", lambda low, _high: low),
+        patch("web_tier.problem_details.random.randint", lambda low, _high: low),
     ):
         yield
 

@@ -12,11 +12,11 @@ from flask import Response, request
 from gridwell.engine.job import JobState
 from web_tier.api import openapi
 from web_tier.api.downloads import FEW_ATOMS, download, in_pieces
-from web_tier.api.error_handlers import problem_response
 from web_tier.api.etags import kept, unless_known
 from web_tier.api.negotiation import FORMS, chosen_form
 from web_tier.api.responses import find_job, gone, no_such_job
 from web_tier.dependencies import current
+from web_tier.problem_details import problem_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,10 +14,10 @@ from gridwell.engine.job import JobState
 from gridwell.kinds.grid import formats
 from gridwell.kinds.grid.map_reader import SLAB_POINTS, MapGone
 from web_tier.api.downloads import FEW_ATOMS, download, exactly, in_pieces
-from web_tier.api.error_handlers import problem_response
 from web_tier.api.etags import kept, unless_known
 from web_tier.api.responses import gone
 from web_tier.dependencies import current
+from web_tier.problem_details import problem_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

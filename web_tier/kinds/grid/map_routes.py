@@ -9,9 +9,9 @@ from apiflask import APIBlueprint
 
 from gridwell.engine.messages import MAP_KIND
 from web_tier.api import openapi
-from web_tier.api.error_handlers import problem_response
 from web_tier.api.responses import find_job, no_such_job
 from web_tier.kinds.grid.map_download import CUBE, DX, NPZ, map_file
+from web_tier.problem_details import problem_response
 
 if TYPE_CHECKING:
     from flask import Response

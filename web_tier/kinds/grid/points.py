@@ -19,7 +19,6 @@ from gridwell.kinds.grid import limits
 from gridwell.kinds.grid.formats import Ion, ions_pdb, points_csv
 from gridwell.kinds.grid.series import Series
 from web_tier.api import openapi
-from web_tier.api.error_handlers import problem_response
 from web_tier.api.etags import kept, tagged
 from web_tier.api.jobs import POLL_SECONDS, awaited
 from web_tier.api.models import PointsShown
@@ -31,6 +30,7 @@ from web_tier.auth.route_rules import SUBMITS
 from web_tier.dependencies import current
 from web_tier.kinds.grid.map_download import CSV, map_file
 from web_tier.kinds.grid.stored_problem import stored_problem
+from web_tier.problem_details import problem_response
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
