@@ -9,7 +9,7 @@ PINNED := --quiet --disable-pip-version-check --no-deps --require-hashes --only-
 GRIDWELL := $(PYTHON) -m gridwell
 FAULTY := $(if $(FAULTS),--faults $(FAULTS)) $(if $(FAULTS_SEED),--faults-seed $(FAULTS_SEED))
 
-.PHONY: help run up down test check simulate mutants chaos exactness abuse fuzz bench-kernels screenshots notebook sbom lock clean
+.PHONY: help run up down test check simulate mutants chaos exactness abuse fuzz bench-kernels screenshots notebook settings sbom lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -62,6 +62,9 @@ bench-kernels: .venv/ready ## measure the kernels: a table, benchmarks/kernels.c
 notebook: .venv/ready ## execute the notebooks of docs/examples anew, on a local stack of their own
 	@$(PYTHON) -m pip install $(PINNED) -r docs/examples/requirements.txt
 	@exec $(PYTHON) scripts/notebook.py
+
+settings: .venv/ready ## write docs/reference/settings.md from the Settings classes
+	@PYTHONPATH=. $(PYTHON) scripts/settings_page.py
 
 sbom: .venv/ready ## print the release's bill of materials: the packages of its image (CycloneDX)
 	@$(PYTHON) -m ami sbom

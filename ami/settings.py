@@ -11,10 +11,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="GRIDWELL_")
 
-    fleet: str = "gridwell"
-    bucket: str = Field(description="The stack's bucket")
+    fleet: str = Field("gridwell", description="names queues, table, launch template and tags")
+    bucket: str = Field(description="the stack's bucket")
     base_image: str | None = Field(
         default=None,
-        description="The image that the builder boots from; by default Debian's newest",
+        description="the image that the builder boots from; unset: Debian 12's newest",
     )
-    builder_type: str = "t3.small"
+    builder_type: str = Field("t3.small", description="the instance type of the builder")

@@ -16,20 +16,65 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="GRIDWELL_", extra="ignore", frozen=True)
 
-    fleet: str = Field("gridwell", min_length=1)
-    chunks_queue: str = ""
-    ledger_table: str = ""
-    launch_template: str = ""
-    max_instances: int = Field(19, ge=1, le=100)  #: slots have two digits
-    chunks_per_instance: int = Field(4, ge=1)
-    tick_seconds: float = Field(10.0, gt=0, le=60)
-    boot_grace_seconds: float = Field(180.0, ge=0)
-    quiet_seconds: float = Field(120.0, ge=0)
-    stopped_max_age_seconds: float = Field(24 * 3600.0, ge=0)
-    capacity_retry_seconds: float = Field(60.0, ge=0)
-    lease_seconds: float = Field(30.0, gt=0, le=600)
-    instance_types: str = Field("", pattern=r"^([a-z0-9.-]+(,[a-z0-9.-]+)*)?$")
-    subnets: str = Field("", pattern=r"^(subnet-[a-z0-9]+(,subnet-[a-z0-9]+)*)?$")
+    fleet: str = Field(
+        "gridwell", min_length=1, description="names queues, table, launch template and tags"
+    )
+    chunks_queue: str = Field("", description="the queue of chunks; empty: FLEET-chunks")
+    ledger_table: str = Field("", description="the ledger's table; empty: FLEET-ledger")
+    launch_template: str = Field(
+        "", description="the workers' launch template; empty: FLEET-worker"
+    )
+    max_instances: int = Field(
+        19,
+        ge=1,
+        le=100,
+        description="the cap, in instances; `gridwell cap` lowers it while the fleet runs",
+    )
+    chunks_per_instance: int = Field(
+        4, ge=1, description="chunks in queue and in flight for which one instance is started"
+    )
+    tick_seconds: float = Field(10.0, gt=0, le=60, description="interval between two decisions")
+    boot_grace_seconds: float = Field(
+        180.0,
+        ge=0,
+        description="time from a start to the first heartbeat, before the instance is stopped",
+    )
+    quiet_seconds: float = Field(
+        120.0,
+        ge=0,
+        description=(
+            "with `--policy classic`: stopped instances are terminated after so long without work"
+        ),
+    )
+    stopped_max_age_seconds: float = Field(
+        24 * 3600.0, ge=0, description="stopped instances are terminated at this age"
+    )
+    capacity_retry_seconds: float = Field(
+        60.0,
+        ge=0,
+        description="interval of trying an offer again when EC2 refuses all of them",
+    )
+    lease_seconds: float = Field(
+        30.0,
+        gt=0,
+        le=600,
+        description=(
+            "another autoscaler takes over after so long without a renewal; at least two ticks"
+        ),
+    )
+    instance_types: str = Field(
+        "",
+        pattern=r"^([a-z0-9.-]+(,[a-z0-9.-]+)*)?$",
+        description="types to launch, the best first, with commas; empty: the launch template's",
+    )
+    subnets: str = Field(
+        "",
+        pattern=r"^(subnet-[a-z0-9]+(,subnet-[a-z0-9]+)*)?$",
+        description=(
+            "subnets to launch in, with commas; each type is tried in all of them; empty: the "
+            "launch template's"
+        ),
+    )
 
     @model_validator(mode="after")
     def _lease_outlasts_ticks(self) -> Self:

@@ -21,13 +21,21 @@ class Names(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="GRIDWELL_", extra="ignore", frozen=True)
 
-    fleet: str = Field("gridwell", min_length=1)
-    chunks_queue: str = ""
-    results_queue: str = ""
-    dead_chunks_queue: str = ""
-    dead_results_queue: str = ""
-    ledger_table: str = ""
-    launch_template: str = ""
+    fleet: str = Field(
+        "gridwell", min_length=1, description="names queues, table, launch template and tags"
+    )
+    chunks_queue: str = Field("", description="the queue of chunks; empty: FLEET-chunks")
+    results_queue: str = Field("", description="the queue of results; empty: FLEET-results")
+    dead_chunks_queue: str = Field(
+        "", description="the dead letters of chunks; empty: FLEET-dead-chunks"
+    )
+    dead_results_queue: str = Field(
+        "", description="the dead letters of results; empty: FLEET-dead-results"
+    )
+    ledger_table: str = Field("", description="the ledger's table; empty: FLEET-ledger")
+    launch_template: str = Field(
+        "", description="the workers' launch template; empty: FLEET-worker"
+    )
 
     def queue(self, name: str) -> str:
         """The name of one of our queues: `chunks`, `results`, `dead_chunks`, `dead_results`."""
@@ -46,30 +54,67 @@ class Names(BaseSettings):
 
 
 class Settings(Names, AccessSettings):
-    """What each process of the web tier must be told."""
+    """Settings of each process of the web tier."""
 
-    bucket: str = Field(min_length=3)
-    #: host and port, or the absolute path of a socket file
-    memcached: str = Field("127.0.0.1:11211", pattern=r"^([^:/]+:\d{1,5}|/.+)$")
-    port: int = Field(8080, ge=0, le=65_535)
-    threads: int = Field(940, gt=SERVING_THREADS, le=4096)
-    streams: int = Field(300, ge=0, le=4096)  #: requests that may follow a job by events
-    #: what a full fleet of 19 computes in the hour that a job has, at two seconds a chunk
-    max_backlog: int = Field(30_000, ge=1)
-    poll_seconds: float = Field(20.0, ge=0, le=20)
-    reconcile_seconds: float = Field(RECONCILE_SECONDS, gt=0, le=600)
-    #: drawn at random, at which the answer of a large problem is checked before it is published
-    checked_points: int = Field(DEFAULT_POINTS, ge=0, le=100_000)
-    #: of all chunks, drawn at random, that two workers compute, and of which both must agree
-    doubled_share: float = Field(0.0, ge=0, le=1)
-    #: the ARN of a topic to which every event of a job is published; empty: none is
-    events_topic: str = Field("", pattern=r"^(arn:[^:]+:sns:[^:]+:[^:]+:[^:]+)?$")
-    #: where the collector tells what it counts, on `host`; 0: nowhere
-    collector_metrics_port: int = Field(0, ge=0, le=65_535)
-    #: where an instance is killed on request, for trials of what follows; empty: nowhere
-    kill_url: str = Field("", pattern=r"^(http://.+)?$")
-    kill_key: SecretStr = SecretStr("")  #: a bearer token for `kill_url`; empty: none is sent
-    dollars_per_hour: float = Field(0.08925, ge=0)  #: c7i.large on demand, us-east-1, 2026
+    bucket: str = Field(min_length=3, description="the stack's bucket")
+    memcached: str = Field(
+        "127.0.0.1:11211",
+        pattern=r"^([^:/]+:\d{1,5}|/.+)$",
+        description="host and port, or the absolute path of a socket file",
+    )
+    port: int = Field(8080, ge=0, le=65_535, description="the port to listen on; 0: a free one")
+    threads: int = Field(
+        940,
+        gt=SERVING_THREADS,
+        le=4096,
+        description=(
+            f"of these {SERVING_THREADS} serve, `STREAMS` may hold event streams, and the rest may "
+            "hold `Prefer: wait`"
+        ),
+    )
+    streams: int = Field(300, ge=0, le=4096, description="event streams of a process")
+    #: A full fleet of 19 computes so many in an hour, a job's deadline, at two seconds a chunk.
+    max_backlog: int = Field(
+        30_000, ge=1, description="waiting chunks above which new jobs are rejected"
+    )
+    poll_seconds: float = Field(
+        20.0, ge=0, le=20, description="length of the collector's long poll; SQS allows 20 s"
+    )
+    reconcile_seconds: float = Field(
+        RECONCILE_SECONDS, gt=0, le=600, description="interval of the reconciler"
+    )
+    checked_points: int = Field(
+        DEFAULT_POINTS,
+        ge=0,
+        le=100_000,
+        description=(
+            "random points at which the answer of a large problem is checked; fewer with many atoms"
+        ),
+    )
+    doubled_share: float = Field(
+        0.0, ge=0, le=1, description="share of chunks that two workers compute and must agree on"
+    )
+    events_topic: str = Field(
+        "",
+        pattern=r"^(arn:[^:]+:sns:[^:]+:[^:]+:[^:]+)?$",
+        description="ARN of an SNS topic for job events; empty: none are published",
+    )
+    collector_metrics_port: int = Field(
+        0, ge=0, le=65_535, description="port of the collector's `/metrics`, on `HOST`; 0: none"
+    )
+    kill_url: str = Field(
+        "",
+        pattern=r"^(http://.+)?$",
+        description="URL that kills an instance, for trials; adds a button to the fleet page",
+    )
+    kill_key: SecretStr = Field(SecretStr(""), description="bearer token for `KILL_URL`")
+    dollars_per_hour: float = Field(
+        0.08925,
+        ge=0,
+        description=(
+            "price of an instance, for estimates; the default is c7i.large in us-east-1, on demand"
+        ),
+    )
 
     @property
     def stack(self) -> str:

@@ -1,4 +1,4 @@
-"""Who is let in and how often, from environment variables; only `web_tier.cli` reads them."""
+"""Access and rate limits, from environment variables; only `web_tier.cli` reads them."""
 
 from __future__ import annotations
 
@@ -28,20 +28,60 @@ class AccessSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="GRIDWELL_", extra="ignore", frozen=True)
 
-    host: str = "127.0.0.1"  #: loopback: whoever opens the service to others says so
-    #: who is let in: everybody who can reach this machine's loopback, or whoever has a key
-    access: Literal["open", "keys"] = Field("open", validate_default=True)
-    #: names by which it may be asked for, besides this machine's, with commas between them
-    hosts: str = Field("", validate_default=True)
-    proxies: int = Field(0, ge=0, le=8)  #: of ours in front, which say who calls and how
-    #: of each client; while access is open, of each address
-    submit_rate: str | None = None
-    read_rate: str | None = None
-    #: wrong keys from one address
-    failure_rate: str = Field("20/minute", pattern=_RATE)
-    max_unfinished: Annotated[int, Field(ge=1)] | Literal["off"] | None = None
-    max_job_seconds: Annotated[float, Field(gt=0)] | Literal["off"] | None = None
-    daily_seconds: Annotated[float, Field(gt=0)] | Literal["off"] | None = None
+    host: str = Field(
+        "127.0.0.1",
+        description="the address to listen on; other than loopback only with `ACCESS=keys`",
+    )
+    access: Literal["open", "keys"] = Field(
+        "open",
+        validate_default=True,
+        description="`open`: all callers on loopback; `keys`: callers with an access key",
+    )
+    hosts: str = Field(
+        "",
+        validate_default=True,
+        description=(
+            "names and addresses in clients' URLs, with commas; required where `HOST` is not "
+            "loopback"
+        ),
+    )
+    proxies: int = Field(
+        0, ge=0, le=8, description="your proxies in front, whose forwarded headers count"
+    )
+    submit_rate: str | None = Field(
+        None,
+        description=(
+            f"submissions and estimates of a client; unset: {_USUAL_RATES[RouteKind.SUBMITS]} with "
+            "keys, else `off`"
+        ),
+    )
+    read_rate: str | None = Field(
+        None,
+        description=(
+            f"other requests of a client; unset: {_USUAL_RATES[RouteKind.READS]} with keys, else "
+            "`off`"
+        ),
+    )
+    failure_rate: str = Field("20/minute", pattern=_RATE, description="wrong keys from one address")
+    max_unfinished: Annotated[int, Field(ge=1)] | Literal["off"] | None = Field(
+        None,
+        description=(
+            f"unfinished jobs of a client; unset: {_USUAL.unfinished} with keys, else `off`"
+        ),
+    )
+    max_job_seconds: Annotated[float, Field(gt=0)] | Literal["off"] | None = Field(
+        None,
+        description=(
+            f"estimated seconds of one job; unset: {_USUAL.job_seconds:g} with keys, else `off`"
+        ),
+    )
+    daily_seconds: Annotated[float, Field(gt=0)] | Literal["off"] | None = Field(
+        None,
+        description=(
+            f"estimated seconds of a client's jobs of a UTC day; unset: {_USUAL.day_seconds:g} "
+            "with keys, else `off`"
+        ),
+    )
 
     @field_validator("access")
     @classmethod
