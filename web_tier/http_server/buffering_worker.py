@@ -127,10 +127,9 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
                     self._make_room()
                 return  # there is none left, or it left before we came
             conn = TConn(self.cfg, sock, address, listener.getsockname())
-            self._accepted_at = now = time.monotonic()
             self.nr_conns += 1
             self._conns.add(conn)
-            self._receive(conn, RequestBuffer(now, limit_of=self._limit_of))
+            self._receive(conn, RequestBuffer(time.monotonic(), limit_of=self._limit_of))
             if self.nr_conns >= self.worker_connections:
                 self._make_room()
 
