@@ -5,21 +5,31 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, Final, Self, TypeAlias, TypeVar
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from gridwell.engine import limits
 from gridwell.engine.errors import InvalidMessage, OtherVersion
+from gridwell.engine.limits import MESSAGE_BYTES
 from gridwell.engine.printable import excerpt
+from gridwell.engine.rows import MAX_ROWS, Row
+from gridwell.engine.task_set import TaskSet
 from gridwell.kinds.grid.minimum import Minimum
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 VERSION: Final = 2  #: from 2 on, each message of a chunk carries the token of that chunk
+TASKS_VERSION: Final = 3  #: of messages that name several tasks: chunks of them, and their rows
 MINIMUM_KIND: Final = "minimum"  #: the kind of chunk whose result is its least potential
 SERIES_KIND: Final = "series"  #: the kind of chunk, and of its result, that has several points
 MAP_KIND: Final = "map"  #: as minimum, and the potential of each of its points is kept
+ROWS_KIND: Final = "rows"  #: the kind of result that says of each of its tasks what it gave
 ERROR_KIND: Final = "error"  #: the kind of message on the results queue that tells of a failed try
 ERROR_TEXT: Final = 500  #: characters of its text
 MOST_RECEIVES: Final = 99  #: what it says at most; queues give a message up long before
 
+_ROWS_ENVELOPE: Final = 400  #: bytes of a message of rows, but for its rows and its worker
 _COUNTLESS: Final = 10**40  #: no count has as many digits
 _QUOTED: Final = 100  #: characters of a faulty value in an error
 
@@ -42,16 +52,42 @@ class _Message:
             InvalidMessage: if it is none, or a field is not as it should be; unknown fields are
                 refused too, as they may matter to whoever wrote them.
         """
-        return _made(cls, _fields(text), text)
+        return cls.of_fields(*_fields(text), text)
+
+    @classmethod
+    def of_fields(cls, version: int, fields: dict[str, Any], text: str) -> Self:
+        """The message of a version that has these fields, read from a text.
+
+        Raises:
+            OtherVersion: if no message of this kind has that version here.
+            InvalidMessage: if it is none.
+        """
+        layouts = cls._layouts()
+        if version not in layouts:
+            read = " and ".join(map(str, layouts))
+            raise OtherVersion(
+                f"a message of version {_quoted(version)}, this release reads version {read}"
+            )
+        if fields.keys() != set(layouts[version]):
+            odd = sorted(fields.keys() ^ set(layouts[version]))
+            raise InvalidMessage(f"fields {_quoted(odd)} are missing or unknown in {_quoted(text)}")
+        return cls(**fields)
 
     def encode(self) -> str:
         """The message as JSON text."""
         # Field by field: messages are flat, and `asdict` copies what it finds.
-        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return json.dumps({"version": VERSION, **fields}, separators=(",", ":"))
+        version = self._version()
+        fields = {name: getattr(self, name) for name in self._layouts()[version]}
+        return json.dumps({"version": version, **fields}, separators=(",", ":"))
 
+    @classmethod
+    def _layouts(cls) -> dict[int, list[str]]:
+        """The names of the fields of a message of this kind, in each version that there is."""
+        return {VERSION: list(cls.__dataclass_fields__)}
 
-_Kind = TypeVar("_Kind", bound=_Message)
+    def _version(self) -> int:
+        """The version that this message has."""
+        return next(iter(self._layouts()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +139,7 @@ class ChunkMessage(_Message):
     #: Sent once more after it became a dead letter.  In the message, as nothing that forgets or
     #: lags can then take a first death for a second; it is the same chunk all the same.
     again: bool = field(default=False, compare=False)
+    tasks: str | None = None  #: the run of a chunk of several tasks, such as "200-299"
 
     def __post_init__(self) -> None:
         _check(self.kind, _WORD, "kind")
@@ -114,6 +151,25 @@ class ChunkMessage(_Message):
         _check(self.token, _TOKEN, "token")
         if not isinstance(self.again, bool):
             raise InvalidMessage(f"again {_quoted(self.again)} is neither true nor false")
+        if self.tasks is not None and len(_check_tasks(self.tasks, self.chunk)) == 1:
+            raise InvalidMessage(
+                f"tasks {_quoted(self.tasks)} of a chunk of one task; leave it out"
+            )
+
+    @classmethod
+    def _layouts(cls) -> dict[int, list[str]]:
+        every = list(cls.__dataclass_fields__)
+        return {VERSION: [name for name in every if name != "tasks"], TASKS_VERSION: every}
+
+    def _version(self) -> int:
+        return VERSION if self.tasks is None else TASKS_VERSION
+
+    @property
+    def task_set(self) -> TaskSet:
+        """The tasks of the chunk."""
+        if self.tasks is None:
+            return TaskSet.span(self.chunk, self.chunk + 1)
+        return TaskSet.parse(self.tasks)
 
     @property
     def envelope(self) -> Envelope:
@@ -219,6 +275,86 @@ class SeriesMessage(_Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RowsMessage(_Message):
+    """What tasks of a chunk gave, a row for each; a chunk may be reported in several of these."""
+
+    kind: str = ROWS_KIND
+    job: str
+    attempt: str
+    chunk: int  #: the number of the chunk's first task
+    tasks: str  #: the chunk's run of tasks: "200-299"; "17" for a chunk of one
+    plan: str
+    token: str  #: of the chunk's message
+    worker: str
+    rows: tuple[Row, ...]  #: rising by their tasks
+
+    def __post_init__(self) -> None:
+        if self.kind != ROWS_KIND:
+            raise InvalidMessage(f"kind {self.kind!r} is not {ROWS_KIND!r}")
+        _check_envelope(self)
+        _check(self.worker, _NAME, "worker")
+        tasks = _check_tasks(self.tasks, self.chunk)
+        if not isinstance(self.rows, tuple | list) or not 0 < len(self.rows) <= MAX_ROWS:
+            raise InvalidMessage(f"rows are no list of 1 to {MAX_ROWS}")
+        rows = tuple(each if isinstance(each, Row) else Row.decode(each) for each in self.rows)
+        object.__setattr__(self, "rows", rows)
+        if any(one.task >= other.task for one, other in pairwise(rows)):
+            raise InvalidMessage("rows do not rise by their tasks, each with a single row")
+        if not tasks.first <= rows[0].task <= rows[-1].task < tasks.stop:
+            raise InvalidMessage(
+                f"rows of tasks {rows[0].task} to {rows[-1].task} lie outside the chunk's tasks "
+                f"{self.tasks}"
+            )
+
+    @classmethod
+    def of(cls, chunk: ChunkMessage, rows: Iterable[Row], *, worker: str) -> list[Self]:
+        """Return the messages that carry rows of a chunk: as many as the queue's limit asks for.
+
+        Args:
+            chunk: the message of the chunk.
+            rows: of its tasks, in any order, one of each.
+            worker: that computed them.
+        """
+        parts: list[list[Row]] = []
+        space = 0
+        for row in sorted(rows, key=lambda each: each.task):
+            size = len(row.line()) + 1
+            if size > space or len(parts[-1]) == MAX_ROWS:
+                parts.append([])
+                space = MESSAGE_BYTES - _ROWS_ENVELOPE - len(worker)
+            parts[-1].append(row)
+            space -= size
+        return [
+            cls(
+                job=chunk.job,
+                attempt=chunk.attempt,
+                chunk=chunk.chunk,
+                tasks=chunk.tasks or str(chunk.chunk),
+                plan=chunk.plan,
+                token=chunk.token,
+                worker=worker,
+                rows=tuple(part),
+            )
+            for part in parts
+        ]
+
+    def encode(self) -> str:
+        """The message as JSON text."""
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        fields["rows"] = [row.encode() for row in self.rows]
+        return json.dumps({"version": TASKS_VERSION, **fields}, separators=(",", ":"))
+
+    @classmethod
+    def _layouts(cls) -> dict[int, list[str]]:
+        return {TASKS_VERSION: list(cls.__dataclass_fields__)}
+
+    @property
+    def whole_chunk(self) -> str | None:
+        """The chunk's run as its message has it: None for a chunk of one task."""
+        return self.tasks if "-" in self.tasks else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorMessage(_Message):
     """A failed try of a chunk, on the queue of results; the chunk itself stays in its queue."""
 
@@ -270,7 +406,7 @@ class ErrorMessage(_Message):
         )
 
 
-Report: TypeAlias = ResultMessage | SeriesMessage | ErrorMessage
+Report: TypeAlias = ResultMessage | SeriesMessage | RowsMessage | ErrorMessage
 
 
 def decode_report(text: str) -> Report:
@@ -280,27 +416,24 @@ def decode_report(text: str) -> Report:
         OtherVersion: if another release wrote it.
         InvalidMessage: if it is no such message.
     """
-    fields = _fields(text)
+    version, fields = _fields(text)
+    kind = fields.get("kind")
     if "kind" not in fields:
-        return _made(ResultMessage, fields, text)
-    if fields["kind"] == ERROR_KIND:
-        return _made(ErrorMessage, fields, text)
-    if fields["kind"] == SERIES_KIND:
-        return _made(SeriesMessage, fields, text)
-    raise OtherVersion(f"a result of kind {str(fields['kind'])[:32]!r}, which this release has not")
+        return ResultMessage.of_fields(version, fields, text)
+    if isinstance(kind, str) and kind in _REPORTS:
+        return _REPORTS[kind].of_fields(version, fields, text)
+    raise OtherVersion(f"a result of kind {str(kind)[:32]!r}, which this release has not")
 
 
-def _made(kind: type[_Kind], fields: dict[str, Any], text: str) -> _Kind:
-    """The message of a kind that has these fields, read from a text."""
-    known = kind.__dataclass_fields__.keys()
-    if fields.keys() != known:
-        odd = sorted(fields.keys() ^ known)
-        raise InvalidMessage(f"fields {_quoted(odd)} are missing or unknown in {_quoted(text)}")
-    return kind(**fields)
+_REPORTS: Final[dict[str, type[SeriesMessage | RowsMessage | ErrorMessage]]] = {
+    ERROR_KIND: ErrorMessage,
+    SERIES_KIND: SeriesMessage,
+    ROWS_KIND: RowsMessage,
+}
 
 
-def _fields(text: str) -> dict[str, Any]:
-    """The fields of a message of this version, but for that."""
+def _fields(text: str) -> tuple[int, dict[str, Any]]:
+    """The version of a message, and its other fields."""
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -309,11 +442,7 @@ def _fields(text: str) -> dict[str, Any]:
     # Not by ==, because 1.0 and True equal 1 too.
     if not isinstance(version, int) or isinstance(version, bool):
         raise InvalidMessage(f"{_quoted(text)} is not a message with a version")
-    if version != VERSION:
-        raise OtherVersion(
-            f"a message of version {_quoted(version)}, this release reads version {VERSION}"
-        )
-    return {name: value for name, value in fields.items() if name != "version"}
+    return version, {name: value for name, value in fields.items() if name != "version"}
 
 
 def _is_text(value: Any) -> bool:
@@ -343,7 +472,15 @@ def _check(value: Any, pattern: re.Pattern[str], name: str) -> None:
         raise InvalidMessage(f"{name} {_quoted(value)} does not match {pattern.pattern}")
 
 
-def _check_envelope(report: SeriesMessage | ErrorMessage) -> None:
+def _check_tasks(value: Any, chunk: int) -> TaskSet:
+    """Return the tasks of a chunk, which its number must be the first of."""
+    tasks = TaskSet.parse(value)
+    if tasks.first != chunk:
+        raise InvalidMessage(f"tasks {_quoted(value)} do not begin with chunk {chunk}")
+    return tasks
+
+
+def _check_envelope(report: SeriesMessage | RowsMessage | ErrorMessage) -> None:
     Envelope(
         job=report.job,
         attempt=report.attempt,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,15 +16,19 @@ from gridwell.engine.errors import InvalidMessage, OtherVersion
 from gridwell.engine.limits import MESSAGE_BYTES
 from gridwell.engine.messages import (
     MINIMUM_KIND,
+    TASKS_VERSION,
     VERSION,
     ChunkMessage,
     Envelope,
     ErrorMessage,
     Report,
     ResultMessage,
+    RowsMessage,
     SeriesMessage,
     decode_report,
 )
+from gridwell.engine.rows import Row
+from gridwell.engine.task_set import TaskSet
 from gridwell.kinds.grid.limits import MAX_SERIES
 from gridwell.kinds.grid.minimum import Minimum
 from tests.kinds.grid.strategies import minima
@@ -121,10 +126,11 @@ def test_what_is_not_a_message_is_refused(text: str) -> None:
             kind.decode(text)
 
 
-@pytest.mark.parametrize("version", [0, VERSION - 1, VERSION + 1, 10**30])
+@pytest.mark.parametrize("version", [0, VERSION - 1, TASKS_VERSION + 1, 10**30])
 def test_another_version_is_left_to_another_release(version: int) -> None:
     with pytest.raises(
-        OtherVersion, match=f"of version {version}, this release reads version {VERSION}"
+        OtherVersion,
+        match=f"of version {version}, this release reads version {VERSION} and {TASKS_VERSION}",
     ):
         ChunkMessage.decode(changed(CHUNK, version=version))
 
@@ -378,3 +384,132 @@ def test_the_longest_series_fits_into_a_message() -> None:
 def test_a_strange_series_is_refused(changes: dict[str, Any], why: str) -> None:
     with pytest.raises(InvalidMessage, match=why):
         decode_report(changed(SERIES, **changes))
+
+
+# --- several tasks
+
+
+SEVERAL = replace(CHUNK, kind="sleep", chunk=200, tasks="200-299")
+
+
+@st.composite
+def chunks_of_tasks(draw: st.DrawFn) -> ChunkMessage:
+    chunk, count = draw(chunk_messages), draw(st.integers(1, 1000))
+    last = chunk.chunk + count - 1
+    return replace(chunk, tasks=None if count == 1 else f"{chunk.chunk}-{last}")
+
+
+def a_row(task: int, *, code: int = 0) -> Row:
+    return Row(task=task, exit=code, seconds=0.25, reason="exit" if code else "")
+
+
+@given(chunks_of_tasks())
+def test_a_chunk_of_several_tasks_survives_the_queue(message: ChunkMessage) -> None:
+    text = message.encode()
+
+    assert ChunkMessage.decode(text) == message
+    assert len(text.encode()) < 1024
+    assert json.loads(text)["version"] == (VERSION if message.tasks is None else TASKS_VERSION)
+    assert Envelope.peek(text) == message.envelope
+
+
+def test_a_chunk_of_one_task_is_of_the_older_version() -> None:
+    assert CHUNK.task_set == TaskSet.parse("3")
+    assert SEVERAL.task_set == TaskSet.parse("200-299")
+    assert "tasks" not in json.loads(CHUNK.encode())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tasks": "201-299"},
+        {"tasks": "200"},
+        {"tasks": "200-200"},
+        {"tasks": "299-200"},
+        {"tasks": "200-299,301"},
+        {"tasks": 200},
+        {"tasks": None, "version": VERSION},
+        {"tasks": "200-1000000"},
+        {"version": VERSION},
+    ],
+)
+def test_a_chunk_of_other_tasks_than_it_says_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(InvalidMessage):
+        ChunkMessage.decode(changed(SEVERAL, **changes))
+
+
+@given(chunks_of_tasks(), st.data())
+def test_rows_of_a_chunk_survive_the_queue_within_its_limit(
+    chunk: ChunkMessage, data: st.DataObject
+) -> None:
+    tasks = list(chunk.task_set)
+    failed = data.draw(st.sets(st.sampled_from(tasks), max_size=20))
+    rows = [a_row(task, code=int(task in failed)) for task in tasks]
+
+    messages = RowsMessage.of(chunk, reversed(rows), worker="w" * 256)
+
+    assert [row for message in messages for row in message.rows] == rows
+    for message in messages:
+        text = message.encode()
+        assert len(text.encode()) <= MESSAGE_BYTES
+        assert decode_report(text) == message
+        assert message.whole_chunk == chunk.tasks
+
+
+ROWS = RowsMessage.of(SEVERAL, [a_row(200), a_row(299, code=1)], worker="w")[0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rows": []},
+        {"rows": None},
+        {"rows": [[300, 0, 1.0]]},
+        {"rows": [[199, 0, 1.0]]},
+        {"rows": [[201, 0, 1.0], [200, 0, 1.0]]},
+        {"rows": [[200, 0, 1.0], [200, 1, 1.0, "exit"]]},
+        {"rows": [[200, 0]]},
+        {"rows": {"200": 0}},
+        {"tasks": "201-299"},
+        {"tasks": None},
+        {"token": "x"},
+        {"worker": "two words"},
+        {"kind": "error"},
+        {"colour": "blue"},
+    ],
+)
+def test_rows_that_cannot_be_are_refused(changes: dict[str, Any]) -> None:
+    assert decode_report(changed(ROWS)) == ROWS
+    with pytest.raises(InvalidMessage):
+        decode_report(changed(ROWS, **changes))
+
+
+def test_rows_of_the_older_version_are_another_releases() -> None:
+    with pytest.raises(OtherVersion):
+        decode_report(changed(ROWS, version=VERSION))
+
+
+# --- what release 0.1 sent
+
+SAMPLES: dict[str, str] = json.loads(
+    (Path(__file__).parent / "samples" / "messages.json").read_text()
+)
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLES if "version 1" not in name])
+def test_a_stored_sample_is_read_and_written_byte_for_byte(name: str) -> None:
+    text = SAMPLES[name]
+    message = ChunkMessage.decode(text) if name.startswith("chunk") else decode_report(text)
+
+    assert message.encode() == text
+
+
+def test_a_stored_sample_of_version_1_says_whose_it_is() -> None:
+    text = SAMPLES["chunk of version 1"]
+    with pytest.raises(OtherVersion, match="of version 1"):
+        ChunkMessage.decode(text)
+
+    envelope = Envelope.peek(text)
+
+    assert envelope is not None
+    assert (envelope.chunk, envelope.token) == (3, None)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app_tier.worker.context import WorkerPorts
 from app_tier.worker.worker import Worker, WorkerConfig
 from gridwell.adapters.memory import ManualClock
-from gridwell.engine.messages import VERSION
+from gridwell.engine.messages import TASKS_VERSION, VERSION
 from tests.harness.builders import SIGNER
 from tests.harness.web import World
 from tests.harness.worker import ManualCompute
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 _OURS: Final = f'"version":{VERSION}'
-_THEIRS: Final = f'"version":{VERSION + 1}'
+_THEIRS: Final = f'"version":{TASKS_VERSION + 1}'
 
 
 class WorkerDied(BaseException):

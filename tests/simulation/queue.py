@@ -7,7 +7,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gridwell.engine.messages import VERSION
+from gridwell.engine.messages import TASKS_VERSION, VERSION
 from gridwell.engine.ports import Depth, Received
 from tests.simulation.faults import COUNT_LAG
 from tests.simulation.invariants import I9_END
@@ -234,4 +234,4 @@ class Caller:
 
 
 def _readable(received: Received) -> bool:
-    return f'"version":{VERSION},' in received.body
+    return any(f'"version":{each},' in received.body for each in (VERSION, TASKS_VERSION))

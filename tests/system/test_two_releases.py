@@ -9,7 +9,7 @@ import pytest
 from app_tier.executor.port import TaskOutcome
 from app_tier.worker.step_report import WorkerExit
 from gridwell.engine.job import NO_WORKER, Job, JobState
-from gridwell.engine.messages import VERSION
+from gridwell.engine.messages import TASKS_VERSION, VERSION
 from gridwell.engine.task_failure import UNSUPPORTED
 from tests.harness.builders import a_problem
 from tests.harness.oracle import true_minimum
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 PROBLEM = a_problem()
 OTHER = a_problem(seed=2)
-LATER = f"a message of version {VERSION + 1}, this release reads version {VERSION}"
+LATER = (
+    f"a message of version {TASKS_VERSION + 1}, this release reads version "
+    f"{VERSION} and {TASKS_VERSION}"
+)
 
 
 @pytest.fixture

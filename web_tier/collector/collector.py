@@ -18,7 +18,14 @@ from gridwell.engine.errors import (
 )
 from gridwell.engine.job_events import EventKind, JobEvent
 from gridwell.engine.lru_cache import LruCache
-from gridwell.engine.messages import MAP_KIND, ErrorMessage, Report, SeriesMessage, decode_report
+from gridwell.engine.messages import (
+    MAP_KIND,
+    ErrorMessage,
+    Report,
+    RowsMessage,
+    SeriesMessage,
+    decode_report,
+)
 from gridwell.engine.read_jobs import readable_jobs
 from gridwell.kinds.grid.minimum import lesser
 from web_tier.collector.denials import Denials
@@ -203,7 +210,7 @@ class Collector:
                 collected.refused.append(f"job {job}: {why}")
             elif isinstance(report, ErrorMessage):
                 failed.append(report)
-            else:
+            elif not isinstance(report, RowsMessage):
                 results.append(report)
         merged = self._merge_all(known, results, collected)
         if merged is not None and not merged.complete:
@@ -297,6 +304,8 @@ def _misfit(message: Report, job: Job) -> str | None:
         return f"a result of plan {message.plan}, the job's is {job.plan.sha}"
     if message.chunk >= job.plan.chunks:
         return f"a result of chunk {message.chunk}, the job has {job.plan.chunks}"
+    if isinstance(message, RowsMessage):
+        return f"rows of tasks, and a job of kind {job.kind!r}, whose results are none"
     return None if isinstance(message, ErrorMessage) else _misfit_result(message, job)
 
 

@@ -38,21 +38,26 @@ class Signer:
         """Read the secret, if that was not done yet."""
         self._loaded()
 
-    def token(self, job: Job, chunk: int) -> str:
+    def token(self, job: Job, chunk: int, tasks: str | None = None) -> str:
         """Return the token of one chunk of a job's attempt, in hex.
 
         Its message carries it, and each report of the chunk must return it: so only a worker that
         received the chunk can report on it.
-        """
-        return self._loaded().mac(_CHUNK, *_task(job, chunk)).hex()
 
-    def is_token(self, token: str, job: Job, chunk: int) -> bool:
+        Args:
+            job: the job.
+            chunk: the chunk's number.
+            tasks: the run of a chunk of several tasks.
+        """
+        return self._loaded().mac(_CHUNK, *_task(job, chunk, tasks)).hex()
+
+    def is_token(self, token: str, job: Job, chunk: int, tasks: str | None = None) -> bool:
         """Return whether a token is that of a chunk of the job's attempt."""
         try:
             code = bytes.fromhex(token)
         except ValueError:
             return False
-        return self._loaded().verifies(code, _CHUNK, *_task(job, chunk))
+        return self._loaded().verifies(code, _CHUNK, *_task(job, chunk, tasks))
 
     def is_doubled(self, job: Job, chunk: int, share: float) -> bool:
         """Return whether two workers compute a chunk, where a share of all chunks is.
@@ -104,5 +109,6 @@ class Signer:
         return self._keys
 
 
-def _task(job: Job, chunk: int) -> tuple[str, ...]:
-    return job.id, job.attempt, str(chunk), job.plan.sha, job.problem, job.kind
+def _task(job: Job, chunk: int, tasks: str | None = None) -> tuple[str, ...]:
+    words = job.id, job.attempt, str(chunk), job.plan.sha, job.problem, job.kind
+    return words if tasks is None else (*words, tasks)

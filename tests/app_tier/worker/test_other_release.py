@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from app_tier.worker.other_release import REST_SECONDS, OtherReleaseMessages
 from app_tier.worker.step_report import WorkerExit
 from gridwell.engine.errors import InvalidMessage
-from gridwell.engine.messages import VERSION
+from gridwell.engine.messages import TASKS_VERSION, VERSION
 from gridwell.engine.task_failure import UNSUPPORTED
 from tests.harness.builders import NOW, a_problem
 from tests.harness.worker import World, actions
@@ -19,14 +19,17 @@ if TYPE_CHECKING:
     from gridwell.engine.job import Job
 
 
-LATER = f"a message of version {VERSION + 1}, this release reads version {VERSION}"
+LATER = (
+    f"a message of version {TASKS_VERSION + 1}, this release reads version "
+    f"{VERSION} and {TASKS_VERSION}"
+)
 
 
 def send_later_version(world: World, job: Job, chunks: int) -> None:
     world.send(job, range(chunks))
     for message in world.queue._messages.values():
         message.body = json.dumps(
-            {**json.loads(message.body), "version": VERSION + 1, "colour": "blue"}
+            {**json.loads(message.body), "version": TASKS_VERSION + 1, "colour": "blue"}
         )
 
 
