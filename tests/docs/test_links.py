@@ -12,6 +12,10 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 SORTS = {"how-to", "reference", "explanation", "decisions"}
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+IN_CODE = re.compile(
+    r"`((?:ami|app_tier|autoscaler|benchmarks|docs|gridwell|scripts|tests|user_data|web_tier|"
+    r"workload_generator)/[\w./-]+)`"
+)
 PAGE_NAME = re.compile(r"\bdocs/[\w./-]+\.(?:md|ipynb|png|txt)\b")
 
 
@@ -47,6 +51,17 @@ def test_broken_link_is_found() -> None:
         "docs/none.md",
         "README.md#no-such",
     ]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if page.name != "CHANGELOG.md" and page.parent.name != "decisions"],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_files_named_on_a_page_exist(page: Path) -> None:
+    named = set(IN_CODE.findall(page.read_text()))
+
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
 
 @pytest.mark.parametrize("folder", ["docs", "gridwell", "web_tier", "app_tier", "autoscaler"])
