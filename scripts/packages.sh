@@ -19,7 +19,11 @@ else
     say "    sudo apt-get update && sudo apt-get install -y $*"
     exit 1
 fi
+# One at a time: apt-get does not wait for another one that reads the lists of packages.
+exec 8>>requirements.txt
+flock 8
 say "installing $*"
-$root apt-get update -qq
+$root apt-get update -qq 8>&-
 # policy-rc.d is respected where there is one; the services that Debian starts are not used.
-$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    -o DPkg::Lock::Timeout=300 "$@" >/dev/null 8>&-

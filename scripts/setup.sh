@@ -19,6 +19,19 @@ if [ -z "$python" ]; then
     exit 1
 fi
 
+# One at a time in a checkout, as two would write the same files.  The lock is on a file that is
+# there (appending nothing leaves it as it is), and ends with all that this shell has started.
+exec 9>>pyproject.toml
+if ! "$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)' 2>/dev/null; then
+    say "another set-up of this checkout is running; waiting for it"
+    "$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
+    if [ -n "$(find .venv/ready -newer requirements.txt -newer pyproject.toml \
+        -newer scripts/setup.sh -newer scripts/packages.sh 2>/dev/null)" ]; then
+        say "ready"
+        exit 0
+    fi
+fi
+
 # What is missing, as Debian and Ubuntu name it.
 missing=
 command -v memcached >/dev/null 2>&1 || missing="$missing memcached"
@@ -26,7 +39,7 @@ command -v curl >/dev/null 2>&1 || missing="$missing curl"
 command -v setsid >/dev/null 2>&1 || missing="$missing util-linux"
 "$python" -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3-venv"
 # shellcheck disable=SC2086 # a list of package names
-scripts/packages.sh $missing
+scripts/packages.sh $missing 9>&-
 
 if [ ! -x .venv/bin/python ]; then
     say "creating the virtual environment .venv with $("$python" --version)"
