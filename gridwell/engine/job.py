@@ -9,11 +9,13 @@ import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from gridwell.engine.blocks import Blocks
 from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gridwell.engine.blocks import TaskCounts
     from gridwell.kinds.grid.chunking import Chunking
     from gridwell.kinds.grid.grid import Grid
     from gridwell.kinds.grid.minimum import Minimum
@@ -30,6 +32,7 @@ CHUNK_FAILED: Final = "chunk_failed"
 INTEGRITY: Final = "integrity"
 LOST_MESSAGES: Final = "lost_messages"
 STORAGE_DENIED: Final = "storage_denied"  #: the store or the ledger refuses what it needs
+TASKS_FAILED: Final = "tasks_failed"  #: some tasks were computed without success
 NO_WORKER: Final = "no_worker"  #: none of a release that can compute it
 
 PUBLIC_CLIENT: Final = "public"  #: who everybody is while there are no API keys
@@ -101,6 +104,15 @@ class Job:
     error: JobError | None = None
     finished: float | None = None
     expires: float | None = None
+    block: int = 0  #: tasks of a block; 0: the states of all lie in the job's item
+    full: frozenset[int] = frozenset()  #: blocks of which every task has come to an end
+    failed: frozenset[int] = frozenset()  #: tasks computed without success, of a job without blocks
+    counts: TaskCounts | None = None  #: how many tasks ended how, of an ended job that has rows
+
+    @property
+    def blocks(self) -> Blocks | None:
+        """How the tasks lie in blocks; None: their states lie in the job's item."""
+        return Blocks(self.tasks, self.block) if self.block else None
 
     @property
     def tasks(self) -> int:
@@ -109,13 +121,22 @@ class Job:
 
     @property
     def complete(self) -> bool:
-        """Whether every task's result is merged."""
-        return len(self.done) == self.tasks
+        """Whether every task has come to an end."""
+        if self.blocks is not None:
+            return len(self.full) == len(self.blocks)
+        return len(self.done | self.failed) == self.tasks
 
     @property
     def missing(self) -> list[int]:
-        """Chunks whose result is not merged, rising."""
-        return [chunk for chunk in range(self.tasks) if chunk not in self.done]
+        """Tasks that have not come to an end, rising; only of a job without blocks.
+
+        Raises:
+            ValueError: if the job has blocks, which must be read: see `JobLedger.read_blocks`.
+        """
+        if self.block:
+            raise ValueError(f"the tasks of job {self.id} lie in blocks; read them by read_blocks")
+        ended = self.done | self.failed
+        return [task for task in range(self.tasks) if task not in ended]
 
     def reporters(self, chunk: int) -> list[str]:
         """Return the workers that reported a chunk of this attempt, in order of their names."""
@@ -153,6 +174,8 @@ class Job:
             run=self.run + 1,
             refusals=self.refusals + 1,
             done=frozenset(),
+            failed=frozenset(),
+            full=frozenset(),
             credits=frozenset(),
             maps=frozenset(),
             opinions=frozenset(),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gridwell.engine.audit import AuditLog
-    from gridwell.engine.blocks import Block, Blocks
+    from gridwell.engine.blocks import Block, Blocks, TaskCounts
     from gridwell.engine.job import Job, JobError
     from gridwell.engine.job_events import Notice
     from gridwell.engine.task_failure import ChunkFailure, Suspect
@@ -285,6 +285,48 @@ class JobLedger(Protocol):
 
         Returns:
             The blocks that these tasks lie in, as they are then, by their numbers.
+        """
+
+    def record_tasks(
+        self,
+        job: str,
+        attempt: str,
+        *,
+        workers: frozenset[str],
+        now: float,
+        done: frozenset[int] = frozenset(),
+        failed: frozenset[int] = frozenset(),
+        full: frozenset[int] = frozenset(),
+    ) -> Job | None:
+        """Add to a running attempt tasks that came to an end, or settled blocks of them.
+
+        Args:
+            job: the job.
+            attempt: the attempt.
+            workers: that computed the tasks, at least one.
+            now: the time to record as `moved`.
+            done: tasks that were computed with success, of a job without blocks.
+            failed: tasks that were computed without; one that is done too is done.
+            full: blocks that `settle` returned as settled; none only says that the job moves.
+
+        Returns:
+            The job after that; None if there is no unfinished job of this attempt.
+        """
+
+    def finish_tasks(
+        self, job: Job, counts: TaskCounts, *, now: float, error: JobError | None = None
+    ) -> bool:
+        """Close a running attempt whose every task has come to an end.
+
+        Args:
+            job: as read when it was complete.
+            counts: how many of its tasks ended how.
+            now: the time to record as `finished`.
+            error: why it failed, where it did; else it is done.
+
+        Returns:
+            Whether this call or an earlier one closed it with these counts.  False too if a task
+            succeeded late, after the job was read: read it again.
         """
 
     def read_blocks(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,3 +106,26 @@ def test_the_builder_makes_the_job_of_its_problem() -> None:
     problem = a_problem()
 
     assert a_job(problem).id == job_id("public", problem.sha)
+
+
+def test_a_job_of_blocks_is_complete_when_all_of_them_are_settled() -> None:
+    job = a_job(block=3)  # of 4 tasks: two blocks
+
+    assert [replace(job, full=frozenset(full)).complete for full in ({0}, {1}, {0, 1})] == [
+        False,
+        False,
+        True,
+    ]
+
+
+def test_a_job_of_blocks_makes_no_list_of_its_tasks() -> None:
+    with pytest.raises(ValueError, match="lie in blocks"):
+        _ = a_job(block=3).missing
+
+
+def test_a_task_that_failed_is_not_missing() -> None:
+    job = a_job(done=frozenset({0, 1}), failed=frozenset({1, 3}))
+
+    assert job.missing == [2]
+    assert not job.complete
+    assert replace(job, done=frozenset({2, 0, 1})).complete

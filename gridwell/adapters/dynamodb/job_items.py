@@ -12,6 +12,7 @@ import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from gridwell.engine.blocks import TaskCounts
 from gridwell.engine.errors import GridwellError, InvalidMessage
 from gridwell.engine.job import Job, JobError, JobState
 from gridwell.engine.messages import MINIMUM_KIND
@@ -101,6 +102,12 @@ def error_map(error: JobError) -> Item:
     return {"M": {"code": text(error.code), "detail": text(error.detail)}}
 
 
+def counts_map(counts: TaskCounts) -> Item:
+    """How many tasks ended how."""
+    names = TaskCounts.__dataclass_fields__
+    return {"M": {name: number(getattr(counts, name)) for name in names}}
+
+
 def encode_job(job: Job) -> Item:
     """The item that holds a job; absent attributes stand for None, the empty set and 0 resends."""
     grid = [job.grid.origin, job.grid.spacing, job.grid.shape]
@@ -141,6 +148,10 @@ def encode_job(job: Job) -> Item:
         "series": None if job.series is None else text(_json(job.series.encode())),
         "points": keys(job.points) if job.points else None,
         "unfinished": None if job.state.terminal else text(_shard(job.id)),
+        "block": number(job.block) if job.block else None,
+        "full": number_set(job.full) if job.full else None,
+        "failed": number_set(job.failed) if job.failed else None,
+        "counts": None if job.counts is None else counts_map(job.counts),
         **{name: _time(getattr(job, name)) for name in _OPTIONAL_TIMES},
     }
     return item | {name: value for name, value in optional.items() if value is not None}
@@ -200,8 +211,16 @@ def _decoded(item: Mapping[str, Any]) -> Job:
         points=tuple(Minimum.from_key(key["S"]) for key in item.get("points", {}).get("L", ())),
         told=0,  # kept apart: `gridwell.adapters.dynamodb.task_progress`
         error=JobError(error["code"]["S"], error["detail"]["S"]) if error else None,
+        block=int(item.get("block", {}).get("N", "0")),
+        full=frozenset(int(each) for each in item.get("full", {}).get("NS", ())),
+        failed=frozenset(int(each) for each in item.get("failed", {}).get("NS", ())),
+        counts=_counts(item["counts"]["M"]) if "counts" in item else None,
         **{name: float(item[name]["N"]) for name in _OPTIONAL_TIMES if name in item},
     )
+
+
+def _counts(value: Mapping[str, Any]) -> TaskCounts:
+    return TaskCounts(**{name: int(value[name]["N"]) for name in TaskCounts.__dataclass_fields__})
 
 
 def _maps(item: Mapping[str, Any]) -> Iterator[tuple[int, str]]:

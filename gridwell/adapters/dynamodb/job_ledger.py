@@ -13,6 +13,7 @@ from gridwell.adapters.dynamodb.audit_log import DynamoAuditLog
 from gridwell.adapters.dynamodb.job_items import (
     SHARDS,
     binary,
+    counts_map,
     decode_job,
     encode_job,
     error_map,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from gridwell.engine.blocks import Block, Blocks
+    from gridwell.engine.blocks import Block, Blocks, TaskCounts
     from gridwell.engine.job import Job, JobError
     from gridwell.engine.task_failure import ChunkFailure, Suspect
     from gridwell.engine.task_set import TaskSet
@@ -57,11 +58,17 @@ _LIVE: Final = "#state IN (:queued, :running) AND #attempt = :attempt"
 _MERGE: Final = (
     "ADD #done :chunks, #workers :workers, #credits :credits SET #state = :running, #moved = :now"
 )
+_RECORD: Final = "SET #state = :running, #moved = :now ADD #workers :workers"
+_FINISH_TASKS: Final = (
+    "SET #state = :state, #counts = :counts, #finished = :now, #expires = :expires "
+    "REMOVE #unfinished"
+)
 _HOLD: Final = "ADD #opinions :opinions SET #state = :running"
 _RESTART: Final = (
     "SET #attempt = :fresh, #state = :queued, #resends = :none, #moved = :now "
     "ADD #run :one, #refusals :one "
-    "REMOVE #done, #credits, #opinions, #workers, #best, #best_by, #points, #sent_at, #resend_at"
+    "REMOVE #done, #credits, #opinions, #workers, #best, #best_by, #points, #sent_at, #resend_at, "
+    "#failed, #full"
 )
 _FINISH: Final = (
     "SET #state = :done, #result = :result, #finished = :now, #expires = :expires "
@@ -296,6 +303,58 @@ class DynamoJobLedger:
         """See `gridwell.engine.ports.JobLedger`."""
         sets = {"done": done, "failed": failed, "cancelled": cancelled}
         return self._blocks.settle(job, attempt, blocks, sets, expires=expires)
+
+    def record_tasks(
+        self,
+        job: str,
+        attempt: str,
+        *,
+        workers: frozenset[str],
+        now: float,
+        done: frozenset[int] = frozenset(),
+        failed: frozenset[int] = frozenset(),
+        full: frozenset[int] = frozenset(),
+    ) -> Job | None:
+        """See `gridwell.engine.ports.JobLedger`."""
+        added = {"done": done, "failed": failed, "full": full}
+        values = {name: number_set(numbers) for name, numbers in added.items() if numbers}
+        change = _RECORD + "".join(f", #{name} :{name}" for name in values)
+        values |= _live(attempt) | {"workers": text_set(workers), "now": number(now)}
+        recorded, item = self._table.update(job_key(job), change, _LIVE, values)
+        return decode_job(item) if recorded and item is not None else None
+
+    def finish_tasks(
+        self, job: Job, counts: TaskCounts, *, now: float, error: JobError | None = None
+    ) -> bool:
+        """See `gridwell.engine.ports.JobLedger`."""
+        sets = {"done": job.done, "failed": job.failed, "full": job.full}
+        state = text(JobState.DONE if error is None else JobState.FAILED)
+        values = {
+            "state": state,
+            "counts": counts_map(counts),
+            "running": text(JobState.RUNNING),
+            "attempt": text(job.attempt),
+            "now": number(now),
+            "expires": number(expiry(now)),
+        }
+        if not job.complete:
+            return False
+        condition = "#state = :running AND #attempt = :attempt"
+        for name, kept in sets.items():
+            if kept:
+                condition += f" AND size(#{name}) = :{name}"
+                values[name] = number(len(kept))
+            else:
+                condition += f" AND attribute_not_exists(#{name})"
+        change = _FINISH_TASKS
+        if error is not None:
+            change = change.replace(" REMOVE", ", #error = :error REMOVE")
+            values["error"] = error_map(error)
+        closed, item = self._table.update(job_key(job.id), change, condition, values)
+        if closed or item is None:
+            return closed
+        ours = "state", "attempt", "counts", "error"
+        return all(item.get(name) == values.get(name) for name in ours)
 
     def read_blocks(
         self, job: str, attempt: str, blocks: Blocks, numbers: Iterable[int] | None = None

@@ -20,7 +20,7 @@ from gridwell.kinds.grid.minimum import Minimum, lesser
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from gridwell.engine.blocks import Block, Blocks
+    from gridwell.engine.blocks import Block, Blocks, TaskCounts
     from gridwell.engine.task_failure import ChunkFailure, Suspect
     from gridwell.engine.task_set import TaskSet
     from gridwell.kinds.grid.replicas import Replica
@@ -230,6 +230,55 @@ class MemoryLedger:
             return self._task_blocks.settle(
                 job, attempt, blocks, {"done": done, "failed": failed, "cancelled": cancelled}
             )
+
+    def record_tasks(
+        self,
+        job: str,
+        attempt: str,
+        *,
+        workers: frozenset[str],
+        now: float,
+        done: frozenset[int] = frozenset(),
+        failed: frozenset[int] = frozenset(),
+        full: frozenset[int] = frozenset(),
+    ) -> Job | None:
+        """See `gridwell.engine.ports.JobLedger`."""
+        with self._lock:
+            stored = self._unfinished(job, attempt)
+            if stored is None:
+                return None
+            self._jobs[job] = recorded = replace(
+                stored,
+                state=JobState.RUNNING,
+                done=stored.done | done,
+                failed=stored.failed | failed,
+                full=stored.full | full,
+                workers=stored.workers | workers,
+                moved=now,
+            )
+            return recorded
+
+    def finish_tasks(
+        self, job: Job, counts: TaskCounts, *, now: float, error: JobError | None = None
+    ) -> bool:
+        """See `gridwell.engine.ports.JobLedger`."""
+        state = JobState.DONE if error is None else JobState.FAILED
+        with self._lock:
+            stored = self._jobs.get(job.id)
+            if stored is None or stored.attempt != job.attempt:
+                return False
+            same = (stored.done, stored.failed, stored.full) == (job.done, job.failed, job.full)
+            if stored.state is JobState.RUNNING and stored.complete and same:
+                self._jobs[job.id] = replace(
+                    stored,
+                    state=state,
+                    counts=counts,
+                    error=error,
+                    finished=now,
+                    expires=expiry(now),
+                )
+                return True
+            return (stored.state, stored.counts, stored.error) == (state, counts, error)
 
     def read_blocks(
         self, job: str, attempt: str, blocks: Blocks, numbers: Iterable[int] | None = None

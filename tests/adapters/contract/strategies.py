@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
+from gridwell.engine.blocks import TaskCounts
 from gridwell.engine.job import Job, JobError, JobState
 from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND, SERIES_KIND
 from tests.harness.builders import a_job
@@ -15,6 +16,15 @@ from tests.kinds.grid.strategies import minima, problems, series
 times = st.one_of(st.integers(0, 2**33).map(float), st.floats(1e-6, 2**33))
 words = st.text(min_size=1, max_size=12)
 errors = st.builds(JobError, words, words)
+
+
+counts = st.builds(
+    TaskCounts,
+    total=st.integers(1, 10**6),
+    done=st.integers(0, 10**6),
+    failed=st.integers(0, 10**6),
+    cancelled=st.integers(0, 10**6),
+)
 
 
 @st.composite
@@ -45,4 +55,8 @@ def stored_jobs(draw: st.DrawFn) -> Job:
         error=draw(st.none() | errors),
         finished=draw(st.none() | times),
         expires=draw(st.none() | times),
+        block=draw(st.sampled_from([0, 5, 1000])),
+        full=draw(st.frozensets(st.integers(0, 999), max_size=4)),
+        failed=draw(st.frozensets(st.integers(0, 255), max_size=4)),
+        counts=draw(st.none() | counts),
     )
