@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pkgutil
 import random
 import secrets
 import signal
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 UNFIT_TEXT: Final = 300  #: characters of the reason
+#: The importable name of the kinds of work, for the worker and its compute processes.
+RUNNERS: Final = "app_tier.kinds.registry:RUNNERS"
 
 
 class _Orders:
@@ -73,7 +76,7 @@ def work() -> None:
         signal.signal(name, orders.stop)
     log_to_stderr()
     try:
-        with ProcessPool(settings.cores) as pool:
+        with ProcessPool(settings.cores, runners=RUNNERS) as pool:
             status = _attempt(settings, pool, orders)
     except OSError as error:
         # No folder for its files, or no processes: nothing can be computed here.
@@ -134,11 +137,11 @@ def _unfit(settings: Settings, why: str) -> int:
 
 @main.command("smoke")
 def check() -> None:
-    """Compute a small known problem with a real process, and check the answer."""
-    from app_tier.kinds.grid.smoke import SmokeFailed, smoke  # noqa: PLC0415 - see above
+    """Compute known tasks with a real process, and check the answers."""
+    from app_tier.executor.smoke import SmokeFailed, smoke  # noqa: PLC0415 - see above
 
     try:
-        echo(f"smoke test passed: {smoke()}")
+        echo(f"smoke test passed: {smoke(RUNNERS)}")
     except SmokeFailed as error:
         echo(f"smoke test failed: {error}", err=True)
         raise SystemExit(1) from error
@@ -164,6 +167,7 @@ def chosen_ports(settings: Settings, pool: ProcessPool) -> WorkerPorts:
         jobs=DynamoJobLedger(dynamodb, settings.table),
         fleet=DynamoFleetLedger(dynamodb, settings.table, settings.fleet),
         compute=pool,
+        runners=pkgutil.resolve_name(RUNNERS),
         clock=SERVICE_CLOCK,
         chance=random.random,
         skew=lambda: SERVICE_CLOCK.skew,

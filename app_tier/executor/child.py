@@ -1,36 +1,35 @@
-"""What runs in a compute process.  It imports numpy and the kernels, and neither AWS nor logging.
+"""The code of a compute process.  It imports the runners, and neither AWS nor logging.
 
 One task at a time.  A task has a cell of shared numbers: the child raises the first as the task
-moves, the parent sets the second to stop it, and the third is how many points of its series the
-child has found.
+moves, the parent sets the second to stop it, and the third is the progress that the task reports.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import pkgutil
 import signal
 import threading
 import time
 from ctypes import Array, c_int64
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from app_tier.executor.spec_cache import SpecCache
-from app_tier.kinds.grid.kernels.choice import is_large
-from app_tier.kinds.grid.runners import HANDLERS
-from app_tier.kinds.grid.warm_up import have_compiled
-from gridwell.kinds.grid.problem import Problem
+from app_tier.executor.spec_cache import spec_cache
+from gridwell.engine.errors import OtherVersion
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from app_tier.executor.output_file import MapFile
-    from gridwell.kinds.grid.grid import Box
-    from gridwell.kinds.grid.minimum import Minimum
+    from app_tier.executor.port import Runner
+    from app_tier.executor.spec_cache import SpecKey
+    from gridwell.engine.lru_cache import LruCache
+    from gridwell.engine.task_files import FileType
 
 CELLS: Final = 2  #: tasks that a child may have: one computing, one waiting for its turn
-MOVES, STOP, FOUND = 0, 1, 2  #: positions in a cell
+MOVES, STOP, REPORTED = 0, 1, 2  #: positions in a cell
 CELL_SIZE: Final = 3
 
 Counters = Array[c_int64]
@@ -40,21 +39,29 @@ class Stopped(Exception):  # noqa: N818 - an order that was followed, not an err
     """The parent wants no result of this task any more."""
 
 
-class UnknownProblem(Exception):  # noqa: N818 - tells the parent to send it again
-    """The parent thought that this child had the problem."""
+class UnknownSpec(Exception):  # noqa: N818 - asks the parent to send it again
+    """The parent expected this child to have the spec."""
 
 
-_problems: SpecCache[Problem] = SpecCache()
+_specs: LruCache[SpecKey, Any] = spec_cache()
 _counters: list[Counters] = []
+_runners: dict[str, Runner[Any]] = {}
 
 
-def begin(counters: Counters) -> None:
-    """Set the process up; the executor calls it once."""
+def begin(counters: Counters, runners: str) -> None:
+    """Set the process up; the executor calls it once.
+
+    Args:
+        counters: `CELLS` cells.
+        runners: the importable name of a mapping from kinds to their runners, as
+            `package.module:NAME`.
+    """
     _counters.append(counters)
     # A terminal's Ctrl-C and a group's SIGTERM reach children too; the parent decides for them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_follow_parent, daemon=True).start()
+    _runners.update(pkgutil.resolve_name(runners))
 
 
 def ready() -> int:
@@ -64,68 +71,74 @@ def ready() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a task came to."""
+    """The output of a task, and how long it took."""
 
-    best: Minimum | None
-    points: tuple[Minimum, ...]
-    seconds: float  #: that it took
-    mapped: bool  #: whether its map is in the file
+    best: str | None
+    payload: tuple[str, ...] | None
+    seconds: float
+    file: FileType | None  #: of the file that was written; None: there is none
 
 
 def run(
     cell: int,
-    kind: str,
-    sha: str,
+    key: SpecKey,
     stored: Path | None,
-    box: Box,
-    incumbent: int | None,
-    file: MapFile,
+    detail: Mapping[str, Any],
+    task: int,
+    hint: str | None,
+    path: Path,
 ) -> Ran:
-    """Compute a chunk.
+    """Run a task.
 
     Args:
-        cell: which cell of the counters is the task's.
-        kind: names the handler.
-        sha: the problem's sha.
-        stored: a file that holds the problem and is removed; None: it was given before.
-        box: the chunk's box.
-        incumbent: a likely point.
-        file: where its map goes, if its kind has one.
+        cell: the number of the task's cell of counters.
+        key: names the runner and the spec.
+        stored: a file that holds the spec and is removed; None: it was given before.
+        detail: what the kind keeps in the job.
+        task: its number in the job.
+        hint: the least value known of the job's register.
+        path: for the task's file, if it gives one.
+
+    Raises:
+        OtherVersion: if there is no runner of this kind.
     """
     counters, start = _counters[0], time.perf_counter()
-    moves, stop, points = (cell * CELL_SIZE + place for place in (MOVES, STOP, FOUND))
+    moves, stop, reported = (cell * CELL_SIZE + place for place in (MOVES, STOP, REPORTED))
 
-    def moved(found: int) -> None:
+    def report(progress: int) -> None:
         counters[moves] += 1
-        counters[points] = found
+        counters[reported] = progress
         if counters[stop]:
             raise Stopped
 
-    # First the problem, also for a task that is stopped: the parent counts on it being kept.
-    problem = _recall(sha, stored)
-    moved(0)
-    if is_large(problem.atoms, box):
-        have_compiled(moved)
-    found = HANDLERS[kind](problem, box, incumbent, moved)
-    if found.map is not None:
-        file.write(found.map)
-    return Ran(found.best, found.points, time.perf_counter() - start, found.map is not None)
+    # First the spec, also for a task that is stopped: the parent counts on it being kept.
+    kind, _ = key
+    runner = _runners.get(kind)
+    if runner is None:
+        raise OtherVersion(f"kind {kind!r} is none that this release runs: {', '.join(_runners)}")
+    spec = _loaded(runner, key, stored)
+    report(0)
+    output = runner.run(spec, detail, task, hint, report)
+    if output.file is not None:
+        output.file.write(path)
+    file = None if output.file is None else output.file.type
+    return Ran(output.best, output.payload, time.perf_counter() - start, file)
 
 
-def _recall(sha: str, stored: Path | None) -> Problem:
+def _loaded(runner: Runner[Any], key: SpecKey, stored: Path | None) -> Any:
     if stored is None:
-        if sha not in _problems:
-            raise UnknownProblem(sha)
-        return _problems.take(sha)
+        if key not in _specs:
+            raise UnknownSpec(key)
+        return _specs.get(key)
     try:
         size = stored.stat().st_size
-        _problems.drop(sha)
-        _problems.make_room(size)  # first: two large problems at once fill too much memory
-        problem = Problem.decode(stored, sha=sha)
+        _specs.drop(key)
+        _specs.make_room(size)  # first: two large specs at once fill too much memory
+        spec = runner.load(stored, key[1])
     finally:
         stored.unlink(missing_ok=True)
-    _problems.put(sha, problem, size)
-    return problem
+    _specs.put(key, spec, size)
+    return spec
 
 
 def _follow_parent() -> None:

@@ -1,7 +1,7 @@
-"""Compute processes, one for each core: the worker's `Compute` port.
+"""Compute processes, one for each core.
 
 `concurrent.futures` with spawn: where a process dies its futures raise, while those of
-`multiprocessing.Pool` would wait for ever; and a forked child would inherit boto3 and its sockets.
+`multiprocessing.Pool` would wait for ever.  A forked child would inherit boto3 and its sockets.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from app_tier.executor.port import ChunkTask, TaskOutcome
+    from app_tier.executor.port import RunTask, TaskOutcome
 
 #: Each process has one core, so that its matrix products must not start threads of their own.
 #: And the C library is to give large arrays back when they are let go of: left to itself it raises
@@ -37,28 +37,30 @@ _START_SECONDS: Final = 60.0
 
 
 class ProcessPool:
-    """Keeps the promises of `app_tier.executor.port.Executor` with processes.
+    """Implementation of `app_tier.executor.port.Executor` with processes.
 
     Args:
         cores: how many processes, at least 1.
+        runners: the importable name of a mapping from kinds to their runners, as
+            `package.module:NAME`.
         stuck_seconds: a discarded task that has not stopped after so long has its process killed.
     """
 
-    def __init__(self, cores: int, *, stuck_seconds: float = 10.0) -> None:
+    def __init__(self, cores: int, *, runners: str, stuck_seconds: float = 10.0) -> None:
         os.environ.update(ENVIRONMENT)  # children inherit it, before they import numpy
-        # What a broken disk does not let go of must not keep the worker from its end.
+        # Files that a broken disk keeps must not keep the worker from its end.
         self._folder = tempfile.TemporaryDirectory(
             prefix="gridwell-compute-", ignore_cleanup_errors=True
         )
-        self._lanes = [ComputeProcess(Path(self._folder.name)) for _ in range(cores)]
+        self._processes = [ComputeProcess(Path(self._folder.name), runners) for _ in range(cores)]
         self._stuck_seconds = stuck_seconds
         self._stopping: dict[int, float] = {}  #: since when, by ticket
-        self._waiting: deque[ChunkTask] = deque()  #: tasks that no process has room for
-        self._starting = [lane.warm() for lane in self._lanes]
+        self._waiting: deque[RunTask] = deque()  #: tasks that no process has room for
+        self._starting = [process.warm() for process in self._processes]
 
     @property
     def folder(self) -> Path:
-        """Where problems and maps are handed over."""
+        """The folder in which specs and files are handed over."""
         return Path(self._folder.name)
 
     def __enter__(self) -> Self:
@@ -73,7 +75,7 @@ class ProcessPool:
         self.close()
 
     def processes(self) -> list[int]:
-        """Wait until the first processes are up, and tell their ids.
+        """Wait until the first processes are up, and return their ids.
 
         Raises:
             BrokenProcessPool: if one cannot start.
@@ -81,37 +83,39 @@ class ProcessPool:
         """
         return [future.result(_START_SECONDS) for future in self._starting]
 
-    def submit(self, task: ChunkTask) -> None:
+    def submit(self, task: RunTask) -> None:
         """See `app_tier.executor.port.Executor`."""
         self._waiting.append(task)
         self._feed()
 
     def discard(self, ticket: int) -> None:
-        """See `app_tier.executor.port.Executor`; a process that does not obey is killed."""
+        """Forget a task; a process that does not stop it in time is killed."""
         self._waiting = deque(task for task in self._waiting if task.ticket != ticket)
-        for lane in self._lanes:
-            if ticket in lane:
-                lane.discard(ticket)
+        for process in self._processes:
+            if ticket in process:
+                process.discard(ticket)
                 self._stopping[ticket] = time.monotonic()
 
     def progress(self) -> Mapping[int, int]:
         """See `app_tier.executor.port.Executor`."""
-        return dict(ChainMap(*(lane.progress() for lane in self._lanes)))
+        return dict(ChainMap(*(process.progress() for process in self._processes)))
 
-    def found(self) -> Mapping[int, int]:
+    def reported(self) -> Mapping[int, int]:
         """See `app_tier.executor.port.Executor`."""
-        return dict(ChainMap(*(lane.found() for lane in self._lanes)))
+        return dict(ChainMap(*(process.reported() for process in self._processes)))
 
     def finished(self) -> list[TaskOutcome]:
         """See `app_tier.executor.port.Executor`."""
         self._kill_stuck()
-        outcomes = list(itertools.chain.from_iterable(lane.finished() for lane in self._lanes))
+        outcomes = list(
+            itertools.chain.from_iterable(process.finished() for process in self._processes)
+        )
         self._feed()
         return outcomes
 
     def wait(self, seconds: float) -> None:
         """See `app_tier.executor.port.Executor`."""
-        futures = [future for lane in self._lanes for future in lane.futures]
+        futures = [future for process in self._processes for future in process.futures]
         if futures:
             concurrent.futures.wait(
                 futures, seconds, return_when=concurrent.futures.FIRST_COMPLETED
@@ -121,24 +125,24 @@ class ProcessPool:
 
     def close(self) -> None:
         """End all processes at once, and wait for their end."""
-        for lane in self._lanes:
-            lane.close()
+        for process in self._processes:
+            process.close()
         self._folder.cleanup()
 
     def _feed(self) -> None:
         """Give waiting tasks to processes that have room: the emptiest first."""
         while self._waiting:
-            lane = min(self._lanes, key=lambda lane: lane.tasks)
-            if lane.tasks >= CELLS:
+            process = min(self._processes, key=lambda process: process.tasks)
+            if process.tasks >= CELLS:
                 return
-            lane.submit(self._waiting.popleft())
+            process.submit(self._waiting.popleft())
 
     def _kill_stuck(self) -> None:
-        """Kill the process of a task that was told to stop long ago."""
+        """Kill processes that did not stop a discarded task in time."""
         now = time.monotonic()
         for ticket, since in list(self._stopping.items()):
-            lane = next((lane for lane in self._lanes if ticket in lane), None)
-            if lane is None:
+            process = next((process for process in self._processes if ticket in process), None)
+            if process is None:
                 del self._stopping[ticket]
             elif now - since >= self._stuck_seconds:
-                lane.kill()
+                process.kill()

@@ -1,90 +1,182 @@
-"""What the worker asks of whatever computes: processes here, virtual time in a simulator."""
+"""Ports of the executor: how the worker has tasks run, and what a kind of work implements."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from gridwell.engine.task_failure import MACHINE_FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
+    from gridwell.engine.task_files import FileType
 
-    from gridwell.kinds.grid.grid import Box
-    from gridwell.kinds.grid.minimum import Minimum
+Spec = TypeVar("Spec")
+#: Called several times a second while a task runs, with the progress that is shown of its job; 0
+#: shows none.  It raises to stop the task.
+Report = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChunkTask:
-    """One chunk to compute."""
+class TaskFile:
+    """A file that a task gives beside its result."""
+
+    type: FileType
+    write: Callable[[Path], None]  #: writes it to this path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskOutput:
+    """The result of a task.
+
+    Attributes:
+        best: what the job's register takes if it is less; None: nothing.
+        payload: what the register keeps with it; None: the kind has no payload.
+        file: a file that is stored before the result is sent; None: there is none.
+    """
+
+    best: str | None = None
+    payload: tuple[str, ...] | None = None
+    file: TaskFile | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownTask:
+    """A task whose output is known: machines test themselves by it.
+
+    Attributes:
+        spec: the sha of the stored spec.
+        data: the stored spec.
+        output: the output of a machine that computes right, which no machine computed itself.
+        recompute: computes `best` by another way, which takes longer; None: there is none.
+    """
+
+    kind: str
+    spec: str
+    data: bytes
+    detail: Mapping[str, Any]
+    task: int
+    output: TaskOutput
+    recompute: Callable[[], str | None] | None = None
+
+    def run_task(self, ticket: int) -> RunTask:
+        """Return the task as an executor takes it."""
+        return RunTask(
+            ticket=ticket,
+            kind=self.kind,
+            spec=self.spec,
+            data=self.data,
+            detail=self.detail,
+            task=self.task,
+        )
+
+    def flaw(self, outcome: TaskOutcome) -> str:
+        """Return the reason why an outcome of this task is wrong, or empty text if it is right."""
+        if outcome.error is not None:
+            return f"the compute process failed: {outcome.error}"
+        found, right = (outcome.best, outcome.payload), (self.output.best, self.output.payload)
+        if found != right:
+            return f"a task of kind {self.kind!r} gave {found}, the answer is {right}"
+        return ""
+
+
+class Runner(Protocol[Spec]):
+    """A kind of work, as compute processes run it.  Implementations derive from this class."""
+
+    def load(self, stored: Path, sha: str) -> Spec:
+        """Read a stored spec.  A process keeps it for the tasks that follow.
+
+        Args:
+            stored: a file that holds the spec.
+            sha: names the spec.
+
+        Raises:
+            OtherVersion: if another release wrote it.
+            InvalidMessage: if it is damaged.
+        """
+
+    def run(
+        self, spec: Spec, detail: Mapping[str, Any], task: int, hint: str | None, report: Report
+    ) -> TaskOutput:
+        """Run a task.
+
+        Args:
+            spec: as `load` read it.
+            detail: what the kind keeps in the job.
+            task: its number in the job.
+            hint: the least value of the job's register that this worker knows; None: none yet.
+            report: to be called several times a second; its exceptions must pass.
+        """
+
+    def known_task(self) -> KnownTask | None:
+        """Return a task of milliseconds for tests of a machine, or None if there is none."""
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTask:
+    """One task to run."""
 
     ticket: int  #: the worker's own number for it, never used twice
-    kind: str  #: names the handler
-    problem: str  #: the problem's sha
-    data: bytes  #: the stored problem
-    box: Box
-    incumbent: int | None  #: a likely point, if the worker knows a better one than the problem
+    kind: str  #: names the runner
+    spec: str  #: the spec's sha
+    data: bytes  #: the stored spec
+    detail: Mapping[str, Any]  #: what the kind keeps in the job
+    task: int  #: its number in the job
+    hint: str | None = None  #: the least value of the job's register that the worker knows
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a handler found."""
+class OutputFile(Protocol):
+    """A task's file, kept beside the worker until it is stored."""
 
-    best: Minimum | None  #: None: no point qualified
-    points: tuple[Minimum, ...] = ()  #: of a series
-    map: NDArray[np.float64] | None = None  #: to be kept: the box's potentials
-
-
-class ChunkMap(Protocol):
-    """The potentials of a chunk's points, stored beside the worker until they are kept."""
+    @property
+    def type(self) -> FileType:
+        """Its type."""
 
     def read(self) -> bytes:
-        """All of it, as `gridwell.kinds.grid.stored_map` describes it."""
+        """Return its content."""
 
     def remove(self) -> None:
-        """Give its room back; once it is gone this does nothing."""
+        """Remove it; once it is gone this does nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskOutcome:
-    """How a task ended: with `error` it failed, and without, `best` is its result."""
+    """The end of a task: it failed if there is an `error`."""
 
     ticket: int
-    best: Minimum | None = None  #: None: no point qualified
-    points: tuple[Minimum, ...] = ()  #: of a series
-    map: ChunkMap | None = None  #: to be kept before the result is sent
-    map_digest: str | None = None  #: of the map that was kept
+    best: str | None = None
+    payload: tuple[str, ...] | None = None
+    file: OutputFile | None = None  #: to be stored before the result is sent
+    digest: str | None = None  #: of the file that was stored
     seconds: float = 0.0  #: of computing, on one core
     error: str | None = None
     code: str = MACHINE_FAILED  #: of the error, one of `gridwell.engine.task_failure`'s
 
 
 class Executor(Protocol):
-    """Computes tasks in the order of their submission, some at a time."""
+    """Runs tasks in the order of their submission, some at a time."""
 
-    def submit(self, task: ChunkTask) -> None:
+    def submit(self, task: RunTask) -> None:
         """Take a task; it starts when a core is free."""
 
     def discard(self, ticket: int) -> None:
         """Forget a task: it is not started, or stopped soon, and has no outcome."""
 
     def progress(self) -> Mapping[int, int]:
-        """Counters, by ticket, of the tasks that have started and not ended.
+        """Return a counter for each task that has started and not ended, by ticket.
 
-        A counter rises while its task moves; it says nothing of how far the task is.
+        A counter rises while its task moves; it does not say how far the task is.
         """
 
-    def found(self) -> Mapping[int, int]:
-        """How many points of their series tasks have found that have not ended, by ticket.
-
-        Those that have found none may be left out.
-        """
+    def reported(self) -> Mapping[int, int]:
+        """Return the progress that unended tasks reported, by ticket; zeros may be left out."""
 
     def finished(self) -> list[TaskOutcome]:
-        """The outcomes of tasks that ended, each told once."""
+        """Return the outcomes of tasks that ended, each once."""
 
     def wait(self, seconds: float) -> None:
-        """Return when an outcome is there, or after `seconds`."""
+        """Return when there is an outcome, or after `seconds`."""

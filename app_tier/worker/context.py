@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from app_tier.worker.fitness import Fitness
 from app_tier.worker.held_tasks import HeldTask, HeldTasks
@@ -18,9 +18,9 @@ from gridwell.engine.object_keys import problem_object
 from gridwell.engine.task_failure import MACHINE_FAILED, UNSUPPORTED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from app_tier.executor.port import Executor
+    from app_tier.executor.port import Executor, Runner
     from app_tier.worker.step_report import StepReport
     from gridwell.engine.errors import ServiceDenied
     from gridwell.engine.messages import Envelope
@@ -43,6 +43,7 @@ class WorkerPorts:
     #: dead fleet.
     fleet: FleetLedger
     compute: Executor
+    runners: Mapping[str, Runner[Any]]  #: of the kinds that `compute` runs
     clock: Clock
     chance: Callable[[], float]  #: uniform in [0, 1), for jitter
     #: Seconds by which the machine's wall clock is ahead of the services' time; None: unknown.
@@ -181,8 +182,8 @@ class WorkerContext:
         self.hand.drop(held)
         if held.submitted and held.outcome is None:
             self.ports.compute.discard(held.ticket)
-        if held.outcome is not None and held.outcome.map is not None:
-            held.outcome.map.remove()
+        if held.outcome is not None and held.outcome.file is not None:
+            held.outcome.file.remove()
 
 
 def receipts(chunks: Iterable[HeldTask]) -> list[str]:

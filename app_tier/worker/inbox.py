@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from app_tier.kinds.grid.runners import HANDLERS
 from gridwell.engine.errors import InvalidMessage, OtherVersion, ServiceBusy
 from gridwell.engine.messages import ChunkMessage, Envelope
 from gridwell.engine.task_failure import UNSUPPORTED
@@ -99,8 +98,8 @@ class Inbox:
 
     def _computable(self, body: str) -> ChunkMessage:
         message = ChunkMessage.decode(body)
-        if message.kind not in HANDLERS:
-            known = ", ".join(HANDLERS)
+        if message.kind not in self._bench.ports.runners:
+            known = ", ".join(self._bench.ports.runners)
             raise OtherVersion(f"kind {message.kind!r} is none that this release computes: {known}")
         why = self._bench.foreign.why(message.problem, self._bench.now)
         if why is not None:

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gridwell.engine.read_jobs import readable_jobs
-from gridwell.kinds.grid.minimum import lesser
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gridwell.engine.job import Job
     from gridwell.engine.ports import JobLedger
-    from gridwell.kinds.grid.minimum import Minimum
 
 FRESH_SECONDS: Final = 5.0  #: how long a job that was read is believed
 _KEPT: Final = 256
@@ -24,7 +22,7 @@ _KEPT: Final = 256
 class _Known:
     job: Job | None  #: None: the ledger has none
     read_at: float
-    best: Minimum | None  #: the least that this worker saw
+    best: str | None  #: the least value of its register that this worker saw
     unreadable: str = ""  #: why the ledger's item says nothing to this release, if it does not
 
 
@@ -54,7 +52,7 @@ class JobCache:
             job, before = found.get(name), self._known.pop(name, None)
             # Every attempt of a job is of one problem, so an older one's best point serves too.
             seen = None if before is None else before.best
-            best = lesser(seen, None if job is None else job.best)
+            best = least(seen, None if job is None or job.best is None else job.best.key())
             self._known[name] = _Known(job, now, best, str(unreadable.get(name, "")))
         while len(self._known) > max(_KEPT, len(due)):
             self._known.popitem(last=False)
@@ -67,16 +65,20 @@ class JobCache:
         """Why this release cannot read the job; empty: it can, or there is none."""
         return self._known[job].unreadable
 
-    def saw(self, job: str, best: Minimum | None) -> None:
+    def saw(self, job: str, best: str | None) -> None:
         """Remember a result of this worker, to rule out more in the job's next chunks."""
         known = self._known.get(job)
         if known is not None:
-            known.best = lesser(known.best, best)
+            known.best = least(known.best, best)
 
-    def incumbent(self, job: str) -> int | None:
-        """The best point seen of the job, if there is one."""
-        best = self._known[job].best
-        return None if best is None else best.index
+    def best(self, job: str) -> str | None:
+        """Return the least value seen of the job's register, if there is one."""
+        return self._known[job].best
 
     def _age(self, job: str, now: float) -> float:
         return now - self._known[job].read_at if job in self._known else float("inf")
+
+
+def least(one: str | None, other: str | None) -> str | None:
+    """Return the lesser of two values of a register; None is greater than any."""
+    return min(filter(None, (one, other)), default=None)

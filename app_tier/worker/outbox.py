@@ -6,17 +6,17 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from app_tier.worker.context import receipts
+from app_tier.worker.file_store import store_file
 from app_tier.worker.lease import LEASE_SECONDS, Renewal
-from app_tier.worker.map_store import store_map
 from gridwell.engine.errors import ServiceBusy, ServiceDenied
-from gridwell.engine.messages import SERIES_KIND, ResultMessage, SeriesMessage
+from gridwell.engine.messages import ResultMessage, SeriesMessage
 from gridwell.engine.task_failure import MACHINE_FAILED, MAP_DENIED, STUCK
 
 if TYPE_CHECKING:
     from app_tier.executor.port import TaskOutcome
-    from app_tier.kinds.grid.self_test import SelfTest
     from app_tier.worker.context import WorkerContext
     from app_tier.worker.held_tasks import HeldTask
+    from app_tier.worker.self_test import SelfTest
     from app_tier.worker.step_report import StepReport
 
 
@@ -44,8 +44,8 @@ class Outbox:
                 continue
             held = bench.hand.get(outcome.ticket)
             if held is None:
-                if outcome.map is not None:
-                    outcome.map.remove()
+                if outcome.file is not None:
+                    outcome.file.remove()
                 continue
             held.outcome = outcome
             if outcome.error is not None:
@@ -60,11 +60,11 @@ class Outbox:
     def send(self, step: StepReport) -> None:
         """Send the results and reports that wait, then delete the chunks of the results."""
         bench = self._bench
-        self._keep_maps(step)
+        self._store_files(step)
         ready = [
             (held, held.outcome)
             for held in bench.hand
-            if held.outcome is not None and held.outcome.map is None
+            if held.outcome is not None and held.outcome.file is None
         ]
         if (ready or bench.reports) and not bench.paused:
             bodies = [self._result(held, outcome) for held, outcome in ready]
@@ -106,26 +106,26 @@ class Outbox:
             for held, moves in due:
                 held.lease = held.lease.extended(now, moves)
 
-    def _keep_maps(self, step: StepReport) -> None:
-        """Store the maps of chunks before anybody hears that these are done."""
+    def _store_files(self, step: StepReport) -> None:
+        """Store the files of tasks before their results are sent."""
         bench = self._bench
         for held in bench.hand:
             outcome = held.outcome
-            if outcome is None or outcome.map is None or bench.paused:
+            if outcome is None or outcome.file is None or bench.paused:
                 continue
             message = held.message
             try:
-                digest = store_map(bench.ports.store, message, outcome.map.read())
+                digest = store_file(bench.ports.store, message, outcome.file)
             except ServiceBusy as error:
-                bench.busy(step, "keeping a map", error)
+                bench.busy(step, "storing a file", error)
             except ServiceDenied as error:
-                bench.denied(step, held, MAP_DENIED, "its map", error)
+                bench.denied(step, held, MAP_DENIED, "its file", error)
             except OSError as error:
-                step.note("chunk_failed", f"the map of {held.name} cannot be read: {error}")
-                bench.failed(step, held, MACHINE_FAILED, f"its map cannot be read: {error!r}")
+                step.note("chunk_failed", f"the file of {held.name} cannot be read: {error}")
+                bench.failed(step, held, MACHINE_FAILED, f"its file cannot be read: {error!r}")
             else:
-                outcome.map.remove()
-                held.outcome = dataclasses.replace(outcome, map=None, map_digest=digest)
+                outcome.file.remove()
+                held.outcome = dataclasses.replace(outcome, file=None, digest=digest)
 
     def _give_up(self, step: StepReport, held: HeldTask, moves: int | None) -> None:
         """Let go of a chunk whose lease ends; only one that hangs is to blame for it."""
@@ -139,14 +139,15 @@ class Outbox:
 
     def _result(self, held: HeldTask, outcome: TaskOutcome) -> str:
         message = held.message
-        if message.kind == SERIES_KIND:
+        if outcome.payload is not None:
+            # Its first value is the least: the message has no other place for it.
             return SeriesMessage(
                 job=message.job,
                 attempt=message.attempt,
                 chunk=message.chunk,
                 plan=message.plan,
                 token=message.token,
-                points=tuple(point.key() for point in outcome.points),
+                points=outcome.payload,
                 worker=self._worker,
                 seconds=outcome.seconds,
             ).encode()
@@ -156,8 +157,8 @@ class Outbox:
             chunk=message.chunk,
             plan=message.plan,
             token=message.token,
-            best=None if outcome.best is None else outcome.best.key(),
+            best=outcome.best,
             worker=self._worker,
             seconds=outcome.seconds,
-            map=outcome.map_digest,
+            map=outcome.digest,
         ).encode()

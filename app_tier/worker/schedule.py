@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from app_tier.executor.port import ChunkTask
+from app_tier.executor.port import RunTask
 from app_tier.worker.problems import Problems
 from app_tier.worker.turn import SUSPECT_RECEIVES, isolate_suspects
 from gridwell.engine.errors import InvalidMessage, ServiceBusy, ServiceDenied
 from gridwell.engine.task_failure import PROBLEM_DENIED, PROBLEM_MISSING, UNSUPPORTED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from app_tier.worker.context import WorkerContext
     from app_tier.worker.held_tasks import HeldTask
     from app_tier.worker.step_report import StepReport
+    from gridwell.engine.job import Job
 
 
 class _Uncomputable(Exception):  # noqa: N818 - a verdict
@@ -88,22 +89,28 @@ class Schedule:
             held.suspect = told is None
         return True
 
-    def _task(self, held: HeldTask) -> ChunkTask:
+    def _task(self, held: HeldTask) -> RunTask:
         message = held.message
         if unreadable := self._bench.jobs.unreadable(message.job):
             raise _Uncomputable(UNSUPPORTED, unreadable)
         job = self._bench.jobs.get(message.job)
         if job is None:  # such a chunk is void, and dropped before
             raise InvalidMessage(f"there is no job {message.job}")
-        box = job.plan.box(message.chunk)
+        if message.chunk >= job.plan.chunks:
+            raise InvalidMessage(f"its job has {job.plan.chunks} tasks, numbered from 0")
         data = self._problems.get(message.problem)
         if data is None:
             raise _Uncomputable(PROBLEM_MISSING, f"problem {message.problem} is not in the store")
-        return ChunkTask(
+        return RunTask(
             ticket=held.ticket,
             kind=message.kind,
-            problem=message.problem,
+            spec=message.problem,
             data=data,
-            box=box,
-            incumbent=self._bench.jobs.incumbent(message.job),
+            detail=_detail(job),
+            task=message.chunk,
+            hint=self._bench.jobs.best(message.job),
         )
+
+
+def _detail(job: Job) -> Mapping[str, Any]:
+    return {"plan": job.plan.encode()}

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gridwell.engine.errors import ServiceError
-from gridwell.engine.messages import SERIES_KIND
 
 if TYPE_CHECKING:
     from app_tier.worker.context import WorkerContext
@@ -38,16 +37,16 @@ class ProgressReports:
     def tell(self, step: StepReport) -> None:
         """Tell of the series that have moved."""
         bench = self._bench
-        series = [held for held in bench.hand if held.message.kind == SERIES_KIND]
+        reported = bench.ports.compute.reported()
+        moving = [held for held in bench.hand if reported.get(held.ticket)]
         self._told = {
             held.ticket: self._told.get(held.ticket, _Reported(0, held.lease.since))
-            for held in series
+            for held in moving
         }
-        if not series or bench.paused:
+        if not moving or bench.paused:
             return
-        found = bench.ports.compute.found()
-        for held in series:
-            told, count = self._told[held.ticket], found.get(held.ticket, 0)
+        for held in moving:
+            told, count = self._told[held.ticket], reported[held.ticket]
             if count <= told.found or bench.now - told.at < APART_SECONDS:
                 continue
             # Before the try: a ledger that is busy is not asked again before the next second.

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from app_tier.kinds.grid.self_test import SelfTest
 from app_tier.worker.context import WorkerContext, WorkerPorts
 from app_tier.worker.fitness import Fitness
 from app_tier.worker.inbox import Inbox
 from app_tier.worker.outbox import Outbox
 from app_tier.worker.schedule import Schedule
+from app_tier.worker.self_test import SelfTest
 from app_tier.worker.step_report import StepReport, WorkerExit
 from app_tier.worker.tally import ProgressReports
 from gridwell.engine.errors import ServiceBusy
@@ -58,7 +58,13 @@ class Worker:
         self._ports = ports
         self._habits = habits
         self._fitness = Fitness(tests=habits.self_test)
-        self._self_test = SelfTest(ports.compute, cores=habits.cores, check=ports.check)
+        known = [runner.known_task() for runner in ports.runners.values()]
+        self._self_test = SelfTest(
+            ports.compute,
+            [task for task in known if task is not None],
+            cores=habits.cores,
+            check=ports.check,
+        )
         self._bench = WorkerContext(ports, worker=habits.worker, fitness=self._fitness)
         self._intake = Inbox(
             self._bench,

@@ -18,23 +18,6 @@ def record_object(job: str, attempt: str) -> str:
     return f"jobs/{job}/{attempt}/record.json"
 
 
-def map_object(job: str, attempt: str, chunk: int, digest: str = "") -> str:
-    """Return the key of what is kept of a chunk's map.
-
-    Args:
-        job: the job's id.
-        attempt: of the job.
-        chunk: its number.
-        digest: of the map, where another one lies at the chunk's own key already.
-    """
-    return f"maps/{job}/{attempt}/{chunk}{digest and f'-{digest}'}.npy"
-
-
-def map_digests_object(job: str, attempt: str, chunk: int, digest: str = "") -> str:
-    """Return the key of the digests of a chunk's map; arguments as of `map_object`."""
-    return map_object(job, attempt, chunk, digest).replace(".npy", ".sha256")
-
-
 def sbom_object(release: str) -> str:
     """Return the key of a release's bill of materials, by the release's sha256."""
     return f"releases/{release}.cdx.json"

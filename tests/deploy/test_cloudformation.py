@@ -28,13 +28,8 @@ from gridwell.deploy.cloudformation import (
     template,
 )
 from gridwell.engine.errors import ServiceError
-from gridwell.engine.object_keys import (
-    answer_object,
-    map_digests_object,
-    map_object,
-    problem_object,
-    record_object,
-)
+from gridwell.engine.object_keys import answer_object, problem_object, record_object
+from gridwell.kinds.grid.map_objects import map_digests_object, map_object
 from tests.local_stack.conftest import ROOT, Region, client, running_region
 from web_tier.monitoring.readiness import collector_name
 

@@ -18,9 +18,10 @@ from gridwell.adapters.memory import (
 )
 from gridwell.engine.errors import ServiceBusy
 from gridwell.engine.messages import SERIES_KIND, ChunkMessage
-from gridwell.engine.object_keys import map_digests_object, map_object, problem_object
+from gridwell.engine.object_keys import problem_object
+from gridwell.kinds.grid.map_objects import map_digests_object, map_object
 from gridwell.kinds.grid.job_view import grid_view
-from gridwell.kinds.grid.map_digests import block_digests, digest_of
+from gridwell.engine.task_files import block_digests, digest_of
 from tests.harness.builders import SIGNER, a_job, a_ledger, a_problem, a_result, a_series
 from tests.harness.oracle import true_map, true_minimum
 from web_tier.collector.collector import Collector

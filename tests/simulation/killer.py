@@ -10,7 +10,7 @@ from gridwell.engine.messages import MAP_KIND, ErrorMessage, ResultMessage, Seri
 from gridwell.engine.task_failure import RAISED
 from gridwell.fleet.model import Control, InstanceState, Slot
 from gridwell.kinds.grid.job_view import grid_view
-from gridwell.kinds.grid.map_digests import block_digests
+from gridwell.engine.task_files import block_digests
 from gridwell.kinds.grid.minimum import Minimum
 from tests.simulation.faults import SKEW
 from tests.simulation.kernel import Process

@@ -24,7 +24,7 @@ from gridwell.engine.messages import (
     ErrorMessage,
     decode_report,
 )
-from gridwell.engine.object_keys import map_object
+from gridwell.kinds.grid.map_objects import map_object
 from gridwell.kinds.grid.job_view import grid_view
 from tests.simulation.compute import map_of
 from tests.simulation.faults import SERVICE_SKEW

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gridwell.engine.errors import GridwellError, InvalidMessage
-from gridwell.engine.object_keys import map_digests_object, map_object, problem_object
+from gridwell.engine.object_keys import problem_object
 from gridwell.engine.stored_objects import calls_about
+from gridwell.engine.task_files import BLOCK_BYTES, digest_of, verified
 from gridwell.kinds.grid.formats.atoms.npy import float64_header
 from gridwell.kinds.grid.map_check import MapCheck
-from gridwell.kinds.grid.map_digests import BLOCK_BYTES, digest_of, verified
+from gridwell.kinds.grid.map_objects import map_digests_object, map_object
 from gridwell.kinds.grid.problem import Problem
 from gridwell.kinds.grid.stored_map import DTYPE, VALUE_BYTES, map_slabs
 

@@ -9,7 +9,8 @@ import pytest
 
 from gridwell.engine.errors import ServiceDenied
 from gridwell.engine.messages import MAP_KIND
-from gridwell.engine.object_keys import map_object, problem_object
+from gridwell.engine.object_keys import problem_object
+from gridwell.kinds.grid.map_objects import map_object
 from gridwell.engine.task_failure import MAP_DENIED, PROBLEM_DENIED
 from tests.harness.builders import a_problem
 from tests.harness.denying import ARCHIVED, Denying, about, every

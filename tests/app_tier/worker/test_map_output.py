@@ -13,9 +13,9 @@ from app_tier.executor.port import ChunkTask, TaskOutcome
 from app_tier.kinds.grid.kernels import potential_map
 from app_tier.kinds.grid.runners import HANDLERS
 from gridwell.engine.messages import MAP_KIND, ResultMessage
-from gridwell.engine.object_keys import map_digests_object, map_object
+from gridwell.kinds.grid.map_objects import map_digests_object, map_object
 from gridwell.kinds.grid.job_view import grid_view
-from gridwell.kinds.grid.map_digests import block_digests, digest_of
+from gridwell.engine.task_files import block_digests, digest_of
 from tests.harness.builders import a_job, a_problem, atoms_at
 from tests.harness.oracle import true_minimum
 from tests.harness.worker import World, actions, busy
