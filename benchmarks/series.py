@@ -14,8 +14,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
-from app_tier.kinds.grid.runners import HANDLERS
-from gridwell.engine.messages import SERIES_KIND
+from app_tier.kinds.grid.runners import SERIES
 from gridwell.kinds.grid import cost
 from gridwell.kinds.grid.atoms import random_atoms
 from gridwell.kinds.grid.grid import Grid
@@ -62,7 +61,7 @@ def main() -> int:
         if series is None or estimate > _LONGEST:
             continue
         began = time.process_time()
-        HANDLERS[SERIES_KIND](problem, problem.grid.box, None, lambda _found: None)
+        SERIES.search(problem, problem.grid.box, None, lambda _found: None)
         measured = time.process_time() - began
         ratios.append(estimate / measured)
         how = cost.is_summed(shape, atoms, series, min_distance=distance)

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from app_tier.kinds.grid.runners import HANDLERS
+from app_tier.kinds.grid.runners import MINIMUM, SERIES
 from gridwell.access.keys import ID_BYTES, SECRET_BYTES, make_key
 from gridwell.engine.messages import ChunkMessage
 from gridwell.engine.object_keys import problem_object
@@ -86,13 +86,15 @@ def _work(site: Site, seconds: float) -> None:
                 time.sleep(0.5)
             problem = Problem.decode(data, sha=message.problem)
             box = grid_view(job).chunking.box(message.chunk)
-            found = HANDLERS[message.kind](problem, box, None, lambda _: None)
+            found = (MINIMUM if grid_view(job).series is None else SERIES).search(
+                problem, box, None, lambda _: None
+            )
             if grid_view(job).series is None:
                 result = a_result(job, message.chunk, found.best, worker=_WORKER).encode()
             else:
                 if grid_view(job).atom_count == SLOW_ATOMS:
-                    _tell(world, job, len(found.points))
-                result = a_series(job, *found.points, worker=_WORKER).encode()
+                    _tell(world, job, len(found.points or ()))
+                result = a_series(job, *(found.points or ()), worker=_WORKER).encode()
             world.results.send([result])
             world.chunks.delete([received.receipt])
         collector.step()

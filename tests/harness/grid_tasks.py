@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from app_tier.executor.port import RunTask
 from gridwell.engine.messages import MINIMUM_KIND
 from gridwell.kinds.grid.chunking import Chunking
 from gridwell.kinds.grid.minimum import Minimum
+
+RUNNERS: Final = "app_tier.kinds.registry:RUNNERS"  #: for executors
 
 if TYPE_CHECKING:
     from app_tier.executor.port import TaskOutcome
@@ -16,7 +18,12 @@ if TYPE_CHECKING:
 
 
 def a_run_task(
-    ticket: int, problem: Problem, box: Box | None = None, *, kind: str = MINIMUM_KIND, **changes: Any
+    ticket: int,
+    problem: Problem,
+    box: Box | None = None,
+    *,
+    kind: str = MINIMUM_KIND,
+    **changes: Any,
 ) -> RunTask:
     """Return the task of computing a box, or all of the grid."""
     box = problem.grid.box if box is None else box

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any, Final
 
+from app_tier.kinds.registry import RUNNERS
 from app_tier.worker.context import WorkerPorts
 from app_tier.worker.worker import Worker, WorkerConfig
 from gridwell.adapters.memory import ManualClock
@@ -23,7 +24,7 @@ from web_tier.jobs.enqueue import send_chunks
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from app_tier.executor.port import ChunkTask, TaskOutcome
+    from app_tier.executor.port import RunTask, TaskOutcome
     from app_tier.worker.step_report import WorkerExit
     from gridwell.engine.job import Job
     from gridwell.engine.ports import Received
@@ -75,7 +76,7 @@ class Machine:
         cores: int = 1,
         newer: bool = False,
         stays: bool = True,
-        breaks: Callable[[ChunkTask], TaskOutcome | None] = lambda _task: None,
+        breaks: Callable[[RunTask], TaskOutcome | None] = lambda _task: None,
     ) -> None:
         self.name = name
         self.deaths = 0
@@ -100,6 +101,7 @@ class Machine:
                 jobs=world.ledger,
                 fleet=world.ledger,
                 compute=self._compute,
+                runners=RUNNERS,
                 clock=world.clock,
                 chance=self._chance,
             ),

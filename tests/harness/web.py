@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app_tier.kinds.grid.runners import HANDLERS
+from app_tier.kinds.grid.runners import SERIES
 from gridwell.adapters.memory import (
     ManualClock,
     MemoryCache,
@@ -17,11 +17,11 @@ from gridwell.adapters.memory import (
     MemoryStore,
 )
 from gridwell.engine.errors import ServiceBusy
-from gridwell.engine.messages import SERIES_KIND, ChunkMessage
+from gridwell.engine.messages import ChunkMessage
 from gridwell.engine.object_keys import problem_object
-from gridwell.kinds.grid.map_objects import map_digests_object, map_object
-from gridwell.kinds.grid.job_view import grid_view
 from gridwell.engine.task_files import block_digests, digest_of
+from gridwell.kinds.grid.job_view import grid_view
+from gridwell.kinds.grid.map_objects import map_digests_object, map_object
 from tests.harness.builders import SIGNER, a_job, a_ledger, a_problem, a_result, a_series
 from tests.harness.oracle import true_map, true_minimum
 from web_tier.collector.collector import Collector
@@ -111,10 +111,10 @@ class World:
     ) -> None:
         """Send the true results of chunks (all without a list), as workers do."""
         if grid_view(job).series is not None:
-            found = HANDLERS[SERIES_KIND](
+            found = SERIES.search(
                 problem, grid_view(job).chunking.box(0), None, lambda _points: None
             )
-            self.results.send([a_series(job, *found.points, **changes).encode()])
+            self.results.send([a_series(job, *(found.points or ()), **changes).encode()])
             return
         for chunk in range(job.tasks) if chunks is None else chunks:
             best = true_minimum(problem, grid_view(job).chunking.box(chunk))

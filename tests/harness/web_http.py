@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from gridwell.adapters.memory import ManualClock
 from gridwell.engine.job import JobState
 from gridwell.engine.messages import MAP_KIND
-from gridwell.kinds.grid.map_objects import map_object
 from gridwell.kinds.grid.formats.atoms.npy import float64_header
 from gridwell.kinds.grid.job_view import grid_view
+from gridwell.kinds.grid.map_objects import map_object
 from tests.harness.builders import SIGNER
 from tests.harness.web import Fused, World
 from web_tier.app import create_app

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 from app_tier.executor.port import TaskOutcome
-from app_tier.kinds.grid.runners import HANDLERS
+from app_tier.kinds.registry import RUNNERS
 from app_tier.worker.context import WorkerPorts
 from app_tier.worker.worker import Worker, WorkerConfig
 from gridwell.adapters.memory import ManualClock, MemoryQueue, MemoryStore
@@ -27,29 +26,30 @@ from tests.harness.builders import a_job, a_ledger, a_problem, a_token
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from numpy.typing import NDArray
-
-    from app_tier.executor.port import ChunkTask, Executor
+    from app_tier.executor.port import Executor, RunTask, TaskFile
     from app_tier.worker.step_report import StepReport, WorkerExit
     from gridwell.engine.job import Job
     from gridwell.engine.ports import Received
+    from gridwell.engine.task_files import FileType
     from gridwell.fleet.ports import FleetLedger
 
 WORKER = "worker-1"
 
 
-class MemoryMap:
-    """Keeps the promises of `app_tier.executor.port.ChunkMap` in memory."""
+class MemoryFile:
+    """Implementation of `app_tier.executor.port.OutputFile` in memory."""
 
-    def __init__(self, values: NDArray[np.float64]) -> None:
+    def __init__(self, file: TaskFile) -> None:
+        self.type: FileType = file.type
         self.removed = False
-        self._values = values
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "output"
+            file.write(path)
+            self._data = path.read_bytes()
 
     def read(self) -> bytes:
         assert not self.removed
-        file = io.BytesIO()
-        np.save(file, self._values, allow_pickle=False)
-        return file.getvalue()
+        return self._data
 
     def remove(self) -> None:
         self.removed = True
@@ -60,15 +60,15 @@ class ManualCompute:
 
     def __init__(self, clock: ManualClock) -> None:
         self.clock = clock
-        self.tasks: dict[int, ChunkTask] = {}
+        self.tasks: dict[int, RunTask] = {}
         self.moves: dict[int, int] = {}  #: of tasks that have started
-        self.series: dict[int, int] = {}  #: points found, of tasks that have started
+        self.series: dict[int, int] = {}  #: reported progress of tasks that have started
         self.discarded: list[int] = []
         self.on_wait: Callable[[], None] | None = None
         self.outcomes: list[TaskOutcome] = []
-        self.maps: list[MemoryMap] = []  #: of all tasks so far
+        self.files: list[MemoryFile] = []  #: of all tasks so far
 
-    def submit(self, task: ChunkTask) -> None:
+    def submit(self, task: RunTask) -> None:
         self.tasks[task.ticket] = task
 
     def discard(self, ticket: int) -> None:
@@ -79,7 +79,7 @@ class ManualCompute:
     def progress(self) -> Mapping[int, int]:
         return dict(self.moves)
 
-    def found(self) -> Mapping[int, int]:
+    def reported(self) -> Mapping[int, int]:
         return dict(self.series)
 
     def finished(self) -> list[TaskOutcome]:
@@ -105,13 +105,19 @@ class ManualCompute:
             if error is not None:
                 self.outcomes.append(TaskOutcome(ticket=ticket, error=error))
                 continue
-            problem = Problem.decode(task.data, sha=task.problem)
-            found = HANDLERS[task.kind](problem, task.box, task.incumbent, lambda _points: None)
-            kept = None if found.map is None else MemoryMap(found.map)
-            self.maps += [] if kept is None else [kept]
+            spec = Problem.decode(task.data, sha=task.spec)
+            output = RUNNERS[task.kind].run(
+                spec, task.detail, task.task, task.hint, lambda _progress: None
+            )
+            file = None if output.file is None else MemoryFile(output.file)
+            self.files += [] if file is None else [file]
             self.outcomes.append(
                 TaskOutcome(
-                    ticket=ticket, best=found.best, points=found.points, map=kept, seconds=0.5
+                    ticket=ticket,
+                    best=output.best,
+                    payload=output.payload,
+                    file=file,
+                    seconds=0.5,
                 ),
             )
 
@@ -166,6 +172,7 @@ class World:
                 jobs=self.jobs,
                 fleet=cast("FleetLedger", self.fleet),
                 compute=self.compute if processes is None else processes,
+                runners=RUNNERS,
                 clock=self.clock,
                 chance=lambda: 0.5,
             ),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from gridwell.engine.errors import InvalidMessage, ServiceBusy
 from gridwell.engine.job import JobState
 from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND
-from gridwell.kinds.grid.map_objects import map_object
 from gridwell.kinds.grid.job_view import grid_view
+from gridwell.kinds.grid.map_objects import map_object
 from gridwell.kinds.grid.map_reader import ChunkReader
 from tests.simulation.compute import map_of
 from tests.simulation.daemons import Supervised, web_ports

@@ -5,18 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from app_tier.executor.port import ChunkTask, TaskOutcome
-from app_tier.kinds.grid.self_test import KNOWN_ANSWER, known_problem
+from app_tier.executor.port import RunTask, TaskOutcome
+from app_tier.kinds.grid.known_task import KNOWN_ANSWER, known_problem
 from gridwell.engine.messages import MAP_KIND
 from gridwell.engine.task_failure import RAISED
+from gridwell.kinds.grid.map_objects import MAP_FILE
 from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.potential import potential
+from tests.harness.grid_tasks import box_of
 from tests.simulation.illness import TEXT, Illness
 from tests.simulation.kernel import Died
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from gridwell.engine.task_files import FileType
     from gridwell.kinds.grid.grid import Box
     from gridwell.kinds.grid.problem import Problem
     from tests.simulation.kernel import Process
@@ -32,12 +35,14 @@ def map_of(problem: str, box: Box) -> bytes:
 
 
 class SimulatedMap:
-    """Keeps the promises of `app_tier.executor.port.ChunkMap`.
+    """Implementation of `app_tier.executor.port.OutputFile`.
 
     Args:
         data: all of it.
         left: the maps that have not been removed yet; it adds itself.
     """
+
+    type: FileType = MAP_FILE
 
     def __init__(self, data: bytes, left: set[SimulatedMap]) -> None:
         self._data = data
@@ -45,23 +50,23 @@ class SimulatedMap:
         left.add(self)
 
     def read(self) -> bytes:
-        """See `app_tier.executor.port.ChunkMap`."""
+        """See `app_tier.executor.port.OutputFile`."""
         assert self in self._left, "a map is read after it was removed"
         return self._data
 
     def remove(self) -> None:
-        """See `app_tier.executor.port.ChunkMap`."""
+        """See `app_tier.executor.port.OutputFile`."""
         self._left.discard(self)
 
 
-def is_self_test(task: ChunkTask) -> bool:
+def is_self_test(task: RunTask) -> bool:
     """Whether a machine tests itself by this task."""
-    return task.problem == known_problem().sha
+    return task.spec == known_problem().sha
 
 
 @dataclass(slots=True)
 class _Running:
-    task: ChunkTask
+    task: RunTask
     began: float
     ends: float  #: infinite: it hangs
     poison: bool = False
@@ -103,11 +108,11 @@ class SimulatedCompute:
         self._raises = raises
         self._raised = raised
         self._lies = lies
-        self._queue: list[ChunkTask] = []
+        self._queue: list[RunTask] = []
         self._running: dict[int, _Running] = {}
         self._ended: list[TaskOutcome] = []
 
-    def submit(self, task: ChunkTask) -> None:
+    def submit(self, task: RunTask) -> None:
         """See `app_tier.executor.port.Executor`."""
         self._queue.append(task)
         self._advance()
@@ -117,8 +122,8 @@ class SimulatedCompute:
         self._queue = [task for task in self._queue if task.ticket != ticket]
         self._running.pop(ticket, None)
         for outcome in self._ended:
-            if outcome.ticket == ticket and outcome.map is not None:
-                outcome.map.remove()
+            if outcome.ticket == ticket and outcome.file is not None:
+                outcome.file.remove()
         self._ended = [outcome for outcome in self._ended if outcome.ticket != ticket]
         self._advance()
 
@@ -130,13 +135,13 @@ class SimulatedCompute:
             for ticket, running in self._running.items()
         }
 
-    def found(self) -> Mapping[int, int]:
+    def reported(self) -> Mapping[int, int]:
         """See `app_tier.executor.port.Executor`."""
         return {
             ticket: 0
             if is_self_test(running.task)
             else int(
-                len(self._known[running.task.problem].points)
+                len(self._known[running.task.spec].points)
                 * (self._process.sim.now - running.began)
                 / (running.ends - running.began)
             )
@@ -169,16 +174,16 @@ class SimulatedCompute:
             task = self._queue.pop(0)
             self._running[task.ticket] = self._begin(task)
 
-    def _begin(self, task: ChunkTask) -> _Running:
+    def _begin(self, task: RunTask) -> _Running:
         sim = self._process.sim
-        if self._poison == (task.problem, task.box):
+        if self._poison == (task.spec, box_of(task)):
             sim.faults.injected["poison chunk"] += 1
             return _Running(task, sim.now, sim.now + _POISON_SECONDS, poison=True)
         if self._illness is Illness.HANGS:
             return _Running(task, sim.now, float("inf"))
         if is_self_test(task) or self._illness is not None:
             return _Running(task, sim.now, sim.now + _TEST_SECONDS)
-        seconds = 0.1 + 8.0 * sim.chance("chunk", task.problem, task.box) ** 2
+        seconds = 0.1 + 8.0 * sim.chance("chunk", task.spec, box_of(task)) ** 2
         if sim.faults.strike("chunk hangs"):
             seconds = float("inf")
         elif sim.faults.strike("chunk is slow"):
@@ -193,14 +198,15 @@ class SimulatedCompute:
             return TaskOutcome(ticket=task.ticket, error=TEXT, code=ill.code)
         if is_self_test(task):
             return TaskOutcome(ticket=task.ticket, best=KNOWN_ANSWER, seconds=seconds)
-        if self._raises == (task.problem, task.box):
+        if self._raises == (task.spec, box_of(task)):
             faults.injected["chunk raises"] += 1
             self._raised(task.ticket)
             return TaskOutcome(ticket=task.ticket, error="as always", code=RAISED)
         if faults.strike("chunk fails"):
             return TaskOutcome(ticket=task.ticket, error="by chance")
-        known = self._known[task.problem]
-        best, points = known.minima[task.box], known.points
+        known = self._known[task.spec]
+        box = box_of(task)
+        best, points = known.minima[box], known.points
         if best is not None and faults.strike("result lies"):
             self._lies(task.ticket)
             best = Minimum(best.value - 1000.0, best.index)
@@ -209,14 +215,18 @@ class SimulatedCompute:
             pass  # a lie about it would change nothing
         elif not points and faults.strike("true value, wrong point"):
             self._lies(task.ticket)
-            best = self._wrong_point(known.problem, task.box) or best
+            best = self._wrong_point(known.problem, box) or best
         elif faults.strike("no candidate claimed"):
             self._lies(task.ticket)
             best, points = None, ()
         kept = task.kind == MAP_KIND
-        chunk_map = SimulatedMap(map_of(task.problem, task.box), self.maps) if kept else None
+        chunk_map = SimulatedMap(map_of(task.spec, box), self.maps) if kept else None
         return TaskOutcome(
-            ticket=task.ticket, best=best, points=points, map=chunk_map, seconds=seconds
+            ticket=task.ticket,
+            best=None if best is None else best.key(),
+            payload=tuple(point.key() for point in points) if known.problem.series else None,
+            file=chunk_map,
+            seconds=seconds,
         )
 
     def _wrong_point(self, problem: Problem, box: Box) -> Minimum | None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from gridwell.engine.errors import ServiceDenied
 from gridwell.engine.messages import MAP_KIND, ErrorMessage, ResultMessage, SeriesMessage
 from gridwell.engine.task_failure import RAISED
+from gridwell.engine.task_files import block_digests
 from gridwell.fleet.model import Control, InstanceState, Slot
 from gridwell.kinds.grid.job_view import grid_view
-from gridwell.engine.task_files import block_digests
 from gridwell.kinds.grid.minimum import Minimum
 from tests.simulation.faults import SKEW
 from tests.simulation.kernel import Process

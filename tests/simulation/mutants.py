@@ -311,11 +311,11 @@ def _deleted_before_sent(patches: Patches) -> None:
 def _told_before_kept(patches: Patches) -> None:
     def keep(self: outbox.Outbox, _step: Any) -> None:
         for held in self._bench.hand:
-            if held.outcome is not None and held.outcome.map is not None:
-                held.outcome.map.remove()
-                held.outcome = dataclasses.replace(held.outcome, map=None)
+            if held.outcome is not None and held.outcome.file is not None:
+                held.outcome.file.remove()
+                held.outcome = dataclasses.replace(held.outcome, file=None)
 
-    patches.set(outbox.Outbox, "_keep_maps", keep)
+    patches.set(outbox.Outbox, "_store_files", keep)
 
 
 @_mutant("Results that the queue refused are taken for sent.")

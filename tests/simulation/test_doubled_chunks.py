@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gridwell.kinds.grid.minimum import Minimum
+from tests.harness.grid_tasks import box_of
 from tests.harness.oracle import true_value
 from tests.simulation import compute, simulated_system
 from tests.simulation.batch import quiet
@@ -45,12 +46,13 @@ def live(monkeypatch: pytest.MonkeyPatch, *, share: float) -> list[Report]:
     def ended(self: SimulatedCompute, running: Any) -> TaskOutcome:
         told, task = outcome(self, running), running.task
         host: Any = self._process._host  # type: ignore[attr-defined]
-        if compute.is_self_test(task) or told.best is None or told.points:
+        if compute.is_self_test(task) or told.best is None or told.payload:
             return told
         if liars.setdefault(self._process.sim.seed, host.instance) != host.instance:
             return told
         self._lies(task.ticket)
-        return dataclasses.replace(told, best=highest(self._known[task.problem].problem, task.box))
+        lie = highest(self._known[task.spec].problem, box_of(task))
+        return dataclasses.replace(told, best=None if lie is None else lie.key())
 
     monkeypatch.setattr(compute.SimulatedCompute, "_outcome", ended)
     monkeypatch.setattr(finisher, "sampled_points", lambda *_, **__: np.empty(0, np.int64))

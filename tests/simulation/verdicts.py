@@ -24,8 +24,8 @@ from gridwell.engine.messages import (
     ErrorMessage,
     decode_report,
 )
-from gridwell.kinds.grid.map_objects import map_object
 from gridwell.kinds.grid.job_view import grid_view
+from gridwell.kinds.grid.map_objects import map_object
 from tests.simulation.compute import map_of
 from tests.simulation.faults import SERVICE_SKEW
 from tests.simulation.invariants import I5, I5_DEATHS, I5_TRIES, I6_CHUNK, I6_RESULT

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from app_tier.kinds.registry import RUNNERS
 from app_tier.worker.context import WorkerPorts
 from app_tier.worker.lease import LEASE_SECONDS
 from app_tier.worker.step_report import WorkerExit
@@ -62,6 +63,7 @@ class WorkerProcess(Process):
                 jobs=cast("Any", ledger),
                 fleet=cast("Any", _WrongTimes(ledger, self.clock)),
                 compute=cast("Executor", self._compute),
+                runners=RUNNERS,
                 clock=self.service_clock,
                 chance=world.sim.rng.random,
                 check=lambda: TEXT if illness is Illness.FULL else "",

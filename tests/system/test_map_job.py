@@ -11,6 +11,7 @@ import numpy as np
 
 from app_tier.executor.pool import ProcessPool
 from app_tier.kinds.grid.kernels import potential_map
+from app_tier.kinds.registry import RUNNERS
 from app_tier.worker.context import WorkerPorts
 from app_tier.worker.worker import Worker, WorkerConfig
 from gridwell.engine.job import JobState
@@ -31,7 +32,7 @@ BODY = {"grid_size": N, "atom_count": ATOMS, "seed": 3, "min_distance": 0.8}
 
 def work_all(world: World) -> None:
     """Let a worker with one process compute until it is idle."""
-    with ProcessPool(1) as pool:
+    with ProcessPool(1, runners="app_tier.kinds.registry:RUNNERS") as pool:
         worker = Worker(
             WorkerPorts(
                 chunks=world.chunks,
@@ -40,6 +41,7 @@ def work_all(world: World) -> None:
                 jobs=world.ledger,
                 fleet=world.ledger,
                 compute=pool,
+                runners=RUNNERS,
                 clock=world.clock,
                 chance=lambda: 0.5,
             ),

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app_tier.kinds.registry import RUNNERS
 from app_tier.worker.context import WorkerPorts
 from app_tier.worker.worker import Worker, WorkerConfig
 from gridwell.engine.errors import InvalidJob
@@ -61,6 +62,7 @@ def work_all(world: World) -> int:
             jobs=world.ledger,
             fleet=world.ledger,
             compute=compute,
+            runners=RUNNERS,
             clock=world.clock,
             chance=lambda: 0.5,
         ),

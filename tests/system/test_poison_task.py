@@ -12,13 +12,14 @@ from gridwell.engine.job import CHUNK_FAILED, Job, JobError, JobState
 from gridwell.engine.task_failure import MACHINE_FAILED, PROCESS_DIED, RAISED
 from gridwell.kinds.grid.job_view import grid_view
 from tests.harness.builders import a_problem
+from tests.harness.grid_tasks import box_of
 from tests.harness.oracle import true_minimum
 from tests.harness.system import System, WorkerDied
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app_tier.executor.port import ChunkTask
+    from app_tier.executor.port import RunTask
 
 SICK = a_problem()
 WELL = [a_problem(seed=seed) for seed in (2, 3)]
@@ -26,23 +27,23 @@ POISON = 2  #: the chunk that cannot be computed
 
 
 def poisoned(
-    job: Job, act: Callable[[ChunkTask], TaskOutcome]
-) -> Callable[[ChunkTask], TaskOutcome | None]:
+    job: Job, act: Callable[[RunTask], TaskOutcome]
+) -> Callable[[RunTask], TaskOutcome | None]:
     """A machine's way with one chunk of one job."""
     box = grid_view(job).chunking.box(POISON)
-    return lambda task: act(task) if (task.problem, task.box) == (SICK.sha, box) else None
+    return lambda task: act(task) if (task.spec, box_of(task)) == (SICK.sha, box) else None
 
 
-def dies(_: ChunkTask) -> TaskOutcome:
+def dies(_: RunTask) -> TaskOutcome:
     raise WorkerDied
 
 
-def fails(code: str, text: str) -> Callable[[ChunkTask], TaskOutcome]:
+def fails(code: str, text: str) -> Callable[[RunTask], TaskOutcome]:
     return lambda task: TaskOutcome(ticket=task.ticket, error=text, code=code)
 
 
 def lived_through(
-    act: Callable[[ChunkTask], TaskOutcome], machines: int = 1, cores: int = 1
+    act: Callable[[RunTask], TaskOutcome], machines: int = 1, cores: int = 1
 ) -> tuple[System, Job]:
     """A system after the end of a job with such a chunk, and of two others beside it."""
     system = System()
@@ -112,7 +113,7 @@ def test_a_chunk_that_kills_every_worker_has_its_second_chance_and_then_fails_it
 def test_a_chunk_that_killed_ten_workers_by_chance_is_computed_all_the_same() -> None:
     deaths = 0
 
-    def dies_ten_times(_: ChunkTask) -> TaskOutcome | None:
+    def dies_ten_times(_: RunTask) -> TaskOutcome | None:
         nonlocal deaths
         if deaths == 10:
             return None

@@ -16,7 +16,7 @@ from tests.harness.oracle import true_minimum
 from tests.harness.system import System
 
 if TYPE_CHECKING:
-    from app_tier.executor.port import ChunkTask
+    from app_tier.executor.port import RunTask
 
 PROBLEM = a_problem()
 OTHER = a_problem(seed=2)
@@ -36,9 +36,9 @@ def done(system: System, job: Job) -> bool:
     return ended.state is JobState.DONE and ended.result == true_minimum(PROBLEM)
 
 
-def newer_format(task: ChunkTask) -> TaskOutcome | None:
+def newer_format(task: RunTask) -> TaskOutcome | None:
     """What an older compute process says of a problem in a later format."""
-    text = f"problem {task.problem} is of format 2, this release reads 1: another one is needed"
+    text = f"problem {task.spec} is of format 2, this release reads 1: another one is needed"
     return TaskOutcome(ticket=task.ticket, error=text, code=UNSUPPORTED)
 
 
@@ -114,9 +114,9 @@ def test_a_problem_of_a_later_format_is_left_to_a_later_worker(system: System) -
 
 
 def test_chunks_of_a_problem_once_refused_are_not_tried_again(system: System) -> None:
-    tried: list[ChunkTask] = []
+    tried: list[RunTask] = []
 
-    def refuse(task: ChunkTask) -> TaskOutcome | None:
+    def refuse(task: RunTask) -> TaskOutcome | None:
         tried.append(task)
         return newer_format(task)
 

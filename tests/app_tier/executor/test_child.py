@@ -1,4 +1,4 @@
-"""What a compute process loads."""
+"""The modules that a compute process loads."""
 
 from __future__ import annotations
 
@@ -7,15 +7,33 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.harness.grid_tasks import RUNNERS
+
 ROOT = Path(__file__).parents[3]
+LISTED = "import app_tier.executor.child, json, pkgutil, sys; {}; print(json.dumps([*sys.modules]))"
+
+
+def loaded(statement: str) -> set[str]:
+    """Return the modules that are loaded after a statement, to a depth of two names."""
+    listed = subprocess.run(
+        [sys.executable, "-c", LISTED.format(statement)],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    return {".".join(name.split(".")[:2]) for name in json.loads(listed.stdout)}
+
+
+def test_the_code_of_a_compute_process_loads_no_kind_of_work() -> None:
+    names = loaded("pass")
+
+    assert "app_tier.executor" in names
+    assert not names & {"app_tier.kinds", "gridwell.kinds", "numpy"}
 
 
 def test_a_compute_process_loads_neither_aws_nor_settings() -> None:
-    words = "import app_tier.executor.child, json, sys; print(json.dumps(list(sys.modules)))"
-    listed = subprocess.run(
-        [sys.executable, "-c", words], cwd=ROOT, capture_output=True, check=True, text=True
-    )
+    names = loaded(f"pkgutil.resolve_name('{RUNNERS}')")
 
-    loaded = {name.partition(".")[0] for name in json.loads(listed.stdout)}
-    assert "numpy" in loaded
-    assert not loaded & {"boto3", "botocore", "click", "pydantic"}
+    assert {"app_tier.kinds", "numpy"} <= names
+    assert not names & {"boto3", "botocore", "click", "pydantic"}

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from app_tier.executor.pool import ProcessPool
-from app_tier.executor.port import ChunkTask
 from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND, SERIES_KIND
 from gridwell.kinds.grid.atoms import Atoms, random_atoms
 from gridwell.kinds.grid.grid import Box, Grid
@@ -20,6 +19,7 @@ from gridwell.kinds.grid.limits import MAX_ATOMS
 from gridwell.kinds.grid.problem import Problem
 from gridwell.kinds.grid.series import Series
 from tests.app_tier.kinds.grid.kernels.memory import MOST, peak
+from tests.harness.grid_tasks import RUNNERS, a_run_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,20 +47,10 @@ def tasks() -> Iterator[tuple[str, Problem, Box]]:
 
 def test_a_compute_process_never_fills_more_than_300_megabytes() -> None:
     peaks = {}
-    with ProcessPool(1) as pool:
+    with ProcessPool(1, runners=RUNNERS) as pool:
         (process,) = pool.processes()
         for ticket, (kind, problem, box) in enumerate(tasks()):
-            data = problem.encode()
-            pool.submit(
-                ChunkTask(
-                    ticket=ticket,
-                    kind=kind,
-                    problem=problem.sha,
-                    data=data,
-                    box=box,
-                    incumbent=None,
-                )
-            )
+            pool.submit(a_run_task(ticket, problem, box, kind=kind))
             while not (outcomes := pool.finished()):
                 pool.wait(1.0)
             assert outcomes[0].error is None

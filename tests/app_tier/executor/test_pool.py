@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app_tier.executor.pool import ProcessPool
-from app_tier.executor.port import ChunkTask, TaskOutcome
+from app_tier.executor.port import RunTask, TaskOutcome
 from app_tier.executor.process import LOST, ComputeProcess
-from app_tier.kinds.grid.self_test import SelfTest
-from app_tier.kinds.grid.smoke import smoke
+from app_tier.executor.smoke import smoke
+from app_tier.kinds.grid.known_task import known_task
+from app_tier.worker.self_test import SelfTest
 from gridwell.engine.job import JobError
-from gridwell.engine.messages import MINIMUM_KIND, SERIES_KIND
+from gridwell.engine.messages import SERIES_KIND
 from gridwell.engine.task_failure import (
     MACHINE_FAILED,
     PROBLEM_UNREADABLE,
@@ -29,6 +30,7 @@ from gridwell.engine.task_failure import (
 from gridwell.kinds.grid.chunking import split
 from gridwell.kinds.grid.series import Series
 from tests.harness.builders import a_long_problem, a_problem, of_version
+from tests.harness.grid_tasks import RUNNERS, a_run_task, best_of, points_of
 from tests.harness.oracle import true_minimum, true_series
 from tests.harness.worker import World, actions
 
@@ -43,24 +45,17 @@ SECONDS = 60.0  #: a deadline, not a duration
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[ProcessPool]:
-    with ProcessPool(1, stuck_seconds=2.0) as pool:
+    with ProcessPool(1, runners=RUNNERS, stuck_seconds=2.0) as pool:
         pool.processes()
         yield pool
 
 
-def a_task(ticket: int, problem: Problem | None = None, box: Box | None = None) -> ChunkTask:
+def a_task(ticket: int, problem: Problem | None = None, box: Box | None = None) -> RunTask:
     problem = a_problem(5) if problem is None else problem
-    return ChunkTask(
-        ticket=ticket,
-        kind=MINIMUM_KIND,
-        problem=problem.sha,
-        data=problem.encode(),
-        box=problem.grid.box if box is None else box,
-        incumbent=None,
-    )
+    return a_run_task(ticket, problem, box)
 
 
-def a_long_task(ticket: int) -> ChunkTask:
+def a_long_task(ticket: int) -> RunTask:
     """Hours of computing."""
     return a_task(ticket, a_long_problem())
 
@@ -92,7 +87,7 @@ def computes(pool: ProcessPool) -> bool:
 
 
 def process_of(pool: ProcessPool) -> int:
-    (process,) = pool._lanes[0]._processes()
+    (process,) = pool._processes[0]._processes()
     assert process.pid is not None
     return process.pid
 
@@ -108,7 +103,7 @@ def test_a_tasks_outcome_is_its_boxs_minimum_and_its_time(pool: ProcessPool) -> 
     for chunk in range(4):
         assert found[chunk].error is None
         assert found[chunk].seconds > 0
-        assert found[chunk].best == true_minimum(problem, plan.box(chunk))
+        assert best_of(found[chunk]) == true_minimum(problem, plan.box(chunk))
 
 
 def test_the_points_of_a_series_come_in_their_order_and_with_their_least(
@@ -120,9 +115,9 @@ def test_the_points_of_a_series_come_in_their_order_and_with_their_least(
     outcome = outcomes(pool, 1)[1]
 
     assert outcome.error is None
-    assert outcome.points == true_series(problem)
-    assert len(outcome.points) > 1
-    assert (outcome.best, outcome.map) == (outcome.points[0], None)
+    assert points_of(outcome) == true_series(problem)
+    assert len(points_of(outcome)) > 1
+    assert (best_of(outcome), outcome.file) == (points_of(outcome)[0], None)
 
 
 def test_points_of_a_series_are_counted_as_they_are_found(pool: ProcessPool) -> None:
@@ -131,16 +126,16 @@ def test_points_of_a_series_are_counted_as_they_are_found(pool: ProcessPool) -> 
     counts = []
 
     def ended() -> bool:
-        counts.append(pool.found().get(1, 0))
+        counts.append(pool.reported().get(1, 0))
         return bool(outcomes_so_far := pool.finished()) and outcomes_so_far[0].error is None
 
     until(ended)
 
     assert counts == sorted(counts)
     assert set(counts) & set(range(1, 30))
-    assert pool.found() == {}
+    assert pool.reported() == {}
     pool.submit(a_task(2))
-    assert outcomes(pool, 1)[2].points == ()
+    assert outcomes(pool, 1)[2].payload is None
 
 
 def test_problems_may_come_in_any_order_and_be_forgotten_between(pool: ProcessPool) -> None:
@@ -150,7 +145,7 @@ def test_problems_may_come_in_any_order_and_be_forgotten_between(pool: ProcessPo
 
     found = outcomes(pool, len(problems))
 
-    assert [found[k].best for k in range(8)] == [true_minimum(problem) for problem in problems]
+    assert [best_of(found[k]) for k in range(8)] == [true_minimum(problem) for problem in problems]
 
 
 def test_a_process_that_has_a_problem_is_not_given_it_again(pool: ProcessPool) -> None:
@@ -166,9 +161,7 @@ def test_a_stored_problem_that_is_damaged_fails_its_chunk_and_not_the_process(
     pool: ProcessPool,
 ) -> None:
     good = a_task(2, a_problem(4, seed=77))
-    bad = ChunkTask(
-        ticket=1, kind=good.kind, problem="0" * 64, data=b"odd", box=good.box, incumbent=None
-    )
+    bad = replace(good, ticket=1, spec="0" * 64, data=b"odd")
     before = process_of(pool)
     pool.submit(bad)
     pool.submit(good)
@@ -190,9 +183,9 @@ def test_a_process_that_dies_loses_what_it_computed_and_not_what_waited(pool: Pr
 
     found = outcomes(pool, 2)
     assert found[1] == TaskOutcome(ticket=1, error=LOST, code=PROCESS_DIED)
-    assert found[2].best == true_minimum(a_problem(5))
+    assert best_of(found[2]) == true_minimum(a_problem(5))
     pool.submit(a_task(3))
-    assert outcomes(pool, 1)[3].best == true_minimum(a_problem(5))
+    assert best_of(outcomes(pool, 1)[3]) == true_minimum(a_problem(5))
 
 
 def suicide(*_: object) -> None:
@@ -214,7 +207,7 @@ def test_a_chunk_that_kills_its_process_each_time_takes_no_other_with_it(
     assert {k: outcome.code for k, outcome in found.items() if outcome.error} == dict.fromkeys(
         (0, 3, 6), PROCESS_DIED
     )
-    assert {found[k].best for k in (1, 4, 7)} == {true_minimum(a_problem(5))}
+    assert {best_of(found[k]) for k in (1, 4, 7)} == {true_minimum(a_problem(5))}
 
 
 def raise_value_error(*_: object) -> None:
@@ -273,7 +266,7 @@ def test_a_death_met_at_the_next_submission_loses_the_older_tasks_and_not_the_ne
     pool.submit(a_long_task(1))
     until(lambda: pool.progress().get(1, 0) > 0)
     os.kill(process_of(pool), signal.SIGKILL)
-    until(lambda: pool._lanes[0]._executor._broken is not False)
+    until(lambda: pool._processes[0]._executor._broken is not False)
 
     pool.submit(a_task(2))
 
@@ -284,7 +277,7 @@ def test_a_death_met_at_the_next_submission_loses_the_older_tasks_and_not_the_ne
 def test_a_process_that_died_with_nothing_to_do_is_replaced_unnoticed(pool: ProcessPool) -> None:
     victim = process_of(pool)
     os.kill(victim, signal.SIGKILL)
-    until(lambda: pool._lanes[0]._executor._broken is not False)
+    until(lambda: pool._processes[0]._executor._broken is not False)
 
     pool.submit(a_task(4))
 
@@ -350,7 +343,7 @@ def test_a_chunk_whose_process_was_killed_is_given_back_and_computed_again(
 
 
 def test_the_installation_computes() -> None:
-    assert "as every point gives" in smoke()
+    assert "'minimum' gave the known answer" in smoke(RUNNERS)
 
 
 def test_a_problem_that_cannot_be_handed_over_fails_on_this_machine_and_ends_nothing(
@@ -368,14 +361,14 @@ def test_a_problem_that_cannot_be_handed_over_fails_on_this_machine_and_ends_not
     assert "No space left on device" in (found.error or "")
 
     pool.submit(a_task(2, other))
-    assert outcomes(pool, 1)[2].best == true_minimum(other)
+    assert best_of(outcomes(pool, 1)[2]) == true_minimum(other)
 
 
 def test_a_process_that_cannot_be_replaced_fails_its_tasks_until_it_can(
     pool: ProcessPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     os.kill(process_of(pool), signal.SIGKILL)
-    until(lambda: pool._lanes[0]._executor._broken is not False)
+    until(lambda: pool._processes[0]._executor._broken is not False)
 
     def refused(self: ComputeProcess) -> None:
         raise OSError(errno.EMFILE, "Too many open files")
@@ -392,8 +385,8 @@ def test_a_process_that_cannot_be_replaced_fails_its_tasks_until_it_can(
 
 
 def test_the_self_test_passes_on_each_process() -> None:
-    with ProcessPool(2) as pool:
-        test = SelfTest(pool, cores=2, check=lambda: "")
+    with ProcessPool(2, runners=RUNNERS) as pool:
+        test = SelfTest(pool, [known_task("minimum")], cores=2, check=lambda: "")
         test.begin(time.monotonic())
         flaws: list[str] = []
 

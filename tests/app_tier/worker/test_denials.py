@@ -10,8 +10,8 @@ import pytest
 from gridwell.engine.errors import ServiceDenied
 from gridwell.engine.messages import MAP_KIND
 from gridwell.engine.object_keys import problem_object
-from gridwell.kinds.grid.map_objects import map_object
 from gridwell.engine.task_failure import MAP_DENIED, PROBLEM_DENIED
+from gridwell.kinds.grid.map_objects import map_object
 from tests.harness.builders import a_problem
 from tests.harness.denying import ARCHIVED, Denying, about, every
 from tests.harness.worker import World, actions
@@ -68,7 +68,7 @@ def test_a_refused_map_is_reported_and_the_chunks_beside_it_are_kept() -> None:
     assert [result.chunk for result in world.sent()] == [1]
     assert [(error.chunk, error.code) for error in world.errors()] == [(0, MAP_DENIED)]
     assert map_object(job.id, job.attempt, 1) in world.memory.objects
-    assert all(kept.removed for kept in world.compute.maps)
+    assert all(kept.removed for kept in world.compute.files)
 
 
 def test_a_store_that_refuses_every_object_ends_the_worker() -> None:

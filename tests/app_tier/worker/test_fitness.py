@@ -11,16 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app_tier.executor.port import TaskOutcome
-from app_tier.kinds.grid.self_test import (
-    KNOWN_ANSWER,
-    TEST_SECONDS,
-    flaw_of,
-    known_problem,
-    known_task,
-)
+from app_tier.kinds.grid.known_task import KNOWN_ANSWER, known_problem, known_task
 from app_tier.worker.fitness import DISTINCT_JOBS, PASSED_TESTS, ROW, Fitness
 from app_tier.worker.liveness import Contact, Notifier
 from app_tier.worker.loop import work
+from app_tier.worker.self_test import TEST_SECONDS
 from app_tier.worker.step_report import WorkerExit
 from app_tier.worker.worker import DRAIN_SECONDS
 from gridwell.engine.messages import MAP_KIND
@@ -137,15 +132,21 @@ def test_a_machine_that_computes_now_and_then_stays_fit(tries: list[tuple[int, b
 
 def test_the_known_answer_is_the_true_one() -> None:
     problem = known_problem()
-    assert true_minimum(problem) == KNOWN_ANSWER
-    assert known_task(-1).problem == problem.sha
+    minimum = true_minimum(problem)
+    known = known_task("minimum")
+    assert minimum is not None
+    assert known.recompute is not None
+    assert minimum.key() == KNOWN_ANSWER == known.recompute()
+    assert known.run_task(-1).spec == problem.sha
 
 
 def test_a_wrong_answer_is_a_flaw() -> None:
-    assert flaw_of(TaskOutcome(ticket=-1, best=KNOWN_ANSWER)) == ""
-    assert "the kernel found" in flaw_of(TaskOutcome(ticket=-1, best=Minimum(-1e9, 0)))
-    assert "the kernel found None" in flaw_of(TaskOutcome(ticket=-1))
-    assert "failed: odd" in flaw_of(TaskOutcome(ticket=-1, error="odd"))
+    known = known_task("minimum")
+    assert known.flaw(TaskOutcome(ticket=-1, best=KNOWN_ANSWER)) == ""
+    assert "the answer is" in known.flaw(TaskOutcome(ticket=-1, best=Minimum(-1e9, 0).key()))
+    assert "gave (None, None)" in known.flaw(TaskOutcome(ticket=-1))
+    assert "the answer is" in known.flaw(TaskOutcome(ticket=-1, best=KNOWN_ANSWER, payload=()))
+    assert "failed: odd" in known.flaw(TaskOutcome(ticket=-1, error="odd"))
 
 
 # --- the worker
@@ -254,7 +255,7 @@ def test_a_machine_on_which_a_bad_job_fails_stays_and_works_for_others() -> None
 
     def end() -> None:
         for place, task in reversed(list(enumerate(list(machine.world.compute.tasks.values())))):
-            error = ODD if task.problem == bad.problem else None
+            error = ODD if task.spec == bad.problem else None
             machine.world.compute.end(place, error=error)
 
     machine._end = end  # type: ignore[method-assign]
@@ -329,7 +330,7 @@ def test_a_map_that_cannot_be_read_is_reported_and_ends_nothing() -> None:
     world.submit(chunks=1, kind=MAP_KIND)
     world.step()
     world.compute.end()
-    (kept,) = world.compute.maps
+    (kept,) = world.compute.files
     kept.read = _broken  # type: ignore[method-assign]
     world.step()
     world.step()

@@ -116,6 +116,7 @@ def ports_of(world: World, **changes: Any) -> WorkerPorts:
         "jobs": world.ledger,
         "fleet": world.ledger,
         "compute": world.compute,
+        "runners": {},
         "clock": world.clock,
         "chance": lambda: 0.5,
     }

@@ -9,20 +9,21 @@ import numpy as np
 import pytest
 
 from app_tier.executor.pool import ProcessPool
-from app_tier.executor.port import ChunkTask, TaskOutcome
 from app_tier.kinds.grid.kernels import potential_map
-from app_tier.kinds.grid.runners import HANDLERS
+from app_tier.kinds.grid.runners import MAP
 from gridwell.engine.messages import MAP_KIND, ResultMessage
-from gridwell.kinds.grid.map_objects import map_digests_object, map_object
-from gridwell.kinds.grid.job_view import grid_view
 from gridwell.engine.task_files import block_digests, digest_of
+from gridwell.kinds.grid.job_view import grid_view
+from gridwell.kinds.grid.map_objects import map_digests_object, map_object
 from tests.harness.builders import a_job, a_problem, atoms_at
+from tests.harness.grid_tasks import RUNNERS, a_run_task, best_of
 from tests.harness.oracle import true_minimum
 from tests.harness.worker import World, actions, busy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from app_tier.executor.port import TaskOutcome
     from gridwell.engine.job import Job
     from gridwell.kinds.grid.problem import Problem
 
@@ -47,14 +48,14 @@ def test_the_minimum_of_a_map_is_the_exact_one_of_every_other_kind() -> None:
         for chunk in range(job.tasks):
             box = grid_view(job).chunking.box(chunk)
             # The first box's corner, as a worker's best known point may lie elsewhere.
-            found = HANDLERS[MAP_KIND](problem, box, None, lambda _points: None)
+            found = MAP.search(problem, box, None, lambda _points: None)
             assert found.best == true_minimum(problem, box)
 
 
 def test_a_map_without_any_value_has_no_minimum() -> None:
     problem = a_problem(3, min_distance=50.0)
 
-    found = HANDLERS[MAP_KIND](problem, problem.grid.box, None, lambda _points: None)
+    found = MAP.search(problem, problem.grid.box, None, lambda _points: None)
 
     assert found.best is None
     assert found.map is not None
@@ -65,7 +66,7 @@ def test_a_computed_map_moves_while_it_is_computed() -> None:
     moves: list[int] = []
     problem = a_problem(40, atoms=2000)
 
-    HANDLERS[MAP_KIND](problem, problem.grid.box, None, moves.append)
+    MAP.search(problem, problem.grid.box, None, moves.append)
 
     assert len(moves) > 10
 
@@ -84,7 +85,7 @@ def test_every_chunks_map_is_kept_and_holds_its_box() -> None:
         assert found is not None
         np.testing.assert_allclose(found, block, rtol=1e-12)
     assert len(world.sent()) == job.tasks
-    assert all(each.removed for each in world.compute.maps)
+    assert all(each.removed for each in world.compute.files)
 
 
 def test_a_result_is_sent_only_after_its_map_is_kept_and_the_chunk_deleted_last() -> None:
@@ -150,7 +151,7 @@ def test_a_chunk_that_is_let_go_leaves_no_map_behind() -> None:
 
     world.run()
 
-    assert all(each.removed for each in world.compute.maps)
+    assert all(each.removed for each in world.compute.files)
 
 
 # --- with a real process
@@ -159,7 +160,7 @@ def test_a_chunk_that_is_let_go_leaves_no_map_behind() -> None:
 @pytest.fixture
 def pool(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> ProcessPool:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    return ProcessPool(1, stuck_seconds=0.5)
+    return ProcessPool(1, runners=RUNNERS, stuck_seconds=0.5)
 
 
 def test_a_process_hands_its_map_over_in_a_file_that_goes_with_the_pool(pool: ProcessPool) -> None:
@@ -167,17 +168,7 @@ def test_a_process_hands_its_map_over_in_a_file_that_goes_with_the_pool(pool: Pr
     problem = a_problem(5)
     problem = type(problem)(problem.grid, atoms_at((1, 2, 3, -1.0), (0.5, 0, 0, 1.0)))
     with pool:
-        tasks = [
-            ChunkTask(
-                ticket=ticket,
-                kind=MAP_KIND,
-                problem=problem.sha,
-                data=problem.encode(),
-                box=problem.grid.box,
-                incumbent=None,
-            )
-            for ticket in (1, 2)
-        ]
+        tasks = [a_run_task(ticket, problem, kind=MAP_KIND) for ticket in (1, 2)]
         for task in tasks:
             pool.submit(task)
         found: list[TaskOutcome] = []
@@ -185,10 +176,10 @@ def test_a_process_hands_its_map_over_in_a_file_that_goes_with_the_pool(pool: Pr
             pool.wait(1.0)
             found += pool.finished()
 
-        first, second = (outcome.map for outcome in found)
+        first, second = (outcome.file for outcome in found)
         assert first is not None
         assert second is not None
-        assert [outcome.best for outcome in found] == [true_minimum(problem)] * 2
+        assert [best_of(outcome) for outcome in found] == [true_minimum(problem)] * 2
         values = np.load(io.BytesIO(first.read()), allow_pickle=False)
         np.testing.assert_allclose(values, mapped(problem), rtol=1e-12)
         assert np.isnan(values[1, 2, 3])

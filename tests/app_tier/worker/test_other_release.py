@@ -116,7 +116,7 @@ def test_a_job_of_another_releases_ledger_hides_no_other_job(
 
     step = world.step()
 
-    assert [task.problem for task in world.compute.tasks.values()] == [own.problem]
+    assert [task.spec for task in world.compute.tasks.values()] == [own.problem]
     assert actions(step) == ["worker.chunk_refused"]
     world.step()
     (error,) = world.errors()

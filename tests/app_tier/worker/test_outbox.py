@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from app_tier.kinds.grid.runners import MAP, MINIMUM, GridRunner
 from gridwell.engine.errors import ServiceDenied
 from gridwell.kinds.grid.series import Series
 from tests.harness.builders import ATTEMPT, a_problem
@@ -63,10 +64,20 @@ def test_what_was_not_heard_is_not_said_again_before_the_next_second_and_harms_n
     assert len(world.reports()) == 1
 
 
-def test_a_job_of_one_minimum_tells_nothing() -> None:
+@pytest.mark.parametrize("runner", [MINIMUM, MAP])
+def test_a_search_for_one_minimum_reports_no_progress(runner: GridRunner) -> None:
+    problem = a_problem(20, atoms=500)
+    reported: list[int] = []
+
+    runner.search(problem, problem.grid.box, None, reported.append)
+
+    assert set(reported) == {0}
+
+
+def test_progress_of_zero_is_not_written_to_the_ledger() -> None:
     world = World()
     world.submit(chunks=1)
-    world.compute.series[computing(world)] = 7
+    world.compute.series[computing(world)] = 0
 
     world.step(5)
 

@@ -15,6 +15,7 @@ from gridwell.engine.messages import ChunkMessage
 from gridwell.engine.task_failure import failure_of
 from gridwell.kinds.grid.job_view import grid_view
 from tests.harness.builders import NOW, an_error
+from tests.harness.grid_tasks import box_of
 from tests.harness.worker import World, busy
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def test_a_chunk_received_often_waits_until_it_is_alone_and_nothing_is_received_
     job = world.submit(chunks=4, send=[0])
     received_often(world, job, 2, SUSPECT_RECEIVES)
     world.step()
-    assert [task.box for task in world.compute.tasks.values()] == [grid_view(job).chunking.box(0)]
+    assert list(map(box_of, world.compute.tasks.values())) == [grid_view(job).chunking.box(0)]
     world.send(job, [1])
 
     world.step(5)
@@ -82,7 +83,7 @@ def test_a_chunk_received_often_waits_until_it_is_alone_and_nothing_is_received_
 
     world.compute.end()
     world.step()
-    assert [task.box for task in world.compute.tasks.values()] == [grid_view(job).chunking.box(2)]
+    assert list(map(box_of, world.compute.tasks.values())) == [grid_view(job).chunking.box(2)]
     world.run()
     assert [result.chunk for result in world.sent()] == [0, 1, 2]
 

@@ -15,6 +15,7 @@ from gridwell.engine.task_failure import MACHINE_FAILED, PROBLEM_MISSING, STUCK,
 from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.minimum import Minimum, lesser
 from tests.harness.builders import NOW, OTHER_ATTEMPT, a_problem, a_token, an_error
+from tests.harness.grid_tasks import box_of
 from tests.harness.oracle import true_minimum
 from tests.harness.worker import WORKER, World, actions, busy
 
@@ -164,14 +165,14 @@ def test_the_best_point_seen_is_the_next_chunks_incumbent() -> None:
     world, problem = World(), a_problem(6, atoms=9)
     world.submit(problem, chunks=8)
     world.step()
-    assert all(task.incumbent is None for task in world.compute.tasks.values())
+    assert all(task.hint is None for task in world.compute.tasks.values())
     world.compute.end(0)
     world.step(2)
 
     (result,) = world.sent()
     newest = list(world.compute.tasks.values())[-1]
     assert result.minimum is not None
-    assert newest.incumbent == result.minimum.index
+    assert newest.hint == result.best
 
 
 def test_the_ledgers_best_point_is_an_incumbent_too() -> None:
@@ -181,7 +182,9 @@ def test_the_ledgers_best_point_is_an_incumbent_too() -> None:
 
     world.step()
 
-    assert [task.incumbent for task in world.compute.tasks.values()] == [17]
+    assert [Minimum.from_key(task.hint or "").index for task in world.compute.tasks.values()] == [
+        17
+    ]
 
 
 @pytest.mark.parametrize(
@@ -229,7 +232,7 @@ def test_a_chunk_merged_already_is_deleted_uncomputed_and_the_others_are_compute
 
     world.step()
 
-    assert [task.box for task in world.compute.tasks.values()] == [grid_view(job).chunking.box(1)]
+    assert list(map(box_of, world.compute.tasks.values())) == [grid_view(job).chunking.box(1)]
 
 
 def test_a_job_that_is_cancelled_while_its_chunk_computes_has_it_stopped_and_deleted() -> None:

@@ -11,8 +11,8 @@ from gridwell.adapters.memory import MemoryStore
 from gridwell.engine.errors import ServiceDenied
 from gridwell.engine.job import DEADLINE_EXCEEDED, INTEGRITY, STORAGE_DENIED, Job, JobState
 from gridwell.engine.object_keys import answer_object, problem_object, record_object
-from gridwell.kinds.grid.map_objects import map_object
 from gridwell.engine.task_failure import PROBLEM_DENIED, PROBLEM_MISSING
+from gridwell.kinds.grid.map_objects import map_object
 from gridwell.kinds.grid.problem import Problem
 from tests.harness.builders import NOW, a_problem, an_error
 from tests.harness.denying import ARCHIVED, Denying, about, every

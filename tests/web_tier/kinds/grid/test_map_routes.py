@@ -24,13 +24,13 @@ from gridwell.engine.errors import GridwellError, InvalidMessage
 from gridwell.engine.job import JobState
 from gridwell.engine.messages import MAP_KIND
 from gridwell.engine.object_keys import problem_object
-from gridwell.kinds.grid.map_objects import map_digests_object, map_object
+from gridwell.engine.task_files import BLOCK_BYTES, block_digests, digest_of
 from gridwell.kinds.grid.formats.atoms.npy import float64_header
 from gridwell.kinds.grid.formats.maps.cube import BOHR
 from gridwell.kinds.grid.grid import Grid
 from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.map_check import MapCheck
-from gridwell.engine.task_files import BLOCK_BYTES, block_digests, digest_of
+from gridwell.kinds.grid.map_objects import map_digests_object, map_object
 from gridwell.kinds.grid.map_reader import MapGone, map_values
 from tests.harness.builders import NOW, a_job, a_problem
 from tests.harness.oracle import true_map, true_minimum

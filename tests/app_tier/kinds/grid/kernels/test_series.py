@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from app_tier.kinds.grid.kernels import AUTO, KERNELS, find_minimum
 from app_tier.kinds.grid.kernels.sum.incremental_series import IncrementalSeries
-from app_tier.kinds.grid.runners import HANDLERS
-from gridwell.engine.messages import SERIES_KIND
+from app_tier.kinds.grid.runners import SERIES
 from gridwell.kinds.grid import limits
 from gridwell.kinds.grid.problem import Problem
 from gridwell.kinds.grid.series import Series, flaw, steps
@@ -95,7 +94,7 @@ def test_larger_series_are_those_of_brute_force(kernel: str, ion: int) -> None:
 def test_the_worker_computes_the_series(ion: int) -> None:
     problem = a_problem(8, atoms=20, series=Series(5, 1.5, ion))
 
-    found = HANDLERS[SERIES_KIND](problem, problem.grid.box, 7, lambda _points: None)
+    found = SERIES.search(problem, problem.grid.box, 7, lambda _points: None)
 
     assert found.points == true_series(problem)
     assert found.best == found.points[0]
