@@ -27,7 +27,7 @@ OURS = "gridwell"  #: is in no registry
 
 @dataclass(frozen=True)
 class Report:
-    """What an advisory database said of the installed packages."""
+    """Report of an advisory database on the installed packages."""
 
     packages: list[dict[str, Any]]
 
@@ -52,7 +52,7 @@ class Report:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all but a few packages were looked up."""
+        """True if all but a few packages were looked up."""
         return len(self.packages) > len(self.skipped) <= MOST_SKIPPED
 
 

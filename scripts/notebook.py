@@ -1,4 +1,4 @@
-"""Executes the notebooks of docs/examples anew, against a local stack of their own (make notebook).
+"""Execute the notebooks of docs/examples again, against a local stack of their own (make notebook).
 
 What is stored holds no port and no path of this machine, so that it changes only when an answer
 or the look of one does.

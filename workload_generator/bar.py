@@ -1,4 +1,4 @@
-"""How far a run has come: a live bar on a terminal, a line at each quarter elsewhere."""
+"""Progress of a run: a live bar on a terminal, a line at each quarter elsewhere."""
 
 from __future__ import annotations
 

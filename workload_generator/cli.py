@@ -232,7 +232,7 @@ def _service(url: str, *, tries: int = 30) -> ServiceClient:
 
 
 def _check(url: str) -> None:
-    """Return if the service answers: a wrong address is told at once, not after all the tries."""
+    """Return if the service answers, so that a wrong address is reported before all the tries."""
     try:
         with _service(url, tries=2) as service:
             service.check()

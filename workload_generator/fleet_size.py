@@ -1,4 +1,4 @@
-"""How large the fleet grew while a run was under way."""
+"""Size of the fleet during a run."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class FleetWatch:
 
 
 def instances_on(fleet: dict[str, Any]) -> int:
-    """How many instances are pending or running.
+    """Return the number of pending and running instances.
 
     Args:
         fleet: as the interface shows it.

@@ -1,4 +1,4 @@
-"""What a run came to, for programs and for people."""
+"""Report of a run, as JSON and as a table."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def percentile(rising: Sequence[float], percent: int) -> float | None:
 
 
 def succeeded(report: dict[str, Any]) -> bool:
-    """Whether every answer came and was right."""
+    """True if every answer arrived and was right."""
     return bool(report["verified"] == report["requests"])
 
 

@@ -23,7 +23,7 @@ _SHAPE, _ATOMS, _REPEAT = range(3)
 
 
 class Energies(enum.StrEnum):
-    """Which sign the atoms' energies have."""
+    """Sign of the atoms' energies."""
 
     SIGNED = "signed"  #: the minimum lies anywhere
     POSITIVE = "positive"  #: the minimum lies on the grid's boundary
@@ -39,7 +39,7 @@ class Energies(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mix:
-    """What the requests of a run are drawn from."""
+    """Ranges from which the requests of a run are drawn."""
 
     seed: int  #: names the stream
     offset: int  #: where in the stream the run begins: a fresh one finds nothing in the cache

@@ -27,7 +27,7 @@ _WAIT_SECONDS: Final = 20  #: asked for at a time: below what servers and proxie
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOutcome:
-    """What a client got for one request."""
+    """Result of one request, as the client received it."""
 
     request: Request
     seconds: float  #: from the POST to the answer
@@ -41,7 +41,7 @@ class RunOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadRun:
-    """What came of all requests."""
+    """Results of all requests."""
 
     outcomes: tuple[RunOutcome, ...]
     seconds: float  #: from the first POST to the last answer
@@ -133,7 +133,7 @@ def _wait(left: float) -> int:
 
 
 def _was_there(reply: ServiceReply, posted: float) -> bool:
-    """Whether an ended job had ended before it was posted, or was made of a known answer.
+    """Return True if a job ended before it was posted, or was answered from a known answer.
 
     The POST waits, so that its status does not tell; the service's clock and ours are taken to
     agree, as they do on one machine and on AWS.

@@ -50,7 +50,7 @@ class ServiceReply:
 
     @property
     def ended(self) -> bool:
-        """Whether the job is done or failed."""
+        """True if the job is done or failed."""
         return self.job["state"] in ("done", "failed")
 
 
@@ -63,7 +63,7 @@ class ServiceClient:
     Args:
         url: where the service is, without a path.
         key: sent with every request, where the service asks for one.
-        tries: how often a call is made again at most; fewer times where nobody listens at all.
+        tries: maximum number of repetitions of a call; fewer if the connection is refused.
 
     Raises:
         ValueError: if the key cannot be one, or may not be sent there; see `BearerKey`.

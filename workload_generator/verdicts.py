@@ -1,4 +1,4 @@
-"""What each outcome is worth.
+"""Verdicts on the results of a run.
 
 Judging comes after the run: brute force beside it would take the cores from what is measured.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Severity(enum.StrEnum):
-    """What an answer turned out to be."""
+    """Verdict on one answer."""
 
     VERIFIED = "verified"  #: right to the last bit
     WRONG = "wrong"

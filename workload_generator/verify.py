@@ -1,4 +1,4 @@
-"""What the answer should have been, by a computation that shares no code with the service.
+"""Verification of answers by a computation that shares no code with the service.
 
 Every point is summed in numpy with a bound on the rounding error; the few that could still be the
 least are summed exactly, in plain Python.  No kernel of the service and not its formula is used:
@@ -29,8 +29,8 @@ def least(size: int, atoms: NDArray[np.float64]) -> tuple[float, Triple] | None:
     """The least potential and its point, of equal ones the first in C order.
 
     Source: n terms summed in any order err by less than n ulp/2 times the sum of their absolute
-    values (Higham, Accuracy and Stability of Numerical Algorithms, section 4.2); the terms
-    themselves are those of the exact sum to the last bit.  Twice that covers the bound's own
+    values (Higham, Accuracy and Stability of Numerical Algorithms, section 4.2). The terms
+    themselves equal those of the exact sum to the last bit.  Twice that covers the bound's own
     rounding.
 
     Args:
@@ -65,7 +65,7 @@ def exact(px: float, py: float, pz: float, rows: list[list[float]]) -> float:
 
 
 def answer_faults(request: Request, atoms: NDArray[np.float64], job: dict[str, Any]) -> list[str]:
-    """What is wrong with the answer of a job that is done: nothing, if the list is empty.
+    """Return the faults of a done job's answer; an empty list means that it is right.
 
     Args:
         request: what was posted.
@@ -95,7 +95,7 @@ def answer_faults(request: Request, atoms: NDArray[np.float64], job: dict[str, A
 
 
 def drawn_faults(request: Request, atoms: NDArray[np.float64]) -> list[str]:
-    """What is wrong with atoms that the service drew."""
+    """Return the faults of atoms that the service drew."""
     if atoms.shape != (request.atom_count, 4):
         return [f"atoms have the shape {atoms.shape}, should have ({request.atom_count}, 4)"]
     low, high = request.energy_range
@@ -113,7 +113,7 @@ def drawn_faults(request: Request, atoms: NDArray[np.float64]) -> list[str]:
 def record_faults(
     atoms: NDArray[np.float64], job: dict[str, Any], record: dict[str, Any]
 ) -> list[str]:
-    """What in a job's record does not fit the job and its atoms."""
+    """Return the contradictions between a job's record, the job and its atoms."""
     expected = {
         "Grid size": job["grid"]["shape"],
         "Atom count": len(atoms),

@@ -1,4 +1,4 @@
-"""What all commands do alike: JSON on stdout if it is asked for, and the words of a service."""
+"""Shared parts of the commands: JSON on stdout on request, and errors of a service."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a program logs: an object of JSON a line for machines, a plain line for people.
+"""Log formats: one JSON object a line for machines, one plain line for people.
 
-Each record says in `action` what happened, and names job, instance and the rest in fields of their
-own (the `extra` of the call), so that nobody must take sentences apart.
+Each record names its event in `action`. Job, instance and the like are fields of their own (the
+`extra` of the call), so that no reader must parse sentences.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class JsonFormatter(logging.Formatter):
 class TextFormatter(logging.Formatter):
     """A record as one printable line, with its time in UTC.
 
-    The lines of an error's stack follow, each marked as such: whatever an error quotes, no line
-    can be taken for a record of its own, nor move a terminal's cursor.
+    The lines of an error's stack follow, each with a mark. So no text that an error quotes looks
+    like a record of its own or moves a terminal's cursor.
 
     Args:
         line: what it holds, in the style of `logging`.
@@ -111,7 +111,7 @@ def log_to_stderr() -> None:
 
 
 def hide_keys() -> None:
-    """Let no log record of this process, whoever writes it, show the secret of a key."""
+    """Remove the secrets of keys from all log records of this process."""
     make = logging.getLogRecordFactory()
     if getattr(make, "hides_keys", False):
         return

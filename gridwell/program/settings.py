@@ -1,4 +1,4 @@
-"""What every program does first: read its settings."""
+"""Reading of a program's settings."""
 
 from __future__ import annotations
 

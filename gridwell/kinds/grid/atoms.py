@@ -74,7 +74,7 @@ class Atoms:
 
     @property
     def count(self) -> int:
-        """How many atoms there are."""
+        """Number of atoms."""
         return len(self.energies)
 
     def with_energies(self, energies: NDArray[np.float64]) -> Atoms:
@@ -102,7 +102,7 @@ class Atoms:
 
 
 def _unchecked(positions: NDArray[np.float64], energies: NDArray[np.float64]) -> Atoms:
-    """Atoms of arrays that are good already, and which nobody writes to: they are not copied."""
+    """Return atoms of valid arrays, which are made read-only and not copied."""
     positions.flags.writeable = False
     energies.flags.writeable = False
     atoms = object.__new__(Atoms)
@@ -131,11 +131,10 @@ def check_count(count: int) -> None:
 def random_atoms(
     count: int, *, seed: int, grid: Grid, energy_range: tuple[float, float] = (-1.0, 1.0)
 ) -> Atoms:
-    """Atoms drawn uniformly in the grid's box, with energies in ``[low, high)``.
+    """Draw atoms uniformly in the grid's box, with energies in ``[low, high)``.
 
-    The same arguments give the same bits for ever: only the raw 64-bit stream of PCG64 is used,
-    which numpy promises to keep, and not its distributions, which it does not
-    (numpy enhancement proposal 19).
+    The same arguments always give the same bits. Only the raw 64-bit stream of PCG64 is used, which
+    numpy promises to keep, and not its distributions (numpy enhancement proposal 19).
 
     Args:
         count: how many, 1 to `limits.MAX_ATOMS`.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Chunking:
-    """How a job's grid is cut.
+    """Partition of a job's grid into chunks.
 
     Attributes:
         cuts: for each axis the cut indices, rising from 0 to the axis's length.
@@ -34,7 +34,7 @@ class Chunking:
 
     @property
     def chunks(self) -> int:
-        """How many chunks there are, numbered from 0 in C order."""
+        """Number of chunks, which are numbered from 0 in C order."""
         x, y, z = self.cuts
         return (len(x) - 1) * (len(y) - 1) * (len(z) - 1)
 
@@ -68,7 +68,7 @@ class Chunking:
         return number
 
     def points(self, chunks: Iterable[int]) -> int:
-        """How many grid points some chunks of the plan hold together."""
+        """Return the number of grid points in some chunks of the plan."""
         sizes = _sizes(self.cuts)
         return sum(sizes[chunk] for chunk in chunks)
 
@@ -136,5 +136,5 @@ def _sha(cuts: tuple[tuple[int, ...], ...]) -> str:
 
 
 def _doubled(parts: list[int], shape: tuple[int, int, int], k: int) -> int:
-    """How many chunks there are after axis `k` is cut once more."""
+    """Return the number of chunks after one more cut of axis `k`."""
     return math.prod(parts) // parts[k] * min(2 * parts[k], shape[k])

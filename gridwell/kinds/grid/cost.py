@@ -1,4 +1,4 @@
-"""What a job costs in seconds, and how many chunks it is cut into.
+"""Estimated seconds of a job, and the number of its chunks.
 
 One measured table, of the kernels in `app_tier.kinds.grid.kernels` on one core of a 2020s server
 with numpy alone.  Which kernel runs is decided here too, as the cost hangs on it.
@@ -47,11 +47,11 @@ DISTANT_PAIRS_PER_SECOND: Final = 4.5e8
 
 @dataclass(frozen=True, slots=True)
 class _Slowdown:
-    """How many times longer a search takes that belongs to a series, or keeps away from atoms.
+    """Cost factor of a search with exclusion zones or a minimum distance.
 
     Away from all atoms and from other points the potential is flat, and bounds rule out less than
-    beside wells: the more, the more atoms add up, and the more points were taken; but the denser
-    the atoms are, the less room there is for it to be flat.
+    beside wells. The factor grows with the number of atoms and of points found. It falls with the
+    density of atoms, which leaves less room for flat regions.
     """
 
     once: float  #: with 1,000 atoms, for one point
@@ -76,7 +76,7 @@ SHARED_CHUNKS: Final = 8
 
 
 def is_searched(points: int, atoms: int, *, grid_points: int) -> bool:
-    """Whether a box is searched by branch and bound, and not summed pair by pair.
+    """Return True if a box is searched by branch and bound instead of summed.
 
     Args:
         points: of the box.
@@ -116,7 +116,7 @@ def seconds(
 def is_summed(
     shape: tuple[int, int, int], atoms: int, series: Series, *, min_distance: float
 ) -> bool:
-    """Whether the points of a series are found by one sum over the grid, and not by searches."""
+    """Return True if one sum over the grid finds the points of a series, instead of searches."""
     if math.prod(shape) > LADDER_POINTS:
         return False
     searched = _searched_seconds(shape, atoms, series.count, distant=min_distance > 0)
@@ -159,7 +159,7 @@ def chunk_count(
     kind: str = MINIMUM_KIND,
     series: Series | None = None,
 ) -> int:
-    """How many chunks a job should be cut into.
+    """Return the number of chunks for a job.
 
     One for each two seconds of work, but enough that a progress bar moves and that instances
     share what is worth sharing: eight messages still go out in one call.  And enough that a

@@ -1,7 +1,7 @@
 """Zones: spheres in which no point qualifies, as those around points that were found already.
 
-A zone excludes a point as `min_distance` around an atom does, with the same operations: with
-r2 = (dx*dx + dy*dy) + dz*dz from its centre, where r2 < radius * radius, or r2 = 0.
+A zone excludes a point as `min_distance` around an atom does, with the same operations. With r2 =
+(dx*dx + dy*dy) + dz*dz from its centre, points with r2 < radius * radius or r2 = 0 are excluded.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def outside(
     y: NDArray[np.float64],
     z: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
-    """Which points lie in no zone, in the shape that the coordinates broadcast to.
+    """Return True for points in no zone, in the shape that the coordinates broadcast to.
 
     Args:
         zones: shape (M, 4).
@@ -65,7 +65,7 @@ def outside(
 def engulfed(
     zones: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Which boxes lie wholly in one zone, shape (M,).
+    """Return True for boxes that lie wholly in one zone, shape (M,).
 
     Rounding is monotonic, so r2 of a box's farthest corner, as computed, is not less than that of
     any of its points: the test is exact.

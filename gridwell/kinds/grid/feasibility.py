@@ -1,6 +1,6 @@
-"""Whether a problem has a point that qualifies, where that is cheap to know.
+"""Cheap tests for problems in which no point qualifies.
 
-Told at the door, "no point qualifies" costs the client one round trip instead of a failed job.
+Rejected at submission, such a problem costs the client one round trip instead of a failed job.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _BLOCK: Final = 1 << 16  #: pairs looked at before asking whether a point was fo
 
 
 def has_no_candidate(problem: Problem) -> bool:
-    """Whether it is certain that no point of the grid qualifies.
+    """Return True if it is certain that no point of the grid qualifies.
 
     False also says "not known": the pairs of a large problem with a `min_distance` are left to the
     workers, which look at all of them anyway.
@@ -47,7 +47,7 @@ def none_qualifies(
     softening: float,
     zones: NDArray[np.float64] | None = None,
 ) -> bool:
-    """Whether no point qualifies, by looking at all pairs.
+    """Return True if no point qualifies, by a check of all pairs.
 
     Block by block, up to the first point that does: mostly the first one.
     """
@@ -67,7 +67,7 @@ def none_qualifies(
 
 
 def _atoms_cover_grid(problem: Problem) -> bool:
-    """Whether every point lies on an atom, without looking at pairs.
+    """Return True if every point lies on an atom, without a check of pairs.
 
     Far from zero several indices of a fine grid round to one coordinate, so places are counted
     and not indices.  An atom covers one place at most: distinct coordinates of an axis are too far

@@ -18,11 +18,11 @@ _DIGITS: Final = 3  #: of the spacing that an error proposes
 
 
 def fit(atoms: Atoms, *, spacing: float, margin: float) -> Grid:
-    """The smallest grid of a spacing that covers all atoms and a margin around them.
+    """Return the smallest grid of a spacing that covers all atoms and a margin around them.
 
-    Along each axis the first point lies at the least coordinate less the margin, and there are as
-    many points as it takes for the last to reach the largest coordinate plus the margin, or to
-    pass it by less than one spacing.  All of it in float64, so the same atoms give the same grid.
+    Along each axis the first point lies at the least coordinate less the margin. The last point
+    reaches the largest coordinate plus the margin, or passes it by less than one spacing. All of it
+    is float64, so the same atoms give the same grid.
 
     Args:
         atoms: what to cover.

@@ -32,7 +32,7 @@ class Box:
 
     @property
     def points(self) -> int:
-        """How many grid points the box holds."""
+        """Number of grid points in the box."""
         return math.prod(self.shape)
 
 
@@ -62,7 +62,7 @@ class Grid:
 
     @property
     def points(self) -> int:
-        """How many points the grid has."""
+        """Number of points of the grid."""
         return math.prod(self.shape)
 
     @property

@@ -4,8 +4,8 @@ For grid point p and atoms at r_i with energies e_i the potential is V(p) = sum 
 The canonical value of a point is made so that it depends on no order, chunking, kernel or machine:
 
 * p_k = origin_k + spacing_k * index_k, dx = p_x - x_i, r2 = (dx*dx + dy*dy) + dz*dz and
-  r = sqrt(r2), each operation rounded once to float64 (IEEE 754); squares are products, as
-  libm's pow differs from them in one value of a thousand, and nothing is fused;
+  r = sqrt(r2), each operation rounded once to float64 (IEEE 754) and never fused. Squares are
+  products, as libm's pow differs from them in one value of a thousand;
 * each term is e / max(r, softening);
 * the value is the correctly rounded sum of the terms (`math.fsum`), with -0.0 as 0.0.
 
@@ -74,11 +74,11 @@ def least(
     softening: float = 0.0,
     zones: NDArray[np.float64] | None = None,
 ) -> Minimum | None:
-    """The least canonical potential among candidate points, or None if none qualifies.
+    """Return the least canonical potential among candidate points, or None if none qualifies.
 
-    Summing exactly is slow, so each candidate is first summed in numpy with a proved bound on the
-    rounding error, and only those whose lower bound does not exceed the best value are summed
-    exactly, in the order of their lower bounds.
+    Exact sums are slow, so each candidate is first summed in numpy with a proved bound on the
+    rounding error. Only those whose lower bound does not exceed the best value are summed exactly,
+    in the order of their lower bounds.
 
     Source: for n terms summed in any order in precision u the error is at most
     (n - 1) u sum|t| + O(u^2) (Higham, Accuracy and Stability of Numerical Algorithms, section 4.2);

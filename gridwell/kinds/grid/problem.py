@@ -26,7 +26,7 @@ FORMAT: Final = 1  #: of the stored file
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
-    """What is asked: find the least potential of these atoms on this grid, or a series of points.
+    """A problem: the least potential of these atoms on this grid, or a series of points.
 
     Attributes:
         grid: the points.
@@ -133,7 +133,7 @@ class Problem:
 
 
 def _ion_faults(grid: Grid, atoms: Atoms, series: Series) -> Iterator[Fault]:
-    """Why ions that are placed on a grid could not be atoms."""
+    """Return the faults of a grid on which ions could not be atoms."""
     if atoms.count + series.count > limits.MAX_ATOMS:
         yield Fault(
             series.path,
@@ -160,7 +160,7 @@ def _check_versions(header: dict[str, Any], sha: str) -> None:
 
 
 def option_faults(min_distance: float, softening: float) -> Iterator[Fault]:
-    """What is wrong with a problem's options."""
+    """Return the faults of a problem's options."""
     for name, value in (("min_distance", min_distance), ("softening", softening)):
         if not 0 <= value <= limits.MAX_DISTANCE:
             yield Fault(

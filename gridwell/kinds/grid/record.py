@@ -17,9 +17,9 @@ _ROWS: Final = 10_000  #: atoms turned into text at a time: a million at once ar
 
 
 def record(problem: Problem, *points: Minimum) -> bytes:
-    """What was asked and what was found, as JSON text whose floats read back to the same bits.
+    """Return a problem and its points as JSON whose floats read back to the same bits.
 
-    The same bytes whoever writes it, and whenever.
+    Equal arguments give equal bytes.
 
     Args:
         problem: what was asked.

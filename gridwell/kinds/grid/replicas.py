@@ -1,8 +1,8 @@
 """Chunks that two workers compute, and what their reports say together.  Pure.
 
 A kernel gives the least of its box and of a likely point from elsewhere, which each worker may
-have another one of.  So two honest reports of a chunk need not be equal: what lies in the box must
-be, and no point of the box may be less than what the other one reports from elsewhere.
+have another one of.  So two honest reports of a chunk may differ. Their points in the box must be
+equal, and no point of the box may be less than the other report's point from elsewhere.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)
 class Replica:
-    """What one worker reported of a chunk that two compute."""
+    """Report of one worker on a chunk that two compute."""
 
     chunk: int
     worker: str

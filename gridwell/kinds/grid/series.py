@@ -1,13 +1,13 @@
-"""A series: several points, each the least where those found before it allow none.
+"""A series: several points, each the least one that the points before it allow.
 
-The first point is the least of the grid.  Each next one is the least among the points that lie in
-no zone of radius `min_separation` around an earlier one (`gridwell.kinds.grid.exclusion`); a place
-is never found twice, whatever the radius.
+The first point is the least of the grid.  Each next one is the least among the points in no zone of
+radius `min_separation` around an earlier one (`gridwell.kinds.grid.exclusion`). No place is found
+twice, whatever the radius.
 
-With an ion, one of that energy q, +1 or -1, is put at each point that is found, and what is
-minimised is q times the potential: the energy of the next ion.  From then on it is an atom as any
-other, that repels the next ones and keeps them at `min_distance`.  As q times e and q times q are
-exact, so is that: q V is the potential of atoms of energies q e, where each ion has the energy 1.
+With an ion of energy q, +1 or -1, one is placed at each point found. The search then minimises q
+times the potential: the energy of the next ion. A placed ion is an atom like any other: it repels
+the next ones and keeps them at `min_distance`. The products q e and q q are exact, so q V is
+exactly the potential of atoms of energies q e, where each ion has the energy 1.
 
 A series is greedy, so those of fewer points are its beginnings.  No value is less than the one
 before: points only drop out, and terms that are not negative are added to sums that are rounded
@@ -45,7 +45,7 @@ _NO_POINTS: Final = np.empty(0, dtype=np.int64)
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """How many points are wanted, and how one bears upon the next.
+    """Number of points, and the effect of each on the next ones.
 
     Attributes:
         count: how many.
@@ -66,12 +66,12 @@ class Series:
 
     @property
     def path(self) -> str:
-        """Where a request says how many: a JSON pointer."""
+        """JSON pointer to the number of points in a request."""
         return "/place/count" if self.ion else "/top"
 
     @property
     def is_plain(self) -> bool:
-        """Whether it asks for no more than the least potential."""
+        """True if it asks only for the least potential."""
         return self.count == 1 and not self.ion
 
     def encode(self) -> list[float]:
@@ -163,7 +163,7 @@ class _Options(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """Why points cannot be the answer to a problem."""
+    """Return the reason why points cannot be the answer to a problem."""
 
     why: str
     #: A point whose potential proves it: whoever searched its chunk overlooked it; None: the

@@ -1,8 +1,8 @@
-"""How the potentials of a chunk's points are stored, and how a map is read from chunks.  Pure.
+"""Stored form of a chunk's potentials, and reading of a map from chunks.
 
 A stored chunk is a .npy file: float64, little-endian, in C order, not a number where a point has no
-value.  The chunks are boxes of the grid, and the map's order is the grid's, so that each slab of
-the map takes a run of bytes from each of the chunks that it cuts.
+value.  The chunks are boxes of the grid, and the map's order is the grid's. So each slab of the map
+takes one run of bytes from each chunk that it crosses.
 """
 
 from __future__ import annotations

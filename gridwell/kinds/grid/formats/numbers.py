@@ -52,7 +52,7 @@ def number(field: str) -> float:
 
 
 def is_number(field: str) -> bool:
-    """Whether a field holds a number."""
+    """Return True if a field holds a number."""
     try:
         number(field)
     except ValueError:

@@ -33,7 +33,7 @@ class BadLine(ValueError):  # noqa: N818 - named for what it is
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """What a reader of one format found."""
+    """Rows and notes of a reader of one format."""
 
     table: NDArray[np.float64]  #: x, y, z and charge of each atom
     numbers: Sequence[int]  #: the line of each atom, from 1
@@ -103,10 +103,10 @@ def _one_by_one(
     names: Sequence[str],
     faults: list[Fault],
 ) -> NDArray[np.float64]:
-    """The numbers of a block whose lines are looked at singly; appends to `faults`.
+    """Return the numbers of a block, parsed line by line; append to `faults`.
 
     Raises:
-        InvalidJob: as soon as there are more faults than are told.
+        InvalidJob: as soon as there are more faults than an error lists.
     """
     values = np.zeros((len(block), len(names)))
     for row, (line, text) in enumerate(zip(numbers, block, strict=True)):

@@ -88,7 +88,7 @@ def _above(lines: Sequence[str], delimiter: str | None) -> tuple[Sequence[int], 
 
 
 def _columns(header: Sequence[str], line: int) -> Sequence[int]:
-    """Where x, y, z and charge are."""
+    """Return the columns of x, y, z and charge."""
     names = [name.lower() for name in header]
     energies = [name for name in names if name in _ENERGIES]
     counts = {name: names.count(name) for name in NAMES[:3]} | {"charge": len(energies)}

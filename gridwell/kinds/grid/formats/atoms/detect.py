@@ -1,4 +1,4 @@
-"""Which format a file has: what its content shows, else what its name says."""
+"""Detection of a file's format, by its content, else by its name."""
 
 from __future__ import annotations
 

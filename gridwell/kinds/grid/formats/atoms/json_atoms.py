@@ -1,7 +1,7 @@
 """Atoms in a JSON value: a request's, or a file's.
 
-A million atoms are four million floats: numpy takes them in one go after a check of their types,
-and only a list that fails it is searched value by value for what to tell the client.
+A million atoms are four million floats, which numpy converts in one go after a check of their
+types. Only a list that fails the check is searched value by value for its faults.
 """
 
 from __future__ import annotations

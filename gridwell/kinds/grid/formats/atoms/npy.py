@@ -15,7 +15,7 @@ _COLUMNS: Final = 4
 
 
 def float64_header(shape: tuple[int, ...]) -> bytes:
-    """What a .npy file of float64 in C order begins with; the values follow."""
+    """Return the header of a .npy file of float64 in C order; the values follow it."""
     file = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         file, {"descr": "<f8", "fortran_order": False, "shape": shape}

@@ -14,7 +14,7 @@ def columns(position: tuple[float, float, float]) -> str:
 
 
 def misfit(position: tuple[float, float, float]) -> str | None:
-    """What is wrong with a place that the columns cannot hold; None if they can."""
+    """Return the fault of a position that the columns cannot hold, or None."""
     for axis, value in zip("xyz", position, strict=True):
         if not _LEAST <= round(value, 3) <= _LARGEST:
             return (

@@ -1,4 +1,4 @@
-"""What PQR and PDBQT files have from PDB: records, titles and models."""
+"""The parts of PDB that PQR and PDBQT share: records, titles and models."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Records:
     notes: tuple[str, ...]
 
     def rows(self, table: NDArray[np.float64]) -> Rows:
-        """What was found, with the numbers of the lines."""
+        """Records found, with the numbers of their lines."""
         return Rows(
             table=table,
             numbers=self.numbers,

@@ -58,7 +58,7 @@ class AtomsFile:
 
     @property
     def words(self) -> str:
-        """What was read, for people."""
+        """One-line summary for people."""
         # Charges of six decimals that cancel leave a remainder of 1e-17, which tells nothing.
         charge = round(self.charge, 6) + 0.0
         lines = f", {counted(self.skipped, 'other line')}" if self.skipped else ""
@@ -74,16 +74,16 @@ class AtomsFile:
 
 
 def read_atoms(data: bytes, name: str = "") -> AtomsFile:
-    """The atoms in a file's bytes.
+    """Return the atoms in a file's bytes.
 
-    The content says which format it is, where it does so beyond doubt; then the name; a text
-    with neither is read as a table, or as XYZ if it begins like it.
+    The content decides the format if it is unambiguous, then the name. A text with neither is read
+    as a table, or as XYZ if it begins like it.
 
     Time and memory are proportional to the bytes, so the caller limits those.
 
     Args:
         data: all of the file.
-        name: of the file, with or without folders; its errors are told with it.
+        name: of the file, with or without folders; errors quote it.
 
     Raises:
         InvalidJob: with what is wrong with each line, up to the first few.
@@ -150,7 +150,7 @@ def _by_row(fault: Fault) -> Fault:
 
 
 def _by_line(fault: Fault, rows: Rows) -> Fault:
-    """A fault of an atom, told with its line."""
+    """Return the fault of an atom with its line."""
     _, _, *place = fault.pointer.split("/")  # "/atoms/7/3", or "/atoms" for all of them
     if not place:
         return fault

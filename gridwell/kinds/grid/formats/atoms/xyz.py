@@ -64,7 +64,7 @@ def read_xyz(text: Text) -> Rows:
 
 
 def is_count(line: str) -> bool:
-    """Whether a line is the first of an XYZ file."""
+    """Return True if a line is the first of an XYZ file."""
     text = line.strip()
     return text.isascii() and text.isdigit() and len(text) <= len(str(limits.MAX_ATOMS)) + 2
 
@@ -98,7 +98,7 @@ def _cutter(columns: Sequence[int]) -> Callable[[str], Sequence[str]]:
 
 
 def _columns(properties: str) -> tuple[int, ...]:
-    """Where x, y, z and charge are, by a text such as `species:S:1:pos:R:3:charge:R:1`."""
+    """Return the columns of x, y, z and charge in `species:S:1:pos:R:3:charge:R:1` or the like."""
     parts = properties.split(":")
     place: dict[str, int] = {}
     column = 0

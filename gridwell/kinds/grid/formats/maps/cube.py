@@ -73,11 +73,11 @@ def cube(
 
 
 def cube_length(grid: Grid, atoms: Atoms, *, least: float, title: str = "") -> int | None:
-    """Bytes of the file that `cube` writes; None: the values' widths cannot be told.
+    """Return the length of the file that `cube` writes; None if the values' widths are unknown.
 
-    All values are as wide but for negative ones whose exponent has three digits.  `least` tells of
-    the large ones.  Small ones are no potentials: within `gridwell.kinds.grid.limits` a term is
-    1e-44 at least, and what sums of such float64 differ by is 1e-60, or nothing.
+    All values have one width, except negative ones whose exponent has three digits. `least` shows
+    if there are large ones. Small ones are no potentials: within `gridwell.kinds.grid.limits` a
+    term is 1e-44 at least, and what sums of such float64 differ by is 1e-60, or nothing.
 
     Args:
         grid: as `cube`.

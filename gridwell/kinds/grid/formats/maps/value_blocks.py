@@ -21,11 +21,11 @@ class WrongCount(ValueError):  # noqa: N818 - named for what it is
 def pieces(
     grid: Grid, slabs: Iterable[NDArray[np.float64]], length: int
 ) -> Iterator[NDArray[np.float64]]:
-    """The same values in one-dimensional pieces of one length, but for the last one.
+    """Yield the same values in one-dimensional pieces of one length, but for the last one.
 
     Raises:
         WrongCount: at the end, or as soon as there are too many.  A writer then stops in the
-            middle, so that nobody takes what was written for a whole file.
+            middle, so that its output is not taken for a whole file.
     """
     seen = held = 0
     waiting: list[NDArray[np.float64]] = []
