@@ -18,6 +18,19 @@ def record_object(job: str, attempt: str) -> str:
     return f"jobs/{job}/{attempt}/record.json"
 
 
+def rows_object(job: str, attempt: str, digest: str) -> str:
+    """Return the key of a segment of rows, by the sha256 of its bytes.
+
+    A segment that is written again lies where it lay: results that come twice add nothing.
+    """
+    return f"{rows_prefix(job, attempt)}{digest}.jsonl"
+
+
+def rows_prefix(job: str, attempt: str) -> str:
+    """Return what the keys of all segments of an attempt begin with."""
+    return f"jobs/{job}/{attempt}/rows/"
+
+
 def sbom_object(release: str) -> str:
     """Return the key of a release's bill of materials, by the release's sha256."""
     return f"releases/{release}.cdx.json"

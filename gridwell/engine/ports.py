@@ -303,7 +303,7 @@ class JobLedger(Protocol):
         Args:
             job: the job.
             attempt: the attempt.
-            workers: that computed the tasks, at least one.
+            workers: that computed the tasks.
             now: the time to record as `moved`.
             done: tasks that were computed with success, of a job without blocks.
             failed: tasks that were computed without; one that is done too is done.

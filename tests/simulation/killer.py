@@ -29,7 +29,7 @@ _JUNK: Final = (
     "{}",
     "null",
     "[" * 5000,
-    '{"version": 3}',
+    '{"version": 4}',
     '{"version": 2, "job": "../../etc"}',
 )
 

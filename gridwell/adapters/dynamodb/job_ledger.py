@@ -58,7 +58,7 @@ _LIVE: Final = "#state IN (:queued, :running) AND #attempt = :attempt"
 _MERGE: Final = (
     "ADD #done :chunks, #workers :workers, #credits :credits SET #state = :running, #moved = :now"
 )
-_RECORD: Final = "SET #state = :running, #moved = :now ADD #workers :workers"
+_RECORD: Final = "SET #state = :running, #moved = :now"
 _FINISH_TASKS: Final = (
     "SET #state = :state, #counts = :counts, #finished = :now, #expires = :expires "
     "REMOVE #unfinished"
@@ -318,8 +318,12 @@ class DynamoJobLedger:
         """See `gridwell.engine.ports.JobLedger`."""
         added = {"done": done, "failed": failed, "full": full}
         values = {name: number_set(numbers) for name, numbers in added.items() if numbers}
-        change = _RECORD + "".join(f", #{name} :{name}" for name in values)
-        values |= _live(attempt) | {"workers": text_set(workers), "now": number(now)}
+        if workers:
+            values["workers"] = text_set(workers)
+        change = _RECORD
+        if values:
+            change += " ADD " + ", ".join(f"#{name} :{name}" for name in values)
+        values |= _live(attempt) | {"now": number(now)}
         recorded, item = self._table.update(job_key(job), change, _LIVE, values)
         return decode_job(item) if recorded and item is not None else None
 

@@ -1,0 +1,193 @@
+"""Results that have a row for each of their tasks.
+
+The order is: the rows, the blocks, the job, the cache, and at last the messages are deleted.  Each
+step may be made again by any collector, and dying in between leaves what the next one completes:
+rows are stored under the hash of what they are, blocks and job take unions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gridwell.engine.blocks import TaskCounts
+from gridwell.engine.count_tasks import count_tasks, task_states
+from gridwell.engine.job import TASKS_FAILED, JobError, expiry
+from gridwell.engine.object_keys import rows_object
+from gridwell.engine.rows import encode_segment, outcome
+from gridwell.engine.stored_objects import calls_about
+from gridwell.engine.task_set import TaskSet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gridwell.engine.blocks import Block
+    from gridwell.engine.job import Job
+    from gridwell.engine.messages import RowsMessage
+    from gridwell.engine.ports import Clock, JobLedger, ObjectStore
+
+_KNOWN: Final = 100  #: attempts whose blocks are remembered, to count them without a read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flush:
+    """What several results of one attempt say together."""
+
+    segment: bytes  #: their rows, as they are stored
+    done: TaskSet
+    failed: TaskSet  #: without those that are done too
+    workers: frozenset[str]
+
+
+def flush(messages: Sequence[RowsMessage]) -> Flush:
+    """Join results of one attempt: in any order and however often they came, the same.
+
+    Args:
+        messages: at least one.
+    """
+    rows = [row for message in messages for row in message.rows]
+    done, failed = outcome(rows)
+    return Flush(
+        segment=encode_segment(rows),
+        done=done,
+        failed=failed,
+        workers=frozenset(message.worker for message in messages),
+    )
+
+
+def misfit(message: RowsMessage, job: Job) -> str | None:
+    """Return why rows cannot be of a job, if they cannot."""
+    tasks = TaskSet.parse(message.tasks)
+    if tasks.stop > job.tasks:
+        return f"rows of tasks {message.tasks}, the job has {job.tasks}"
+    return None
+
+
+def end_of(counts: TaskCounts) -> JobError | None:
+    """Return why a job whose every task came to an end failed; None: it is done."""
+    if not counts.failed + counts.cancelled:
+        return None
+    kinds = {"failed": counts.failed, "were cancelled": counts.cancelled}
+    said = " and ".join(f"{count:,} {what}" for what, count in kinds.items() if count)
+    first, _, rest = said.partition(" ")
+    return JobError(
+        TASKS_FAILED,
+        f"{first} of {counts.total:,} tasks {rest}; their rows say why; submit the job again to "
+        "compute it once more",
+    )
+
+
+class TaskResults:
+    """Merges results that have rows.
+
+    Args:
+        ledger: of jobs.
+        store: keeps the rows.
+        clock: the services' time.
+    """
+
+    def __init__(self, *, ledger: JobLedger, store: ObjectStore, clock: Clock) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._clock = clock
+        self._seen: OrderedDict[str, dict[int, TaskCounts]] = OrderedDict()
+
+    def collect(self, job: Job, messages: Sequence[RowsMessage]) -> Job | None:
+        """Keep the rows of results of one attempt, then settle their tasks.
+
+        Args:
+            job: of that attempt.
+            messages: that fit the job; at least one.
+
+        Returns:
+            The job after that; None if there is no unfinished job of this attempt.
+        """
+        joined = flush(messages)
+        key = rows_object(job.id, job.attempt, hashlib.sha256(joined.segment).hexdigest())
+        with calls_about(key):
+            self._store.put_new(key, joined.segment, content_type="application/jsonl")
+        blocks = job.blocks
+        if blocks is None:
+            return self._ledger.record_tasks(
+                job.id,
+                job.attempt,
+                workers=joined.workers,
+                now=self._clock.now(),
+                done=frozenset(joined.done),
+                failed=frozenset(joined.failed),
+            )
+        settled = self._ledger.settle(
+            job.id,
+            job.attempt,
+            blocks,
+            joined.done,
+            joined.failed,
+            expires=expiry(job.deadline),
+        )
+        self._remember(job.attempt, settled)
+        return self._ledger.record_tasks(
+            job.id,
+            job.attempt,
+            workers=joined.workers,
+            now=self._clock.now(),
+            full=frozenset(block.number for block in settled if block.settled),
+        )
+
+    def counts(self, job: Job) -> TaskCounts:
+        """Return how far a job is, as this collector knows: a hint, of blocks that it met itself.
+
+        The blocks are read once for an attempt; what other collectors settle later is known to
+        them alone until the job ends.
+
+        Raises:
+            ServiceError: if the blocks cannot be read.
+        """
+        if job.blocks is None or job.counts is not None:
+            return count_tasks(self._ledger, job)
+        seen = self._seen.get(job.attempt, {})
+        if len(seen) < len(job.blocks):
+            read = self._ledger.read_blocks(job.id, job.attempt, job.blocks)
+            self._remember(job.attempt, read)
+            seen = self._seen[job.attempt]
+        return sum(seen.values(), TaskCounts(total=0))
+
+    def settle_again(self, job: Job) -> Job | None:
+        """Record blocks that are settled and not recorded so: their collector died in between.
+
+        Returns:
+            The job after that; None if there was nothing to record, or its attempt has ended.
+        """
+        if job.blocks is None:
+            return None
+        unknown = [number for number in range(len(job.blocks)) if number not in job.full]
+        found = self._ledger.read_blocks(job.id, job.attempt, job.blocks, unknown)
+        full = frozenset(block.number for block in found if block.settled)
+        if not full:
+            return None
+        return self._ledger.record_tasks(
+            job.id, job.attempt, workers=job.workers, now=self._clock.now(), full=full
+        )
+
+    def end(self, job: Job) -> bool:
+        """Close a job whose every task came to an end: done, or failed with how many were not.
+
+        Returns:
+            Whether this call or an earlier one closed it.  False: it was ended otherwise, or a
+            task succeeded late; then the next look at the job ends it.
+        """
+        states = task_states(self._ledger, job)
+        if not states.settled:
+            return False
+        self._seen.pop(job.attempt, None)
+        return self._ledger.finish_tasks(
+            job, states.counts, now=self._clock.now(), error=end_of(states.counts)
+        )
+
+    def _remember(self, attempt: str, blocks: Sequence[Block]) -> None:
+        seen = self._seen.setdefault(attempt, {})
+        seen.update({block.number: block.counts for block in blocks})
+        self._seen.move_to_end(attempt)
+        while len(self._seen) > _KNOWN:
+            self._seen.popitem(last=False)
