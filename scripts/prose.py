@@ -39,7 +39,8 @@ _INLINE: Final = re.compile(r"``.+?``|`[^`]+`|https?://\S+", re.DOTALL)
 _LINK: Final = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _ITEM: Final = re.compile(r"\n(?=\s*(?:[*+-]|\d+\.|#+|\||\w+:) ?)|\n\s*\n|(?<=:)\n|\|")
 _SENTENCE: Final = re.compile(r"(?<=[.!?])[\"')*\]]*\s+(?=[\"'(\[*]*[A-Z0-9])")
-_WORD: Final = re.compile(r"[^\W_][\w'.,/+-]*")
+#: A letter of a formula and a number are no words.
+_WORD: Final = re.compile(r"(?<![\w^])(?:[^\W\d_]{2}[\w'.,/+-]*|[aAI]\b)")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Compiled kernels are made by a process of their own, where they are not on disk yet.
 
-Compiling takes ten seconds or more, and 200 MB that a process does not give back: one that computes
-a chunk of a million atoms afterwards would fill more than 300 MB.  Loading them takes neither.
+Compiling takes ten seconds or more, and 200 MB that a process does not give back. A process that
+computes a chunk of a million atoms afterwards would fill more than 300 MB.  Loading them takes
+neither.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ AUTO: Final = "auto"  #: the kernel that we expect to be fastest
 
 
 class Options(TypedDict, total=False):
-    """What changes the answer: see `gridwell.kinds.grid.potential.potential`."""
+    """Options that change the answer, as in `gridwell.kinds.grid.potential.potential`."""
 
     min_distance: float
     softening: float

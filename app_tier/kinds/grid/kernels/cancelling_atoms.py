@@ -1,4 +1,4 @@
-"""Atoms that add nothing to any potential, told apart from those that do.
+"""Distinction of atoms that add nothing to any potential from those that do.
 
 Atoms of energy zero, and pairs of opposite energies at one place, cancel exactly at every point.
 They still disqualify points that they lie on or near.  Left in the sums they would make every
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @latest  # a worker computes many chunks of one problem in a row
 def acting(atoms: Atoms) -> NDArray[np.bool_]:
-    """Which atoms act, as a read-only bool array of shape (N,).
+    """Return True for each atom that acts, as a read-only bool array of shape (N,).
 
-    The canonical value of a point that qualifies is the same without the others: the terms of a
-    pair have one distance and opposite signs, so their exact sum is zero, and the canonical sum is
-    the exact one, rounded once.
+    The canonical value of a point that qualifies is the same without the others. The terms of a
+    pair have one distance and opposite signs, so their exact sum is zero; the canonical sum is the
+    exact one, rounded once.
     """
     size = np.abs(atoms.energies)
     acts = size > 0
@@ -41,7 +41,7 @@ def _all_differ(values: NDArray[np.float64]) -> bool:
 
 
 def _cancelled(atoms: Atoms, size: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which atoms are one of a pair of opposite energies at one place."""
+    """Return True for each atom of a pair of opposite energies at one place."""
     # Atoms of one place and size lie together in this order, the negative ones first.
     order = np.lexsort((atoms.energies, size, *atoms.positions.T))
     is_first = np.zeros(atoms.count, dtype=np.bool_)

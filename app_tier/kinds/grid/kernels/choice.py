@@ -1,4 +1,4 @@
-"""Which kernel `auto` means."""
+"""Choice of the kernel that `auto` means."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TINY: Final = 200_000
 
 
 def is_large(atoms: Atoms, box: Box) -> bool:
-    """Whether more than the plain sum is worth to be set up."""
+    """Return True if a box is large enough for more than the plain sum."""
     return box.points * atoms.count >= _TINY
 
 

@@ -1,4 +1,4 @@
-"""What every kernel is called with, and what it promises."""
+"""The kernels' interface: arguments and promises."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Progress = Callable[[int], None]  #: takes the points of the box that are done s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is asked of every box of a grid: which potential, and of which points.
+    """The question to every box of a grid: the potential, and the points that qualify.
 
     Attributes:
         grid: the grid.
@@ -40,7 +40,7 @@ class Question:
 
     @property
     def acts(self) -> NDArray[np.bool_]:
-        """Which atoms act (`app_tier.kinds.grid.kernels.cancelling_atoms.acting`)."""
+        """True for each atom that acts (`app_tier.kinds.grid.kernels.cancelling_atoms.acting`)."""
         return acting(self.atoms)
 
 
@@ -50,7 +50,7 @@ class Kernel(Protocol):
     def __call__(
         self, question: Question, box: Box, *, best: Minimum | None, progress: Progress
     ) -> Minimum | None:
-        """The lesser of `best` and the box's least canonical potential.
+        """Return the lesser of `best` and the box's least canonical potential.
 
         Args:
             question: which potential.

@@ -1,4 +1,4 @@
-"""What was found out of the latest atoms, kept while these are in use: it can fill much memory."""
+"""Cache of one result for the latest atoms, for as long as these are in use."""
 
 from __future__ import annotations
 

@@ -17,12 +17,12 @@ before breadth keeps the memory to the lists of a few boxes.
 **Proof sketch.**  With u = 2^-53 and N atoms:
 
 * In real arithmetic the bounds hold by convexity and by Legendre's series; see the two modules.
-* What is rounded is a few operations on each of the terms that are added up, sums and products of
-  matrices over at most N of them, the moments of clusters (six levels, (12 L + 8) u) and a change
-  of centre at each of at most 51 levels (axes of 65,536 points, halved one at a time or together).
-  The error is less than (N + 512) u `size`, where `size` bounds the absolute sum of what is added.
+* These are rounded: a few operations on each term, and sums and products of matrices over at most N
+  terms. So are the moments of clusters (six levels, (12 L + 8) u), and a change of centre at each
+  of at most 51 levels (axes of 65,536 points, halved one at a time or together). The error is less
+  than (N + 512) u `size`, where `size` bounds the absolute sum of what is added.
 * A canonical term differs from e/r by 4 u |e| / r and a sum is rounded once.  For e < 0 a line
-  lies above 1/r, and for far sources 1/r <= 2/d, so `size` bounds these sums as well; for e > 0 a
+  lies above 1/r, and for far sources 1/r <= 2/d, so `size` bounds these sums as well. For e > 0 a
   relative error of the term is one of a bound below it.
 
 The slack that is subtracted is 2 (N + 512) u `size`: the factor of 2 also covers the rounding of
@@ -30,10 +30,10 @@ the bound itself.  What overflows in spite of `gridwell.kinds.grid.limits`, as l
 atom may, is not finite and rules nothing out.
 
 **The budget.**  No bound helps where all points are nearly equal, as in rock salt, or where wells
-are everywhere.  So work is counted in units of a pair of the direct kernel, and once it comes to
-`_SHARE` of what that kernel would cost, `app_tier.kinds.grid.kernels.sum.single_precision`, or
-`jit_direct` where numba is installed, does the boxes that are left: no input costs twice as much
-as the direct kernel. Counting, and not a clock, also keeps the search the same on every run.
+are everywhere.  So work is counted in units of a pair of the direct kernel. When it reaches
+`_SHARE` of that kernel's cost, `app_tier.kinds.grid.kernels.sum.single_precision` (`jit_direct`
+with numba) takes the boxes that are left. So no input costs twice as much as the direct kernel. A
+count instead of a clock also keeps the search the same on every run.
 
 Source: A. H. Land and A. G. Doig, An Automatic Method of Solving Discrete Programming Problems
 (Econometrica 28, 1960).
@@ -106,7 +106,7 @@ class _Open:
 def branch_and_bound_minimum(
     question: Question, box: Box, *, best: Minimum | None, progress: Progress
 ) -> Minimum | None:
-    """See `app_tier.kinds.grid.kernels.kernel.Kernel`."""
+    """Search a box by branch and bound, as `app_tier.kinds.grid.kernels.kernel.Kernel`."""
     count = question.atoms.count
     budget = _SHARE * box.points * count
     if budget <= _SETUP_COST + _ATOM_COST * count or not question.acts.any():
@@ -151,11 +151,11 @@ class _BranchAndBound:
 
     @property
     def is_open(self) -> bool:
-        """See `app_tier.kinds.grid.kernels.search.budget.Stepwise`."""
+        """True if a box is still to be searched."""
         return bool(self._open)
 
     def open_boxes(self) -> list[Box]:
-        """See `app_tier.kinds.grid.kernels.search.budget.Stepwise`."""
+        """Return the boxes that hold all points that are left."""
         return [part.box for part in self._open]
 
     def step(self, budget: float) -> None:  # noqa: ARG002 - a step is short

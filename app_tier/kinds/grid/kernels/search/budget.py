@@ -24,7 +24,7 @@ class Stepwise(Protocol):
 
     @property
     def is_open(self) -> bool:
-        """Whether a box is still to be looked at."""
+        """True if a box is still to be searched."""
 
     @property
     def points_left(self) -> int:
@@ -38,7 +38,7 @@ class Stepwise(Protocol):
         """Look at open boxes for some milliseconds, or until the cost comes to the budget."""
 
     def open_boxes(self) -> list[Box]:
-        """Boxes that hold all points that are left."""
+        """Return the boxes that hold all points that are left."""
 
 
 def searched(

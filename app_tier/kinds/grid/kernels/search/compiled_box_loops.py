@@ -47,7 +47,7 @@ DONE, PAUSED, FOUND, FULL = range(4)
 def _is_engulfed(
     zones: NDArray[np.float64], x: float, y: float, z: float, desk: ScratchBuffers
 ) -> bool:
-    """Whether a box about (x, y, z), of the desk's halves, surely lies in one zone."""
+    """Return True if a box about (x, y, z), of the buffers' halves, surely lies in one zone."""
     for n in range(len(zones)):
         dx = abs(x - zones[n, 0]) + desk.halves[0]
         dy = abs(y - zones[n, 1]) + desk.halves[1]

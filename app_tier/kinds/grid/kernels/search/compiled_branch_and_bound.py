@@ -4,11 +4,10 @@
 values that exceeds an upper bound of one point's canonical value.  All other points reach
 `Survivors`, and so `gridwell.kinds.grid.potential.least`, which decides.
 
-**How.**  The bounds are those of the search in numpy with a field of one order more, and what is
-done with a box is compiled (`app_tier.kinds.grid.kernels.search.compiled_box_loops`).  What
-differs is the depth to which it
-goes: as summing near atoms over 64 points takes microseconds, most boxes that no bound rules out
-are settled so, and only a few points are summed over all atoms
+**How.**  The bounds are those of the search in numpy with a field of one order more, and the work
+on a box is compiled (`app_tier.kinds.grid.kernels.search.compiled_box_loops`). The search stops at
+a lesser depth. Summing near atoms over 64 points takes microseconds and settles most boxes that no
+bound rules out. Only a few points are summed over all atoms
 (`app_tier.kinds.grid.kernels.sum.point_bounds`).
 
 **Proof sketch.**  With u = 2^-53 and N atoms:
@@ -16,13 +15,13 @@ are settled so, and only a few points are summed over all atoms
 * In real arithmetic the bounds hold by convexity and by Legendre's series; see
   `app_tier.kinds.grid.kernels.search.bounds`, `app_tier.kinds.grid.kernels.search.compiled_bounds`
   and `app_tier.kinds.grid.kernels.search.compiled_field`.
-* A number of a field or of a line is a sum over at most N sources, in an order that is fixed by the
-  code, of products that are rounded at most 40 times, of moments within (12 L + 8) u, L <= 6; and
-  it is moved at most 51 times to another centre, with 12 operations each time.  An operation that
-  is fused saves a rounding, and no other liberty is given to the compiler.  So the error is less
-  than (N + 40 + 80 + 612) u `size`, where the size bounds the absolute sum of what is added.
+* A number of a field or of a line is a sum over at most N sources, in an order that the code fixes.
+  Its products are rounded at most 40 times, and its moments are within (12 L + 8) u, L <= 6. It is
+  moved at most 51 times to another centre, with 12 operations each time. An operation that is fused
+  saves a rounding, and no other liberty is given to the compiler.  So the error is less than (N +
+  40 + 80 + 612) u `size`, where the size bounds the absolute sum of what is added.
 * A canonical term differs from e/r by 4 u |e| / r and a sum is rounded once.  For e < 0 a line
-  lies above 1/r, and for far sources 1/r <= 2/d, so the size bounds these sums as well; for e > 0 a
+  lies above 1/r, and for far sources 1/r <= 2/d, so the size bounds these sums as well. For e > 0 a
   relative error of the term is one of a bound below it.  At a point both belong to `NEAR_ERROR`.
 
 The slack that is subtracted is 2 (N + 1024) u `size`: the factor of 2 also covers the rounding of
@@ -30,11 +29,11 @@ the bound itself.  Errors of far sources are raised by a part in 2^30, more than
 (N u <= 2e-10).  Products of what `gridwell.kinds.grid.limits` allows overflow only in lines very
 near to an atom: what is not finite rules nothing out.
 
-**The budget.**  Work is counted in nanoseconds of one measured machine, and once it comes to
-`_SHARE` of what `jit_direct` would take, that one does the boxes that are left, or all again where
-their rows have become so short that this is less.  So the worst input costs about twice as much as
+**The budget.**  Work is counted in nanoseconds of one measured machine. When it reaches `_SHARE` of
+the time of `jit_direct`, that kernel takes the boxes that are left. If their rows have become too
+short, it takes all boxes again, which costs less. So the worst input costs about twice as much as
 `jit_direct` (rock salt, measured), and far from twice as much as `direct`, which takes five times
-as long.  Counting, and not a clock, also keeps the search the same on every run.
+as long.  A count instead of a clock also keeps the search the same on every run.
 
 Source: A. H. Land and A. G. Doig, An Automatic Method of Solving Discrete Programming Problems
 (Econometrica 28, 1960).
@@ -103,7 +102,7 @@ _UNIT: Final = 16.0
 def jit_branch_and_bound_minimum(
     question: Question, box: Box, *, best: Minimum | None, progress: Progress
 ) -> Minimum | None:
-    """See `app_tier.kinds.grid.kernels.kernel.Kernel`."""
+    """Search a box by compiled branch and bound, as `app_tier.kinds.grid.kernels.kernel.Kernel`."""
     budget = _SHARE * _summed([box], question.atoms)
     if budget <= _SETUP_COST + _ATOM_COST * question.atoms.count or not question.acts.any():
         return jit_direct_minimum(question, box, best=best, progress=progress)
@@ -152,7 +151,7 @@ class _CompiledBranchAndBound:
 
     @property
     def is_open(self) -> bool:
-        """Whether a box is still to be looked at."""
+        """True if a box is still to be searched."""
         return bool(self._path.counts[OPEN] > 0)
 
     @property

@@ -1,7 +1,7 @@
-"""Decides which sources are still near to a box: to be compiled.
+"""Narrowing of a box's near sources: to be compiled.
 
-Of the sources that were near to the box it is a part of, those that are far from it join its field;
-clusters that are too coarse are taken apart; the others stay near.
+A box inherits the near sources of the box that it is a part of. Those that are far from it join its
+field, clusters that are too coarse are split, and the others stay near.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ UPPER, COST, UNTIL, GAP, SLACK = range(5)
 
 
 class Tree(NamedTuple):
-    """What is searched: the sources, the grid's axes and the options."""
+    """The search's input: the sources, the grid's axes and the options."""
 
     table: NDArray[np.float64]  #: this and the next four as in `SourceTree`
     moments: NDArray[np.float64]
@@ -48,7 +48,7 @@ class Tree(NamedTuple):
 
 
 class SearchPath(NamedTuple):
-    """Where the search is: the open boxes, and the boxes that the last of them is a part of."""
+    """State of the search: the open boxes, and the boxes that the last of them is a part of."""
 
     counts: NDArray[np.int64]
     numbers: NDArray[np.float64]
@@ -125,7 +125,7 @@ def new_path(box: Box) -> SearchPath:
 
 
 def new_desk(clusters: int) -> ScratchBuffers:
-    """A desk for a tree of so many clusters."""
+    """Return buffers for a tree of so many clusters."""
     return ScratchBuffers(
         block=np.zeros(ROWS * BLOCK),
         chosen=np.zeros(BLOCK, dtype=np.int32),

@@ -6,8 +6,8 @@ About a box's centre c, with d = |s - c| > |t| and n = (s - c) / d,
                      =  1/d + (n.t) / d^2 + (3 (n.t)^2 - |t|^2) / (2 d^3) + R
 
 and as |P_k| <= 1, the rest for |t| <= h < d is a geometric series: |R| <= h^3 / (d^3 (d - h)).
-Energies of both signs cancel in the first three terms, and only the rests add up: that is why far
-sources are better treated so than by tangents and chords, whose gaps add up from h^2 / d^3 on.
+Energies of both signs cancel in the first three terms, and only the rests add up. The gaps of
+tangents and chords add up from h^2 / d^3 on, so this bound is better for far sources.
 
 A cluster counts as its m0 at s.  By the same series about s, for a point at least D away,
 

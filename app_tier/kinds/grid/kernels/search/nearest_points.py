@@ -1,4 +1,4 @@
-"""How near a qualifying point of a grid can be to an atom, at least."""
+"""Lower bound of the distance from an atom to a qualifying point of a grid."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def floors(
 def _gaps(
     axis: NDArray[np.float64], values: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """How far from each value the nearest and the second nearest coordinate of an axis are."""
+    """Return the distances from each value to the two nearest coordinates of an axis."""
     # A coordinate's two neighbours below and above hold the nearest two, whatever lies further.
     padded = np.concatenate([[-np.inf, -np.inf], axis, [np.inf, np.inf]])
     above = np.searchsorted(axis, values) + 2

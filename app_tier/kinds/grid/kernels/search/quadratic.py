@@ -1,7 +1,7 @@
 """Quadratics below a potential, without mixed terms, and the least of one over a box.
 
-q + sum over the axes of (g_k + b_k t_k) t_k falls apart into the axes: its least over a box is the
-sum of three leasts over intervals, each at an end or, where b_k > 0, at the vertex -g_k / (2 b_k).
+q + sum over the axes of (g_k + b_k t_k) t_k separates into the axes. So its least over a box is the
+sum of three leasts over intervals: each at an end or, where b_k > 0, at the vertex -g_k / (2 b_k).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Quadratics:
         constant: q, shape (M,).
         gradient: g, shape (M, 3).
         curvature: b, shape (M, 3).
-        size: a bound on the sum of the absolute values of all that was added up in one of them,
-            anywhere in the box that it is for, shape (M,): rounding errors are a multiple of it.
+        size: a bound on the sum of the absolute values of all terms, anywhere in the box, shape
+            (M,). Rounding errors are a multiple of it.
     """
 
     constant: NDArray[np.float64]

@@ -31,7 +31,7 @@ _BLOCK: Final = 1 << 15  #: sources that are looked at together
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """What all boxes of one search have in common."""
+    """Data that all boxes of one search share."""
 
     axes: Axes
     sources: SourceTree

@@ -1,4 +1,4 @@
-"""Atoms and clusters of atoms: what a box's bound is summed over.
+"""Tree of atoms and clusters of atoms, over which a box's bound is summed.
 
 A line in u = |t - r|^2 that bounds 1/r for every atom of a cluster of one sign needs only three
 moments of the cluster.  About any point s, with d_i = r_i - s,
@@ -15,9 +15,9 @@ are neighbours in space, and a poor cluster has a large radius, which costs time
 number is 8 MB.  So moments and radii are kept of clusters alone, and what is built is written
 in place, block by block.
 
-**Rounding.**  Each level adds eight terms of one sign (m1, of both, is of the size of a rounding
-beside them), so after L levels m0 and m2 are within (12 L + 8) u of the sums of their absolute
-terms.  10^6 atoms have six levels.
+**Rounding.**  Each level adds eight terms of one sign; m1, of both signs, is of the size of a
+rounding beside them. So after L levels m0 and m2 are within (12 L + 8) u of the sums of their
+absolute terms.  10^6 atoms have six levels.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class SourceTree:
 
     @property
     def has_one_sign(self) -> bool:
-        """Whether all energies are positive, or all negative."""
+        """True if all energies are positive, or all negative."""
         return self.positive in (0, self.table.shape[1])
 
     @property
@@ -85,7 +85,7 @@ class SourceTree:
         return self.table[:, self.cluster_ends[1] :]
 
     def clusters(self, numbers: NDArray[np.int32]) -> slice:
-        """Where in ascending numbers those of clusters are."""
+        """Return the positions of clusters among ascending numbers."""
         return slice(*numbers.searchsorted(self.cluster_ends).tolist())
 
     def rows(self, numbers: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -153,7 +153,7 @@ def sources_of(grid: Grid, atoms: Atoms, min_distance: float, softening: float) 
 
 
 def _levels(count: int) -> list[int]:
-    """How many sources the levels of a tree have, from the atoms up to at most eight."""
+    """Return the number of sources on each level of a tree, from the atoms up to at most eight."""
     counts = [count]
     while counts[-1] > RUN:
         counts.append(-(-counts[-1] // RUN))

@@ -8,18 +8,19 @@ for the price of one.
 
 * The canonical value is within 2.01 u S of the sum of e_i / r_i, and r_i, the rounded root, is
   within u of its own: 3.02 u S from the sum of e_i (r_i^2)^(-1/2).
-* A reciprocal here is within `jit_rows.ERROR`, or within 2 u where it is a root and a division.
+* A reciprocal here is within `compiled_row_loops.ERROR`, or within 2 u where it is a root and a
+  division.
 * A sum of N products, in order, fused or not, is within N u / (1 - N u) of their absolute sum, and
   P - M is rounded once more.
 * Together: (ERROR + (N + 6) u) S (1 + o(1)).
 
 The bound used is 2 (ERROR + (N + 8) u) S, whose factor of 2 also covers the rounding of S.
 
-**Who qualifies** is not bounded but known.  r^2 is never less than its part q = dx*dx + dy*dy, as
-rounding is monotonic.  With q at least min_distance^2, and `jit_rows.LEAST`, no point of the row is
-too near to the atom, or on it; with q at least softening^2 (1 + 2^-50) none is softened.  The few
-other rows of an atom are summed with a square root and a division, which give infinity on it, and
-the least of their r^2 is compared as the canonical one is.
+**Qualification** is not bounded but known.  r^2 is never less than its part q = dx*dx + dy*dy, as
+rounding is monotonic.  With q at least min_distance^2, and `compiled_row_loops.LEAST`, no point of
+the row is too near to the atom, or on it; with q at least softening^2 (1 + 2^-50) none is softened.
+The few other rows of an atom are summed with a square root and a division, which give infinity on
+it. The least of their r^2 is compared as the canonical one is.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ _ATOMS: Final = 512  #: of a call: some milliseconds, and tables for a core's se
 def jit_direct_minimum(
     question: Question, box: Box, *, best: Minimum | None, progress: Progress
 ) -> Minimum | None:
-    """See `app_tier.kinds.grid.kernels.kernel.Kernel`."""
+    """Sum every pair of a box, compiled, as `app_tier.kinds.grid.kernels.kernel.Kernel`."""
     return least_of_boxes(question, (box,), best, progress)
 
 

@@ -67,8 +67,8 @@ def _add_rows(
 ) -> None:
     """Add the sums of w / max(r, softening) over some atoms, in their order, to each point's.
 
-    r^2 has the bits of the canonical value: both tables come from numpy, whose operations are
-    rounded one by one, and an addition of what was loaded cannot be fused with anything.
+    r^2 has the bits of the canonical value. Both tables come from numpy, whose operations are
+    rounded one by one, and an addition of two loaded numbers cannot be fused.
 
     Args:
         total: the sums so far, shape (rows, points of a row), added to.

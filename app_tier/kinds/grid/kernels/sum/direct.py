@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def direct_minimum(
     question: Question, box: Box, *, best: Minimum | None, progress: Progress
 ) -> Minimum | None:
-    """See `app_tier.kinds.grid.kernels.kernel.Kernel`."""
+    """Sum every pair of a box in float64, as `app_tier.kinds.grid.kernels.kernel.Kernel`."""
     survivors = Survivors(question, best)
     weights = weights_of(question.atoms.energies, question.acts)
 

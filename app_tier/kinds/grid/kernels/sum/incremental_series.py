@@ -2,7 +2,7 @@
 
 All points are summed once, with bounds below and above their canonical values.  An ion adds one
 term to each point, and a zone takes points away, so the bounds of the next step follow from those
-of the last.  Whoever may be the least reaches `Survivors`, and so
+of the last.  Points that may be the least reach `Survivors`, and so
 `gridwell.kinds.grid.potential.least`, which decides.
 
 **The error bound.**  With u = 2^-53 and the exact sum s of a point's terms, the canonical value is

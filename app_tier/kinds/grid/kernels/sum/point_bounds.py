@@ -36,7 +36,7 @@ class Points:
     def bounds(
         self, indices: NDArray[np.int64]
     ) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]:
-        """Which points qualify, and bounds below and above the values of those that do.
+        """Return which points qualify, and lower and upper bounds of the values of those.
 
         Args:
             indices: linear indices, shape (M,), a few hundred at most.

@@ -1,7 +1,7 @@
-"""Sums over all atoms, row by row: what direct summation and full maps are made of.
+"""Sums over all atoms, row by row, for direct summation and full maps.
 
-The grid is separable, so dx*dx + dy*dy is computed once for each row (the points that share ix and
-iy) and atom, and dz*dz once for each iz and atom; a point costs one addition, one square root, one
+The grid is separable. So dx*dx + dy*dy is computed once for each row (the points that share ix and
+iy) and atom, and dz*dz once for each iz and atom. A point costs one addition, one square root, one
 reciprocal and its share of a matrix product.  Blocks are small enough to stay in a core's cache.
 
 **The error bound.**  With u = 2^-53, N atoms, and S = sum |e_i| / r_i at a point:
@@ -51,12 +51,12 @@ Bounds = tuple["NDArray[np.int64]", "NDArray[np.float64]", "NDArray[np.float64]"
 
 
 def error_factor(atoms: Atoms) -> float:
-    """How far a sum may be from the canonical value, as a multiple of its S."""
+    """Return the error bound of a sum, as a multiple of its S."""
     return 2.0 * (atoms.count + 8) * 2.0**-53
 
 
 def weights_of(energies: NDArray[np.float64], acts: NDArray[np.bool_]) -> Weights:
-    """What an atom's 1/r counts in the potential and in S, both of shape (N,).
+    """Return the weights of 1/r in the potential and in S, both of shape (N,).
 
     An atom that adds nothing keeps a weight in S, so that S is infinite on it as on any other.
     """
@@ -76,7 +76,7 @@ class RowBlock:
 
     @property
     def points(self) -> int:
-        """How many points it holds."""
+        """Number of points."""
         return len(self.ix) * len(self.iz)
 
     def indices(self, grid: Grid) -> NDArray[np.int64]:
@@ -95,7 +95,7 @@ class RowBlock:
         ]
 
     def outside(self, grid: Grid, zones: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which points lie in no zone, shape (rows, z)."""
+        """Return True for points in no zone, shape (rows, z)."""
         x, y, z = self.coordinates(grid)
         return outside(zones, x[:, None], y[:, None], z)
 

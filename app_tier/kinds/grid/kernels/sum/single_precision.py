@@ -1,13 +1,13 @@
 """Direct summation that looks in single precision first: half the bytes, more than twice the speed.
 
-As `app_tier.kinds.grid.kernels.sum.row_sums`, but the tables dx*dx, dy*dy and dz*dz are computed
-in float64 and then rounded to float32, in units of length and energy that are powers of two.  None
+As `app_tier.kinds.grid.kernels.sum.row_sums`, but the tables dx*dx, dy*dy and dz*dz are rounded to
+float32 after their computation in float64. Units of length and energy are powers of two. No entry
 is negative, so nothing cancels in their sum, and r is as good for near atoms as for far ones.
 
 **The error bound.**  With v = 2^-24 and blocks of K atoms:
 
 * r^2 is within 3 v (1 + o(1)) of the true one: one rounding of each table and two of the sum.
-  Where it is below `_LEAST` units, squares may be subnormal or zero; such points are told apart.
+  Where it is below `_LEAST` units, squares may be subnormal or zero; such points are treated apart.
 * So r is within 2.5 v, its reciprocal within 3.5 v, as well with a softening that is rounded.
 * An energy is within v, or within 2^-149 units if it is subnormal; with 1/r below 1e15 that makes
   less than 1e-29 units an atom.
@@ -74,7 +74,7 @@ _FIRST: Final = 0.3  #: of a slab's work, where all of it is done again in float
 def single_minimum(
     question: Question, box: Box, *, best: Minimum | None, progress: Progress
 ) -> Minimum | None:
-    """See `app_tier.kinds.grid.kernels.kernel.Kernel`."""
+    """Sum a box in single precision first, as `app_tier.kinds.grid.kernels.kernel.Kernel`."""
     return least_of_boxes(question, (box,), best, progress)
 
 
@@ -88,7 +88,7 @@ def least_of_boxes(
 
 
 class _Filter:
-    """What is known between slabs."""
+    """State that is kept between slabs."""
 
     def __init__(self, question: Question, best: Minimum | None) -> None:
         self._question = question
