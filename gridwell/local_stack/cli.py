@@ -212,7 +212,7 @@ def _folder(state: Path) -> StateFolder:
 
 
 def _whereabouts(running: Running, folder: StateFolder) -> dict[str, str]:
-    """Where everything is, for programs."""
+    """Return the addresses of the stack, for programs."""
     return {"url": running.url, "endpoint": running.endpoint, "state": str(folder.path)}
 
 

@@ -37,7 +37,7 @@ class Child:
 
     @property
     def is_running(self) -> bool:
-        """Whether it has not ended yet."""
+        """True if it has not ended yet."""
         return self.process.poll() is None
 
     def stop(self, seconds: float = STOP_SECONDS) -> int:

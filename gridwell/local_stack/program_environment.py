@@ -48,20 +48,20 @@ def network() -> dict[str, str]:
 
 
 def python(module: str, *arguments: str) -> list[str]:
-    """The command that runs one of our packages, with the interpreter that runs us."""
+    """Return the command that runs one of our packages, with the interpreter that runs us."""
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
 def aws_environment(
     *, endpoint: str | None, region: str, access_key: str = NO_KEY
 ) -> dict[str, str]:
-    """What makes AWS's own libraries talk to the local region, and to nobody else.
+    """Return the variables that let AWS's libraries talk to the local region alone.
 
     A forgotten variable, a profile in a configuration file or the metadata service of a machine
     that happens to be an EC2 instance must not give a program real keys.
 
     Args:
-        endpoint: of the local region; None for the region itself, which calls nobody.
+        endpoint: of the local region; None for the region itself, which makes no calls.
         region: its name.
         access_key: the id of the key that the region demands, a secret.
     """

@@ -5,8 +5,8 @@
 
 Prints one line of JSON when it is ready, `{"endpoint": "http://127.0.0.1:1234", …}`, with the
 `access_key` that each call must name: read it through a pipe, as the key is a secret.  Ends at
-SIGTERM, SIGINT or when whoever holds its standard input has gone (`--die-with-stdin`).  All
-instances end with it; images stay in DIR.
+SIGTERM, SIGINT or when its standard input is closed (`--die-with-stdin`).  All instances end with
+it; images stay in DIR.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ MOTO_SETTINGS = {
 
 
 def main() -> None:
-    """Serve until told to end."""
+    """Serve until a signal ends the process."""
     arguments = _arguments()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(TextFormatter("%(asctime)s %(levelname)s %(message)s"))
@@ -161,11 +161,11 @@ class RegionServer:
 
     @property
     def endpoint(self) -> str:
-        """Where the API is."""
+        """Address of the API."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def ready_line(self) -> dict[str, Any]:
-        """What a program that started us needs to know."""
+        """Return the facts that the starting program needs."""
         return {
             "endpoint": self.endpoint,
             "access_key": self._access_key,

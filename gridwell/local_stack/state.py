@@ -28,7 +28,7 @@ _LOOK_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """What is up, for other commands to find."""
+    """Record of a running stack, for other commands."""
 
     url: str  #: of the web tier
     endpoint: str  #: of the region's API
@@ -55,7 +55,7 @@ class StateFolder:
 
     @property
     def logs(self) -> Path:
-        """Where the programs' logs are."""
+        """Folder of the programs' logs."""
         return self.path / "logs"
 
     @property
@@ -65,7 +65,7 @@ class StateFolder:
 
     @property
     def consoles(self) -> Path:
-        """Where the instances' console logs are."""
+        """Folder of the instances' console logs."""
         return self.path / "consoles"
 
     @contextlib.contextmanager
@@ -96,7 +96,7 @@ class StateFolder:
                 self._running_file.unlink(missing_ok=True)
 
     def holder(self) -> int | None:
-        """The process that holds the folder, or None if nobody does.
+        """Return the process that holds the folder, or None.
 
         Raises:
             ServiceError: the folder, or a file of it, is or may be another user's.
@@ -118,7 +118,7 @@ class StateFolder:
         write_private(self._running_file, json.dumps(asdict(running), indent=2) + "\n")
 
     def running(self) -> Running | None:
-        """What is up, or None if nothing is, or not yet.
+        """Return the record of the running stack, or None if none is up yet.
 
         Raises:
             ServiceError: the folder, or a file of it, is or may be another user's.
@@ -166,7 +166,7 @@ class StateFolder:
 
 
 def _is_there(pid: int) -> bool:
-    """Whether a process runs; one that only waits to be noticed by its parent does not."""
+    """Return True if a process runs; a zombie does not."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

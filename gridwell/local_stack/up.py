@@ -67,7 +67,7 @@ class LocalStack:
         state: the folder of images, instances and logs; hold it while this lives.
         port: of the web tier.
         max_instances: the fleet's cap.
-        say: told, in a sentence, of every step.
+        say: receives a sentence on every step.
         faults: what shall go wrong once all is up; None: nothing, and nothing can be planned.
         given: settings that stand over ours, by the names of their environment variables.
     """
@@ -276,7 +276,7 @@ class LocalStack:
 def _worker_settings(
     settings: Mapping[str, str], given: Mapping[str, str], baked: Mapping[str, Any]
 ) -> dict[str, str]:
-    """What an instance is told: of the stack's settings, those that a worker reads."""
+    """Return the stack's settings that a worker reads, for the user data."""
     told = ("FLEET", "CHUNKS_QUEUE", "RESULTS_QUEUE", "LEDGER_TABLE", "BUCKET")
     return {
         **{f"GRIDWELL_{name}": settings[f"GRIDWELL_{name}"] for name in told},

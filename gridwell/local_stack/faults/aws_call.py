@@ -1,4 +1,4 @@
-"""Which call of AWS's API an HTTP request is."""
+"""Recognition of the AWS call in an HTTP request."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Call:
 
     @cached_property
     def place(self) -> FaultTarget:
-        """What a plan can name of the call."""
+        """The properties of the call that a plan can name."""
         return FaultTarget(
             service=self.service, operation=self.operation, resources=frozenset(self._resources())
         )

@@ -22,7 +22,7 @@ class Split:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is left to pass on."""
+        """True if nothing is left to pass on."""
         return not self.data["Entries"]
 
     def amended(self, reply: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which program makes a call, and ending it there: kill -9 at the worst moment.
+"""Identification of the program that makes a call, and its kill by SIGKILL.
 
 The other end of a loopback connection belongs to a process of this machine, which the kernel
 names under /proc.  Instances live in PID namespaces of their own, but we see them from outside,
@@ -48,7 +48,7 @@ class Callers:
         return pids
 
     def program(self, connection: Any) -> str:
-        """What runs there, like ``web_tier serve``; empty for a stranger."""
+        """Return the program that runs there, like ``web_tier serve``; empty for others."""
         pids = self.of(connection)
         return program_of(pids[0]) if pids else ""
 

@@ -45,7 +45,7 @@ def faults(context: click.Context, *, state: Path, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def plan(state: Path, *, name: str, seed: int | None, as_json: bool) -> None:
-    """Follow another plan: mild, wild, none, or a JSON file; counting begins anew."""
+    """Set another plan: mild, wild, none, or a JSON file; reset the counts."""
     from gridwell.local_stack.faults.presets import find_plan  # noqa: PLC0415 - it reads botocore
 
     with _remote(state) as remote:

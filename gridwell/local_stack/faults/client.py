@@ -39,12 +39,12 @@ class RemoteFaults:
         return self._ask("GET", "", None)
 
     def injected(self) -> dict[str, int]:
-        """How often each kind has happened since the plan was put."""
+        """Return how often each kind has happened since the plan was set."""
         counts: dict[str, int] = self.told()["injected"]
         return counts
 
     def put(self, plan: FaultPlan) -> None:
-        """Follow a new plan from now on; all counting begins anew."""
+        """Set a new plan and reset all counts."""
         self._ask("PUT", "", encode(plan))
 
     def away(self, seconds: float) -> None:

@@ -1,12 +1,12 @@
 """The endpoint at which the plan is read and changed while the region runs.
 
-    GET  /_gridwell/faults             the plan, and how often each kind has happened
-    PUT  /_gridwell/faults             a new plan; all counting begins anew
-    POST /_gridwell/faults/away        {"seconds": 5}: no call is served for so long
-    POST /_gridwell/faults/empty       {"queue": name}: all its messages are lost
-    POST /_gridwell/faults/duplicate   {"queue": name}: every message is there twice
+* `GET /_gridwell/faults`: the plan, and how often each kind has happened.
+* `PUT /_gridwell/faults`: set a new plan and reset all counts.
+* `POST /_gridwell/faults/away` with `{"seconds": 5}`: serve no call for so long.
+* `POST /_gridwell/faults/empty` with `{"queue": name}`: lose all its messages.
+* `POST /_gridwell/faults/duplicate` with `{"queue": name}`: double every message.
 
-See `gridwell.local_stack.region.control_calls` for who may come here.
+`gridwell.local_stack.region.control_calls` decides who may call it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class FaultControl:
         self._queues = queues
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """See PEP 3333."""
+        """Serve control calls, and pass other requests on (PEP 3333)."""
         path = environ.get("PATH_INFO", "")
         if path != PATH and not path.startswith(PATH + "/"):
             return self._application(environ, start_response)

@@ -29,11 +29,11 @@ _asked: ContextVar[Callable[[], Strike | None]] = ContextVar("asked", default=la
 
 
 class FaultyHost:
-    """Stands before the real host; see `instance_lifecycle.MachineHost`.
+    """A `MachineHost` that injects faults of boots before it calls the real host.
 
     Args:
         host: the real one.
-        lifecycle: is told of the instances that fall back.
+        lifecycle: receives the instances that fall back.
     """
 
     def __init__(self, host: MachineHost, lifecycle: Lifecycle) -> None:

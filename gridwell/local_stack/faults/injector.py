@@ -1,6 +1,6 @@
-"""Which planned fault happens now: the plan in force, what was counted, and time.
+"""State of fault injection: the plan in force, the counts, and the time.
 
-The decision itself is pure, in `plan`; here is what it needs to know.  Safe to call from any
+The decision itself is pure, in `plan`; this module holds its inputs.  Safe to call from any
 thread.
 """
 
@@ -45,7 +45,7 @@ class Strike:
 
 @dataclass(slots=True)
 class _Count:
-    """What one line of the plan has met."""
+    """Counts of one line of the plan."""
 
     met: int = 0
     struck: int = 0
@@ -70,15 +70,15 @@ class Injector:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nothing is planned at all."""
+        """True if nothing is planned."""
         return not self._lines
 
     def plans(self, kind: str) -> bool:
-        """Whether this kind is planned anywhere."""
+        """Return True if this kind is planned anywhere."""
         return kind in self._lines
 
     def put(self, plan: FaultPlan) -> None:
-        """Follow a new plan from now on; all counting begins anew."""
+        """Set a new plan and reset all counts."""
         lines: dict[str, list[tuple[int, PlannedFault]]] = defaultdict(list)
         for place, fault in enumerate(plan.faults):
             lines[fault.kind].append((place, fault))
@@ -89,14 +89,14 @@ class Injector:
             self._lines = dict(lines)
 
     def strike(self, kind: str, place: FaultTarget, who: Callable[[], str]) -> Strike | None:
-        """Whether a fault of this kind happens at this place now; it is counted if so.
+        """Return the fault of this kind that happens at this place now, and count it.
 
-        Ask only where it would have an effect: what is counted has happened.
+        Call it only where a fault would have an effect: a counted fault has happened.
 
         Args:
             kind: of the fault.
             place: the call.
-            who: tells the caller's program; asked only if the plan wants to know.
+            who: returns the caller's program; called only if the plan names one.
         """
         lines = self._lines.get(kind)
         if lines is None:

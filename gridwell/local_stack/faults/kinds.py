@@ -21,7 +21,7 @@ METADATA: Final = {"imds": frozenset({"GetToken", "GetMetadata"})}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultKind:
-    """What a kind of fault is."""
+    """A kind of fault."""
 
     does: str  #: what happens, in half a sentence
     seconds: tuple[float, float] | None = None  #: least and most, unless told; None: has no time

@@ -18,7 +18,7 @@ THROTTLED: Final = "metadata throttled"
 
 @dataclass(frozen=True, slots=True)
 class MetadataFaults:
-    """Which planned fault meets a request for metadata.
+    """Planned faults of requests for metadata.
 
     Args:
         injector: knows the plan.

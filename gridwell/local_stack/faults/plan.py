@@ -1,8 +1,8 @@
-"""What shall go wrong, as frozen data, and whether it does at one call.
+"""Plan of faults as frozen data, and the decision for one call.
 
-Pure: the same plan and the same calls in the same order give the same faults.  The draw of a
-call depends on the plan's seed, the fault's place in the plan and the number of the call alone,
-so that calls of one kind do not shift the chances of another.
+The same plan and the same calls in the same order give the same faults. A draw depends only on the
+plan's seed, the fault's place in the plan and the number of the call. So calls of one kind do not
+shift the chances of another.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ NOTHING = FaultPlan(seed=0, faults=())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultTarget:
-    """Where a fault could happen: a call, as far as a plan can name it."""
+    """Target of a fault: the properties of a call that a plan can name."""
 
     service: str
     operation: str
@@ -55,7 +55,7 @@ class FaultTarget:
 
 
 def concerns(fault: PlannedFault, place: FaultTarget) -> bool:
-    """Whether a fault is planned for calls like this one; its program is not looked at."""
+    """Return True if a fault is planned for calls like this one, whatever the program."""
     return (
         fault.service in (None, place.service)
         and fault.operation in (None, place.operation)
@@ -64,12 +64,12 @@ def concerns(fault: PlannedFault, place: FaultTarget) -> bool:
 
 
 def is_program(told: str, found: str) -> bool:
-    """Whether a program's words begin with those told: ``web_tier`` means all of its commands."""
+    """Return True if a program begins with some words: ``web_tier`` means all its commands."""
     return found.split()[: len(told.split())] == told.split()
 
 
 def strikes(fault: PlannedFault, *, number: int, struck: int, draw: float) -> bool:
-    """Whether a fault happens here and now.
+    """Return True if a fault happens at this call.
 
     Args:
         fault: concerns this call.
@@ -91,7 +91,7 @@ def chance(seed: int, place: int, number: int, what: str = "") -> float:
         seed: the plan's.
         place: the fault's, in the plan.
         number: of the call.
-        what: tells several draws at one call apart.
+        what: distinguishes several draws at one call.
     """
     digest = hashlib.blake2b(f"{seed} {place} {number} {what}".encode(), digest_size=7).digest()
     return (int.from_bytes(digest) >> 3) / 2**53

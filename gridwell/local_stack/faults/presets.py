@@ -1,4 +1,4 @@
-"""Two plans with a name, and finding the plan that somebody means."""
+"""Two named plans, and the search for a plan by name or file."""
 
 from __future__ import annotations
 

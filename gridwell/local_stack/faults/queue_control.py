@@ -1,5 +1,5 @@
 # ruff: noqa: SLF001 - moto keeps a queue's lock and lists in private names, and so must we
-"""What can be done to a standard queue behind its users' backs."""
+"""Faults of a standard queue that its users do not see happen."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Queues:
         return sorted(name for name in queues if self.find(name) is not None)
 
     def depth(self, name: str) -> int:
-        """How many messages it holds: visible, in flight or delayed."""
+        """Return the number of messages: visible, in flight or delayed."""
         queue = self.find(name)
         return 0 if queue is None else len(queue._messages)
 

@@ -15,7 +15,7 @@ _QUESTIONS: Final = 200
 
 
 class StaleAnswers:
-    """What was truly answered lately, by question.  Safe to call from any thread."""
+    """Recent true answers by question. Safe to call from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -33,7 +33,7 @@ class StaleAnswers:
                 del self._by_question[next(iter(self._by_question))]
 
     def has(self, question: bytes) -> bool:
-        """Whether there is an earlier answer to it."""
+        """Return True if there is an earlier answer to it."""
         with self._lock:
             return question in self._by_question
 

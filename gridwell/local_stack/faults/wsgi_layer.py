@@ -63,7 +63,7 @@ class FaultLayer:
         self._answers = StaleAnswers()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """See PEP 3333; raises `Unanswered` where a reply is lost."""
+        """Serve a request with its faults (PEP 3333); raise `Unanswered` to lose a reply."""
         self._injector.await_return()
         if self._injector.is_quiet:
             return self._application(environ, start_response)

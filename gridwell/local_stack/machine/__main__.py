@@ -1,7 +1,7 @@
 """Runs the first process: `python -P -m gridwell.local_stack.machine FOLDER BOOTED_FD`.
 
-The host gives the machine its whole environment, and this process two things beside it: the
-module path that it was started with, and a pipe on which it says that it is up.
+The host gives the machine its whole environment. This process also gets the module path that it was
+started with, and a pipe on which it reports that it is up.
 """
 
 from __future__ import annotations

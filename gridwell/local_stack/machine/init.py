@@ -1,9 +1,9 @@
 """The first process of a local instance.
 
-Boot: user data from the metadata service, the units that wait for nothing, boothooks at every
-boot, then the other enabled units, and beside them the plain scripts at the instance's first
-boot, in cloud-init's order.  Shutdown: at the word of the host (its end of our standard input is
-the machine's power cord), at SIGTERM, or when a unit's end demands it.
+Boot follows cloud-init's order: user data from the metadata service, the units that wait for
+nothing, boothooks, then the other enabled units. Plain scripts run beside them at the instance's
+first boot. Shutdown: at the word of the host (its end of our standard input is the machine's power
+cord), at SIGTERM, or when a unit's end demands it.
 """
 
 from __future__ import annotations

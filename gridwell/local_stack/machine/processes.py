@@ -1,4 +1,4 @@
-"""Who belongs to whom among the processes, where there are no control groups to ask.
+"""Ancestry of processes, found without control groups.
 
 A child that calls setsid leaves its session and its process group, but it keeps the
 environment it was started with, and its ancestors' adoption goes to the first process.

@@ -1,8 +1,8 @@
 """One unit as it lives: started, watched, restarted, stopped.
 
-Follows systemd 252, as measured there: exit 0 under `Restart=on-failure` ends the unit, exit 75
-restarts it, a start beyond the start limit fails it, and whatever the main process leaves behind
-is killed before the unit counts as down.
+Follows systemd 252, as measured there. Exit 0 under `Restart=on-failure` ends the unit, exit 75
+restarts it, and a start beyond the start limit fails it. Processes that the main process leaves
+behind are killed before the unit counts as down.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ WATCHDOG, TIMEOUT, EXIT_CODE, START_LIMIT, SUCCESS, PROTOCOL = (
 
 
 class Owner(Protocol):
-    """What a service needs of the machine."""
+    """The parts of the machine that a service needs."""
 
     loop: Loop
     env: Mapping[str, str]
@@ -77,7 +77,7 @@ class ServiceProcess:
 
     @property
     def is_up(self) -> bool:
-        """Whether something of the unit is running, or waits to run again."""
+        """True if a process of the unit runs, or waits to run again."""
         return self.state not in ("inactive", "failed")
 
     # Starting.

@@ -182,7 +182,7 @@ class _Reader:
         return True
 
     def _read_end(self, key: str, value: str) -> bool:
-        """What becomes of the machine when the unit ends."""
+        """Effect of the unit's end on the machine."""
         unit = self.unit
         match key:
             case "SuccessAction":

@@ -138,5 +138,5 @@ class Manager:
 
     @property
     def is_down(self) -> bool:
-        """Whether no unit is up."""
+        """True if no unit is up."""
         return not any(service.is_up for service in self._services.values())

@@ -54,7 +54,7 @@ def only_field(body: bytes, command: str, name: str) -> Any:
 
 
 def answered(answer: Callable[[], dict[str, Any]], start_response: Any) -> Iterable[bytes]:
-    """What a call answers, or why it is refused, as JSON."""
+    """Return the answer of a call, or the reason of its refusal, as JSON."""
     try:
         told, status = answer(), "200 OK"
     except ControlRefused as refused:

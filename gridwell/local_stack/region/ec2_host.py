@@ -1,8 +1,8 @@
 """The EC2 host: makes moto's instances real, as folders and process trees.
 
-Every instance has one thread that serves its wishes and the ends of its machine in the order in
-which they happened, from one queue: a stop and a start in quick succession are two entries
-there, where a poller would have seen nothing.
+Every instance has one thread and one queue, from which the thread serves requests and the ends of
+the machine in order. A stop and a start in quick succession are two entries there; a poller would
+see neither.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Ec2Host:
 
     Args:
         state: the folder of all that outlives a boot: instances, images, consoles.
-        lifecycle: is told what has really happened.
+        lifecycle: receives the events that really happened.
         endpoint: where the region's API is.
         access_key: the id of the access key that instances get from their metadata services.
         stop_seconds: how long a machine may take to shut down before its power is cut.

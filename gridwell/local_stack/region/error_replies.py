@@ -27,7 +27,7 @@ class ErrorReply:
 
     @property
     def is_ok(self) -> bool:
-        """Whether the call succeeded."""
+        """True if the call succeeded."""
         return self.status.startswith("2")
 
     @property
@@ -38,7 +38,7 @@ class ErrorReply:
 
 
 class FailedCall(Protocol):
-    """What the form of an error depends on."""
+    """Properties of a call that decide the form of its errors."""
 
     @property
     def service(self) -> str:

@@ -1,8 +1,8 @@
 """The images' disks: folders under `<state>/images`, which outlive the cloud process.
 
-An instance's disk starts as a copy of its image's.  Files of installed packages are hard links
-(a virtual environment of 400 MB is there in a fifth of a second); everything else is copied,
-as a file that a machine appends to must not change under its image and its siblings.
+An instance's disk starts as a copy of its image's.  Files of installed packages are hard links, so
+a virtual environment of 400 MB takes a fifth of a second. Everything else is copied: a file that a
+machine appends to must not change under its image and its siblings.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LINKED_FOLDER = "site-packages"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRecord:
-    """What EC2 knows of an image beside its disk."""
+    """Properties of an image beside its disk."""
 
     image_id: str
     name: str

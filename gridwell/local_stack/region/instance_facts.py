@@ -1,4 +1,4 @@
-"""What a machine may know of its own instance, as seen at one moment."""
+"""Facts about an instance that its own machine may read, at one moment."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ HARDWARE_FAILURE = "Server.InternalError"
 
 
 class MachineHost(Protocol):
-    """Whoever makes the instances real.  Each call only notes the wish and returns at once."""
+    """The host that makes instances real. Each call only notes the request and returns at once."""
 
     def boot(self, instance_id: str) -> None:
         """Boot the machine, then call `Lifecycle.booted`."""
@@ -71,7 +71,7 @@ class MachineHost(Protocol):
         """Shut the machine down and boot it again; its state stays running."""
 
     def console(self, instance_id: str) -> bytes:
-        """What the machine has written on its console, over all its boots."""
+        """Return the machine's console output, over all its boots."""
 
 
 def client_error(code: str, message: str) -> Exception:
@@ -112,13 +112,13 @@ class Lifecycle:
         return self._host
 
     def attach(self, host: MachineHost) -> None:
-        """Name the host that is to be told of every wish."""
+        """Set the host that receives every request."""
         self._host = host
 
     # Wishes of clients, from the patched EC2.
 
     def check(self, instance: Any, verb: str) -> bool:
-        """Whether the verb changes this instance now.
+        """Return True if the verb changes this instance now.
 
         Raises:
             EC2ClientError: IncorrectInstanceState or OperationNotPermitted, where EC2 refuses.
@@ -154,7 +154,7 @@ class Lifecycle:
             self.host.terminate(instance.id)
 
     def places(self) -> int:
-        """How many more instances may run at the same time."""
+        """Return how many more instances may run at the same time."""
         idle = ("stopped", "terminated")
         with self.lock:
             busy = sum(i.state not in idle for i in self.backend.all_instances())
@@ -193,7 +193,7 @@ class Lifecycle:
                 set_state(instance, "running")
 
     def halted(self, instance_id: str) -> None:
-        """The machine that was told to stop or terminate has gone."""
+        """Record the end of a machine that was to stop or terminate."""
         with self.lock:
             instance = self.find(instance_id)
             if instance is None:
@@ -252,7 +252,7 @@ class Lifecycle:
         return self.backend.get_instance_by_id(instance_id)
 
     def facts(self, instance_id: str) -> InstanceFacts | None:
-        """What the machine may know of itself now, or None when EC2 has forgotten it."""
+        """Return the facts that the machine may read now, or None if EC2 has forgotten it."""
         with self.lock:
             instance = self.find(instance_id)
             if instance is None:

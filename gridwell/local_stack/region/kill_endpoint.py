@@ -41,7 +41,7 @@ class KillSwitch:
         self._cut_power = cut_power
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """See PEP 3333."""
+        """Serve kill requests, and pass other requests on (PEP 3333)."""
         if environ.get("PATH_INFO", "") != PATH:
             return self._application(environ, start_response)
         return answered(lambda: self._kill(environ), start_response)

@@ -1,9 +1,8 @@
-"""One machine's process tree: powered on, told to shut down, cut off.
+"""One machine's process tree: powered on, shut down, cut off.
 
-Where the kernel allows it the tree lives in a PID namespace, which dies as a whole with its
-first process, however its members were forked; a process group would lose whoever calls setsid.
-Elsewhere the first process adopts all orphans and what it leaves behind is found by a mark in
-the environment.
+Where the kernel allows it the tree lives in a PID namespace, which dies as a whole with its first
+process. A process group would lose processes that call setsid. Elsewhere the first process adopts
+all orphans, and processes that it leaves behind are found by a mark in the environment.
 """
 
 from __future__ import annotations
@@ -81,7 +80,7 @@ class MachineProcess:
         return self._process.pid
 
     def wait_booted(self, seconds: float) -> bool:
-        """Whether the machine says that it is up, before it dies or the time is over."""
+        """Return True if the machine reports that it is up before it dies or the time is over."""
         try:
             readable, _, _ = select.select([self._booted], [], [], seconds)
             return bool(readable) and os.read(self._booted, 16) != b""

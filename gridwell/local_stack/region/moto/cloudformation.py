@@ -1,4 +1,4 @@
-"""Lets an update of a stack use the previous value of a parameter that nobody ever gave.
+"""Patch that lets an update of a stack use the previous value of a defaulted parameter.
 
 CloudFormation keeps each parameter's value, a default too.  Stock moto keeps only those that were
 given, and fails with HTTP 500 when asked for another's previous value.

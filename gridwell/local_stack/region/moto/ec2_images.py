@@ -27,7 +27,7 @@ _NAME = re.compile(r"^[A-Za-z0-9()\[\] ./\-'@_]{3,128}$")
 
 
 class ImageKeeper(Protocol):
-    """Whoever keeps the images' disks."""
+    """Keeper of the images' disks."""
 
     def capture(self, instance_id: str, record: ImageRecord, done: Callable[[bool], None]) -> None:
         """Copy the instance's disk in the background, then call `done` with whether it worked."""

@@ -1,8 +1,8 @@
-"""Proves at start-up that the patched SQS is the one that answers.
+"""Check at start-up that the patched SQS is the one that answers.
 
-The patches of `moto_sqs` reach into moto's internals.  A silent miss would show days later as a
-job computed twice, so the cloud process exercises them each time it starts, in tens of
-milliseconds, and refuses to serve when they did not take.
+The patches of `moto_sqs` reach into moto's internals.  A patch that silently missed would show days
+later as a job computed twice. So the region's process exercises them at each start, in tens of
+milliseconds, and refuses to serve if they did not take.
 """
 
 from __future__ import annotations

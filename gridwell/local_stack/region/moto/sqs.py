@@ -1,14 +1,14 @@
-"""Makes moto's SQS safe under threads and quick at any depth.
+"""Patches that make moto's SQS safe under threads and quick at any depth.
 
-Stock moto 5.2.5 scans its whole queue several times per call (a receive of ten messages takes a
-second of CPU at a depth of 2,000) and shares its lists between threads without a lock (messages
-delivered twice, deleted ones that come back).  Standard queues get the few methods below in its
+Stock moto 5.2.5 scans its whole queue several times per call: a receive of ten messages takes a
+second of CPU at a depth of 2,000. It shares its lists between threads without a lock, so messages
+are delivered twice and deleted ones come back. Standard queues get the few methods below in its
 place; FIFO queues keep moto's own code, under the lock.
 
-What is also nearer to AWS than moto: sizes are counted in bytes and include the attributes,
-MaximumMessageSize holds, characters that XML cannot carry are refused, a bad entry fails alone
-and not its whole batch, and the receipt handle of an earlier delivery neither deletes nor
-extends a message that somebody else has meanwhile received.
+Other differences bring it nearer to AWS. Sizes are counted in bytes and include the attributes, and
+MaximumMessageSize holds. Characters that XML cannot carry are refused, and a bad entry fails alone
+and not with its batch. The receipt handle of an earlier delivery neither deletes nor extends a
+message that was received again meanwhile.
 """
 
 from __future__ import annotations

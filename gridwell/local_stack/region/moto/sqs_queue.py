@@ -1,9 +1,9 @@
 # ruff: noqa: SLF001 - moto keeps a queue's lock and lists in private names, and so must we
 """A standard queue, as SQS behaves, on moto's own queue and message objects.
 
-Each function works on one queue, takes its lock for as long as it reads or writes, and costs
-the same at any depth except for a plain walk past messages in flight.  `moto_sqs` puts these
-functions in the place of moto's.
+Each function works on one queue and holds its lock while it reads or writes. It costs the same at
+any depth, except for a plain walk past messages in flight.  `moto_sqs` puts these functions in the
+place of moto's.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ENTRY_ID = re.compile(r"^[\w-]{1,80}$", re.ASCII)
 
 
 def forget(queue: Any, message: Any) -> None:
-    """Turn every handle of a message that leaves the queue, or is delivered anew, into a spent one.
+    """Mark every handle of a message that leaves the queue, or is delivered again, as spent.
 
     Args:
         queue: moto's queue, locked by the caller.
@@ -57,7 +57,7 @@ def change_visibility(queue: Any, receipt_handle: str, seconds: int) -> None:
     """Set how long the message of this delivery stays hidden from now.
 
     Raises:
-        ReceiptHandleIsInvalid: the lease has lapsed or was somebody else's meanwhile.  AWS
+        ReceiptHandleIsInvalid: the lease has lapsed, or another receive has the message. AWS
             refuses too, and a worker must learn that it is late.
     """
     with queue._messages_lock:
@@ -90,7 +90,7 @@ def receive(
 
 
 def count_messages(queue: Any) -> tuple[int, int, int]:
-    """How many messages are visible, in flight and delayed."""
+    """Return the numbers of messages that are visible, in flight and delayed."""
     now = unix_time_millis()
     with queue._messages_lock:
         in_flight = sum(m.visible_at > now for m in queue._messages)

@@ -5,8 +5,8 @@ values that exceeds an upper bound of one point's canonical value.  All other po
 `Survivors`, and so `gridwell.kinds.grid.potential.least`, which decides.
 
 **How.**  The bounds are those of the search in numpy with a field of one order more, and the work
-on a box is compiled (`app_tier.kinds.grid.kernels.search.compiled_box_loops`). The search stops at
-a lesser depth. Summing near atoms over 64 points takes microseconds and settles most boxes that no
+on a box is compiled (`app_tier.kinds.grid.kernels.search.compiled_box_loops`). The two differ at
+small boxes. Summing near atoms over 64 points takes microseconds and settles most boxes that no
 bound rules out. Only a few points are summed over all atoms
 (`app_tier.kinds.grid.kernels.sum.point_bounds`).
 
