@@ -52,7 +52,7 @@ class JobCache:
             job, before = found.get(name), self._known.pop(name, None)
             # Every attempt of a job is of one problem, so an older one's best point serves too.
             seen = None if before is None else before.best
-            best = least(seen, None if job is None or job.best is None else job.best.key())
+            best = least(seen, None if job is None or job.best is None else job.best.key)
             self._known[name] = _Known(job, now, best, str(unreadable.get(name, "")))
         while len(self._known) > max(_KEPT, len(due)):
             self._known.popitem(last=False)

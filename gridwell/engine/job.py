@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Final
 
 from gridwell.engine.blocks import Blocks
 from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND
+from gridwell.engine.register import Best
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gridwell.engine.blocks import TaskCounts
+    from gridwell.engine.replica import Replica
     from gridwell.kinds.grid.chunking import Chunking
     from gridwell.kinds.grid.grid import Grid
-    from gridwell.kinds.grid.minimum import Minimum
-    from gridwell.kinds.grid.replicas import Replica
     from gridwell.kinds.grid.series import Series
 
 NO_CANDIDATE_POINT: Final = "no_candidate_point"
@@ -87,20 +87,18 @@ class Job:
     created: float
     deadline: float
     done: frozenset[int] = frozenset()  #: chunks whose result is merged
-    best: Minimum | None = None
-    best_by: str | None = None  #: the worker that found it
+    best: Best | None = None  #: the least of what merged tasks reported
     workers: frozenset[str] = frozenset()  #: who computed chunks of this attempt
     credits: frozenset[int] = frozenset()  #: which of them reported which chunk, see `credit`
-    maps: frozenset[tuple[int, str]] = frozenset()  #: chunks, and the digests of their maps
-    opinions: frozenset[Replica] = frozenset()  #: reports of chunks that two workers compute
+    digests: frozenset[tuple[int, str]] = frozenset()  #: tasks, and those of their stored files
+    replicas: frozenset[Replica] = frozenset()  #: reports of tasks that two workers compute
     refusals: int = 0  #: attempts before this one whose merged answer was proved wrong
     sent_at: float | None = None  #: when all chunk messages were sent
     resend_at: float | None = None  #: not before this may missing chunks be sent again
     resends: int = 0
     moved: float | None = None  #: when a result was last merged
-    result: Minimum | None = None
-    points: tuple[Minimum, ...] = ()  #: of a series, in the order in which they were found
-    told: int = 0  #: points of a series that a worker says it has found; never stored with the job
+    result: Best | None = None  #: of a done job: what the register was when it ended
+    reported: int = 0  #: how far a worker says that its task is; never stored with the job
     error: JobError | None = None
     finished: float | None = None
     expires: float | None = None
@@ -142,28 +140,25 @@ class Job:
         """Return the workers that reported a chunk of this attempt, in order of their names."""
         return [worker for worker in sorted(self.workers) if credit(chunk, worker) in self.credits]
 
-    def opinions_of(self, chunk: int) -> list[Replica]:
-        """Return what workers reported of a chunk that two compute."""
-        return sorted(each for each in self.opinions if each.chunk == chunk)
+    def replicas_of(self, task: int) -> list[Replica]:
+        """Return what workers reported of a task that two compute."""
+        return sorted(each for each in self.replicas if each.task == task)
 
-    def with_maps(self, maps: Mapping[int, str]) -> frozenset[tuple[int, str]]:
-        """Return `maps` with more of them: of a chunk that has a digest already that one stays."""
-        return frozenset({**maps, **dict(self.maps)}.items())
+    def with_digests(self, digests: Mapping[int, str]) -> frozenset[tuple[int, str]]:
+        """Return `digests` with more of them: of a task that has one already that one stays."""
+        return frozenset({**digests, **dict(self.digests)}.items())
 
-    @property
-    def points_done(self) -> int:
-        """Grid points whose chunk is merged."""
-        return self.plan.points(self.done)
-
-    @property
-    def found(self) -> int:
-        """Points of its series that are found, as far as anybody knows."""
-        return len(self.points) or self.told
-
-    @property
-    def answer(self) -> tuple[Minimum, ...]:
-        """The points of a done job; of one without a series only the least."""
-        return () if self.result is None else self.points or (self.result,)
+    def done_with(self, result: Best, now: float) -> Job:
+        """Return the job as done, its register and its result with the same payload."""
+        payload = result.payload or (() if self.best is None else self.best.payload)
+        return replace(
+            self,
+            state=JobState.DONE,
+            best=None if self.best is None else replace(self.best, payload=payload),
+            result=Best(result.key, payload),
+            finished=now,
+            expires=expiry(now),
+        )
 
     def restarted(self, attempt: str, now: float) -> Job:
         """Return the job as it begins another attempt because this one's answer is wrong."""
@@ -177,12 +172,10 @@ class Job:
             failed=frozenset(),
             full=frozenset(),
             credits=frozenset(),
-            maps=frozenset(),
-            opinions=frozenset(),
+            digests=frozenset(),
+            replicas=frozenset(),
             workers=frozenset(),
             best=None,
-            best_by=None,
-            points=(),
             sent_at=None,
             resend_at=None,
             resends=0,

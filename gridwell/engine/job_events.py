@@ -11,6 +11,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from gridwell.kinds.grid.job_view import grid_view
+
 if TYPE_CHECKING:
     from gridwell.engine.job import Job
 
@@ -58,7 +60,7 @@ class JobEvent:
         return Notice(body=json.dumps(self._fields(), separators=(",", ":")), attributes=attributes)
 
     def _fields(self) -> dict[str, Any]:
-        job = self.job
+        job, view = self.job, grid_view(self.job)
         fields: dict[str, Any] = {
             "v": VERSION,
             "event": self.kind.value,
@@ -68,14 +70,14 @@ class JobEvent:
             "attempt": job.attempt,
             "run": job.run,
             "problem": job.problem,
-            "points_done": job.points_done,
-            "points_total": job.grid.points,
+            "points_done": view.points_done,
+            "points_total": view.grid.points,
         }
-        if job.result is not None:
+        if view.result is not None:
             fields["result"] = {
-                "minimum": job.result.value,
-                "index": job.grid.triple(job.result.index),
-                "point": job.grid.point(job.result.index),
+                "minimum": view.result.value,
+                "index": view.grid.triple(view.result.index),
+                "point": view.grid.point(view.result.index),
             }
         if job.error is not None:
             fields["error"] = {"code": job.error.code, "detail": job.error.detail}

@@ -12,9 +12,9 @@ from gridwell.engine import limits
 from gridwell.engine.errors import InvalidMessage, OtherVersion
 from gridwell.engine.limits import MESSAGE_BYTES
 from gridwell.engine.printable import excerpt
+from gridwell.engine.register import Best
 from gridwell.engine.rows import MAX_ROWS, Row
 from gridwell.engine.task_set import TaskSet
-from gridwell.kinds.grid.minimum import Minimum
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,6 +38,7 @@ _JOB = re.compile(r"[0-9a-f]{32}")
 _ATTEMPT = re.compile(r"[0-9a-f]{16}")
 _TOKEN = re.compile(r"[0-9a-f]{64}")
 _WORD = re.compile(r"[a-z][a-z_]{0,31}")
+_KEY = re.compile(r"[!-~]{1,128}")  #: of a register
 _NAME = re.compile(r"[!-~]{1,256}")
 
 
@@ -212,20 +213,13 @@ class ResultMessage(_Message):
         if self.map is not None:
             _check(self.map, _SHA, "map")
         if self.best is not None:
-            if not isinstance(self.best, str):
-                raise InvalidMessage(f"best {_quoted(self.best)} is not text")
-            Minimum.from_key(self.best)
+            _check(self.best, _KEY, "best")
         _check_seconds(self.seconds)
 
     @property
-    def minimum(self) -> Minimum | None:
-        """The least potential found."""
-        return None if self.best is None else Minimum.from_key(self.best)
-
-    @property
-    def found(self) -> tuple[Minimum, ...]:
-        """The points of a series: this is of none."""
-        return ()
+    def register(self) -> Best | None:
+        """What the task leaves in its job's register."""
+        return None if self.best is None else Best(self.best, by=self.worker)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,23 +249,16 @@ class SeriesMessage(_Message):
             raise InvalidMessage(f"points are no list of at most {limits.MAX_PAYLOAD} keys")
         object.__setattr__(self, "points", tuple(self.points))
         for key in self.points:
-            if not isinstance(key, str):
-                raise InvalidMessage(f"a point {_quoted(key)} is not text")
-            Minimum.from_key(key)
+            _check(key, _KEY, "a point")
 
     @property
     def map(self) -> None:
         """The digest of its map: no series keeps one."""
 
     @property
-    def found(self) -> tuple[Minimum, ...]:
-        """The points."""
-        return tuple(map(Minimum.from_key, self.points))
-
-    @property
-    def minimum(self) -> Minimum | None:
-        """The least potential found: that of the first point."""
-        return self.found[0] if self.points else None
+    def register(self) -> Best | None:
+        """What the task leaves in its job's register."""
+        return Best(self.points[0], self.points, self.worker) if self.points else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from gridwell.engine.blocks import Block, Blocks, TaskCounts
     from gridwell.engine.job import Job, JobError
     from gridwell.engine.job_events import Notice
+    from gridwell.engine.register import Best
+    from gridwell.engine.replica import Replica
     from gridwell.engine.task_failure import ChunkFailure, Suspect
     from gridwell.engine.task_set import TaskSet
-    from gridwell.kinds.grid.minimum import Minimum
-    from gridwell.kinds.grid.replicas import Replica
 
 
-NO_MAPS: Final[Mapping[int, str]] = MappingProxyType({})  #: digests of no chunk
+NO_DIGESTS: Final[Mapping[int, str]] = MappingProxyType({})  #: of no task
 
 
 class Clock(Protocol):
@@ -141,27 +141,26 @@ class JobLedger(Protocol):
         self,
         job: str,
         attempt: str,
-        chunks: frozenset[int],
-        best: Minimum | None,
+        tasks: frozenset[int],
+        best: Best | None,
         *,
         worker: str,
         now: float,
-        points: tuple[Minimum, ...] = (),
-        maps: Mapping[int, str] = NO_MAPS,
+        digests: Mapping[int, str] = NO_DIGESTS,
     ) -> Job | None:
-        """Add finished chunks, and their least minimum, to a running attempt.
+        """Add finished tasks, and what they reported, to a running attempt.
 
-        Set union and minimum: duplicates, any order and any number of callers give the same state.
+        Sets are united and of two registers the lesser stays, so duplicates, any order and any
+        number of callers give the same state.
 
         Args:
             job: the job.
             attempt: the attempt that the results belong to.
-            chunks: at least one chunk number.
-            best: the least of their minima; None if no point of theirs qualifies.
+            tasks: at least one task number.
+            best: the least of their registers, whatever it says of its worker; None: none has one.
             worker: who computed them.
             now: the time to record as `moved`.
-            points: those of a series, of which `best` is the first; they are kept with it.
-            maps: the digests of the chunks' maps, by chunk; the first of a chunk stays.
+            digests: of the tasks' stored files, by task; the first of a task stays.
 
         Returns:
             The job after the merge; None if there is no unfinished job of this attempt.
@@ -171,31 +170,29 @@ class JobLedger(Protocol):
         self,
         job: str,
         attempt: str,
-        result: Minimum,
+        result: Best,
         *,
         now: float,
-        points: tuple[Minimum, ...] = (),
     ) -> bool:
-        """Close a running attempt as done, if every chunk is merged.
+        """Close a running attempt as done, if every task is merged.
 
         Args:
             job: the job.
             attempt: the attempt.
-            result: the least potential.
+            result: the answer's register; a payload takes the place of the merged one.
             now: the time to record as `finished`.
-            points: of a series; they take the place of those that were merged.
 
         Returns:
             Whether this call or an earlier one closed it with this result.
         """
 
-    def hold(self, job: str, attempt: str, opinion: Replica) -> Job | None:
-        """Keep what a worker reported of a chunk that two compute, without merging it.
+    def hold(self, job: str, attempt: str, replica: Replica) -> Job | None:
+        """Keep what a worker reported of a task that two compute, without merging it.
 
         Args:
             job: the job.
             attempt: the attempt that the report belongs to.
-            opinion: the report; one that is kept already stays.
+            replica: the report; one that is kept already stays.
 
         Returns:
             The job with it; None if there is no unfinished job of this attempt.

@@ -27,6 +27,7 @@ from gridwell.engine.messages import (
     SeriesMessage,
     decode_report,
 )
+from gridwell.engine.register import Best
 from gridwell.engine.rows import Row
 from gridwell.engine.task_set import TaskSet
 from gridwell.kinds.grid.limits import MAX_SERIES
@@ -97,9 +98,9 @@ def test_a_result_survives_the_queue(message: ResultMessage) -> None:
     assert len(message.encode().encode()) < MESSAGE_BYTES
 
 
-def test_a_result_gives_its_minimum() -> None:
-    assert RESULT.minimum == Minimum(-1.5, 7)
-    assert ResultMessage.decode(changed(RESULT, best=None)).minimum is None
+def test_a_result_gives_its_register_and_who_reported_it() -> None:
+    assert RESULT.register == Best(Minimum(-1.5, 7).key(), by=RESULT.worker)
+    assert ResultMessage.decode(changed(RESULT, best=None)).register is None
 
 
 def test_the_text_is_json_with_a_version() -> None:
@@ -292,7 +293,7 @@ def test_a_chunk_messages_faulty_field_is_refused_by_name(name: str, bad: Any) -
     [
         *((name, bad) for name in ("job", "attempt", "plan") for bad in BAD_HEX),
         *(("chunk", bad) for bad in BAD_COUNTS),
-        *(("best", bad) for bad in [1.5, True, [], {}]),
+        *(("best", bad) for bad in [1.5, True, [], {}, "", "a b", "é", "x" * 129]),
         *(("worker", bad) for bad in ["", "two words", "a\n", "é", "x" * 257, None, 5]),
         *(("seconds", bad) for bad in [-1, math.nan, math.inf, -math.inf, "1", None, True]),
     ],
@@ -300,12 +301,6 @@ def test_a_chunk_messages_faulty_field_is_refused_by_name(name: str, bad: Any) -
 def test_a_results_faulty_field_is_refused_by_name(name: str, bad: Any) -> None:
     with pytest.raises(InvalidMessage, match=f"^{name} "):
         ResultMessage.decode(changed(RESULT, **{name: bad}))
-
-
-@pytest.mark.parametrize("key", ["", "f" * 32, "8" * 31, "8000000000000000-000000000000001"])
-def test_a_result_whose_best_is_no_minimum_is_refused(key: str) -> None:
-    with pytest.raises(InvalidMessage, match="is not the key of a minimum"):
-        ResultMessage.decode(changed(RESULT, best=key))
 
 
 json_values = st.recursive(
@@ -359,8 +354,7 @@ def test_a_series_comes_back_in_its_order() -> None:
 
     assert read == SERIES
     assert isinstance(read, SeriesMessage)
-    assert read.found == (Minimum(-1.5, 7), Minimum(0.25, 3))
-    assert read.minimum == Minimum(-1.5, 7)
+    assert read.register == Best(SERIES.points[0], SERIES.points, "w-1")
 
 
 def test_the_longest_series_fits_into_a_message() -> None:
@@ -373,8 +367,8 @@ def test_the_longest_series_fits_into_a_message() -> None:
     ("changes", "why"),
     [
         ({"points": "x"}, "no list"),
-        ({"points": ["x"]}, "not the key"),
-        ({"points": [5]}, "not text"),
+        ({"points": ["x y"]}, "a point 'x y' does not match"),
+        ({"points": [5]}, "a point 5 does not match"),
         ({"points": [SERIES.points[0]] * 201}, "at most 200"),
         ({"seconds": -1}, "seconds"),
         ({"worker": ""}, "worker"),

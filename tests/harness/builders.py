@@ -23,10 +23,12 @@ from gridwell.engine.task_failure import MACHINE_FAILED
 from gridwell.kinds.grid.atoms import Atoms, random_atoms
 from gridwell.kinds.grid.chunking import split
 from gridwell.kinds.grid.grid import Grid
+from gridwell.kinds.grid.job_view import register_of
 from gridwell.kinds.grid.problem import Problem
 from web_tier.jobs.signer import Signer
 
 if TYPE_CHECKING:
+    from gridwell.engine.register import Best
     from gridwell.kinds.grid.minimum import Minimum
 
 NOW = 1_700_000_000.0  #: where `ManualClock` begins
@@ -82,6 +84,11 @@ def a_job(problem: Problem | None = None, *, chunks: int = 4, **changes: Any) ->
         deadline=NOW + DEADLINE_SECONDS,
     )
     return replace(job, **changes)
+
+
+def a_register(least: Minimum | None) -> Best | None:
+    """What a task leaves in its job's register whose least point this is."""
+    return None if least is None else register_of(least)
 
 
 def a_ledger() -> MemoryLedger:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from gridwell.adapters.memory import MemoryCache
 from gridwell.engine.job import JobState
+from gridwell.kinds.grid.job_view import register_of
 from gridwell.kinds.grid.minimum import Minimum
 from tests.simulation.invariants import I10_CACHE
 from tests.simulation.kernel import MachineClock
@@ -71,7 +72,7 @@ class SimulatedCache(MemoryCache):
             job,
             state=JobState.DONE,
             done=frozenset(range(job.tasks)),
-            result=Minimum(-1e6, 0),
+            result=register_of(Minimum(-1e6, 0)),
             error=None,
             finished=self._sim.now,
             expires=self._sim.now + 1e6,

@@ -139,9 +139,9 @@ class Client(Supervised):
     def _judge(self, job: Job) -> None:
         if not job.state.terminal:
             return
-        known = self._world.known[job.problem]
+        known, view = self._world.known[job.problem], grid_view(job)
         true = (
-            (job.result, grid_view(job).points) == (known.least, known.points)
+            (view.result, view.points) == (known.least, known.points)
             if job.state is JobState.DONE
             else job.attempt in self._world.ledger.ended_at
         )

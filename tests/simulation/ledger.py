@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gridwell.adapters.memory import MemoryLedger
 from gridwell.engine.job import DEADLINE_EXCEEDED, Job, JobState
 from gridwell.engine.messages import MAP_KIND
+from gridwell.engine.register import lesser
 from gridwell.fleet.model import FleetView
 from gridwell.kinds.grid.job_view import grid_view
 from tests.harness.builders import SECRET
@@ -205,9 +206,8 @@ class WatchedLedger:
     def _compare(self, before: Job | None, after: Job, options: dict[str, Any]) -> None:
         require = self._sim.require
         if before is not None and before.attempt == after.attempt:
-            grown = before.done <= after.done and (
-                before.best is None or (after.best is not None and after.best <= before.best)
-            )
+            fell = before.best is None or lesser(before.best, after.best) == after.best
+            grown = before.done <= after.done and fell
             require(I3, grown, f"job {after.id} lost chunks or its best")
             # That the messages were sent may be noted late: it says nothing of the attempt's end.
             ended = before.state.terminal and after != replace(
@@ -234,7 +234,7 @@ class WatchedLedger:
         true = (
             before is not None
             and not before.state.terminal
-            and (before.complete or len(before.opinions) > 1)
+            and (before.complete or len(before.replicas) > 1)
         )
         self._sim.require(I3_TERMINAL, true, f"{after.id} began anew, though {before}")
         lied = before is not None and before.attempt in self.lied

@@ -72,7 +72,7 @@ class Judge:
         kept = (
             self._messages(job, chunk.chunk) > 1
             or self._has_result(job, chunk.chunk)
-            or bool(job.opinions_of(chunk.chunk))
+            or bool(job.replicas_of(chunk.chunk))
         )
         self._world.sim.require(I6_CHUNK, kept, f"chunk {chunk.chunk} of {job.id} is lost")
 
@@ -86,7 +86,7 @@ class Judge:
             return
         job = self._wanting(result.job, result.attempt, result.chunk)
         kept = job is None or any(
-            each.worker == result.worker for each in job.opinions_of(result.chunk)
+            each.worker == result.worker for each in job.replicas_of(result.chunk)
         )
         detail = f"chunk {result.chunk} of {result.job} is not merged"
         self._world.sim.require(I6_RESULT, kept, detail)
@@ -124,7 +124,7 @@ class Judge:
                 c
                 for c in missing
                 # What is held of one worker is asked of another one, by a message or in time.
-                if not (self._messages(job, c) or self._has_result(job, c) or job.opinions_of(c))
+                if not (self._messages(job, c) or self._has_result(job, c) or job.replicas_of(c))
             ]
             buried = self._world.chunks.buried
             dead = [c for c in missing if buried and buried[self._bodies(job, c)[1]] > 1]

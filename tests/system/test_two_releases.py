@@ -11,6 +11,7 @@ from app_tier.worker.step_report import WorkerExit
 from gridwell.engine.job import NO_WORKER, Job, JobState
 from gridwell.engine.messages import TASKS_VERSION, VERSION
 from gridwell.engine.task_failure import UNSUPPORTED
+from gridwell.kinds.grid.job_view import grid_view
 from tests.harness.builders import a_problem
 from tests.harness.oracle import true_minimum
 from tests.harness.system import System
@@ -33,7 +34,7 @@ def system() -> System:
 
 def done(system: System, job: Job) -> bool:
     ended = system.world.job(job)
-    return ended.state is JobState.DONE and ended.result == true_minimum(PROBLEM)
+    return ended.state is JobState.DONE and grid_view(ended).result == true_minimum(PROBLEM)
 
 
 def newer_format(task: RunTask) -> TaskOutcome | None:

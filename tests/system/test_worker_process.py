@@ -166,8 +166,9 @@ def test_a_worker_computes_what_there_is_and_exits_0_when_idle(
     while batch := place.results.receive(at_most=10, wait=0):
         for received in batch:
             result = ResultMessage.decode(received.body)
-            found[result.chunk] = result.minimum
-            best = lesser(best, result.minimum)
+            found[result.chunk] = result.best
+            least = None if result.best is None else Minimum.from_key(result.best)
+            best = lesser(best, least)
         place.results.delete([received.receipt for received in batch])
     assert sorted(found) == list(range(job.tasks))
     assert best == true_minimum(a_problem(6, atoms=8, seed=1))

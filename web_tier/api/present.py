@@ -12,6 +12,7 @@ from gridwell.fleet.billing import cost
 from gridwell.fleet.history import History
 from gridwell.fleet.refusal import described, remedy
 from gridwell.kinds.grid.formats import MAP_FORMATS
+from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.series import Series
 from web_tier.api.models import (
     ChunksShown,
@@ -43,22 +44,23 @@ def has_map(job: Job) -> bool:
 
 def show_job(job: Job) -> JobShown:
     """A job; numbers keep every bit."""
-    grid, result = job.grid, job.result
+    view = grid_view(job)
+    grid, result = view.grid, view.result
     path = f"/v1/jobs/{job.id}"
     return JobShown(
         id=job.id,
         state=job.state.value,
         grid=GridShown(origin=grid.origin, spacing=grid.spacing, shape=grid.shape),
-        atom_count=job.atom_count,
-        seed=job.seed,
-        min_distance=job.min_distance,
-        softening=job.softening,
-        series=None if job.series is None else _series(job.series, job.found),
-        progress=ProgressShown(points_done=job.points_done, points_total=grid.points),
+        atom_count=view.atom_count,
+        seed=view.seed,
+        min_distance=view.min_distance,
+        softening=view.softening,
+        series=None if view.series is None else _series(view.series, view.found),
+        progress=ProgressShown(points_done=view.points_done, points_total=grid.points),
         chunks=ChunksShown(
             done=len(job.done),
-            total=job.plan.chunks,
-            cuts=job.plan.encode(),
+            total=job.tasks,
+            cuts=view.chunking.encode(),
             finished=sorted(job.done),
         ),
         workers=sorted(job.workers),
@@ -91,15 +93,16 @@ def show_job(job: Job) -> JobShown:
 
 def show_points(job: Job) -> list[PointShown]:
     """The points that a done job found."""
-    series = job.series or Series(1)
+    view = grid_view(job)
+    series = view.series or Series(1)
     return [
         PointShown(
-            index=job.grid.triple(found.index),
-            point=job.grid.point(found.index),
+            index=view.grid.triple(found.index),
+            point=view.grid.point(found.index),
             value=series.potential_of(found.value),
             energy=found.value if series.ion else None,
         )
-        for found in job.answer
+        for found in view.answer
     ]
 
 

@@ -27,7 +27,9 @@ from gridwell.engine.messages import (
     decode_report,
 )
 from gridwell.engine.read_jobs import readable_jobs
-from gridwell.kinds.grid.minimum import lesser
+from gridwell.engine.register import lesser
+from gridwell.kinds.grid.job_view import grid_view
+from gridwell.kinds.grid.minimum import Minimum
 from web_tier.collector.denials import Denials
 from web_tier.collector.replicas import Replicas
 from web_tier.collector.task_failures import TaskFailures
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from gridwell.engine.job import Job
     from gridwell.engine.messages import ResultMessage
     from gridwell.engine.ports import Cache, Clock, JobLedger, Queue, Received
-    from gridwell.kinds.grid.minimum import Minimum
+    from gridwell.engine.register import Best
     from web_tier.collector.finisher import Finisher
 
 _Result: TypeAlias = "ResultMessage | SeriesMessage"
@@ -250,17 +252,14 @@ class Collector:
         )
 
     def _merge(self, job: str, attempt: str, worker: str, own: list[_Result]) -> Job | None:
-        best: Minimum | None = None
-        points: tuple[Minimum, ...] = ()
+        best: Best | None = None
         for message in own:
-            if best is None or best != lesser(best, message.minimum):
-                points = message.found
-            best = lesser(best, message.minimum)
-        chunks = frozenset(message.chunk for message in own)
-        maps = {message.chunk: message.map for message in own if message.map is not None}
+            best = lesser(best, message.register)
+        tasks = frozenset(message.chunk for message in own)
+        digests = {message.chunk: message.map for message in own if message.map is not None}
         now = self._clock.now()
         return self._ledger.merge(
-            job, attempt, chunks, best, worker=worker, now=now, points=points, maps=maps
+            job, attempt, tasks, best, worker=worker, now=now, digests=digests
         )
 
     def _record(self, job: Job, failed: list[ErrorMessage], collected: Collected) -> None:
@@ -302,19 +301,24 @@ def _misfit(message: Report, job: Job) -> str | None:
     """Return what a report says that is not of its job, if anything."""
     if message.plan != job.plan.sha:
         return f"a result of plan {message.plan}, the job's is {job.plan.sha}"
-    if message.chunk >= job.plan.chunks:
-        return f"a result of chunk {message.chunk}, the job has {job.plan.chunks}"
+    if message.chunk >= job.tasks:
+        return f"a result of chunk {message.chunk}, the job has {job.tasks}"
     if isinstance(message, RowsMessage):
         return f"rows of tasks, and a job of kind {job.kind!r}, whose results are none"
     return None if isinstance(message, ErrorMessage) else _misfit_result(message, job)
 
 
 def _misfit_result(message: _Result, job: Job) -> str | None:
-    if isinstance(message, SeriesMessage) != (job.series is not None):
+    view = grid_view(job)
+    if isinstance(message, SeriesMessage) != (view.series is not None):
         return "a result of one kind, and a job of another"
     if (message.map is not None) != (job.kind == MAP_KIND):
         return "a result without the digest of its map, or with one where none is kept"
-    minimum = message.minimum
-    if minimum is not None and minimum.index >= job.grid.points:
-        return f"a minimum at point {minimum.index}, the grid has {job.grid.points}"
+    register = message.register
+    try:
+        points = [Minimum.from_key(key) for key in register.keys] if register else []
+    except InvalidMessage as error:
+        return str(error)
+    if points and points[0].index >= view.grid.points:
+        return f"a minimum at point {points[0].index}, the grid has {view.grid.points}"
     return None

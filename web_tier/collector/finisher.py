@@ -23,6 +23,7 @@ from gridwell.engine.job_events import JobEvent
 from gridwell.engine.object_keys import answer_object, problem_object, record_object
 from gridwell.engine.stored_objects import calls_about
 from gridwell.engine.task_failure import Suspect
+from gridwell.kinds.grid.job_view import grid_view, register_of
 from gridwell.kinds.grid.likely_minimum import find_incumbent
 from gridwell.kinds.grid.problem import Problem
 from gridwell.kinds.grid.record import record
@@ -104,15 +105,15 @@ class Finisher:
         Raises:
             ServiceDenied: if the store or the ledger refuses what this job needs.
         """
-        best = job.best
-        points = () if best is None else (best,) if job.series is None else job.points
+        view = grid_view(job)
+        points = view.candidate
         problem = self._problem(job)
         if problem is None:
             return self._fail_gone(job)
         flaw = find_flaw(problem, points, self._sample(job, problem, points))
         if flaw is not None:
             return self._refuse(job, flaw)
-        if best is None:
+        if not points:
             return self.fail(job, JobError(NO_CANDIDATE_POINT, NO_CANDIDATE_DETAIL))
         key = record_object(job.id, job.attempt)
         with calls_about(key):
@@ -120,9 +121,8 @@ class Finisher:
         # True whatever becomes of this attempt: it is the problem's, and not the job's.
         answer = encode_answer(job.problem, *points)
         self._keep_answer(job.problem, answer)
-        series = () if job.series is None else points
-        now = self.clock.now()
-        if not self.ledger.finish(job.id, job.attempt, points[0], now=now, points=series):
+        register = register_of(*points, series=view.series is not None)
+        if not self.ledger.finish(job.id, job.attempt, register, now=self.clock.now()):
             return None
         self.cache.set(answer_key(job.problem), answer, seconds=FINAL_SECONDS)
         return self._publish(job)
@@ -240,9 +240,10 @@ class Finisher:
     def _refuse(self, job: Job, flaw: Flaw) -> Job | None:
         """Discard an attempt whose answer is proved wrong."""
         if flaw.index is None:
-            suspects = [] if job.best_by is None else [job.best_by]
+            suspects = [job.best.by] if job.best is not None and job.best.by is not None else []
         else:  # the reports of the chunk of that point said that there is none like it
-            suspects = job.reporters(job.plan.chunk_at(job.grid.triple(flaw.index)))
+            view = grid_view(job)
+            suspects = job.reporters(view.chunking.chunk_at(view.grid.triple(flaw.index)))
         return self.discard(job, suspects, flaw.why)
 
     def _fail_gone(self, job: Job) -> Job | None:

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from gridwell.engine.errors import ServiceBusy
+from gridwell.kinds.grid.job_view import grid_view
 from web_tier.collector.turns import RECONCILE_SECONDS, CollectorLoop, RefusedObject
 from web_tier.monitoring.readiness import BEAT_SECONDS
 
@@ -126,12 +127,13 @@ def _leave(beat: Callable[[int], None], merged: int) -> None:
 
 def _log_collected(collected: Collected) -> None:
     for job in collected.ended:
-        if job.result is not None:
+        least = grid_view(job).result
+        if least is not None:
             logger.info(
                 "job %s is done: the minimum is %r at point %d",
                 job.id,
-                job.result.value,
-                job.result.index,
+                least.value,
+                least.index,
                 extra={"action": "job.done", "job": job.id},
             )
         elif job.error is not None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gridwell.kinds.grid.replicas import Replica, agree, settled
+from gridwell.engine.replica import Replica, settled
+from gridwell.kinds.grid.job_view import grid_view
+from gridwell.kinds.grid.replicas import agree
 from web_tier.jobs.enqueue import send_chunks
 
 if TYPE_CHECKING:
@@ -38,16 +40,14 @@ class Replicas:
         Returns:
             The job after that; None if there is no unfinished job of this attempt.
         """
-        minimum = message.minimum
-        found = message.found or (() if minimum is None else (minimum,))
-        opinion = Replica(
-            chunk=message.chunk,
+        replica = Replica.of(
+            message.chunk,
+            message.register,
             worker=message.worker,
-            points=tuple(point.key() for point in found),
-            map=message.map or "",
+            digest=message.map or "",
             at=self.clock.now(),
         )
-        held = self.ledger.hold(job.id, job.attempt, opinion)
+        held = self.ledger.hold(job.id, job.attempt, replica)
         if held is None:
             return None
         pair, contradicting = self._settled(held, message.chunk)
@@ -70,15 +70,15 @@ class Replicas:
             What was done; empty: nothing.
         """
         now = self.clock.now()
-        if not job.opinions or job.deadline < now:
+        if not job.replicas or job.deadline < now:
             return ""
         waits = {
-            chunk: now - min(each.at for each in opinions)
+            chunk: now - min(each.at for each in replicas)
             for chunk in job.missing
-            if (opinions := job.opinions_of(chunk))
+            if (replicas := job.replicas_of(chunk))
         }
         for chunk in [chunk for chunk, seconds in waits.items() if seconds >= PATIENCE_SECONDS]:
-            first, *others = job.opinions_of(chunk)
+            first, *others = job.replicas_of(chunk)
             if all(self._agree(job, first, each) for each in others):
                 self._merge(job, first)
                 return f"chunk {chunk} is believed: no second worker came to compute it"
@@ -91,25 +91,20 @@ class Replicas:
         return ""
 
     def _settled(self, job: Job, chunk: int) -> tuple[list[Replica], list[Replica]]:
-        return settled(
-            job.opinions_of(chunk),
-            job.grid,
-            job.plan.box(chunk),
-            series=job.series is not None,
-        )
+        return settled(job.replicas_of(chunk), lambda one, other: self._agree(job, one, other))
 
     def _agree(self, job: Job, one: Replica, other: Replica) -> bool:
-        box = job.plan.box(one.chunk)
-        return agree(one, other, job.grid, box, series=job.series is not None)
+        view = grid_view(job)
+        box = view.chunking.box(one.task)
+        return agree(one, other, view.grid, box, series=view.series is not None)
 
-    def _merge(self, job: Job, opinion: Replica) -> Job | None:
+    def _merge(self, job: Job, replica: Replica) -> Job | None:
         return self.ledger.merge(
             job.id,
             job.attempt,
-            frozenset({opinion.chunk}),
-            opinion.best,
-            worker=opinion.worker,
+            frozenset({replica.task}),
+            replica.best,
+            worker=replica.worker,
             now=self.clock.now(),
-            points=opinion.found if job.series is not None else (),
-            maps={opinion.chunk: opinion.map} if opinion.map else {},
+            digests={replica.task: replica.digest} if replica.digest else {},
         )

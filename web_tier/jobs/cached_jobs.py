@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from gridwell.engine.canonical_json import canonical_json
 from gridwell.engine.errors import GridwellError
 from gridwell.engine.job import Job, JobError, JobState, job_id
+from gridwell.engine.register import Best
 from gridwell.kinds.grid.chunking import Chunking
 from gridwell.kinds.grid.grid import Grid
+from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.series import Series
 
@@ -78,7 +80,7 @@ def encode_final(job: Job) -> bytes:
         "min_distance": job.min_distance,
         "softening": job.softening,
         "series": None if job.series is None else job.series.encode(),
-        "points": [point.key() for point in job.points],
+        "points": [] if job.result is None else job.result.payload,
         "state": job.state.value,
         "attempt": job.attempt,
         "run": job.run,
@@ -87,8 +89,8 @@ def encode_final(job: Job) -> bytes:
         "deadline": job.deadline,
         "done": sorted(job.done),
         "workers": sorted(job.workers),
-        "maps": sorted(job.maps),
-        "result": None if job.result is None else job.result.key(),
+        "maps": sorted(job.digests),
+        "result": None if job.result is None else job.result.key,
         "error": None if job.error is None else [job.error.code, job.error.detail],
         "finished": job.finished,
         "expires": job.expires,
@@ -113,7 +115,6 @@ def decode_final(data: bytes, job: str) -> Job | None:
             min_distance=fields["min_distance"],
             softening=fields["softening"],
             series=Series.decode(fields.get("series")),
-            points=tuple(map(Minimum.from_key, fields.get("points", ()))),
             state=JobState(fields["state"]),
             attempt=fields["attempt"],
             run=fields["run"],
@@ -122,8 +123,10 @@ def decode_final(data: bytes, job: str) -> Job | None:
             deadline=fields["deadline"],
             done=frozenset(fields["done"]),
             workers=frozenset(fields["workers"]),
-            maps=frozenset((chunk, digest) for chunk, digest in fields.get("maps", ())),
-            result=None if fields["result"] is None else Minimum.from_key(fields["result"]),
+            digests=frozenset((task, digest) for task, digest in fields.get("maps", ())),
+            result=None
+            if fields["result"] is None
+            else Best(fields["result"], tuple(fields.get("points", ()))),
             error=None if fields["error"] is None else JobError(*fields["error"]),
             finished=fields["finished"],
             expires=fields["expires"],
@@ -139,7 +142,7 @@ def _agrees(job: Job) -> bool:
         job.id == job_id(job.client, job.problem, job.kind)
         and job.done <= frozenset(range(job.plan.chunks))
         and tuple(cuts[-1] for cuts in job.plan.cuts) == job.grid.shape
-        and all(found.index < job.grid.points for found in job.answer)
+        and all(found.index < job.grid.points for found in grid_view(job).answer)
     )
 
 
@@ -170,8 +173,9 @@ def _three(values: Any) -> tuple[Any, Any, Any]:
 
 def progress_of(job: Job) -> Progress:
     """How far a job's attempt has come."""
+    view = grid_view(job)
     return Progress(
-        attempt=job.attempt, points_done=job.points_done, done=job.done, found=job.found
+        attempt=job.attempt, points_done=view.points_done, done=job.done, found=view.found
     )
 
 
@@ -181,7 +185,7 @@ def encode_progress(job: Job) -> bytes:
         "version": _VERSION,
         "id": job.id,
         "attempt": job.attempt,
-        "points_done": job.points_done,
+        "points_done": grid_view(job).points_done,
         "done": sorted(job.done),
     }
     return canonical_json(fields).encode()

@@ -6,10 +6,11 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from gridwell.engine.errors import Fault, InvalidJob
-from gridwell.engine.job import DEADLINE_SECONDS, Job, JobState, expiry, job_id
+from gridwell.engine.job import DEADLINE_SECONDS, Job, JobState, job_id
 from gridwell.engine.messages import MINIMUM_KIND, SERIES_KIND
 from gridwell.kinds.grid import cost, limits
 from gridwell.kinds.grid.chunking import split
+from gridwell.kinds.grid.job_view import grid_view, register_of
 from gridwell.kinds.grid.series import flaw
 
 if TYPE_CHECKING:
@@ -96,13 +97,6 @@ def build_new_job(
 
 def ended_job(job: Job, answer: tuple[Minimum, ...], now: float) -> Job:
     """The job as done from the start."""
-    return dataclasses.replace(
-        job,
-        state=JobState.DONE,
-        done=frozenset(range(job.plan.chunks)),
-        best=answer[0],
-        result=answer[0],
-        points=() if job.series is None else answer,
-        finished=now,
-        expires=expiry(now),
-    )
+    register = register_of(*answer, series=grid_view(job).series is not None)
+    merged = dataclasses.replace(job, done=frozenset(range(job.tasks)), best=register)
+    return merged.done_with(register, now)

@@ -39,7 +39,7 @@ def with_progress(ledger: JobLedger, jobs: Iterable[Job]) -> list[Job]:
         )
         return jobs
     return [
-        replace(job, told=told[job.id], state=JobState.RUNNING)
+        replace(job, reported=told[job.id], state=JobState.RUNNING)
         if job.id in series and told.get(job.id)
         else job
         for job in jobs

@@ -16,10 +16,10 @@ from gridwell.engine.blocks import TaskCounts
 from gridwell.engine.errors import GridwellError, InvalidMessage
 from gridwell.engine.job import Job, JobError, JobState
 from gridwell.engine.messages import MINIMUM_KIND
+from gridwell.engine.register import Best
+from gridwell.engine.replica import Replica
 from gridwell.kinds.grid.chunking import Chunking
 from gridwell.kinds.grid.grid import Grid
-from gridwell.kinds.grid.minimum import Minimum
-from gridwell.kinds.grid.replicas import Replica
 from gridwell.kinds.grid.series import Series
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ def binary(value: bytes) -> Item:
     return {"B": value}
 
 
-def map_attribute(attempt: str, chunk: int) -> str:
-    """Return the name of the attribute that holds the digest of a chunk's map.
+def digest_attribute(attempt: str, task: int) -> str:
+    """Return the name of the attribute that holds the digest of a task's stored file.
 
     It names the attempt, so that none of an earlier one stands in the way of the next one's.
     """
-    return f"map_{attempt}_{chunk}"
+    return f"map_{attempt}_{task}"
 
 
 def number(value: float) -> Item:
@@ -92,9 +92,9 @@ def text_set(values: frozenset[str]) -> Item:
     return {"SS": sorted(values)}
 
 
-def keys(points: Iterable[Minimum]) -> Item:
-    """Points in their order, which no set of strings would keep."""
-    return {"L": [text(point.key()) for point in points]}
+def texts(values: Iterable[str]) -> Item:
+    """Strings in their order, which no set of them would keep."""
+    return {"L": [text(value) for value in values]}
 
 
 def error_map(error: JobError) -> Item:
@@ -110,6 +110,8 @@ def counts_map(counts: TaskCounts) -> Item:
 
 def encode_job(job: Job) -> Item:
     """The item that holds a job; absent attributes stand for None, the empty set and 0 resends."""
+    register = job.result or job.best
+    payload = () if register is None else register.payload
     grid = [job.grid.origin, job.grid.spacing, job.grid.shape]
     item = {
         **job_key(job.id),
@@ -131,22 +133,22 @@ def encode_job(job: Job) -> Item:
     optional = {
         "seed": None if job.seed is None else number(job.seed),
         "done": number_set(job.done) if job.done else None,
-        "best": None if job.best is None else text(job.best.key()),
-        "best_by": None if job.best_by is None else text(job.best_by),
+        "best": None if job.best is None else text(job.best.key),
+        "best_by": None if job.best is None or job.best.by is None else text(job.best.by),
         "workers": text_set(job.workers) if job.workers else None,
         **{
-            map_attribute(job.attempt, chunk): binary(bytes.fromhex(digest))
-            for chunk, digest in job.maps
+            digest_attribute(job.attempt, task): binary(bytes.fromhex(digest))
+            for task, digest in job.digests
         },
-        "opinions": text_set(frozenset(each.encode() for each in job.opinions))
-        if job.opinions
+        "opinions": text_set(frozenset(each.encode() for each in job.replicas))
+        if job.replicas
         else None,
         "credits": number_set(job.credits) if job.credits else None,
         "refusals": number(job.refusals) if job.refusals else None,
-        "result": None if job.result is None else text(job.result.key()),
+        "result": None if job.result is None else text(job.result.key),
         "error": None if job.error is None else error_map(job.error),
         "series": None if job.series is None else text(_json(job.series.encode())),
-        "points": keys(job.points) if job.points else None,
+        "points": texts(payload) if payload else None,
         "unfinished": None if job.state.terminal else text(_shard(job.id)),
         "block": number(job.block) if job.block else None,
         "full": number_set(job.full) if job.full else None,
@@ -180,6 +182,7 @@ def _decoded(item: Mapping[str, Any]) -> Job:
     origin, spacing, shape = json.loads(item["grid"]["S"])
     min_distance, softening = json.loads(item["options"]["S"])
     error = item.get("error", {}).get("M")
+    payload = tuple(each["S"] for each in item.get("points", {}).get("L", ()))
     return Job(
         id=job_of_key(item),
         client=item["client"]["S"],
@@ -198,18 +201,16 @@ def _decoded(item: Mapping[str, Any]) -> Job:
         created=float(item["created"]["N"]),
         deadline=float(item["deadline"]["N"]),
         done=frozenset(int(chunk) for chunk in item.get("done", {}).get("NS", ())),
-        best=_minimum(item.get("best")),
-        best_by=item["best_by"]["S"] if "best_by" in item else None,
+        best=_register(item, "best", payload, item.get("best_by", {}).get("S")),
         workers=frozenset(item.get("workers", {}).get("SS", ())),
-        maps=frozenset(_maps(item)),
-        opinions=frozenset(map(Replica.decode, item.get("opinions", {}).get("SS", ()))),
+        digests=frozenset(_digests(item)),
+        replicas=frozenset(map(Replica.decode, item.get("opinions", {}).get("SS", ()))),
         credits=frozenset(int(each) for each in item.get("credits", {}).get("NS", ())),
         refusals=int(item.get("refusals", {}).get("N", "0")),
         resends=int(item["resends"]["N"]),
-        result=_minimum(item.get("result")),
+        result=_register(item, "result", payload),
         series=Series.decode(json.loads(item["series"]["S"])) if "series" in item else None,
-        points=tuple(Minimum.from_key(key["S"]) for key in item.get("points", {}).get("L", ())),
-        told=0,  # kept apart: `gridwell.adapters.dynamodb.task_progress`
+        reported=0,  # kept apart: `gridwell.adapters.dynamodb.task_progress`
         error=JobError(error["code"]["S"], error["detail"]["S"]) if error else None,
         block=int(item.get("block", {}).get("N", "0")),
         full=frozenset(int(each) for each in item.get("full", {}).get("NS", ())),
@@ -223,8 +224,8 @@ def _counts(value: Mapping[str, Any]) -> TaskCounts:
     return TaskCounts(**{name: int(value[name]["N"]) for name in TaskCounts.__dataclass_fields__})
 
 
-def _maps(item: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
-    prefix = map_attribute(item["attempt"]["S"], 0)[:-1]
+def _digests(item: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
+    prefix = digest_attribute(item["attempt"]["S"], 0)[:-1]
     for name, value in item.items():
         if name.startswith(prefix):
             yield int(name.removeprefix(prefix)), bytes(value["B"]).hex()
@@ -234,8 +235,10 @@ def _json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
-def _minimum(attribute: Mapping[str, Any] | None) -> Minimum | None:
-    return None if attribute is None else Minimum.from_key(attribute["S"])
+def _register(
+    item: Mapping[str, Any], name: str, payload: tuple[str, ...], by: str | None = None
+) -> Best | None:
+    return Best(item[name]["S"], payload, by) if name in item else None
 
 
 def _shard(job: str) -> str:

@@ -15,16 +15,16 @@ from gridwell.adapters.dynamodb.job_items import (
     binary,
     counts_map,
     decode_job,
+    digest_attribute,
     encode_job,
     error_map,
     job_key,
     job_of_key,
-    keys,
-    map_attribute,
     number,
     number_set,
     text,
     text_set,
+    texts,
 )
 from gridwell.adapters.dynamodb.secret import SecretItem, new_secret
 from gridwell.adapters.dynamodb.suspects import SuspectItems
@@ -33,7 +33,7 @@ from gridwell.adapters.dynamodb.task_blocks import BlockItems
 from gridwell.adapters.dynamodb.task_failures import FailureItems
 from gridwell.adapters.dynamodb.task_progress import FoundItems
 from gridwell.engine.job import NO_CANDIDATE_POINT, UNFINISHED, JobState, credit, expiry
-from gridwell.engine.ports import NO_MAPS, Page
+from gridwell.engine.ports import NO_DIGESTS, Page
 from gridwell.engine.task_set import NO_TASKS
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ if TYPE_CHECKING:
 
     from gridwell.engine.blocks import Block, Blocks, TaskCounts
     from gridwell.engine.job import Job, JobError
+    from gridwell.engine.register import Best
+    from gridwell.engine.replica import Replica
     from gridwell.engine.task_failure import ChunkFailure, Suspect
     from gridwell.engine.task_set import TaskSet
-    from gridwell.kinds.grid.minimum import Minimum
-    from gridwell.kinds.grid.replicas import Replica
 
 _ABSENT: Final = "attribute_not_exists(#pk)"
 #: `Job.renewable`, as a condition.
@@ -74,8 +74,8 @@ _FINISH: Final = (
     "SET #state = :done, #result = :result, #finished = :now, #expires = :expires "
     "REMOVE #unfinished"
 )
-_POINTS: Final = ", #points = :points"
-_FINISH_SERIES: Final = _FINISH.replace(" REMOVE", f"{_POINTS} REMOVE")
+_PAYLOAD: Final = ", #points = :points"
+_FINISH_PAYLOAD: Final = _FINISH.replace(" REMOVE", f"{_PAYLOAD} REMOVE")
 _CANCEL: Final = "SET #state = :cancelled, #finished = :now, #expires = :expires REMOVE #unfinished"
 _FAIL: Final = (
     "SET #state = :failed, #error = :error, #finished = :now, #expires = :expires "
@@ -150,36 +150,35 @@ class DynamoJobLedger:
         self,
         job: str,
         attempt: str,
-        chunks: frozenset[int],
-        best: Minimum | None,
+        tasks: frozenset[int],
+        best: Best | None,
         *,
         worker: str,
         now: float,
-        points: tuple[Minimum, ...] = (),
-        maps: Mapping[int, str] = NO_MAPS,
+        digests: Mapping[int, str] = NO_DIGESTS,
     ) -> Job | None:
         """See `gridwell.engine.ports.JobLedger`."""
         key = job_key(job)
-        merge = _MERGE + _set_maps(attempt, maps)
+        merge = _MERGE + _set_digests(attempt, digests)
         values = _live(attempt) | {
-            "chunks": number_set(chunks),
+            "chunks": number_set(tasks),
             "workers": text_set(frozenset({worker})),
-            "credits": number_set(frozenset(credit(chunk, worker) for chunk in chunks)),
+            "credits": number_set(frozenset(credit(task, worker) for task in tasks)),
             "now": number(now),
-            **{f"map{chunk}": binary(bytes.fromhex(digest)) for chunk, digest in maps.items()},
+            **{f"digest{task}": binary(bytes.fromhex(digest)) for task, digest in digests.items()},
         }
         if best is not None:
             merged, item = self._table.update(
                 key,
-                f"{merge}, #best = :best, #best_by = :worker{_POINTS if points else ''}",
+                f"{merge}, #best = :best, #best_by = :worker{_PAYLOAD if best.payload else ''}",
                 f"{_LIVE} AND (attribute_not_exists(#best) OR #best > :best)",
-                values | {"best": text(best.key()), "worker": text(worker)} | _points(points),
+                values | {"best": text(best.key), "worker": text(worker)} | _payload(best),
             )
             if merged and item is not None:
                 return decode_job(item)
             if not _is_live(item, attempt):
                 return None
-        # Without a better minimum.  The stored one only ever falls, so that this cannot be late.
+        # Without a lesser register.  The stored one only ever falls, so that this cannot be late.
         merged, item = self._table.update(key, merge, _LIVE, values)
         return decode_job(item) if merged and item is not None else None
 
@@ -187,38 +186,37 @@ class DynamoJobLedger:
         self,
         job: str,
         attempt: str,
-        result: Minimum,
+        result: Best,
         *,
         now: float,
-        points: tuple[Minimum, ...] = (),
     ) -> bool:
         """See `gridwell.engine.ports.JobLedger`."""
         closed, item = self._table.update(
             job_key(job),
-            _FINISH_SERIES if points else _FINISH,
+            _FINISH_PAYLOAD if result.payload else _FINISH,
             "#state = :running AND #attempt = :attempt "
             "AND attribute_exists(#done) AND size(#done) = #n",
             {
                 "done": text(JobState.DONE),
                 "running": text(JobState.RUNNING),
                 "attempt": text(attempt),
-                "result": text(result.key()),
+                "result": text(result.key),
                 "now": number(now),
                 "expires": number(expiry(now)),
             }
-            | _points(points),
+            | _payload(result),
         )
         if closed or item is None:
             return closed
         return (item["state"], item["attempt"], item.get("result")) == (
             text(JobState.DONE),
             text(attempt),
-            text(result.key()),
+            text(result.key),
         )
 
-    def hold(self, job: str, attempt: str, opinion: Replica) -> Job | None:
+    def hold(self, job: str, attempt: str, replica: Replica) -> Job | None:
         """See `gridwell.engine.ports.JobLedger`."""
-        values = _live(attempt) | {"opinions": text_set(frozenset({opinion.encode()}))}
+        values = _live(attempt) | {"opinions": text_set(frozenset({replica.encode()}))}
         held, item = self._table.update(job_key(job), _HOLD, _LIVE, values)
         return decode_job(item) if held and item is not None else None
 
@@ -426,17 +424,17 @@ class DynamoJobLedger:
         )
 
 
-def _set_maps(attempt: str, maps: Mapping[int, str]) -> str:
-    """Return the change that keeps the first digest of each chunk's map."""
-    names = {chunk: map_attribute(attempt, chunk) for chunk in sorted(maps)}
+def _set_digests(attempt: str, digests: Mapping[int, str]) -> str:
+    """Return the change that keeps the first digest of each task's stored file."""
+    names = {task: digest_attribute(attempt, task) for task in sorted(digests)}
     return "".join(
-        f", #{name} = if_not_exists(#{name}, :map{chunk})" for chunk, name in names.items()
+        f", #{name} = if_not_exists(#{name}, :digest{task})" for task, name in names.items()
     )
 
 
-def _points(points: tuple[Minimum, ...]) -> dict[str, Any]:
-    """The value of `_POINTS`, where there are any."""
-    return {"points": keys(points)} if points else {}
+def _payload(register: Best) -> dict[str, Any]:
+    """Return the value of `_PAYLOAD`, where there is one."""
+    return {"points": texts(register.payload)} if register.payload else {}
 
 
 def _live(attempt: str) -> dict[str, Any]:

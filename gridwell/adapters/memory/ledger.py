@@ -12,18 +12,19 @@ from gridwell.adapters.memory.audit import MemoryAuditLog
 from gridwell.adapters.memory.task_blocks import MemoryBlocks
 from gridwell.engine.errors import Fault, InvalidJob
 from gridwell.engine.job import Job, JobError, JobState, credit, expiry
-from gridwell.engine.ports import NO_MAPS, Page
+from gridwell.engine.ports import NO_DIGESTS, Page
+from gridwell.engine.register import lesser
 from gridwell.engine.task_set import NO_TASKS
 from gridwell.fleet.model import Control, FleetView, Heartbeat, Lease, Slot
-from gridwell.kinds.grid.minimum import Minimum, lesser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from gridwell.engine.blocks import Block, Blocks, TaskCounts
+    from gridwell.engine.register import Best
+    from gridwell.engine.replica import Replica
     from gridwell.engine.task_failure import ChunkFailure, Suspect
     from gridwell.engine.task_set import TaskSet
-    from gridwell.kinds.grid.replicas import Replica
 
 
 def _new_secret() -> bytes:
@@ -87,30 +88,27 @@ class MemoryLedger:
         self,
         job: str,
         attempt: str,
-        chunks: frozenset[int],
-        best: Minimum | None,
+        tasks: frozenset[int],
+        best: Best | None,
         *,
         worker: str,
         now: float,
-        points: tuple[Minimum, ...] = (),
-        maps: Mapping[int, str] = NO_MAPS,
+        digests: Mapping[int, str] = NO_DIGESTS,
     ) -> Job | None:
         """See `gridwell.engine.ports.JobLedger`."""
         with self._lock:
             stored = self._unfinished(job, attempt)
             if stored is None:
                 return None
-            least = lesser(stored.best, best)
+            own = None if best is None else replace(best, by=worker)
             self._jobs[job] = merged = replace(
                 stored,
                 state=JobState.RUNNING,
-                done=stored.done | chunks,
-                best=least,
-                best_by=stored.best_by if least == stored.best else worker,
-                points=stored.points if least == stored.best else points,
+                done=stored.done | tasks,
+                best=lesser(stored.best, own),
                 workers=stored.workers | {worker},
-                credits=stored.credits | {credit(chunk, worker) for chunk in chunks},
-                maps=stored.with_maps(maps),
+                credits=stored.credits | {credit(task, worker) for task in tasks},
+                digests=stored.with_digests(digests),
                 moved=now,
             )
             return merged
@@ -119,10 +117,9 @@ class MemoryLedger:
         self,
         job: str,
         attempt: str,
-        result: Minimum,
+        result: Best,
         *,
         now: float,
-        points: tuple[Minimum, ...] = (),
     ) -> bool:
         """See `gridwell.engine.ports.JobLedger`."""
         with self._lock:
@@ -130,18 +127,12 @@ class MemoryLedger:
             if stored is None or stored.attempt != attempt:
                 return False
             if stored.state is JobState.RUNNING and stored.complete:
-                self._jobs[job] = replace(
-                    stored,
-                    state=JobState.DONE,
-                    result=result,
-                    points=points,
-                    finished=now,
-                    expires=expiry(now),
-                )
+                self._jobs[job] = stored.done_with(result, now)
                 return True
-            return stored.state is JobState.DONE and stored.result == result
+            known = stored.result
+            return stored.state is JobState.DONE and known is not None and known.key == result.key
 
-    def hold(self, job: str, attempt: str, opinion: Replica) -> Job | None:
+    def hold(self, job: str, attempt: str, replica: Replica) -> Job | None:
         """See `gridwell.engine.ports.JobLedger`."""
         with self._lock:
             stored = self._unfinished(job, attempt)
@@ -150,7 +141,7 @@ class MemoryLedger:
             self._jobs[job] = held = replace(
                 stored,
                 state=JobState.RUNNING,
-                opinions=stored.opinions | {opinion},
+                replicas=stored.replicas | {replica},
             )
             return held
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gridwell.engine.register import Best
+from gridwell.kinds.grid.minimum import Minimum
+
 if TYPE_CHECKING:
     from gridwell.engine.job import Job
     from gridwell.kinds.grid.chunking import Chunking
     from gridwell.kinds.grid.grid import Grid
-    from gridwell.kinds.grid.minimum import Minimum
     from gridwell.kinds.grid.series import Series
 
 
@@ -43,17 +45,20 @@ class GridView:
     @property
     def best(self) -> Minimum | None:
         """The least potential of the tasks that are merged."""
-        return self.job.best
+        return _minimum(self.job.best)
 
     @property
     def result(self) -> Minimum | None:
         """The least potential of a done job."""
-        return self.job.result
+        return _minimum(self.job.result)
 
     @property
     def points(self) -> tuple[Minimum, ...]:
-        """The points of a series, in the order in which they were found."""
-        return self.job.points
+        """The points of a series that are merged, in the order in which they were found."""
+        register = self.job.result or self.job.best
+        if self.series is None or register is None:
+            return ()
+        return tuple(map(Minimum.from_key, register.keys))
 
     @property
     def answer(self) -> tuple[Minimum, ...]:
@@ -62,14 +67,38 @@ class GridView:
         return () if result is None else self.points or (result,)
 
     @property
+    def candidate(self) -> tuple[Minimum, ...]:
+        """What the merged tasks say that the answer is: `answer`, before the job is done."""
+        best = self.best
+        return () if best is None else self.points or (best,)
+
+    @property
     def found(self) -> int:
         """Points of a series that are known to be found."""
-        return self.job.found
+        register = self.job.result or self.job.best
+        merged = 0 if self.series is None or register is None else len(register.keys)
+        return merged or self.job.reported
 
     @property
     def points_done(self) -> int:
         """Grid points whose task is merged."""
         return self.chunking.points(self.job.done)
+
+
+def register_of(least: Minimum, *others: Minimum, series: bool = False) -> Best:
+    """Return what a job's register holds of points that were found.
+
+    Args:
+        least: the least of them.
+        others: further points of a series, in the order in which they were found.
+        series: whether they are a series, which is kept as the payload.
+    """
+    keys = tuple(point.key() for point in (least, *others))
+    return Best(keys[0], keys if series else ())
+
+
+def _minimum(register: Best | None) -> Minimum | None:
+    return None if register is None else Minimum.from_key(register.key)
 
 
 def grid_view(job: Job) -> GridView:

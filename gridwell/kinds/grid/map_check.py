@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gridwell.engine.errors import InvalidMessage
+from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.potential import potential
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class MapCheck:
         Raises:
             InvalidMessage: if they contradict the answer.
         """
-        best, flat = self._job.result, values.reshape(-1)
+        best, flat = grid_view(self._job).result, values.reshape(-1)
         if best is None:
             return
         if first <= best.index < first + len(flat):
@@ -59,7 +60,7 @@ class MapCheck:
 
     def check_answer(self, value: float) -> None:
         """Check the value at the answer's point; errors as of `check_slab`."""
-        best = self._job.result
+        best = grid_view(self._job).result
         if best is not None and not abs(value - best.value) <= self._slack * abs(best.value):
             self._verify(best.index, value, best)
 

@@ -12,6 +12,7 @@ from gridwell.engine.object_keys import problem_object
 from gridwell.engine.stored_objects import calls_about
 from gridwell.engine.task_files import BLOCK_BYTES, digest_of, verified
 from gridwell.kinds.grid.formats.atoms.npy import float64_header
+from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.map_check import MapCheck
 from gridwell.kinds.grid.map_objects import map_digests_object, map_object
 from gridwell.kinds.grid.problem import Problem
@@ -53,7 +54,7 @@ def map_values(
     chunks: dict[int, ChunkReader] = {}
     check = MapCheck(job, partial(_problem, store, job))
     first = 0
-    for slab in map_slabs(job.plan, most_points=most_points):
+    for slab in map_slabs(grid_view(job).chunking, most_points=most_points):
         values = np.empty(slab.shape)
         for run in slab.runs:
             chunk = chunks.setdefault(run.chunk, ChunkReader(store, job, run.chunk))
@@ -63,10 +64,11 @@ def map_values(
         for number in chunks.keys() - {run.chunk for run in slab.runs}:
             chunks[number].forget()
         check.check_slab(first, values)
-        if first == 0 and job.result is not None and job.result.index >= values.size:
+        least = grid_view(job).result
+        if first == 0 and least is not None and least.index >= values.size:
             # What would break the file off later shall refuse it before it begins.
-            place = job.grid.triple(job.result.index)
-            chunk = ChunkReader(store, job, job.plan.chunk_at(place))
+            place = grid_view(job).grid.triple(least.index)
+            chunk = ChunkReader(store, job, grid_view(job).chunking.chunk_at(place))
             check.check_answer(chunk.read_value(place))
         first += values.size
         yield values
@@ -94,7 +96,7 @@ class ChunkReader:
         self._store = store
         self._chunk = chunk
         self._job = job
-        self._digest = dict(job.maps).get(chunk)
+        self._digest = dict(job.digests).get(chunk)
         self._digests: bytes | None = None
         self._key = map_object(job.id, job.attempt, chunk)
         self._tail = -1, b""  #: the last block that was read, as the next part begins within it
@@ -107,7 +109,7 @@ class ChunkReader:
             InvalidMessage: if they are not those that the chunk's worker reported.
             ObjectDenied: if the store refuses them.
         """
-        if self._digest is None and not self._job.maps:
+        if self._digest is None and not self._job.digests:
             return self._get(start, length)
         first, last = start // BLOCK_BYTES, (start + length - 1) // BLOCK_BYTES
         held, block = self._tail

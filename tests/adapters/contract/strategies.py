@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from gridwell.engine.blocks import TaskCounts
 from gridwell.engine.job import Job, JobError, JobState
 from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND, SERIES_KIND
+from gridwell.engine.register import Best
+from gridwell.kinds.grid.minimum import Minimum
 from tests.harness.builders import a_job
 from tests.kinds.grid.strategies import minima, problems, series
 
@@ -16,6 +18,14 @@ from tests.kinds.grid.strategies import minima, problems, series
 times = st.one_of(st.integers(0, 2**33).map(float), st.floats(1e-6, 2**33))
 words = st.text(min_size=1, max_size=12)
 errors = st.builds(JobError, words, words)
+keys = minima.map(Minimum.key)
+
+
+def registers(
+    payload: tuple[str, ...], workers: st.SearchStrategy[str | None]
+) -> st.SearchStrategy[Best]:
+    """Registers with that payload."""
+    return st.builds(Best, keys, st.just(payload), workers)
 
 
 counts = st.builds(
@@ -30,6 +40,7 @@ counts = st.builds(
 @st.composite
 def stored_jobs(draw: st.DrawFn) -> Job:
     """Jobs as a ledger may hold them, in every state."""
+    payload = tuple(draw(st.lists(keys, max_size=3)))
     job = a_job(draw(problems), chunks=draw(st.integers(1, 12)), client=draw(words))
     return replace(
         job,
@@ -40,8 +51,7 @@ def stored_jobs(draw: st.DrawFn) -> Job:
         created=draw(times),
         deadline=draw(times),
         done=draw(st.frozensets(st.integers(0, job.tasks - 1))),
-        best=draw(st.none() | minima),
-        best_by=draw(st.none() | words),
+        best=draw(st.none() | registers(payload, st.none() | words)),
         workers=draw(st.frozensets(words, max_size=3)),
         credits=draw(st.frozensets(st.integers(0, 2**24 - 1), max_size=5)),
         refusals=draw(st.integers(0, 2)),
@@ -49,9 +59,8 @@ def stored_jobs(draw: st.DrawFn) -> Job:
         resend_at=draw(st.none() | times),
         resends=draw(st.integers(0, 5)),
         moved=draw(st.none() | times),
-        result=draw(st.none() | minima),
+        result=draw(st.none() | registers(payload, st.none())),
         series=draw(st.none() | series),
-        points=tuple(draw(st.lists(minima, max_size=3))),
         error=draw(st.none() | errors),
         finished=draw(st.none() | times),
         expires=draw(st.none() | times),

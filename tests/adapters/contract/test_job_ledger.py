@@ -19,11 +19,20 @@ from gridwell.engine.job import (
     JobState,
     credit,
 )
+from gridwell.engine.register import Best
+from gridwell.engine.replica import Replica
 from gridwell.engine.task_failure import ChunkFailure, failure_of
-from gridwell.kinds.grid.job_view import grid_view
+from gridwell.kinds.grid.job_view import grid_view, register_of
 from gridwell.kinds.grid.minimum import Minimum
-from gridwell.kinds.grid.replicas import Replica
-from tests.harness.builders import ATTEMPT, NOW, OTHER_ATTEMPT, a_job, a_problem, an_error
+from tests.harness.builders import (
+    ATTEMPT,
+    NOW,
+    OTHER_ATTEMPT,
+    a_job,
+    a_problem,
+    a_register,
+    an_error,
+)
 from tests.harness.faulty_port import Lossy
 from tests.harness.threads import at_once
 
@@ -68,7 +77,9 @@ def merge(
     worker: str = "w",
     now: float = NOW + 1,
 ) -> Job | None:
-    return ledger.merge(job.id, attempt, frozenset(chunks), best, worker=worker, now=now)
+    return ledger.merge(
+        job.id, attempt, frozenset(chunks), a_register(best), worker=worker, now=now
+    )
 
 
 # --- create and read
@@ -221,8 +232,7 @@ def test_the_first_merge_sets_a_job_running(ledger: JobLedger, job: Job) -> None
         job,
         state=JobState.RUNNING,
         done=frozenset({0, 2}),
-        best=best,
-        best_by="w-1",
+        best=replace(register_of(best), by="w-1"),
         workers=frozenset({"w-1"}),
         credits=frozenset({credit(0, "w-1"), credit(2, "w-1")}),
         moved=NOW + 3.125,
@@ -234,12 +244,12 @@ def test_only_a_lesser_minimum_takes_the_place_of_the_best(ledger: JobLedger, jo
     for best in (Minimum(-1.0, 7), Minimum(-1.0, 8), Minimum(-0.5, 0), Minimum(1e200, 0), None):
         merged = merge(ledger, job, 1, best=best, worker="later")
         assert merged is not None
-        assert (merged.best, merged.best_by) == (Minimum(-1.0, 7), "first")
+        assert merged.best == Best(Minimum(-1.0, 7).key(), by="first")
 
     merged = merge(ledger, job, 2, best=Minimum(-1.0, 6), worker="last")
 
     assert merged is not None
-    assert (merged.best, merged.best_by) == (Minimum(-1.0, 6), "last")
+    assert merged.best == Best(Minimum(-1.0, 6).key(), by="last")
     assert merged.done == {0, 1, 2}
     assert merged.workers == {"first", "later", "last"}
 
@@ -286,7 +296,7 @@ def test_a_hundred_racing_merges_lose_nothing(ledger: JobLedger) -> None:
     merged = ledger.read(job.id)
     assert merged is not None
     assert merged.complete
-    assert (merged.best, merged.best_by) == (Minimum(0.0, 0), "w-0")
+    assert merged.best == Best(Minimum(0.0, 0).key(), by="w-0")
     assert merged.workers == {f"w-{number}" for number in range(5)}
 
 
@@ -302,40 +312,49 @@ def complete(ledger: JobLedger, job: Job) -> Minimum:
 def test_a_complete_job_is_finished_with_its_result(ledger: JobLedger, job: Job) -> None:
     best = complete(ledger, job)
 
-    assert ledger.finish(job.id, ATTEMPT, best, now=NOW + 5.5)
+    assert ledger.finish(job.id, ATTEMPT, register_of(best), now=NOW + 5.5)
 
     done = ledger.read(job.id)
     assert done is not None
-    assert (done.state, done.result, done.finished) == (JobState.DONE, best, NOW + 5.5)
+    assert (done.state, grid_view(done).result, done.finished) == (JobState.DONE, best, NOW + 5.5)
     assert done.expires == NOW + 6 + KEPT_SECONDS
 
 
-def test_a_series_is_kept_in_its_order_and_with_its_first_point(
+def test_a_payload_is_kept_in_its_order_with_the_key_that_it_came_with(
     ledger: JobLedger, job: Job
 ) -> None:
-    points = (Minimum(-2.5, 3), Minimum(-2.0, 9), Minimum(-1.0, 1))
-    all_chunks = frozenset(range(job.tasks))
-    worse = (Minimum(-1.5, 9),)
+    all_tasks, payload = frozenset(range(job.tasks)), ("b", "z", "a")
+    least, same_key, greater = Best("b", payload), Best("b", ("b",)), Best("c", ("c", "d"))
 
-    for found in (points, points, worse):
-        merged = ledger.merge(
-            job.id, ATTEMPT, all_chunks, found[0], worker="w-1", now=NOW, points=found
-        )
+    for best in (least, least, same_key, greater):
+        merged = ledger.merge(job.id, ATTEMPT, all_tasks, best, worker="w-1", now=NOW)
         assert merged is not None
-        assert (merged.best, grid_view(merged).points) == (points[0], points)
-    assert ledger.finish(job.id, ATTEMPT, points[0], now=NOW + 1, points=points)
+        assert merged.best == Best("b", payload, "w-1")
+    assert ledger.finish(job.id, ATTEMPT, Best("b", payload, "w-9"), now=NOW + 1)
 
     done = ledger.read(job.id)
     assert done is not None
-    assert (done.state, grid_view(done).answer) == (JobState.DONE, points)
+    assert (done.state, done.result) == (JobState.DONE, Best("b", payload))
+    assert done.best == Best("b", payload, "w-1")
+
+
+def test_a_result_without_a_payload_leaves_the_merged_one(ledger: JobLedger, job: Job) -> None:
+    all_tasks = frozenset(range(job.tasks))
+    ledger.merge(job.id, ATTEMPT, all_tasks, Best("b", ("b", "c")), worker="w", now=NOW)
+
+    assert ledger.finish(job.id, ATTEMPT, Best("b"), now=NOW + 1)
+
+    done = ledger.read(job.id)
+    assert done is not None
+    assert done.result == Best("b", ("b", "c"))
 
 
 def test_finishing_twice_is_true_with_this_result_alone(ledger: JobLedger, job: Job) -> None:
     best = complete(ledger, job)
-    ledger.finish(job.id, ATTEMPT, best, now=NOW + 5)
+    ledger.finish(job.id, ATTEMPT, register_of(best), now=NOW + 5)
 
-    assert ledger.finish(job.id, ATTEMPT, best, now=NOW + 6)
-    assert not ledger.finish(job.id, ATTEMPT, Minimum(-2.5, 4), now=NOW + 7)
+    assert ledger.finish(job.id, ATTEMPT, register_of(best), now=NOW + 6)
+    assert not ledger.finish(job.id, ATTEMPT, register_of(Minimum(-2.5, 4)), now=NOW + 7)
     done = ledger.read(job.id)
     assert done is not None
     assert done.finished == NOW + 5
@@ -343,18 +362,20 @@ def test_finishing_twice_is_true_with_this_result_alone(ledger: JobLedger, job: 
 
 def test_an_incomplete_job_cannot_be_finished(ledger: JobLedger, job: Job) -> None:
     best = Minimum(-1.0, 1)
-    assert not ledger.finish(job.id, ATTEMPT, best, now=NOW)  # queued: nothing merged at all
+    assert not ledger.finish(
+        job.id, ATTEMPT, register_of(best), now=NOW
+    )  # queued: nothing merged at all
     merged = merge(ledger, job, 0, 1, 2, best=best)
 
-    assert not ledger.finish(job.id, ATTEMPT, best, now=NOW)
+    assert not ledger.finish(job.id, ATTEMPT, register_of(best), now=NOW)
     assert ledger.read(job.id) == merged
 
 
 def test_another_attempt_or_job_cannot_be_finished(ledger: JobLedger, job: Job) -> None:
     best = complete(ledger, job)
 
-    assert not ledger.finish(job.id, OTHER_ATTEMPT, best, now=NOW)
-    assert not ledger.finish(fresh_job().id, ATTEMPT, best, now=NOW)
+    assert not ledger.finish(job.id, OTHER_ATTEMPT, register_of(best), now=NOW)
+    assert not ledger.finish(fresh_job().id, ATTEMPT, register_of(best), now=NOW)
 
 
 def test_a_job_that_fails_keeps_why_and_what_was_done(ledger: JobLedger, job: Job) -> None:
@@ -383,7 +404,7 @@ def test_a_job_fails_once_and_only_its_own_try_is_told_so(ledger: JobLedger, job
 
 
 def test_a_done_job_does_not_fail(ledger: JobLedger, job: Job) -> None:
-    ledger.finish(job.id, ATTEMPT, complete(ledger, job), now=NOW + 5)
+    ledger.finish(job.id, ATTEMPT, register_of(complete(ledger, job)), now=NOW + 5)
 
     assert not ledger.fail(job.id, ATTEMPT, ERROR, now=NOW + 5)
 
@@ -439,7 +460,7 @@ def test_another_attempt_or_job_is_not_cancelled(ledger: JobLedger, job: Job) ->
 def test_of_racing_ends_one_wins(ledger: JobLedger, job: Job) -> None:
     best = complete(ledger, job)
     ends: list[Callable[[], bool]] = [
-        *[lambda: ledger.finish(job.id, ATTEMPT, best, now=NOW + 5)] * 4,
+        *[lambda: ledger.finish(job.id, ATTEMPT, register_of(best), now=NOW + 5)] * 4,
         *[lambda: ledger.fail(job.id, ATTEMPT, ERROR, now=NOW + 5)] * 4,
         *[lambda: ledger.cancel(job.id, ATTEMPT, now=NOW + 5)] * 4,
     ]
@@ -539,12 +560,12 @@ def test_each_attempt_at_a_series_begins_with_nothing_found(ledger: JobLedger, j
 
 def test_unfinished_jobs_are_listed_until_they_end(ledger: JobLedger) -> None:
     queued, running, failed, done = jobs = [fresh_job() for _ in range(4)]
-    answered = fresh_job(state=JobState.DONE, result=Minimum(1.0, 1))
+    answered = fresh_job(state=JobState.DONE, result=register_of(Minimum(1.0, 1)))
     for job in (*jobs, answered):
         ledger.create(job)
     merge(ledger, running, 0)
     ledger.fail(failed.id, ATTEMPT, ERROR, now=NOW)
-    ledger.finish(done.id, ATTEMPT, complete(ledger, done), now=NOW)
+    ledger.finish(done.id, ATTEMPT, register_of(complete(ledger, done)), now=NOW)
 
     listed = ledger.unfinished()
 
@@ -636,12 +657,12 @@ def test_writes_whose_reply_was_lost_recognise_themselves(aws: Aws) -> None:
         merge(ledger, job, 0, 1, 2, 3, best=best)
     merged = merge(ledger, job, 0, 1, 2, 3, best=best)
     assert merged is not None
-    assert (merged.best, merged.complete) == (best, True)
+    assert (grid_view(merged).best, merged.complete) == (best, True)
 
     ledger = lossy(aws, "update_item")
     with pytest.raises(ServiceBusy):
-        ledger.finish(job.id, ATTEMPT, best, now=NOW + 1)
-    assert ledger.finish(job.id, ATTEMPT, best, now=NOW + 1)
+        ledger.finish(job.id, ATTEMPT, register_of(best), now=NOW + 1)
+    assert ledger.finish(job.id, ATTEMPT, register_of(best), now=NOW + 1)
 
 
 def test_a_failure_whose_reply_was_lost_recognises_itself(aws: Aws) -> None:
@@ -830,21 +851,21 @@ def test_a_damaged_secret_is_an_error_with_a_remedy(aws: Aws, value: str) -> Non
 
 
 def test_reports_that_are_held_are_kept_and_merge_nothing(ledger: JobLedger, job: Job) -> None:
-    one = Replica(chunk=1, worker="one", points=(Minimum(-1.5, 3).key(),), at=NOW + 0.5)
-    two = Replica(chunk=1, worker="two", points=(), at=NOW + 1.25, map="d" * 64)
+    one = Replica(task=1, worker="one", keys=(Minimum(-1.5, 3).key(),), at=NOW + 0.5)
+    two = Replica(task=1, worker="two", keys=(), at=NOW + 1.25, digest="d" * 64)
 
     assert ledger.hold(job.id, ATTEMPT, one) is not None
     assert ledger.hold(job.id, ATTEMPT, one) is not None
     held = ledger.hold(job.id, ATTEMPT, two)
 
     assert held == ledger.read(job.id)
-    assert held == replace(job, state=JobState.RUNNING, opinions=frozenset({one, two}))
-    assert held.opinions_of(1) == [one, two]
-    assert held.opinions_of(0) == []
+    assert held == replace(job, state=JobState.RUNNING, replicas=frozenset({one, two}))
+    assert held.replicas_of(1) == [one, two]
+    assert held.replicas_of(0) == []
 
 
 def test_nothing_is_held_of_another_attempt_or_an_ended_one(ledger: JobLedger, job: Job) -> None:
-    opinion = Replica(chunk=1, worker="one", points=(), at=NOW)
+    opinion = Replica(task=1, worker="one", keys=(), at=NOW)
 
     assert ledger.hold(job.id, OTHER_ATTEMPT, opinion) is None
     assert ledger.hold(fresh_job().id, ATTEMPT, opinion) is None
@@ -854,14 +875,16 @@ def test_nothing_is_held_of_another_attempt_or_an_ended_one(ledger: JobLedger, j
 
 def test_the_first_digest_of_a_chunks_map_stays(ledger: JobLedger, job: Job) -> None:
     for digest in ("a" * 64, "b" * 64):
-        ledger.merge(job.id, ATTEMPT, frozenset({2}), None, worker="w", now=NOW, maps={2: digest})
+        ledger.merge(
+            job.id, ATTEMPT, frozenset({2}), None, worker="w", now=NOW, digests={2: digest}
+        )
     assert ledger.restart(job.id, ATTEMPT, OTHER_ATTEMPT, now=NOW + 5)
     forgotten = ledger.read(job.id)
     merged = ledger.merge(
-        job.id, OTHER_ATTEMPT, frozenset({2}), None, worker="w", now=NOW, maps={2: "c" * 64}
+        job.id, OTHER_ATTEMPT, frozenset({2}), None, worker="w", now=NOW, digests={2: "c" * 64}
     )
 
     assert forgotten is not None
-    assert forgotten.maps == frozenset()
+    assert forgotten.digests == frozenset()
     assert merged is not None
-    assert merged.maps == {(2, "c" * 64)}
+    assert merged.digests == {(2, "c" * 64)}

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from gridwell.adapters.dynamodb.job_ledger import DynamoJobLedger
 from gridwell.adapters.memory import MemoryLedger
 from gridwell.engine.job import DEADLINE_SECONDS, NO_CANDIDATE_POINT, JobError, JobState
+from gridwell.kinds.grid.job_view import register_of
 from gridwell.kinds.grid.minimum import Minimum
-from tests.harness.builders import NOW, a_job, a_problem
+from tests.harness.builders import NOW, a_job, a_problem, a_register
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +57,7 @@ def merges(draw: st.DrawFn) -> Step:
 
     def merge(ledger: JobLedger, client: str, now: float) -> Any:
         job = a_job(PROBLEM, client=client).id
-        return ledger.merge(job, attempt, done, best, worker=worker, now=now)
+        return ledger.merge(job, attempt, done, a_register(best), worker=worker, now=now)
 
     return merge
 
@@ -65,7 +66,7 @@ def merges(draw: st.DrawFn) -> Step:
 def finishes(draw: st.DrawFn) -> Step:
     attempt, best = draw(attempts), draw(bests)
     return lambda ledger, client, now: ledger.finish(
-        a_job(PROBLEM, client=client).id, attempt, best, now=now
+        a_job(PROBLEM, client=client).id, attempt, register_of(best), now=now
     )
 
 
@@ -118,7 +119,7 @@ merging_everything: Step = lambda ledger, client, now: ledger.merge(  # noqa: E7
     a_job(PROBLEM, client=client).id,
     "a" * 16,
     frozenset(range(CHUNKS)),
-    Minimum(-1.5, 0),
+    a_register(Minimum(-1.5, 0)),
     worker="u",
     now=now,
 )

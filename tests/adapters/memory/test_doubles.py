@@ -21,7 +21,7 @@ from gridwell.engine.errors import InvalidJob, NoCapacity, ServiceDenied, WrongS
 from gridwell.engine.job import JobState
 from gridwell.engine.limits import MESSAGE_BYTES
 from gridwell.fleet.model import InstanceState
-from tests.harness.builders import NOW, OTHER_ATTEMPT, a_job
+from tests.harness.builders import NOW, OTHER_ATTEMPT, a_job, a_register
 from tests.kinds.grid.strategies import minima
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def test_merges_in_any_order_and_twice_give_one_state(
         ledger = MemoryLedger()
         ledger.create(job)
         for chunks, best in sequence:
-            ledger.merge(job.id, job.attempt, chunks, best, worker="w", now=NOW)
+            ledger.merge(job.id, job.attempt, chunks, a_register(best), worker="w", now=NOW)
         stored = ledger.read(job.id)
         assert stored is not None
         return stored.state, stored.done, stored.best

@@ -11,10 +11,11 @@ from gridwell.engine.errors import ServiceDenied
 from gridwell.engine.job import JobError, JobState
 from gridwell.engine.messages import Envelope
 from gridwell.engine.object_keys import problem_object
+from gridwell.engine.register import Best, lesser
 from gridwell.engine.task_failure import MACHINE_FAILED, PROBLEM_MISSING, STUCK, failure_of
 from gridwell.kinds.grid.job_view import grid_view
-from gridwell.kinds.grid.minimum import Minimum, lesser
-from tests.harness.builders import NOW, OTHER_ATTEMPT, a_problem, a_token, an_error
+from gridwell.kinds.grid.minimum import Minimum
+from tests.harness.builders import NOW, OTHER_ATTEMPT, a_problem, a_register, a_token, an_error
 from tests.harness.grid_tasks import box_of
 from tests.harness.oracle import true_minimum
 from tests.harness.worker import WORKER, World, actions, busy
@@ -31,10 +32,11 @@ def test_a_jobs_chunks_are_computed_and_their_messages_deleted() -> None:
     assert {(r.job, r.attempt, r.plan, r.worker) for r in results} == {
         (job.id, job.attempt, job.plan.sha, WORKER)
     }
-    best: Minimum | None = None
+    best: Best | None = None
     for result in results:
-        best = lesser(best, result.minimum)
-    assert best == true_minimum(problem)
+        best = lesser(best, result.register)
+    assert best is not None
+    assert Minimum.from_key(best.key) == true_minimum(problem)
     assert world.left() == (0, 0)
 
 
@@ -171,14 +173,16 @@ def test_the_best_point_seen_is_the_next_chunks_incumbent() -> None:
 
     (result,) = world.sent()
     newest = list(world.compute.tasks.values())[-1]
-    assert result.minimum is not None
+    assert result.best is not None
     assert newest.hint == result.best
 
 
 def test_the_ledgers_best_point_is_an_incumbent_too() -> None:
     world = World()
     job = world.submit(chunks=2, send=[1])
-    world.ledger.merge(job.id, job.attempt, frozenset([0]), Minimum(-9.0, 17), worker="w", now=NOW)
+    world.ledger.merge(
+        job.id, job.attempt, frozenset([0]), a_register(Minimum(-9.0, 17)), worker="w", now=NOW
+    )
 
     world.step()
 

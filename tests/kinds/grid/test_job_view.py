@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gridwell.engine.job import JobState
-from gridwell.kinds.grid.job_view import grid_view
+from gridwell.kinds.grid.job_view import grid_view, register_of
 from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.series import Series
 from tests.harness.builders import a_job, a_problem
@@ -33,9 +33,22 @@ def test_points_done_are_those_of_the_boxes_of_merged_tasks() -> None:
 
 
 def test_the_answer_of_a_series_is_its_points_and_else_the_least() -> None:
-    one = a_job(state=JobState.DONE, best=LEAST, result=LEAST)
+    one = a_job(state=JobState.DONE, result=register_of(LEAST))
+    problem = a_problem(series=Series(3, 1.0))
+    several = a_job(problem, state=JobState.DONE, result=register_of(LEAST, NEXT, series=True))
+    ended_early = replace(several, result=register_of(LEAST, series=True))
 
     assert grid_view(a_job()).answer == ()
     assert grid_view(one).answer == (LEAST,)
-    assert grid_view(replace(one, points=(LEAST, NEXT))).answer == (LEAST, NEXT)
-    assert grid_view(replace(one, points=(LEAST, NEXT))).found == 2
+    assert grid_view(several).answer == (LEAST, NEXT)
+    assert grid_view(several).found == 2
+    assert grid_view(ended_early).answer == (LEAST,)
+
+
+def test_the_candidate_of_a_running_job_is_what_its_register_holds() -> None:
+    series = a_problem(series=Series(3, 1.0))
+
+    assert grid_view(a_job()).candidate == ()
+    assert grid_view(a_job(best=register_of(LEAST))).candidate == (LEAST,)
+    best = register_of(LEAST, NEXT, series=True)
+    assert grid_view(a_job(series, best=best)).candidate == (LEAST, NEXT)

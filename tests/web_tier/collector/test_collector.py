@@ -49,7 +49,7 @@ def run(world: World, *collectors: Collector) -> None:
 
 def assert_done(world: World, job: Job, problem: Problem = PROBLEM) -> None:
     ended = world.job(job)
-    assert (ended.state, ended.result) == (JobState.DONE, true_minimum(problem))
+    assert (ended.state, grid_view(ended).result) == (JobState.DONE, true_minimum(problem))
     assert world.left(world.results) == 0
 
 
@@ -103,7 +103,7 @@ def test_a_finished_job_is_in_the_cache_before_its_results_are_deleted(world: Wo
     data = world.values.get_many([final_key(job.id)])[final_key(job.id)]
     final = decode_final(data, job.id)
     assert final is not None
-    assert final.result == BEST
+    assert grid_view(final).result == BEST
     assert world.left(world.results) == 4
 
 
@@ -233,6 +233,9 @@ def test_a_collector_that_knows_an_old_attempt_merges_only_the_new_one(world: Wo
         ({"chunk": 10**30}, "the job has 4"),
         ({"plan": "0" * 64}, "a result of plan 000"),
         ({"best": Minimum(-9.0, 64).key()}, "a minimum at point 64, the grid has 64"),
+        ({"best": "f" * 32}, "is not the key of a minimum"),
+        ({"best": "8" * 31}, "is not the key of a minimum"),
+        ({"best": "8000000000000000-000000000000001"}, "is not the key of a minimum"),
     ],
 )
 def test_a_result_that_cannot_be_of_its_job_is_refused(

@@ -17,7 +17,7 @@ from gridwell.engine.task_failure import (
     UNSUPPORTED,
     failure_of,
 )
-from tests.harness.builders import NOW, OTHER_ATTEMPT, a_problem, a_result, an_error
+from tests.harness.builders import NOW, OTHER_ATTEMPT, a_problem, a_register, a_result, an_error
 from tests.harness.oracle import true_minimum
 from tests.harness.web import Died, Fuse, World
 from tests.web_tier.collector.test_reconciler import bury
@@ -143,7 +143,7 @@ def test_a_second_death_whose_chunk_is_done_after_all_fails_no_job(world: World,
     def merge() -> None:
         if fuse.calls == 8:  # depth, unfinished, receive, receive, read, read, read_failure: fail
             done = frozenset({2})
-            world.ledger.merge(job.id, job.attempt, done, BEST, worker="w", now=NOW)
+            world.ledger.merge(job.id, job.attempt, done, a_register(BEST), worker="w", now=NOW)
 
     fuse = Fuse(on_call=merge)
     world.reconciler(fuse).step()
@@ -185,7 +185,9 @@ def test_a_chunk_that_no_release_supports_has_a_second_chance_and_then_the_true_
 
 
 def test_a_job_that_is_late_tells_the_last_error_of_what_it_lacks(world: World, job: Job) -> None:
-    world.ledger.merge(job.id, job.attempt, frozenset({0, 1}), BEST, worker="w", now=NOW)
+    world.ledger.merge(
+        job.id, job.attempt, frozenset({0, 1}), a_register(BEST), worker="w", now=NOW
+    )
     told(world, job, 3, tries=1)
     world.clock.advance(job.deadline - NOW + 1)
 
@@ -212,7 +214,7 @@ def test_a_dead_result_that_is_still_wanted_is_sent_again(world: World, job: Job
 
 
 def test_dead_results_that_nobody_wants_go_away(world: World, job: Job) -> None:
-    world.ledger.merge(job.id, job.attempt, frozenset({1}), BEST, worker="w", now=NOW)
+    world.ledger.merge(job.id, job.attempt, frozenset({1}), a_register(BEST), worker="w", now=NOW)
     ended = world.submit(a_problem(seed=2), state=JobState.CANCELLED)
     results = [
         a_result(job, 1, BEST),  # merged since

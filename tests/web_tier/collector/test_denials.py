@@ -14,7 +14,7 @@ from gridwell.engine.object_keys import answer_object, problem_object, record_ob
 from gridwell.engine.task_failure import PROBLEM_DENIED, PROBLEM_MISSING
 from gridwell.kinds.grid.map_objects import map_object
 from gridwell.kinds.grid.problem import Problem
-from tests.harness.builders import NOW, a_problem, an_error
+from tests.harness.builders import NOW, a_problem, a_register, an_error
 from tests.harness.denying import ARCHIVED, Denying, about, every
 from tests.harness.oracle import true_minimum
 from tests.harness.web import World
@@ -83,7 +83,7 @@ def test_a_complete_job_that_is_refused_keeps_no_other_from_its_end(world: World
 def test_jobs_behind_a_refused_one_are_sent_and_expired_in_the_same_round(world: World) -> None:
     bad = world.submit(BAD)
     world.ledger.merge(
-        bad.id, bad.attempt, frozenset(range(4)), true_minimum(BAD), worker="w", now=NOW
+        bad.id, bad.attempt, frozenset(range(4)), a_register(true_minimum(BAD)), worker="w", now=NOW
     )
     unsent, late = world.submit(GOOD), world.submit(OTHER, deadline=NOW + 10)
     bury(world, unsent, 2)
@@ -159,7 +159,7 @@ def test_a_job_that_is_refused_for_a_while_is_done_afterwards(world: World) -> N
 def test_a_refused_job_is_tried_ever_more_seldom(world: World) -> None:
     job = world.submit(BAD, sent_at=NOW, resend_at=NOW + 1e6)
     world.ledger.merge(
-        job.id, job.attempt, frozenset(range(4)), true_minimum(BAD), worker="w", now=NOW
+        job.id, job.attempt, frozenset(range(4)), a_register(true_minimum(BAD)), worker="w", now=NOW
     )
     denying = deny(world, about(problem_object(BAD.sha)))
 

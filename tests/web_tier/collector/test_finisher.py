@@ -18,10 +18,11 @@ from gridwell.engine.job import (
 )
 from gridwell.engine.object_keys import answer_object, problem_object, record_object
 from gridwell.kinds.grid.grid import Grid
+from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.problem import Problem
 from gridwell.kinds.grid.record import record
-from tests.harness.builders import NOW, OTHER_ATTEMPT, a_job, a_problem, atoms_at
+from tests.harness.builders import NOW, OTHER_ATTEMPT, a_job, a_problem, a_register, atoms_at
 from tests.harness.oracle import true_minimum, true_value
 from tests.harness.web import Died, Fuse, World
 from web_tier.collector.finisher import MAX_REFUSALS
@@ -46,7 +47,12 @@ def complete(
     """A job of which all chunks are merged."""
     job = world.submit(problem, **changes)
     merged = world.ledger.merge(
-        job.id, job.attempt, frozenset(range(job.tasks)), best, worker="worker-7", now=NOW
+        job.id,
+        job.attempt,
+        frozenset(range(job.tasks)),
+        a_register(best),
+        worker="worker-7",
+        now=NOW,
     )
     assert merged is not None
     assert merged.complete
@@ -66,7 +72,7 @@ def test_a_complete_job_is_done_with_its_best_as_result(world: World) -> None:
 
     assert ended == world.job(job)
     assert ended is not None
-    assert (ended.state, ended.result) == (JobState.DONE, BEST)
+    assert (ended.state, grid_view(ended).result) == (JobState.DONE, BEST)
     assert (ended.finished, ended.expires) == (NOW + 2, NOW + 2 + KEPT_SECONDS)
 
 
@@ -77,7 +83,7 @@ def test_the_answer_lies_wherever_somebody_may_look(world: World) -> None:
 
     shown = cached(world, job)
     assert shown is not None
-    assert (shown.state, shown.result) == (JobState.DONE, BEST)
+    assert (shown.state, grid_view(shown).result) == (JobState.DONE, BEST)
     assert decode_answer(world.store.objects[answer_object(PROBLEM.sha)], PROBLEM.sha) == (BEST,)
     key = answer_key(PROBLEM.sha)
     assert decode_answer(world.values.get_many([key])[key], PROBLEM.sha) == (BEST,)
@@ -252,7 +258,7 @@ def test_a_job_that_runs_again_is_not_ended_by_its_last_attempt(world: World) ->
 def test_a_job_that_is_not_complete_is_not_finished(world: World) -> None:
     job = world.submit(PROBLEM)
     merged = world.ledger.merge(
-        job.id, job.attempt, frozenset({0}), BEST, worker="worker-7", now=NOW
+        job.id, job.attempt, frozenset({0}), a_register(BEST), worker="worker-7", now=NOW
     )
     assert merged is not None
 
@@ -314,7 +320,7 @@ def test_dying_between_any_two_calls_leaves_a_job_that_the_next_finisher_ends(
 
     assert fuse.broke
     assert ended is not None
-    assert (ended.state, ended.result) == (JobState.DONE, BEST)
+    assert (ended.state, grid_view(ended).result) == (JobState.DONE, BEST)
     assert cached(world, job) is not None
     assert decode_answer(world.store.objects[answer_object(PROBLEM.sha)], PROBLEM.sha) == (BEST,)
     assert record_object(job.id, job.attempt) in world.store.objects
@@ -347,5 +353,6 @@ def test_the_value_of_the_result_is_the_oracles(world: World) -> None:
     ended = world.finisher().finish(job)
 
     assert ended is not None
-    assert ended.result is not None
-    assert ended.result.value == true_value(PROBLEM, PROBLEM.grid.triple(ended.result.index))
+    least = grid_view(ended).result
+    assert least is not None
+    assert least.value == true_value(PROBLEM, PROBLEM.grid.triple(least.index))

@@ -10,7 +10,7 @@ import pytest
 
 from gridwell.engine.job import JobState
 from gridwell.kinds.grid.minimum import Minimum
-from tests.harness.builders import NOW, a_problem, a_result
+from tests.harness.builders import NOW, a_problem, a_register, a_result
 from tests.harness.web import Fuse, World
 from web_tier.collector.finisher import MAX_REFUSALS
 from web_tier.collector.process import log_refusal, run
@@ -167,7 +167,12 @@ def test_an_answer_proved_wrong_is_one_error_that_names_the_worker(
 ) -> None:
     job = world.submit(PROBLEM)
     world.ledger.merge(
-        job.id, job.attempt, frozenset(range(4)), Minimum(-1e9, 0), worker="w-9", now=NOW
+        job.id,
+        job.attempt,
+        frozenset(range(4)),
+        a_register(Minimum(-1e9, 0)),
+        worker="w-9",
+        now=NOW,
     )
 
     replace(world.finisher(), refused=log_refusal).finish(world.job(job))

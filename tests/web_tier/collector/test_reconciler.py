@@ -21,8 +21,9 @@ from gridwell.engine.job import (
 )
 from gridwell.engine.messages import ChunkMessage
 from gridwell.engine.object_keys import problem_object
+from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.minimum import Minimum
-from tests.harness.builders import NOW, OTHER_ATTEMPT, SIGNER, a_job, a_problem, a_token
+from tests.harness.builders import NOW, OTHER_ATTEMPT, SIGNER, a_job, a_problem, a_register, a_token
 from tests.harness.oracle import true_minimum
 from tests.harness.web import Died, Fuse, World
 from tests.kinds.grid.strategies import jobs
@@ -145,7 +146,9 @@ def test_a_long_job_is_given_three_times_its_work_before_its_messages_count_as_l
 
 def test_only_missing_chunks_are_sent(world: World) -> None:
     job = world.submit(PROBLEM)
-    world.ledger.merge(job.id, job.attempt, frozenset({0, 2}), BEST, worker="w", now=NOW)
+    world.ledger.merge(
+        job.id, job.attempt, frozenset({0, 2}), a_register(BEST), worker="w", now=NOW
+    )
     world.clock.advance(UNSENT_SECONDS)
 
     world.reconciler().step()
@@ -279,17 +282,17 @@ def test_of_two_reconcilers_one_wins_the_right_to_send_again(world: World) -> No
 
 def test_a_complete_job_that_nobody_closed_is_finished(world: World) -> None:
     job = world.submit(PROBLEM)
-    world.ledger.merge(job.id, job.attempt, EVERY, BEST, worker="w", now=NOW)
+    world.ledger.merge(job.id, job.attempt, EVERY, a_register(BEST), worker="w", now=NOW)
 
     assert world.reconciler().step() == [Reconciled(job.id, "finish")]
 
-    assert (world.job(job).state, world.job(job).result) == (JobState.DONE, BEST)
+    assert (world.job(job).state, grid_view(world.job(job)).result) == (JobState.DONE, BEST)
 
 
 def test_a_complete_job_with_a_false_winner_is_not_finished_here_either(world: World) -> None:
     job = world.submit(PROBLEM, refusals=MAX_REFUSALS)
     lie = Minimum(-1e9, 5)
-    world.ledger.merge(job.id, job.attempt, EVERY, lie, worker="liar", now=NOW)
+    world.ledger.merge(job.id, job.attempt, EVERY, a_register(lie), worker="liar", now=NOW)
 
     world.reconciler().step()
 
@@ -301,7 +304,7 @@ def test_a_complete_job_with_a_false_winner_is_not_finished_here_either(world: W
 
 def test_a_job_past_its_deadline_fails_and_says_how_far_it_came(world: World) -> None:
     job = world.submit(PROBLEM)
-    world.ledger.merge(job.id, job.attempt, frozenset({0}), BEST, worker="w", now=NOW)
+    world.ledger.merge(job.id, job.attempt, frozenset({0}), a_register(BEST), worker="w", now=NOW)
     world.clock.advance(job.deadline - NOW + 1)
 
     assert world.reconciler().step() == [Reconciled(job.id, "expire")]
@@ -314,7 +317,7 @@ def test_a_job_past_its_deadline_fails_and_says_how_far_it_came(world: World) ->
 
 def test_a_complete_job_is_finished_even_past_its_deadline(world: World) -> None:
     job = world.submit(PROBLEM)
-    world.ledger.merge(job.id, job.attempt, EVERY, BEST, worker="w", now=NOW)
+    world.ledger.merge(job.id, job.attempt, EVERY, a_register(BEST), worker="w", now=NOW)
     world.clock.advance(job.deadline - NOW + 100)
 
     world.reconciler().step()
@@ -324,7 +327,7 @@ def test_a_complete_job_is_finished_even_past_its_deadline(world: World) -> None
 
 def test_a_complete_job_whose_problem_cannot_be_read_fails_at_its_deadline(world: World) -> None:
     job = world.submit(PROBLEM)
-    world.ledger.merge(job.id, job.attempt, EVERY, BEST, worker="w", now=NOW)
+    world.ledger.merge(job.id, job.attempt, EVERY, a_register(BEST), worker="w", now=NOW)
     world.store.objects[problem_object(PROBLEM.sha)] = b"garbage"
 
     (left,) = world.reconciler().step()
@@ -366,7 +369,7 @@ def test_one_jobs_trouble_does_not_hold_up_another(world: World) -> None:
     sick, well = world.submit(PROBLEM), world.submit(a_problem(seed=2))
     for job, problem in ((sick, PROBLEM), (well, a_problem(seed=2))):
         best = true_minimum(problem)
-        world.ledger.merge(job.id, job.attempt, EVERY, best, worker="w", now=NOW)
+        world.ledger.merge(job.id, job.attempt, EVERY, a_register(best), worker="w", now=NOW)
     world.store.objects[problem_object(PROBLEM.sha)] = b"garbage"
 
     world.reconciler().step()
@@ -437,7 +440,7 @@ def test_each_chunk_of_each_attempt_has_its_own_second_try(world: World) -> None
 
 def test_dead_letters_that_no_longer_matter_go_away(world: World) -> None:
     job = world.submit(PROBLEM, **SENT)
-    world.ledger.merge(job.id, job.attempt, frozenset({1}), BEST, worker="w", now=NOW)
+    world.ledger.merge(job.id, job.attempt, frozenset({1}), a_register(BEST), worker="w", now=NOW)
     before = world.job(job)
     for _ in range(2):
         bury(world, job, 1)  # merged after all
@@ -486,7 +489,7 @@ def left_behind(world: World) -> list[Job]:
     lost = world.submit(a_problem(seed=4), sent_at=NOW - 1000, resend_at=NOW - 500)
     dead = world.submit(a_problem(seed=5), **SENT)
     best = true_minimum(a_problem(seed=2))
-    world.ledger.merge(complete.id, complete.attempt, EVERY, best, worker="w", now=NOW)
+    world.ledger.merge(complete.id, complete.attempt, EVERY, a_register(best), worker="w", now=NOW)
     bury(world, dead, 2)
     world.clock.advance(60)
     return [unsent, complete, late, lost, dead]

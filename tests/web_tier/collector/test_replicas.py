@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridwell.engine.job import Job, JobState
+from gridwell.engine.register import Best
+from gridwell.engine.replica import Replica, settled
 from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.minimum import Minimum
-from gridwell.kinds.grid.replicas import Replica, agree, settled
+from gridwell.kinds.grid.replicas import agree
 from gridwell.kinds.grid.series import Series
 from tests.harness.builders import NOW, SIGNER, a_job, a_problem, a_result, a_series, an_error
 from tests.harness.oracle import true_minimum, true_series
@@ -54,7 +56,7 @@ def collect(world: World) -> None:
 
 def an_opinion(worker: str, *points: Minimum, chunk: int = 0) -> Replica:
     keys = tuple(point.key() for point in points)
-    return Replica(chunk=chunk, worker=worker, points=keys, at=NOW)
+    return Replica(task=chunk, worker=worker, keys=keys, at=NOW)
 
 
 def test_a_doubled_chunk_is_sent_twice() -> None:
@@ -74,7 +76,7 @@ def test_without_the_setting_each_chunk_is_sent_once_and_counts_at_once() -> Non
     collect(world)
 
     assert world.job(job).state is JobState.DONE
-    assert world.job(job).opinions == frozenset()
+    assert world.job(job).replicas == frozenset()
 
 
 def test_one_worker_alone_ends_nothing_and_a_second_one_does(world: Doubling) -> None:
@@ -88,7 +90,7 @@ def test_one_worker_alone_ends_nothing_and_a_second_one_does(world: Doubling) ->
     report(world, job, "two", *FOUR)
     collect(world)
 
-    assert world.job(job).result == true_minimum(PROBLEM)
+    assert grid_view(world.job(job)).result == true_minimum(PROBLEM)
     assert world.job(job).workers == {"one", "two"}
 
 
@@ -107,7 +109,7 @@ def test_a_third_worker_decides_and_the_liar_is_recorded(world: Doubling) -> Non
     report(world, job, "one", *FOUR)
     collect(world)
 
-    assert world.job(job).result == best
+    assert grid_view(world.job(job)).result == best
     assert set(world.ledger.suspects(["liar", "one", "two", "three"])) == {"liar"}
 
 
@@ -127,7 +129,7 @@ def test_a_second_opinion_that_does_not_come_is_asked_for_and_then_done_without(
         world.clock.advance(PATIENCE_SECONDS / 4)
         reconciler.step()
 
-    assert world.job(job).result == true_minimum(PROBLEM)
+    assert grid_view(world.job(job)).result == true_minimum(PROBLEM)
 
 
 def test_an_attempt_whose_workers_contradict_each_other_is_discarded(world: Doubling) -> None:
@@ -143,7 +145,7 @@ def test_an_attempt_whose_workers_contradict_each_other_is_discarded(world: Doub
     world.reconciler().step()
 
     again = world.job(job)
-    assert (again.refusals, again.state, again.opinions) == (1, JobState.QUEUED, frozenset())
+    assert (again.refusals, again.state, again.replicas) == (1, JobState.QUEUED, frozenset())
 
 
 def test_a_series_needs_the_same_points_from_two(world: Doubling) -> None:
@@ -197,15 +199,12 @@ def test_reports_of_points_in_the_box_agree_only_if_they_are_equal() -> None:
 
 @given(st.lists(st.sampled_from("abc"), max_size=6))
 def test_one_worker_never_agrees_with_itself(workers: list[str]) -> None:
-    job = a_job(PROBLEM)
     opinions = [
         replace(an_opinion(worker, Minimum(-1.0, 0)), at=NOW + k)
         for k, worker in enumerate(workers)
     ]
 
-    pair, wrong = settled(
-        opinions, grid_view(job).grid, grid_view(job).chunking.box(0), series=False
-    )
+    pair, wrong = settled(opinions, lambda one, other: one.keys == other.keys)
 
     assert bool(pair) is (len(set(workers)) > 1)
     assert not wrong
@@ -213,9 +212,16 @@ def test_one_worker_never_agrees_with_itself(workers: list[str]) -> None:
 
 
 def test_an_opinion_comes_back_as_it_was() -> None:
-    opinion = replace(an_opinion("w", Minimum(-1.5, 7), Minimum(0.25, 3)), map="d" * 64)
+    opinion = replace(an_opinion("w", Minimum(-1.5, 7), Minimum(0.25, 3)), digest="d" * 64)
 
     assert Replica.decode(opinion.encode()) == opinion
+
+
+def test_a_replica_gives_the_register_that_its_report_had() -> None:
+    alone, several = Best("a", by="w"), Best("a", ("a", "b"), "w")
+
+    for best in (alone, several, None):
+        assert Replica.of(3, best, worker="w", at=NOW).best == best
 
 
 def test_which_chunks_are_doubled_hangs_on_the_secret_and_the_share() -> None:

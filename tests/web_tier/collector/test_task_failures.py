@@ -17,7 +17,15 @@ from gridwell.engine.task_failure import (
     RAISED,
     UNSUPPORTED,
 )
-from tests.harness.builders import ATTEMPT, NOW, OTHER_ATTEMPT, a_problem, an_error, of_version
+from tests.harness.builders import (
+    ATTEMPT,
+    NOW,
+    OTHER_ATTEMPT,
+    a_problem,
+    a_register,
+    an_error,
+    of_version,
+)
 from tests.harness.oracle import true_minimum
 from tests.harness.web import Died, Fuse, World
 
@@ -156,7 +164,7 @@ def test_a_chunk_that_is_done_meanwhile_fails_no_job(world: World) -> None:
     collector = world.collector()
     world.results.send([an_error(job, 1).encode()])
     collector.step()  # it knows the job from now on, and not that chunk 2 was done since
-    world.ledger.merge(job.id, job.attempt, frozenset({2}), BEST, worker="w", now=NOW)
+    world.ledger.merge(job.id, job.attempt, frozenset({2}), a_register(BEST), worker="w", now=NOW)
 
     world.results.send([an_error(job, 2, code=RAISED, receives=3).encode()])
     collector.step()

@@ -25,6 +25,7 @@ from tests.harness.builders import (
     OTHER_ATTEMPT,
     a_job,
     a_problem,
+    a_register,
     a_result,
     a_series,
     a_token,
@@ -158,7 +159,7 @@ def test_a_chunks_message_carries_the_token_that_its_report_needs(world: World) 
 
     run(world)
 
-    assert world.job(job).result == best
+    assert grid_view(world.job(job)).result == best
 
 
 def test_results_wait_while_the_secret_cannot_be_read(world: World) -> None:
@@ -226,7 +227,7 @@ def test_a_true_minimum_of_a_large_grid_is_never_refused(world: World) -> None:
 
     run(world)
 
-    assert world.job(job).result == true_minimum(LARGE)
+    assert grid_view(world.job(job)).result == true_minimum(LARGE)
 
 
 def test_the_suspect_is_who_overlooked_the_lesser_point_and_not_who_found_the_winner(
@@ -302,7 +303,12 @@ def test_a_discarded_attempt_ends_as_integrity_after_some_more(world: World) -> 
 def test_every_collector_begins_the_same_next_attempt(world: World) -> None:
     job = world.submit(PROBLEM)
     world.ledger.merge(
-        job.id, job.attempt, frozenset(range(4)), Minimum(-1e9, 0), worker="liar", now=NOW
+        job.id,
+        job.attempt,
+        frozenset(range(4)),
+        a_register(Minimum(-1e9, 0)),
+        worker="liar",
+        now=NOW,
     )
     seen = world.job(job)
 
@@ -323,7 +329,12 @@ def test_a_refusal_whose_calls_fail_is_made_up_for(
 ) -> None:
     job = world.submit(PROBLEM)
     world.ledger.merge(
-        job.id, job.attempt, frozenset(range(4)), Minimum(-1e9, 0), worker="liar", now=NOW
+        job.id,
+        job.attempt,
+        frozenset(range(4)),
+        a_register(Minimum(-1e9, 0)),
+        worker="liar",
+        now=NOW,
     )
 
     with pytest.raises(ServiceBusy):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridwell.engine.job import Job, JobError, JobState
-from gridwell.kinds.grid.job_view import grid_view
+from gridwell.kinds.grid.job_view import grid_view, register_of
 from gridwell.kinds.grid.minimum import Minimum
 from tests.harness.builders import NOW, a_job
 from tests.kinds.grid.strategies import jobs, minima
@@ -34,7 +34,7 @@ JOB = a_job(
     seed=5,
     run=2,
     workers=frozenset({"b", "a"}),
-    result=Minimum(-1.5, 7),
+    result=register_of(Minimum(-1.5, 7)),
     finished=NOW + 3,
     expires=NOW + 100,
 )
@@ -55,19 +55,18 @@ STRANGE = [
 
 def shown(job: Job) -> Job:
     """The job without what only the ledger needs."""
-    return replace(
-        job, best=None, best_by=None, sent_at=None, resend_at=None, resends=0, moved=None
-    )
+    return replace(job, best=None, sent_at=None, resend_at=None, resends=0, moved=None)
 
 
 @given(jobs(), st.sampled_from([s for s in JobState if s.terminal]), minima)
-def test_an_ended_job_is_read_as_it_was_written(job: Job, state: JobState, found: Minimum) -> None:
-    result = replace(found, index=found.index % grid_view(job).grid.points)
-    ended = replace(
-        job, state=state, result=result, finished=NOW, best=result, sent_at=NOW, moved=NOW
-    )
+def test_an_ended_job_is_read_as_it_was_written(job: Job, state: JobState, least: Minimum) -> None:
+    result = replace(least, index=least.index % grid_view(job).grid.points)
+    found = register_of(result)
     if grid_view(job).series is not None:
-        ended = replace(ended, points=(result, Minimum(1.5, 0)))
+        found = register_of(result, Minimum(1.5, 0), series=True)
+    ended = replace(
+        job, state=state, result=found, finished=NOW, best=found, sent_at=NOW, moved=NOW
+    )
 
     assert decode_final(encode_final(ended), job.id) == shown(ended)
 

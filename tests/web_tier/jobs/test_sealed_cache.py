@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gridwell.adapters.memory import ManualClock, MemoryCache, MemoryLedger
 from gridwell.engine.errors import ServiceBusy
 from gridwell.engine.job import JobState
+from gridwell.kinds.grid.job_view import register_of
 from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.potential import potential
 from tests.harness.builders import SIGNER, a_ledger, a_problem
@@ -139,7 +140,7 @@ def test_every_key_in_memcached_is_named_by_the_stack(world: World) -> None:
 
 def test_a_forged_end_is_not_shown(world: World) -> None:
     job = done(world)
-    forged = replace(job, result=Minimum(-1e9, 7))
+    forged = replace(job, result=register_of(Minimum(-1e9, 7)))
     for key in (*raw(world), final_key(job.id), SIGNER.cache_key(final_key(job.id))):
         world.cache.set(key, encode_final(forged), seconds=60)
 

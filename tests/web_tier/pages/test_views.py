@@ -12,6 +12,7 @@ from gridwell.engine.job import CHUNK_FAILED, JobError, JobState
 from gridwell.engine.ports import Depth
 from gridwell.fleet.billing import Bill
 from gridwell.fleet.model import Decision, FleetView, InstanceView
+from gridwell.kinds.grid.job_view import register_of
 from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.series import Series
 from tests.harness.builders import NOW, a_job, a_problem
@@ -24,7 +25,7 @@ DONE = replace(
     a_job(PROBLEM),
     state=JobState.DONE,
     done=frozenset(range(4)),
-    result=Minimum(-1.25, 21),
+    result=register_of(Minimum(-1.25, 21)),
     workers=frozenset({"arn:aws:ec2:eu-west-1:1:instance/i-2", "i-1"}),
     finished=NOW + 2.0,
 )

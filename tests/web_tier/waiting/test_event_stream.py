@@ -11,6 +11,7 @@ import pytest
 from gridwell.adapters.memory import ManualClock
 from gridwell.engine.errors import ServiceBusy
 from gridwell.engine.job import JobState
+from gridwell.kinds.grid.job_view import register_of
 from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.series import Series
 from tests.harness.builders import ATTEMPT, OTHER_ATTEMPT, a_job
@@ -35,7 +36,11 @@ if TYPE_CHECKING:
 
 JOB = a_job(chunks=4)
 DONE = replace(
-    JOB, state=JobState.DONE, done=frozenset(range(4)), result=Minimum(-1.0, 3), finished=1.0
+    JOB,
+    state=JobState.DONE,
+    done=frozenset(range(4)),
+    result=register_of(Minimum(-1.0, 3)),
+    finished=1.0,
 )
 
 
@@ -160,7 +165,7 @@ def test_each_point_of_a_series_is_a_step_that_no_chunk_shows() -> None:
 
     def found(count: int) -> Callable[[Waiter], bool]:
         def act(ticket: Waiter) -> bool:
-            ticket.move(progress_of(replace(series, told=count)))
+            ticket.move(progress_of(replace(series, reported=count)))
             return True
 
         return act

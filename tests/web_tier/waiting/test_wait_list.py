@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gridwell.engine.job import JobState
+from gridwell.kinds.grid.job_view import register_of
 from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.series import Series
 from tests.harness.builders import ATTEMPT, OTHER_ATTEMPT, a_job, a_problem
@@ -12,7 +13,9 @@ from web_tier.jobs.cached_jobs import encode_final, encode_progress, final_key, 
 from web_tier.waiting.wait_list import ROUND_JOBS, Waiter, WaitList
 
 JOB = a_job()
-DONE = replace(JOB, state=JobState.DONE, result=Minimum(-1.0, 3), finished=1.0, expires=2e9)
+DONE = replace(
+    JOB, state=JobState.DONE, result=register_of(Minimum(-1.0, 3)), finished=1.0, expires=2e9
+)
 FINAL, PROGRESS = final_key(JOB.id), progress_key(JOB.id)
 
 
@@ -236,7 +239,7 @@ def test_points_that_were_seen_are_never_taken_back() -> None:
     found = []
 
     for told in (1, 3, 2, 0):
-        watch.learn([JOB.id], {JOB.id: replace(SERIES, told=told)}, 1.0)
+        watch.learn([JOB.id], {JOB.id: replace(SERIES, reported=told)}, 1.0)
         found.append((ticket.latest and ticket.latest.found, ticket.event.is_set()))
         ticket.event.clear()
     watch.look({PROGRESS: encode_progress(replace(SERIES, done=frozenset({0, 1})))})

@@ -12,6 +12,7 @@ from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.engine.read_jobs import counted
 from gridwell.kinds.grid import cost
 from gridwell.kinds.grid.formats import MAP_FORMATS
+from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.series import Series
 from web_tier.api.present import has_map
 from web_tier.pages.formatting import ago, duration, iso, money, rounded, short, triple
@@ -103,12 +104,13 @@ class JobRow:
 
 def job_row(job: Job, now: float) -> JobRow:
     """A job in one line."""
+    view = grid_view(job)
     return JobRow(
         id=job.id,
         state=job.state.value,
-        shape=_shape(job.grid.shape),
-        atoms=f"{job.atom_count:,}",
-        minimum="" if job.result is None else f"{job.result.value:.6g}",
+        shape=_shape(view.grid.shape),
+        atoms=f"{view.atom_count:,}",
+        minimum="" if view.result is None else f"{view.result.value:.6g}",
         created=iso(job.created),
         created_words=ago(job.created, now),
     )
@@ -123,10 +125,11 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
         now: the time.
         dollars_per_hour: of one instance.
     """
-    grid = job.grid
+    view = grid_view(job)
+    grid = view.grid
     done, total, counts = _progress(job)
     estimate = cost.seconds(
-        grid.shape, job.atom_count, job.kind, job.series, min_distance=job.min_distance
+        grid.shape, view.atom_count, job.kind, view.series, min_distance=view.min_distance
     )
     path = f"/v1/jobs/{job.id}"
     links = [
@@ -149,19 +152,19 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
         ended=job.state.terminal,
         cancellable=not job.state.terminal,
         renewable=job.renewable(now),
-        title=f"{_shape(job.grid.shape)} points, {counted(job.atom_count, 'atom')}",
+        title=f"{_shape(view.grid.shape)} points, {counted(view.atom_count, 'atom')}",
         error=job.error,
         result=None
-        if job.result is None
+        if view.result is None
         else ResultView(
-            value=repr(job.result.value),
-            point=triple(grid.point(job.result.index)),
-            index=", ".join(map(str, grid.triple(job.result.index))),
+            value=repr(view.result.value),
+            point=triple(grid.point(view.result.index)),
+            index=", ".join(map(str, grid.triple(view.result.index))),
         ),
-        points=() if job.series is None else _points(job),
+        points=() if view.series is None else _points(job),
         points_words=_points_words(job),
-        ions=job.series is not None and job.series.ion != 0,
-        nearest=None if atoms is None or job.result is None else _nearest(job, atoms),
+        ions=view.series is not None and view.series.ion != 0,
+        nearest=None if atoms is None or view.result is None else _nearest(job, atoms),
         seconds="" if job.finished is None else duration(job.finished - job.created),
         computed_by=_computed_by(job),
         cost=_cost(estimate, dollars_per_hour),
@@ -172,9 +175,10 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
         rate=f"about {duration(estimate)} of computing on one core"
         if not job.state.terminal
         else "",
-        grid=f"{_shape(job.grid.shape)} = {grid.points:,} points",
+        grid=f"{_shape(view.grid.shape)} = {grid.points:,} points",
         placing=f"({triple(grid.origin)}), ({triple(grid.spacing)})",
-        atoms=f"{job.atom_count:,}" + ("" if job.seed is None else f", drawn with seed {job.seed}"),
+        atoms=f"{view.atom_count:,}"
+        + ("" if view.seed is None else f", drawn with seed {view.seed}"),
         options=_options(job),
         created=iso(job.created),
         created_words=ago(job.created, now),
@@ -190,15 +194,16 @@ def _progress(job: Job) -> tuple[int, int, str]:
 
     Of a series the points that are found count, as its only chunk says nothing before its end.
     """
-    series, done, total = job.series, job.points_done, job.grid.points
+    view = grid_view(job)
+    series, done, total = view.series, view.points_done, view.grid.points
     if series is None or series.count == 1:
-        chunks = f"{len(job.done)} of {job.plan.chunks} chunks"
+        chunks = f"{len(job.done)} of {job.tasks} chunks"
         return done, total, f"{done:,} of {total:,} points, {chunks}"
     what = "ion" if series.ion else "point"
-    if job.state.terminal or job.found == series.count:
-        ended = series.count if job.state is JobState.DONE else job.found
-        return ended, series.count, f"{job.found} of {series.count} {what}s"
-    return job.found, series.count, f"{what} {job.found + 1} of {series.count}"
+    if job.state.terminal or view.found == series.count:
+        ended = series.count if job.state is JobState.DONE else view.found
+        return ended, series.count, f"{view.found} of {series.count} {what}s"
+    return view.found, series.count, f"{what} {view.found + 1} of {series.count}"
 
 
 def estimate_words(
@@ -235,9 +240,10 @@ def _shape(shape: tuple[int, int, int]) -> str:
 
 def _nearest(job: Job, atoms: Atoms) -> str | None:
     """The atom that is nearest to the minimum, and how far away it is."""
-    if job.result is None:
+    view = grid_view(job)
+    if view.result is None:
         return None
-    away = np.linalg.norm(atoms.positions - np.array(job.grid.point(job.result.index)), axis=1)
+    away = np.linalg.norm(atoms.positions - np.array(view.grid.point(view.result.index)), axis=1)
     place = int(away.argmin())
     return (
         f"number {place + 1}, of energy {float(atoms.energies[place])!r}, "
@@ -255,13 +261,14 @@ def _computed_by(job: Job) -> str:
 
 
 def _options(job: Job) -> str:
+    view = grid_view(job)
     words = []
-    if job.min_distance:
-        words.append(f"no point nearer than {job.min_distance!r} to an atom")
-    if job.softening:
-        words.append(f"distances below {job.softening!r} count as that")
-    if job.series is not None:
-        words.append(_series_words(job.series))
+    if view.min_distance:
+        words.append(f"no point nearer than {view.min_distance!r} to an atom")
+    if view.softening:
+        words.append(f"distances below {view.softening!r} count as that")
+    if view.series is not None:
+        words.append(_series_words(view.series))
     if job.kind == MAP_KIND:
         words.append("the whole map is kept")
     return "; ".join(words)
@@ -269,12 +276,13 @@ def _options(job: Job) -> str:
 
 def _point_files(job: Job, path: str) -> list[Link]:
     """What a series can be stored as."""
-    if job.series is None:
+    view = grid_view(job)
+    if view.series is None:
         return []
     name = job.id[:8]
     points = Link(words="Points (CSV)", href=f"{path}/points.csv", file=f"{name}-points.csv")
     ions = Link(words="Ions (PDB)", href=f"{path}/ions.pdb", file=f"{name}-ions.pdb")
-    return [points, ions] if job.series.ion else [points]
+    return [points, ions] if view.series.ion else [points]
 
 
 def _series_words(series: Series) -> str:
@@ -288,23 +296,25 @@ def _series_words(series: Series) -> str:
 
 
 def _points(job: Job) -> tuple[PointView, ...]:
-    series = job.series or Series(1)
+    view = grid_view(job)
+    series = view.series or Series(1)
     return tuple(
         PointView(
             number=number,
-            point=rounded(job.grid.point(found.index)),
+            point=rounded(view.grid.point(found.index)),
             # Of an ion the energy has every bit, and the potential the same digits but its sign.
             value=f"{potential:.10g}" if series.ion else repr(potential),
             energy=repr(found.value) if series.ion else "",
         )
-        for number, found in enumerate(job.answer, start=1)
+        for number, found in enumerate(view.answer, start=1)
         for potential in [series.potential_of(found.value)]
     )
 
 
 def _points_words(job: Job) -> str:
     """Whether there are as many points as were wanted; empty: nothing is to be said."""
-    wanted, found = 1 if job.series is None else job.series.count, len(job.answer)
+    view = grid_view(job)
+    wanted, found = 1 if view.series is None else view.series.count, len(view.answer)
     if job.state is not JobState.DONE or found == wanted:
         return ""
     return f"{found} of the {wanted} that were wanted: no other point qualifies"
@@ -312,16 +322,18 @@ def _points_words(job: Job) -> str:
 
 def _marked(job: Job) -> str:
     """What stands out in the picture."""
-    if job.series is None or (job.series.count == 1 and not job.series.ion):
+    view = grid_view(job)
+    if view.series is None or (view.series.count == 1 and not view.series.ion):
         return "minimum"
-    what = "ion" if job.series.ion else "point"
-    return what if job.series.count == 1 else f"{what}s"
+    what = "ion" if view.series.ion else "point"
+    return what if view.series.count == 1 else f"{what}s"
 
 
 def _picture_words(job: Job) -> str:
-    if job.result is None:
+    view = grid_view(job)
+    if view.result is None:
         return "Nothing to see yet"
     return (
-        f"{counted(job.atom_count, 'atom')} in the box of the grid; "
-        f"the minimum is at {triple(job.grid.point(job.result.index))}"
+        f"{counted(view.atom_count, 'atom')} in the box of the grid; "
+        f"the minimum is at {triple(view.grid.point(view.result.index))}"
     )

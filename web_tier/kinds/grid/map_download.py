@@ -12,6 +12,7 @@ from flask import Response, request
 
 from gridwell.engine.job import JobState
 from gridwell.kinds.grid import formats
+from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.map_reader import SLAB_POINTS, MapGone
 from web_tier.api.downloads import FEW_ATOMS, download, exactly, in_pieces
 from web_tier.api.etags import kept, unless_known
@@ -71,9 +72,10 @@ CSV: Final = MapForm(
 
 
 def _cube_length(job: Job, atoms: GetAtoms) -> int | None:
-    if job.result is None:
+    least = grid_view(job).result
+    if least is None:
         return None
-    return formats.cube_length(job.grid, atoms(), title=_title(job), least=job.result.value)
+    return formats.cube_length(job.grid, atoms(), title=_title(job), least=least.value)
 
 
 CUBE: Final = MapForm(

@@ -17,6 +17,7 @@ from gridwell.engine.job import job_id as job_id_of
 from gridwell.engine.messages import MAP_KIND
 from gridwell.kinds.grid import limits
 from gridwell.kinds.grid.formats import Ion, ions_pdb, points_csv
+from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.series import Series
 from web_tier.api import openapi
 from web_tier.api.etags import kept, tagged
@@ -54,7 +55,7 @@ def result(job_id: str) -> Response:
     if job.state is not JobState.DONE:
         return _not_done(job, "a result")
     if wanted is None or _holds(job, wanted):
-        return _points(job, wanted.count if wanted else len(job.answer))
+        return _points(job, wanted.count if wanted else len(grid_view(job).answer))
     return _looked_for(job, wanted)
 
 
@@ -110,7 +111,7 @@ def points_file(job_id: str) -> Response:
     if job.state is not JobState.DONE:
         return _not_done(job, "points")
     series = job.series or Series(1)
-    rows = ((found.index, series.potential_of(found.value)) for found in job.answer)
+    rows = ((found.index, series.potential_of(found.value)) for found in grid_view(job).answer)
     return _attached(job, "points.csv", "text/csv; charset=utf-8", points_csv(job.grid, rows))
 
 
@@ -132,7 +133,7 @@ def ions_file(job_id: str) -> Response:
     charge = job.series.ion
     ions = [
         Ion(element=_ELEMENTS[charge], charge=charge, position=job.grid.point(found.index))
-        for found in job.answer
+        for found in grid_view(job).answer
     ]
     title = [f"Gridwell job {job.id}", f"problem {job.problem[:32]}"]
     return _attached(job, "ions.pdb", "chemical/x-pdb", ions_pdb(ions, title=title))
@@ -170,7 +171,7 @@ def _holds(job: Job, wanted: Series) -> bool:
     """
     own = job.series or Series(1, wanted.min_separation)
     alike = (own.min_separation, own.ion) == (wanted.min_separation, wanted.ion)
-    ended_early = len(job.answer) < own.count
+    ended_early = len(grid_view(job).answer) < own.count
     return wanted.count == 1 or (alike and (wanted.count <= own.count or ended_early))
 
 

@@ -28,11 +28,11 @@ from gridwell.engine.task_files import BLOCK_BYTES, block_digests, digest_of
 from gridwell.kinds.grid.formats.atoms.npy import float64_header
 from gridwell.kinds.grid.formats.maps.cube import BOHR
 from gridwell.kinds.grid.grid import Grid
-from gridwell.kinds.grid.job_view import grid_view
+from gridwell.kinds.grid.job_view import grid_view, register_of
 from gridwell.kinds.grid.map_check import MapCheck
 from gridwell.kinds.grid.map_objects import map_digests_object, map_object
 from gridwell.kinds.grid.map_reader import MapGone, map_values
-from tests.harness.builders import NOW, a_job, a_problem
+from tests.harness.builders import NOW, a_job, a_problem, a_register
 from tests.harness.oracle import true_map, true_minimum
 from tests.harness.web import Fuse, World
 from tests.harness.web_http import SMALL, Site, a_service, narrow_gates
@@ -505,7 +505,7 @@ def test_a_large_chunk_is_verified_block_by_block_with_each_block_read_once() ->
         world.store.put_new(map_digests_object(*whose), block_digests(data), content_type="")
         maps[chunk] = digest_of(block_digests(data))
         total += len(data)
-    known = replace(job, maps=job.with_maps(maps))
+    known = replace(job, digests=job.with_digests(maps))
     sizes: list[int] = []
     stored = world.store.get_range
 
@@ -537,7 +537,7 @@ def a_lie(site: Site, change: Callable[[np.ndarray, Job], None]) -> Job:
     problem = a_service(world).problem(job)
     assert problem is not None
     values = np.array(true_map(problem, problem.grid.box))
-    change(values, replace(job, result=true_minimum(problem)))
+    change(values, replace(job, result=a_register(true_minimum(problem))))
     world.keep_map(job, problem, values)
     site.finish(job)
     return world.job(job)
@@ -545,8 +545,9 @@ def a_lie(site: Site, change: Callable[[np.ndarray, Job], None]) -> Job:
 
 def at_answer(value: float) -> Callable[[np.ndarray, Job], None]:
     def change(values: np.ndarray, job: Job) -> None:
-        assert job.result is not None
-        values.reshape(-1)[job.result.index] = value
+        least = grid_view(job).result
+        assert least is not None
+        values.reshape(-1)[least.index] = value
 
     return change
 
@@ -602,7 +603,7 @@ def test_values_within_a_maps_rounding_do_not_contradict_the_answer(
     problem = a_problem(4, atoms=atoms, seed=seed)
     best = true_minimum(problem)
     assert best is not None
-    job = replace(a_job(problem, kind=MAP_KIND), state=JobState.DONE, result=best)
+    job = replace(a_job(problem, kind=MAP_KIND), state=JobState.DONE, result=register_of(best))
     values = np.array(true_map(problem, problem.grid.box))
     distances = np.linalg.norm(problem.atoms.positions - problem.grid.point(best.index), axis=1)
     bound = 2 * (atoms + 8) * 2.0**-53 * np.sum(np.abs(problem.atoms.energies) / distances)
