@@ -102,6 +102,7 @@ class Envelope:
     token: str | None = (
         None  #: None: the message is older than tokens, and none can report on its chunk
     )
+    tasks: str | None = None  #: the run of a chunk of several tasks
 
     def __post_init__(self) -> None:
         _check(self.job, _JOB, "job")
@@ -110,6 +111,7 @@ class Envelope:
         _check(self.plan, _SHA, "plan")
         if self.token is not None:
             _check(self.token, _TOKEN, "token")
+        _check_several(self.tasks, self.chunk)
 
     @classmethod
     def peek(cls, text: str) -> Envelope | None:
@@ -117,13 +119,27 @@ class Envelope:
         try:
             fields = json.loads(text)
             names = ("job", "attempt", "chunk", "plan")
-            return cls(**{name: fields[name] for name in names}, token=fields.get("token"))
+            own = {name: fields[name] for name in names}
+            return cls(**own, token=fields.get("token"), tasks=fields.get("tasks"))
         except (AttributeError, InvalidMessage, KeyError, RecursionError, TypeError, ValueError):
             return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChunkMessage(_Message):
+class _ChunkMessage(_Message):
+    """About a chunk, which may be of several tasks: then it is of the later version."""
+
+    @classmethod
+    def _layouts(cls) -> dict[int, list[str]]:
+        every = list(cls.__dataclass_fields__)
+        return {VERSION: [name for name in every if name != "tasks"], TASKS_VERSION: every}
+
+    def _version(self) -> int:
+        return VERSION if getattr(self, "tasks", None) is None else TASKS_VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkMessage(_ChunkMessage):
     """Work: one chunk of one attempt of a job.
 
     It names the plan and the problem; the worker derives the box from the stored plan, so a
@@ -152,18 +168,7 @@ class ChunkMessage(_Message):
         _check(self.token, _TOKEN, "token")
         if not isinstance(self.again, bool):
             raise InvalidMessage(f"again {_quoted(self.again)} is neither true nor false")
-        if self.tasks is not None and len(_check_tasks(self.tasks, self.chunk)) == 1:
-            raise InvalidMessage(
-                f"tasks {_quoted(self.tasks)} of a chunk of one task; leave it out"
-            )
-
-    @classmethod
-    def _layouts(cls) -> dict[int, list[str]]:
-        every = list(cls.__dataclass_fields__)
-        return {VERSION: [name for name in every if name != "tasks"], TASKS_VERSION: every}
-
-    def _version(self) -> int:
-        return VERSION if self.tasks is None else TASKS_VERSION
+        _check_several(self.tasks, self.chunk)
 
     @property
     def task_set(self) -> TaskSet:
@@ -181,6 +186,7 @@ class ChunkMessage(_Message):
             chunk=self.chunk,
             plan=self.plan,
             token=self.token,
+            tasks=self.tasks,
         )
 
 
@@ -342,7 +348,7 @@ class RowsMessage(_Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorMessage(_Message):
+class ErrorMessage(_ChunkMessage):
     """A failed try of a chunk, on the queue of results; the chunk itself stays in its queue."""
 
     kind: str = ERROR_KIND
@@ -355,6 +361,7 @@ class ErrorMessage(_Message):
     code: str  #: stable, one of `gridwell.engine.task_failure`'s or of a later release
     text: str  #: for people
     receives: int  #: how often the chunk's message had been received: the number of the try
+    tasks: str | None = None  #: the run of a chunk of several tasks
 
     def __post_init__(self) -> None:
         if self.kind != ERROR_KIND:
@@ -370,6 +377,7 @@ class ErrorMessage(_Message):
         _check_count(self.receives, "receives")
         if self.receives > MOST_RECEIVES:
             raise InvalidMessage(f"receives {_quoted(self.receives)} is more than {MOST_RECEIVES}")
+        _check_several(self.tasks, self.chunk)
 
     @classmethod
     def of(
@@ -390,6 +398,7 @@ class ErrorMessage(_Message):
             code=code,
             text=_fitting(text),
             receives=min(receives, MOST_RECEIVES),
+            tasks=chunk.tasks,
         )
 
 
@@ -465,6 +474,12 @@ def _check_tasks(value: Any, chunk: int) -> TaskSet:
     if tasks.first != chunk:
         raise InvalidMessage(f"tasks {_quoted(value)} do not begin with chunk {chunk}")
     return tasks
+
+
+def _check_several(value: Any, chunk: int) -> None:
+    """Refuse the run of a chunk of several tasks, where there is one, if it is not its."""
+    if value is not None and len(_check_tasks(value, chunk)) == 1:
+        raise InvalidMessage(f"tasks {_quoted(value)} of a chunk of one task; leave it out")
 
 
 def _check_envelope(report: SeriesMessage | RowsMessage | ErrorMessage) -> None:

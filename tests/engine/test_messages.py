@@ -483,6 +483,17 @@ def test_rows_of_the_older_version_are_another_releases() -> None:
         decode_report(changed(ROWS, version=VERSION))
 
 
+def test_an_error_of_a_chunk_of_several_tasks_names_them() -> None:
+    error = ErrorMessage.of(SEVERAL.envelope, worker="w", code="raised", text="why", receives=1)
+
+    assert error.tasks == "200-299"
+    assert json.loads(error.encode())["version"] == TASKS_VERSION
+    assert decode_report(error.encode()) == error
+    for changes in ({"tasks": "201-299"}, {"tasks": "200"}, {"version": VERSION}):
+        with pytest.raises(InvalidMessage):
+            decode_report(changed(error, **changes))
+
+
 # --- what release 0.1 sent
 
 SAMPLES: dict[str, str] = json.loads(
