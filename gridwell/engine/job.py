@@ -102,10 +102,17 @@ class Job:
     error: JobError | None = None
     finished: float | None = None
     expires: float | None = None
-    block: int = 0  #: tasks of a block; 0: the states of all lie in the job's item
+    #: Of a job whose tasks leave rows: how many of them share a block; 0: the states of all lie in
+    #: the job's item.  None: its tasks leave no rows, and are merged into the register.
+    block: int | None = None
     full: frozenset[int] = frozenset()  #: blocks of which every task has come to an end
     failed: frozenset[int] = frozenset()  #: tasks computed without success, of a job without blocks
     counts: TaskCounts | None = None  #: how many tasks ended how, of an ended job that has rows
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether each task leaves a row, by which it is done or failed."""
+        return self.block is not None
 
     @property
     def blocks(self) -> Blocks | None:

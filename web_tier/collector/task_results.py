@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from gridwell.engine.blocks import TaskCounts
 from gridwell.engine.count_tasks import count_tasks, task_states
 from gridwell.engine.job import TASKS_FAILED, JobError, expiry
+from gridwell.engine.messages import ErrorMessage, RowsMessage
 from gridwell.engine.object_keys import rows_object
 from gridwell.engine.rows import encode_segment, outcome
 from gridwell.engine.stored_objects import calls_about
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from gridwell.engine.blocks import Block
     from gridwell.engine.job import Job
-    from gridwell.engine.messages import RowsMessage
+    from gridwell.engine.messages import Report
     from gridwell.engine.ports import Clock, JobLedger, ObjectStore
 
 _KNOWN: Final = 100  #: attempts whose blocks are remembered, to count them without a read
@@ -57,12 +58,62 @@ def flush(messages: Sequence[RowsMessage]) -> Flush:
     )
 
 
-def misfit(message: RowsMessage, job: Job) -> str | None:
-    """Return why rows cannot be of a job, if they cannot."""
-    tasks = TaskSet.parse(message.tasks)
-    if tasks.stop > job.tasks:
-        return f"rows of tasks {message.tasks}, the job has {job.tasks}"
+def misfit(message: Report, job: Job) -> str | None:
+    """Return why a report cannot be of a job, by its rows and the tasks that it names."""
+    if isinstance(message, RowsMessage):
+        if not job.has_rows:
+            return f"rows of tasks, and a job of kind {job.kind!r}, whose tasks leave none"
+    elif job.has_rows and not isinstance(message, ErrorMessage):
+        return f"a result without rows, and a job of kind {job.kind!r}, whose tasks leave them"
+    run = run_of(message)
+    if run is not None and TaskSet.parse(run).stop > job.tasks:
+        return f"a report of tasks {run}, the job has {job.tasks}"
     return None
+
+
+def run_of(message: Report) -> str | None:
+    """Return the run of the chunk that a report is of, where that has several tasks."""
+    if isinstance(message, RowsMessage):
+        return message.whole_chunk
+    return message.tasks if isinstance(message, ErrorMessage) else None
+
+
+def is_missing(ledger: JobLedger, job: Job, tasks: TaskSet) -> bool:
+    """Return whether any of some tasks of a job has not come to an end."""
+    if job.blocks is None:
+        return bool(tasks - TaskSet.of(job.done | job.failed))
+    numbers = job.blocks.split(tasks)
+    states = job.blocks.joined(ledger.read_blocks(job.id, job.attempt, job.blocks, numbers))
+    return bool(tasks & states.missing)
+
+
+def settle_again(ledger: JobLedger, job: Job, *, now: float) -> Job | None:
+    """Record blocks that are settled and not recorded so: a collector died in between.
+
+    Returns:
+        The job after that; None if there was nothing to record, or its attempt has ended.
+    """
+    if job.blocks is None:
+        return None
+    unknown = [number for number in range(len(job.blocks)) if number not in job.full]
+    found = ledger.read_blocks(job.id, job.attempt, job.blocks, unknown)
+    full = frozenset(block.number for block in found if block.settled)
+    if not full:
+        return None
+    return ledger.record_tasks(job.id, job.attempt, workers=job.workers, now=now, full=full)
+
+
+def end_tasks(ledger: JobLedger, job: Job, *, now: float) -> bool:
+    """Close a job whose every task came to an end: done, or failed with how many were not.
+
+    Returns:
+        Whether this call or an earlier one closed it.  False: it was ended otherwise, or a task
+        succeeded late; then the next look at the job ends it.
+    """
+    states = task_states(ledger, job)
+    if not states.settled:
+        return False
+    return ledger.finish_tasks(job, states.counts, now=now, error=end_of(states.counts))
 
 
 def end_of(counts: TaskCounts) -> JobError | None:
@@ -152,38 +203,6 @@ class TaskResults:
             self._remember(job.attempt, read)
             seen = self._seen[job.attempt]
         return sum(seen.values(), TaskCounts(total=0))
-
-    def settle_again(self, job: Job) -> Job | None:
-        """Record blocks that are settled and not recorded so: their collector died in between.
-
-        Returns:
-            The job after that; None if there was nothing to record, or its attempt has ended.
-        """
-        if job.blocks is None:
-            return None
-        unknown = [number for number in range(len(job.blocks)) if number not in job.full]
-        found = self._ledger.read_blocks(job.id, job.attempt, job.blocks, unknown)
-        full = frozenset(block.number for block in found if block.settled)
-        if not full:
-            return None
-        return self._ledger.record_tasks(
-            job.id, job.attempt, workers=job.workers, now=self._clock.now(), full=full
-        )
-
-    def end(self, job: Job) -> bool:
-        """Close a job whose every task came to an end: done, or failed with how many were not.
-
-        Returns:
-            Whether this call or an earlier one closed it.  False: it was ended otherwise, or a
-            task succeeded late; then the next look at the job ends it.
-        """
-        states = task_states(self._ledger, job)
-        if not states.settled:
-            return False
-        self._seen.pop(job.attempt, None)
-        return self._ledger.finish_tasks(
-            job, states.counts, now=self._clock.now(), error=end_of(states.counts)
-        )
 
     def _remember(self, attempt: str, blocks: Sequence[Block]) -> None:
         seen = self._seen.setdefault(attempt, {})

@@ -150,7 +150,7 @@ def encode_job(job: Job) -> Item:
         "series": None if job.series is None else text(_json(job.series.encode())),
         "points": texts(payload) if payload else None,
         "unfinished": None if job.state.terminal else text(_shard(job.id)),
-        "block": number(job.block) if job.block else None,
+        "block": None if job.block is None else number(job.block),
         "full": number_set(job.full) if job.full else None,
         "failed": number_set(job.failed) if job.failed else None,
         "counts": None if job.counts is None else counts_map(job.counts),
@@ -212,7 +212,7 @@ def _decoded(item: Mapping[str, Any]) -> Job:
         series=Series.decode(json.loads(item["series"]["S"])) if "series" in item else None,
         reported=0,  # kept apart: `gridwell.adapters.dynamodb.task_progress`
         error=JobError(error["code"]["S"], error["detail"]["S"]) if error else None,
-        block=int(item.get("block", {}).get("N", "0")),
+        block=int(item["block"]["N"]) if "block" in item else None,
         full=frozenset(int(each) for each in item.get("full", {}).get("NS", ())),
         failed=frozenset(int(each) for each in item.get("failed", {}).get("NS", ())),
         counts=_counts(item["counts"]["M"]) if "counts" in item else None,

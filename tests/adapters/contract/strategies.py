@@ -64,7 +64,7 @@ def stored_jobs(draw: st.DrawFn) -> Job:
         error=draw(st.none() | errors),
         finished=draw(st.none() | times),
         expires=draw(st.none() | times),
-        block=draw(st.sampled_from([0, 5, 1000])),
+        block=draw(st.sampled_from([None, 0, 5, 1000])),
         full=draw(st.frozensets(st.integers(0, 999), max_size=4)),
         failed=draw(st.frozensets(st.integers(0, 255), max_size=4)),
         counts=draw(st.none() | counts),

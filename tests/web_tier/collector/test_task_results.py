@@ -19,8 +19,16 @@ from gridwell.engine.messages import RowsMessage
 from gridwell.engine.object_keys import rows_prefix
 from gridwell.engine.rows import Row, decode_segment, shown_rows
 from gridwell.engine.task_set import TaskSet
-from tests.harness.builders import NOW, OTHER_ATTEMPT, a_job, a_problem
-from web_tier.collector.task_results import TaskResults, end_of, flush, misfit
+from tests.harness.builders import NOW, OTHER_ATTEMPT, a_job, a_problem, a_result, an_error
+from web_tier.collector.task_results import (
+    TaskResults,
+    end_of,
+    end_tasks,
+    flush,
+    is_missing,
+    misfit,
+    settle_again,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,10 +127,10 @@ def test_a_collector_that_dies_before_the_job_is_written_leaves_what_the_next_co
     stored.ledger.record_tasks = record  # type: ignore[method-assign]
 
     assert not stored.read().complete
-    once = stored.results.settle_again(stored.read())
+    once = settle_again(stored.ledger, stored.read(), now=NOW)
     assert once is not None
     assert once.complete
-    assert stored.results.settle_again(once) is None
+    assert settle_again(stored.ledger, once, now=NOW) is None
     assert stored.results.collect(stored.job, results) == replace(once, workers=frozenset({"w"}))
 
 
@@ -142,11 +150,11 @@ def test_a_job_ends_by_the_counts_of_its_tasks(block: int, failed: int) -> None:
     rows = [a_row(task, code=int(task < failed)) for task in range(TASKS)]
     half = stored.results.collect(stored.job, [message(stored.job, *rows[:4])])
     assert half is not None
-    assert not stored.results.end(half)
+    assert not end_tasks(stored.ledger, half, now=NOW)
 
     whole = stored.results.collect(stored.job, [message(stored.job, *rows[4:])])
     assert whole is not None
-    assert stored.results.end(whole)
+    assert end_tasks(stored.ledger, whole, now=NOW)
 
     ended = stored.read()
     assert ended.counts == TaskCounts(total=TASKS, done=TASKS - failed, failed=failed)
@@ -169,7 +177,7 @@ def test_a_job_that_says_full_and_is_not_does_not_end() -> None:
     assert wrong is not None
     assert wrong.complete
 
-    assert not stored.results.end(wrong)
+    assert not end_tasks(stored.ledger, wrong, now=NOW)
 
 
 def test_counts_are_thousands_with_commas() -> None:
@@ -183,13 +191,34 @@ def test_counts_are_thousands_with_commas() -> None:
     assert cancelled.detail.startswith("3 of 10 tasks failed and 2 were cancelled;")
 
 
-def test_rows_beyond_the_jobs_tasks_are_refused() -> None:
-    job = a_job(PROBLEM, chunks=TASKS)
+def test_a_report_that_cannot_be_of_its_job_is_refused() -> None:
+    job = a_job(PROBLEM, chunks=TASKS, block=0)
+    rows, result = message(job, a_row(0)), a_result(job, 0, None)
 
-    assert misfit(message(job, a_row(0)), job) is None
-    assert misfit(message(job, a_row(0)), a_job(PROBLEM, chunks=4)) == (
-        "rows of tasks 0-7, the job has 4"
+    assert misfit(rows, job) is None
+    assert misfit(result, replace(job, block=None)) is None
+    assert misfit(rows, replace(job, block=None)) == (
+        "rows of tasks, and a job of kind 'minimum', whose tasks leave none"
     )
+    assert misfit(result, job) == (
+        "a result without rows, and a job of kind 'minimum', whose tasks leave them"
+    )
+    fewer = a_job(PROBLEM, chunks=4, block=0)
+    assert misfit(rows, fewer) == "a report of tasks 0-7, the job has 4"
+    error = replace(an_error(job, 0), tasks="0-7")
+    assert misfit(error, job) is None
+    assert misfit(error, fewer) == "a report of tasks 0-7, the job has 4"
+
+
+@pytest.mark.parametrize("block", [0, 3])
+def test_a_chunk_is_missing_while_any_of_its_tasks_is(block: int) -> None:
+    stored = Stored(block=block)
+    after = stored.results.collect(stored.job, [message(stored.job, a_row(0), a_row(1, code=1))])
+    assert after is not None
+
+    assert not is_missing(stored.ledger, after, TaskSet.span(0, 2))
+    assert is_missing(stored.ledger, after, TaskSet.span(0, 4))
+    assert is_missing(stored.ledger, after, TaskSet.span(5, 6))
 
 
 def test_counting_reads_blocks_once_for_an_attempt() -> None:
