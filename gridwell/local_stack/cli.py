@@ -17,8 +17,7 @@ from gridwell.engine.errors import GridwellError, ServiceError
 from gridwell.local_stack.faults.cli import faults as faults_group
 from gridwell.local_stack.private_folder import make_private, real_path
 from gridwell.local_stack.program_environment import ROOT, python
-from gridwell.local_stack.state import StateFolder
-from gridwell.local_stack.state_option import state_option
+from gridwell.local_stack.state import StateFolder, state_option
 from gridwell.program.commands import echo, json_option, print_json
 from gridwell.program.logs import warn_on_stderr
 from gridwell.program.settings import PREFIX

@@ -128,7 +128,7 @@ class RegionServer:
         )
         states.attach(self._put_faults_between(states, state) if with_faults else self.host)
         # Outermost: no fault planned for AWS's calls concerns it.
-        self._server.app = kill_endpoint.KillSwitch(self._server.app, cut_power=self.host.kill)
+        self._server.app = kill_endpoint.KillEndpoint(self._server.app, cut_power=self.host.kill)
         ec2_instances.install(states)
         ec2_images.install(self.host, states.lock)
         records = self.host.images.records()

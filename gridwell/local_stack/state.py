@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from gridwell.engine.errors import ServiceError
 from gridwell.local_stack.private_folder import (
     check_own,
@@ -24,6 +26,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LOOK_SECONDS = 0.1
+
+#: The option by which commands name the folder of a local stack.
+state_option = click.option(
+    "--state",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".gridwell"),
+    envvar="GRIDWELL_STATE",
+    show_default=True,
+    help="Folder of the local region: images, instances, logs.",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,7 @@ import click
 from gridwell.engine.errors import GridwellError
 from gridwell.local_stack.faults.kinds import KINDS
 from gridwell.local_stack.private_folder import real_path
-from gridwell.local_stack.state import StateFolder
-from gridwell.local_stack.state_option import state_option
+from gridwell.local_stack.state import StateFolder, state_option
 from gridwell.program.commands import echo, json_option, print_json
 
 if TYPE_CHECKING:

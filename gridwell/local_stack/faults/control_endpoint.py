@@ -1,12 +1,10 @@
-"""The endpoint at which the plan is read and changed while the region runs.
+"""Control endpoint that reads and changes the fault plan while the region runs.
 
-* `GET /_gridwell/faults`: the plan, and how often each kind has happened.
-* `PUT /_gridwell/faults`: set a new plan and reset all counts.
-* `POST /_gridwell/faults/away` with `{"seconds": 5}`: serve no call for so long.
-* `POST /_gridwell/faults/empty` with `{"queue": name}`: lose all its messages.
-* `POST /_gridwell/faults/duplicate` with `{"queue": name}`: double every message.
-
-`gridwell.local_stack.region.control_calls` decides who may call it.
+GET  /_gridwell/faults             the plan, and the number of faults injected of each kind
+PUT  /_gridwell/faults             a new plan; all counts begin at 0
+POST /_gridwell/faults/away        {"seconds": 5}: the region serves no call for so long
+POST /_gridwell/faults/empty       {"queue": name}: the queue loses all its messages
+POST /_gridwell/faults/duplicate   {"queue": name}: the queue holds each message twice
 """
 
 from __future__ import annotations
@@ -16,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.local_stack.faults.plan_json import LONGEST_SECONDS, InvalidFaultPlan, decode, encode
 from gridwell.local_stack.region.control_calls import (
+    ControlEndpoint,
     ControlRefused,
-    answered,
     json_body,
     only_field,
 )
@@ -33,11 +31,11 @@ logger = logging.getLogger(__name__)
 PATH: Final = "/_gridwell/faults"
 
 
-class FaultControl:
-    """Serves the endpoint, and hands every other request on.
+class FaultControl(ControlEndpoint):
+    """The endpoint.
 
     Args:
-        application: of the other requests.
+        application: serves the other requests.
         injector: follows the plan.
         queues: of the region.
     """
@@ -49,21 +47,13 @@ class FaultControl:
         injector: Injector,
         queues: Queues,
     ) -> None:
-        self._application = application
+        super().__init__(application, path=PATH)
         self._injector = injector
         self._queues = queues
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Serve control calls, and pass other requests on (PEP 3333)."""
-        path = environ.get("PATH_INFO", "")
-        if path != PATH and not path.startswith(PATH + "/"):
-            return self._application(environ, start_response)
-        return answered(lambda: self._answer(environ, path[len(PATH) + 1 :]), start_response)
-
-    def _answer(self, environ: dict[str, Any], command: str) -> dict[str, Any]:
-        method = environ["REQUEST_METHOD"]
+    def _respond(self, method: str, command: str, environ: dict[str, Any]) -> dict[str, Any]:
         if method == "GET" and not command:
-            return self._told()
+            return self._state()
         content = json_body(environ)
         if method == "PUT" and not command:
             return self._put(content)
@@ -75,7 +65,7 @@ class FaultControl:
             f" {PATH}/away, empty and duplicate",
         )
 
-    def _told(self) -> dict[str, Any]:
+    def _state(self) -> dict[str, Any]:
         return {
             "plan": encode(self._injector.plan),
             "injected": dict(sorted(self._injector.injected.items())),
@@ -95,7 +85,7 @@ class FaultControl:
             else "no faults are planned now",
             extra={"action": "faults.put", "faults": len(plan.faults), "seed": plan.seed},
         )
-        return self._told()
+        return self._state()
 
     def _do(self, command: str, content: bytes) -> dict[str, Any]:
         if command == "away":

@@ -1,36 +1,77 @@
-"""Calls that are no AWS's: what the region itself is asked at addresses of its own.
+"""Base of the region's control endpoints, which are not part of AWS's API.
 
-No bucket can have the name of their paths.  The server refuses web pages, and callers without the
-region's access key, before any call comes here: see `gridwell.local_stack.region.http_server`.
+No bucket can have the name of their paths.  The server refuses web pages,
+and callers without the region's access key, before any call arrives here; see
+`gridwell.local_stack.region.http_server`.
 """
 
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
-class ControlRefused(Exception):  # noqa: N818 - an answer more than an error
-    """The call is refused, with these words.
+class ControlRefused(Exception):  # noqa: N818 - a response more than an error
+    """Refusal of a call.
 
     Args:
-        status: of HTTP.
-        why: for people.
+        status: HTTP status code and phrase.
+        reason: the response's ``error``.
     """
 
-    def __init__(self, status: str, why: str) -> None:
+    def __init__(self, status: str, reason: str) -> None:
         self.status = status
-        super().__init__(why)
+        super().__init__(reason)
+
+
+class ControlEndpoint(ABC):
+    """WSGI layer that serves one path and all below it, and passes other requests on.
+
+    Args:
+        application: serves the other requests.
+        path: of the endpoint, such as ``/_gridwell/kill``.
+    """
+
+    def __init__(self, application: Callable[..., Iterable[bytes]], *, path: str) -> None:
+        self._application = application
+        self._path = path
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Serve a request (PEP 3333); the response is JSON, a refusal ``{"error": reason}``."""
+        path = environ.get("PATH_INFO", "")
+        if path != self._path and not path.startswith(self._path + "/"):
+            return self._application(environ, start_response)
+        command = path[len(self._path) + 1 :]
+        try:
+            content, status = self._respond(environ["REQUEST_METHOD"], command, environ), "200 OK"
+        except ControlRefused as refused:
+            content, status = {"error": str(refused)}, refused.status
+        start_response(status, [("Content-Type", "application/json")])
+        return [json.dumps(content, indent=2).encode() + b"\n"]
+
+    @abstractmethod
+    def _respond(self, method: str, command: str, environ: dict[str, Any]) -> dict[str, Any]:
+        """Carry out a call and return the response's fields.
+
+        Args:
+            method: of the request.
+            command: the rest of the path below the endpoint's own; empty at the endpoint itself.
+            environ: of the request.
+
+        Raises:
+            ControlRefused: if there is no such call, or if it cannot be carried out.
+        """
 
 
 def json_body(environ: dict[str, Any]) -> bytes:
-    """The body of a call that says it is JSON.
+    """Return the body of a request whose content type is JSON.
 
     Raises:
-        Refused: if it does not.
+        ControlRefused: if the content type is another.
     """
     if environ.get("CONTENT_TYPE", "").partition(";")[0] != "application/json":
         raise ControlRefused("415 Unsupported Media Type", "send application/json")
@@ -39,25 +80,15 @@ def json_body(environ: dict[str, Any]) -> bytes:
 
 
 def only_field(body: bytes, command: str, name: str) -> Any:
-    """The value of the one field that a call takes.
+    """Return the value of the one field that a call takes.
 
     Raises:
-        Refused: if the body is anything else.
+        ControlRefused: if the body is anything else.
     """
     try:
-        told = json.loads(body)
+        content = json.loads(body)
     except ValueError as error:
         raise ControlRefused("400 Bad Request", f"the body must be JSON: {error}") from error
-    if not isinstance(told, dict) or set(told) != {name}:
+    if not isinstance(content, dict) or set(content) != {name}:
         raise ControlRefused("400 Bad Request", f"{command} takes an object with '{name}' alone")
-    return told[name]
-
-
-def answered(answer: Callable[[], dict[str, Any]], start_response: Any) -> Iterable[bytes]:
-    """Return the answer of a call, or the reason of its refusal, as JSON."""
-    try:
-        told, status = answer(), "200 OK"
-    except ControlRefused as refused:
-        told, status = {"error": str(refused)}, refused.status
-    start_response(status, [("Content-Type", "application/json")])
-    return [json.dumps(told, indent=2).encode() + b"\n"]
+    return content[name]
