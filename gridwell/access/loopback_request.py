@@ -29,7 +29,7 @@ class LoopbackRefusal:
     """The reason for which a request is refused."""
 
     status: int  #: of HTTP
-    why: str
+    reason: str
 
 
 def page_refusal(names: Iterable[str]) -> LoopbackRefusal | None:

@@ -44,15 +44,15 @@ class LoopbackHandler(BaseHTTPRequestHandler):
 
     def refuse(self, refusal: LoopbackRefusal) -> None:
         """Answer a refused request."""
-        words = f"{refusal.why}\n".encode()
+        text = f"{refusal.reason}\n".encode()
         self.send_response(refusal.status)
         self.send_header("Content-Type", "text/plain; charset=utf-8")
         self.send_header("X-Content-Type-Options", "nosniff")
-        self.send_header("Content-Length", str(len(words)))
+        self.send_header("Content-Length", str(len(text)))
         self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(words)
+            self.wfile.write(text)
 
     def log_message(self, *_: Any) -> None:
         """Write nothing: clients poll."""

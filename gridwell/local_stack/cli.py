@@ -144,7 +144,7 @@ def up(
                 state=folder,
                 port=port,
                 max_instances=max_instances,
-                say=_teller(),
+                report=_reporter(),
                 faults=plan,
                 given=dict(settings),
             )
@@ -155,7 +155,7 @@ def up(
 
 
 def _plan(*, faults: str | None, faults_seed: int | None) -> FaultPlan | None:
-    """The plan that the options mean."""
+    """Return the plan that the options mean."""
     if faults is None:
         if faults_seed is not None:
             raise click.UsageError("--faults-seed goes with --faults")
@@ -211,22 +211,22 @@ def _folder(state: Path) -> StateFolder:
 
 
 def _whereabouts(running: Running, folder: StateFolder) -> dict[str, str]:
-    """Return the addresses of the stack, for programs."""
+    """Return the addresses of the stack and its folder, for programs."""
     return {"url": running.url, "endpoint": running.endpoint, "state": str(folder.path)}
 
 
-def _teller() -> Callable[[str], None]:
-    """Prints a sentence with the time since now."""
+def _reporter() -> Callable[[str], None]:
+    """Return a function that prints a sentence with the time since now."""
     began = time.monotonic()
 
-    def say(sentence: str) -> None:
+    def report(sentence: str) -> None:
         echo(f"[{time.monotonic() - began:5.1f} s] {sentence}", err=True)
 
-    return say
+    return report
 
 
 def _stay(stack: LocalStack, *, demo: bool, once: bool, as_json: bool) -> int:
-    """Everything up, until a signal or the end of a demo that runs once; then everything down."""
+    """Run the stack until a signal, or until the end of a demo that runs once."""
     warn_on_stderr()
     _interrupt_at(signal.SIGINT, signal.SIGTERM)
     try:
@@ -235,14 +235,14 @@ def _stay(stack: LocalStack, *, demo: bool, once: bool, as_json: bool) -> int:
             print_json(_whereabouts(running, stack.state))
         shown = _Demo(running.url, as_json=as_json) if demo else None
         if not once:
-            stack.say(f"open {running.url} in a browser; Ctrl-C ends everything")
+            stack.report(f"open {running.url} in a browser; Ctrl-C ends everything")
         return _serve(stack, shown, once=once)
     except KeyboardInterrupt:
         return _INTERRUPTED
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # ending must come to its end
-        stack.say("ending everything")
+        stack.report("ending everything")
         stack.down()
 
 

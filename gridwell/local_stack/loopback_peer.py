@@ -16,7 +16,7 @@ _WORD: Final = 4  #: bytes; the kernel writes addresses word by word, in the mac
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The socket at the other end."""
+    """Socket at the other end of a connection."""
 
     uid: int  #: of the user who made it
     inode: str  #: the kernel's number for it

@@ -67,7 +67,7 @@ class Child:
             os.killpg(self.process.pid, signal.SIGKILL)
 
     def last_lines(self, count: int = 20) -> str:
-        """The end of its log, for an error message."""
+        """Return the last lines of its log, for an error message."""
         lines = self.log.read_text(errors="replace").splitlines()
         return "\n".join(lines[-count:])
 

@@ -34,7 +34,7 @@ _NETWORK_PREFIX = "PIP_"
 
 
 def network() -> dict[str, str]:
-    """The variables of our environment that say how packages are reached.
+    """Return the variables of our environment that say how packages are reached.
 
     A proxy for the outside world must not be asked for what listens on this machine.
     """
@@ -55,7 +55,7 @@ def python(module: str, *arguments: str) -> list[str]:
 def aws_environment(
     *, endpoint: str | None, region: str, access_key: str = NO_KEY
 ) -> dict[str, str]:
-    """Return the variables that let AWS's libraries talk to the local region alone.
+    """Return the variables that make AWS's libraries call the local region alone.
 
     A forgotten variable, a profile in a configuration file or the metadata service of a machine
     that happens to be an EC2 instance must not give a program real keys.
@@ -83,7 +83,7 @@ def environment(
     access_key: str = NO_KEY,
     settings: Mapping[str, str],
 ) -> dict[str, str]:
-    """The whole environment of a program: built, so that none can reach a real account.
+    """Return the whole environment of a program: built, so that none can reach a real account.
 
     Args:
         endpoint: see `aws_environment`.

@@ -1,12 +1,12 @@
-"""The one cloud process: moto, its lifecycle and the EC2 host together.
+"""Process of a local region: moto, the lifecycle of instances, and the EC2 host.
 
     python -P -m gridwell.local_stack.region_server --state DIR [--port P] [--max-running N]
                                                    [--faults]
 
-Prints one line of JSON when it is ready, `{"endpoint": "http://127.0.0.1:1234", …}`, with the
-`access_key` that each call must name: read it through a pipe, as the key is a secret.  Ends at
-SIGTERM, SIGINT or when its standard input is closed (`--die-with-stdin`).  All instances end with
-it; images stay in DIR.
+It prints one line of JSON when it is ready, `{"endpoint": "http://127.0.0.1:1234", …}`, with the
+`access_key` that each call must name.  Read the line through a pipe, as the key is a secret.  The
+process ends at SIGTERM, at SIGINT, or with `--die-with-stdin` when its standard input is closed.
+All instances end with it; images stay in DIR.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ MOTO_SETTINGS = {
 
 
 def main() -> None:
-    """Serve until a signal ends the process."""
+    """Serve until a signal, or the end of standard input."""
     arguments = _arguments()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(TextFormatter("%(asctime)s %(levelname)s %(message)s"))
@@ -146,7 +146,7 @@ class RegionServer:
         self.image_count = len(records)
 
     def _put_faults_between(self, states: Lifecycle, state: Path) -> FaultyHost:
-        """Faults between the clients and the API, and between EC2 and its host."""
+        """Install faults between the clients and the API, and between EC2 and its host."""
         from gridwell.local_stack.faults import install  # noqa: PLC0415 - it imports moto
 
         return install.install(
@@ -161,11 +161,11 @@ class RegionServer:
 
     @property
     def endpoint(self) -> str:
-        """Address of the API."""
+        """The API's address."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def ready_line(self) -> dict[str, Any]:
-        """Return the facts that the starting program needs."""
+        """Return the fields of the line that is printed when the region is ready."""
         return {
             "endpoint": self.endpoint,
             "access_key": self._access_key,
@@ -199,7 +199,7 @@ def _hold(state: Path) -> BinaryIO:
     """Lock the state folder for as long as the returned file is open.
 
     Raises:
-        ServiceError: another cloud process lives there, whose instances we would delete.
+        ServiceError: another region runs in the folder; this one would delete its instances.
     """
     make_private(state)
     lock = (state / "cloud.lock").open("wb")

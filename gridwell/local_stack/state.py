@@ -1,4 +1,4 @@
-"""The folder of a local region: who holds it, and where what runs in it can be reached."""
+"""Folder of a local region: its lock, and the addresses of the programs that run in it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ state_option = click.option(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """Record of a running stack, for other commands."""
+    """Addresses and environment of a running stack, for other commands."""
 
     url: str  #: of the web tier
     endpoint: str  #: of the region's API
@@ -57,17 +57,17 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class StateFolder:
-    """A folder that at most one local stack holds at a time, of mode 0700.
+    """A folder of mode 0700 that at most one local stack holds at a time.
 
-    What it says is evaluated by shells (`gridwell local env`), and its programs are sent signals:
-    nothing in it is read unless it is the caller's own.
+    Shells evaluate its content (`gridwell local env`), and its programs are sent signals.  So a
+    file in it is read only if the caller owns it.
     """
 
     path: Path
 
     @property
     def logs(self) -> Path:
-        """Folder of the programs' logs."""
+        """The folder of the programs' logs."""
         return self.path / "logs"
 
     @property
@@ -77,12 +77,12 @@ class StateFolder:
 
     @property
     def consoles(self) -> Path:
-        """Folder of the instances' console logs."""
+        """The folder of the instances' console logs."""
         return self.path / "consoles"
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the folder; the kernel lets go of it however we end.
+        """Lock the folder; the kernel releases the lock however the process ends.
 
         Raises:
             ServiceError: another stack holds it, or it is another user's.
@@ -126,11 +126,11 @@ class StateFolder:
         return None
 
     def announce(self, running: Running) -> None:
-        """Tell other commands that everything is up; the file has the region's access key."""
+        """Write the file by which other commands find the stack; it has the region's access key."""
         write_private(self._running_file, json.dumps(asdict(running), indent=2) + "\n")
 
     def running(self) -> Running | None:
-        """Return the record of the running stack, or None if none is up yet.
+        """Return the running stack, or None if none is up yet.
 
         Raises:
             ServiceError: the folder, or a file of it, is or may be another user's.
@@ -144,10 +144,10 @@ class StateFolder:
             return None
 
     def end_holder(self, *, seconds: float) -> bool:
-        """Tell the stack that holds the folder to end, and wait until it has.
+        """End the stack that holds the folder, and wait until it has ended.
 
         Returns:
-            Whether there was one.
+            True if there was one.
 
         Raises:
             ServiceError: it did not end in time.
@@ -163,8 +163,8 @@ class StateFolder:
                     f"process {holder} did not end within {seconds:g} s; look at {self.logs}"
                 )
             time.sleep(_LOOK_SECONDS)
-        # It lets go of the folder with its last breath; whoever looks now shall not see it.
-        while _is_there(holder) and time.monotonic() < deadline:
+        # It unlocks the folder just before it exits; afterwards its process must have gone too.
+        while _is_alive(holder) and time.monotonic() < deadline:
             time.sleep(_LOOK_SECONDS)
         return True
 
@@ -177,8 +177,8 @@ class StateFolder:
         return self.path / "running.json"
 
 
-def _is_there(pid: int) -> bool:
-    """Return True if a process runs; a zombie does not."""
+def _is_alive(pid: int) -> bool:
+    """Return True if a process runs and is no zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

@@ -67,15 +67,15 @@ class LocalStack:
         state: the folder of images, instances and logs; hold it while this lives.
         port: of the web tier.
         max_instances: the fleet's cap.
-        say: receives a sentence on every step.
-        faults: what shall go wrong once all is up; None: nothing, and nothing can be planned.
+        report: receives a sentence about each step.
+        faults: the plan to follow once all is up; None: no faults, and none can be planned.
         given: settings that stand over ours, by the names of their environment variables.
     """
 
     state: StateFolder
     port: int
     max_instances: int
-    say: Callable[[str], None]
+    report: Callable[[str], None]
     faults: FaultPlan | None = None
     given: Mapping[str, str] = field(default_factory=dict)
     _region: Child | None = None
@@ -89,13 +89,13 @@ class LocalStack:
         """Start everything; returns when the web tier answers.
 
         Raises:
-            ServiceError: something did not start; its words say what to look at.
+            ServiceError: a program did not start; the message names what to look at.
         """
         _check_free(self.port)
         region = self._start_region()
         endpoint, access_key = region["endpoint"], region["access_key"]
         self._memcached = self._start_memcached()
-        self.say(f"memcached answers on {self._memcached.address}")
+        self.report(f"memcached answers on {self._memcached.address}")
         settings = self._create_stack(endpoint, access_key, region["base_image"])
         # The mark tells faults which programs are the stack's own.
         marked = settings | {MARK: str(self.state.path)}
@@ -119,7 +119,7 @@ class LocalStack:
         self._await_web(running.url)
         self._plan_faults(endpoint, access_key)
         self.state.announce(running)
-        self.say(f"the web tier answers on {running.url}")
+        self.report(f"the web tier answers on {running.url}")
         return running
 
     def look_after(self) -> None:
@@ -136,7 +136,7 @@ class LocalStack:
             )
         if self._memcached is not None and not self._memcached.child.is_running:
             self._memcached = self._start_memcached()
-            self.say("memcached had ended and was started again")
+            self.report("memcached had ended and was started again")
         for tier, child in list(self._tiers.items()):
             if not child.is_running:
                 self._revive(tier, child, time.monotonic())
@@ -148,7 +148,7 @@ class LocalStack:
             self._due[tier] = now + pause
             again = "started again" if not pause else f"to be started again in {pause:g} s"
             look = "" if not pause else f"; look at {child.log}"
-            self.say(f"the {tier} had ended ({child.process.returncode}); {again}{look}")
+            self.report(f"the {tier} had ended ({child.process.returncode}); {again}{look}")
         if now >= self._due[tier]:
             del self._due[tier]
             self._start_tier(tier)
@@ -191,20 +191,24 @@ class LocalStack:
                 f"the local region did not start; its log ends with:\n{self._region.last_lines()}"
             )
         ready: dict[str, Any] = json.loads(line)
-        self.say(f"the region {REGION} is up at {ready['endpoint']}")
+        self.report(f"the region {REGION} is up at {ready['endpoint']}")
         return ready
 
     def _plan_faults(self, endpoint: str, access_key: str) -> None:
         # Only now: setting up is not what they are to test.
         if self.faults is not None:
             RemoteFaults(endpoint, access_key=access_key).put(self.faults)
-            self.say(
+            self.report(
                 f"FAULTS ARE ON: {len(self.faults.faults)} planned, seed {self.faults.seed};"
                 " `gridwell local faults` counts and changes them"
             )
 
     def _create_stack(self, endpoint: str, access_key: str, base_image: str) -> dict[str, str]:
-        """The stack, an image baked for it, and the stack again with that image."""
+        """Create the stack, bake an image for it, and update the stack with that image.
+
+        Returns:
+            The settings of the stack's programs.
+        """
         client = boto3.client(
             "cloudformation",
             endpoint_url=endpoint,
@@ -222,11 +226,11 @@ class LocalStack:
             "GRIDWELL_KILL_KEY": access_key,
             **self.given,
         }
-        self.say("the stack is created; baking the image (the first time takes a minute)")
+        self.report("the stack is created; baking the image (the first time takes a minute)")
         baked = self._bake(
             environment(endpoint=endpoint, region=REGION, access_key=access_key, settings=settings)
         )
-        self.say(f"{'reusing' if baked['reused'] else 'baked'} image {baked['image']}")
+        self.report(f"{'reusing' if baked['reused'] else 'baked'} image {baked['image']}")
         create_or_update(
             client,
             FLEET,
@@ -276,10 +280,10 @@ class LocalStack:
 def _worker_settings(
     settings: Mapping[str, str], given: Mapping[str, str], baked: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Return the stack's settings that a worker reads, for the user data."""
-    told = ("FLEET", "CHUNKS_QUEUE", "RESULTS_QUEUE", "LEDGER_TABLE", "BUCKET")
+    """Return the settings of an instance: those of the stack that a worker reads."""
+    names = ("FLEET", "CHUNKS_QUEUE", "RESULTS_QUEUE", "LEDGER_TABLE", "BUCKET")
     return {
-        **{f"GRIDWELL_{name}": settings[f"GRIDWELL_{name}"] for name in told},
+        **{f"GRIDWELL_{name}": settings[f"GRIDWELL_{name}"] for name in names},
         **{name: given.get(name, value) for name, value in WORKER_SETTINGS.items()},
         "GRIDWELL_RELEASE": baked["release"],
     }

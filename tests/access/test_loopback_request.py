@@ -77,7 +77,7 @@ def test_a_header_that_only_browsers_send_is_refused(name: str) -> None:
 
     assert refusal is not None
     assert refusal.status == FORBIDDEN
-    assert name in refusal.why
+    assert name in refusal.reason
 
 
 def test_headers_of_aws_clients_are_served() -> None:

@@ -123,7 +123,7 @@ def world(opened: Open) -> World:
         jobs=[job["id"] for job in jobs],
         instance=state_of(stack, opened.instance),
         cached=cached,
-        plan=stack.remote_faults().told()["plan"],
+        plan=stack.remote_faults().report()["plan"],
         code_has_run=opened.marker.exists(),
     )
 

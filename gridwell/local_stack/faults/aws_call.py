@@ -1,4 +1,4 @@
-"""Recognition of the AWS call in an HTTP request."""
+"""Calls of AWS's API, recognised in HTTP requests."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Call:
 
     @cached_property
     def service(self) -> str:
-        """Whom the request is signed for; empty if it is not signed."""
+        """The service that the request is signed for; empty if it is not signed."""
         found = _SIGNED.search(self.environ.get("HTTP_AUTHORIZATION", "")) or _PRESIGNED.search(
             self.environ.get("QUERY_STRING", "")
         )
@@ -55,14 +55,14 @@ class Call:
 
     @cached_property
     def operation(self) -> str:
-        """As AWS names it; empty where we do not know it."""
+        """The operation's name in AWS's API; empty if it is unknown."""
         if self.target:
             return self.target.rpartition(".")[2]
         return self._s3_operation() if self.service == "s3" else self.parameters.get("Action", "")
 
     @cached_property
     def parameters(self) -> dict[str, str]:
-        """Of a form, as EC2 and CloudFormation take them."""
+        """The fields of a form, which EC2 and CloudFormation take."""
         if self.target or self.service == "s3":
             return {}
         pairs = parse_qs(self.content.decode(errors="replace"), keep_blank_values=True)
@@ -70,7 +70,7 @@ class Call:
 
     @cached_property
     def data(self) -> dict[str, Any]:
-        """Of a JSON request; empty for any other."""
+        """The content of a JSON request; empty for any other."""
         try:
             found = json.loads(self.content) if self.target else {}
         except ValueError:
@@ -78,19 +78,19 @@ class Call:
         return found if isinstance(found, dict) else {}
 
     @cached_property
-    def place(self) -> FaultTarget:
-        """The properties of the call that a plan can name."""
+    def fault_target(self) -> FaultTarget:
+        """The properties of the call by which a plan can select it."""
         return FaultTarget(
             service=self.service, operation=self.operation, resources=frozenset(self._resources())
         )
 
     @property
     def connection(self) -> Any:
-        """The socket that it came by."""
+        """The socket of the request."""
         return self.environ["werkzeug.socket"]
 
-    def who(self) -> str:
-        """The program that calls, if it is one of this local stack's."""
+    def program(self) -> str:
+        """Return the program that calls; empty if it does not belong to this local stack."""
         return self.callers.program(self.connection)
 
     @property
@@ -99,7 +99,7 @@ class Call:
         return str(self.data.get("QueueUrl", "")).rpartition("/")[2]
 
     def changed(self, data: dict[str, Any]) -> Call:
-        """The same JSON call with other data."""
+        """Return the same JSON call with other data."""
         content = json.dumps(data).encode()
         environ = {
             **self.environ,
@@ -133,11 +133,11 @@ class Call:
 
 
 def read_call(environ: dict[str, Any], callers: Callers) -> Call:
-    """The call that a WSGI request is; its body stays readable for the application.
+    """Return the call that a WSGI request is; its body stays readable for the application.
 
     Args:
         environ: of the request.
-        callers: finds who calls, if anybody asks.
+        callers: finds the calling process when it is needed.
     """
     content = environ["wsgi.input"].read()
     environ["wsgi.input"] = io.BytesIO(content)

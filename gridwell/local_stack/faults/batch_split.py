@@ -1,6 +1,7 @@
-"""Calls that go half wrong: some of their entries never reach the service.  Pure.
+"""Batches of which some entries never reach the service.
 
-Each function splits a JSON call into what is passed on and what is put back into the answer.
+Each function splits a JSON call into the part that is passed on and the part that is put back into
+the response.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """A batch of SQS, and what becomes of its entries without SQS."""
+    """A batch of SQS, with the results of the entries that do not reach SQS."""
 
     data: dict[str, Any]  #: the call that is passed on
     refused: list[str] = field(default_factory=list)  #: ids of entries that fail
@@ -26,7 +27,7 @@ class Split:
         return not self.data["Entries"]
 
     def amended(self, reply: Mapping[str, Any]) -> dict[str, Any]:
-        """The answer to the whole batch."""
+        """Return the answer to the whole batch."""
         failures = [
             {
                 "Id": entry,
@@ -73,10 +74,10 @@ def without_keys(
 
     Args:
         data: the call.
-        left_out: keys by their table and their place in its list.
+        left_out: keys by their table and their position in its list.
 
     Returns:
-        The call that is passed on, and what its answer names under UnprocessedKeys.
+        The call that is passed on, and the ``UnprocessedKeys`` of its response.
     """
     kept: dict[str, Any] = {}
     unprocessed: dict[str, Any] = {}
@@ -84,8 +85,8 @@ def without_keys(
         for chosen, wanted in ((kept, False), (unprocessed, True)):
             keys = [
                 key
-                for place, key in enumerate(request["Keys"])
-                if ((table, place) in left_out) is wanted
+                for position, key in enumerate(request["Keys"])
+                if ((table, position) in left_out) is wanted
             ]
             if keys:
                 chosen[table] = {**request, "Keys": keys}

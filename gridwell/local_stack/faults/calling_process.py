@@ -1,4 +1,4 @@
-"""Identification of the program that makes a call, and its kill by SIGKILL.
+"""Identification of the process that makes a call, which can then be killed (SIGKILL).
 
 The other end of a loopback connection belongs to a process of this machine, which the kernel
 names under /proc.  Instances live in PID namespaces of their own, but we see them from outside,
@@ -41,14 +41,14 @@ class Callers:
     )
 
     def of(self, connection: Any) -> list[int]:
-        """The processes of this stack that hold the other end of a connection; mostly one."""
+        """Return this stack's processes at the other end of a connection, mostly one."""
         pids = self._known.get(connection)
         if pids is None:
             pids = self._known[connection] = self._holders(connection)
         return pids
 
     def program(self, connection: Any) -> str:
-        """Return the program that runs there, like ``web_tier serve``; empty for others."""
+        """Return the calling program, like ``web_tier serve``; empty for a foreign process."""
         pids = self.of(connection)
         return program_of(pids[0]) if pids else ""
 
@@ -56,7 +56,7 @@ class Callers:
         """Kill the caller, and wait until it is dead.
 
         Returns:
-            Who was killed.
+            The ids of the killed processes.
         """
         killed = []
         peer = find_peer(connection)
@@ -64,7 +64,7 @@ class Callers:
             with contextlib.suppress(ProcessLookupError):  # dead already
                 handle = os.pidfd_open(pid)
                 try:
-                    # Looked up anew: its id may belong to somebody else by now.
+                    # Looked up again: the id may have been given to another process.
                     if peer and self._is_ours(pid) and peer.inode in _sockets(pid):
                         signal.pidfd_send_signal(handle, signal.SIGKILL)
                         select.select([handle], [], [], _DEAD_SECONDS)
@@ -89,17 +89,17 @@ class Callers:
 
 
 def program_of(pid: int) -> str:
-    """The words of a process's command after ``python -m``, or its program's name."""
-    if told := _variables(pid).get(PROGRAM):
-        return told
-    words = _read(f"/proc/{pid}/cmdline")
-    if "-m" in words:
-        return " ".join(words[words.index("-m") + 1 :]).strip()
-    return Path(words[0]).name
+    """Return the words of a process's command after ``python -m``, or its program's name."""
+    if program := _variables(pid).get(PROGRAM):
+        return program
+    arguments = _read(f"/proc/{pid}/cmdline")
+    if "-m" in arguments:
+        return " ".join(arguments[arguments.index("-m") + 1 :]).strip()
+    return Path(arguments[0]).name
 
 
 def _variables(pid: int) -> dict[str, str]:
-    """A process's environment, as it was started with."""
+    """Return a process's environment, as it was started with."""
     return {
         name: value
         for name, is_set, value in (v.partition("=") for v in _read(f"/proc/{pid}/environ"))
@@ -108,7 +108,7 @@ def _variables(pid: int) -> dict[str, str]:
 
 
 def _read(path: str) -> list[str]:
-    """The texts in a file of /proc, each ended by a NUL; none if the process has gone."""
+    """Return the texts in a file of /proc, each ended by a NUL; none if the process has gone."""
     try:
         return Path(path).read_text(errors="replace").split("\0")
     except OSError:  # or it is another user's
@@ -116,7 +116,7 @@ def _read(path: str) -> list[str]:
 
 
 def _sockets(pid: int) -> set[str]:
-    """The numbers of the sockets that a process holds."""
+    """Return the numbers of the sockets that a process holds."""
     found = set()
     with contextlib.suppress(OSError):  # gone meanwhile
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():

@@ -1,4 +1,4 @@
-"""`gridwell local faults`: what goes wrong in the local stack, and what shall."""
+"""`gridwell local faults`: show and plan the faults of a local stack."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def faults(context: click.Context, *, state: Path, as_json: bool) -> None:
     if context.invoked_subcommand is not None:
         return
     with _remote(state) as remote:
-        told = remote.told()
+        report = remote.report()
     if as_json:
-        print_json(told)
+        print_json(report)
         return
-    for line in _lines(told):
+    for line in _lines(report):
         echo(line)
 
 
@@ -44,15 +44,15 @@ def faults(context: click.Context, *, state: Path, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def plan(state: Path, *, name: str, seed: int | None, as_json: bool) -> None:
-    """Set another plan: mild, wild, none, or a JSON file; reset the counts."""
+    """Follow another plan: mild, wild, none, or a JSON file; all counts begin at 0."""
     from gridwell.local_stack.faults.presets import find_plan  # noqa: PLC0415 - it reads botocore
 
     with _remote(state) as remote:
         found = find_plan(name, seed=seed)
         remote.put(found)
-        told = remote.told()
+        report = remote.report()
     if as_json:
-        print_json(told)
+        print_json(report)
     else:
         echo(f"{len(found.faults)} faults are planned, seed {found.seed}", err=True)
 
@@ -99,7 +99,7 @@ def duplicate(state: Path, *, queue: str, as_json: bool) -> None:
 
 @contextmanager
 def _remote(state: Path) -> Iterator[RemoteFaults]:
-    """The running stack's faults; errors become words on stderr."""
+    """Connect to the running stack's faults; errors end the command with a message on stderr."""
     from gridwell.local_stack.faults.client import RemoteFaults  # noqa: PLC0415 - it reads botocore
 
     try:

@@ -1,4 +1,4 @@
-"""The endpoint of `control`, as commands and tests call it."""
+"""Client of the control endpoint of faults, for commands and tests."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ class RemoteFaults:
     endpoint: str
     access_key: str = field(default_factory=lambda: os.environ.get(_VARIABLE, ""), kw_only=True)
 
-    def told(self) -> dict[str, Any]:
-        """The plan in force, and how often each kind has happened: plan, injected."""
+    def report(self) -> dict[str, Any]:
+        """Return ``plan``, and ``injected``: the number of faults of each kind."""
         return self._ask("GET", "", None)
 
     def injected(self) -> dict[str, int]:
-        """Return how often each kind has happened since the plan was set."""
-        counts: dict[str, int] = self.told()["injected"]
+        """Return the number of faults of each kind since the plan was put."""
+        counts: dict[str, int] = self.report()["injected"]
         return counts
 
     def put(self, plan: FaultPlan) -> None:
-        """Set a new plan and reset all counts."""
+        """Follow a new plan from now on; all counts begin at 0."""
         self._ask("PUT", "", encode(plan))
 
     def away(self, seconds: float) -> None:
@@ -52,11 +52,11 @@ class RemoteFaults:
         self._ask("POST", "/away", {"seconds": seconds})
 
     def empty(self, queue: str) -> int:
-        """Lose every message of a queue; how many there were."""
+        """Lose every message of a queue and return their number."""
         return int(self._ask("POST", "/empty", {"queue": queue})["messages"])
 
     def duplicate(self, queue: str) -> int:
-        """Double every message of a queue; how many there were."""
+        """Double every message of a queue and return their number."""
         return int(self._ask("POST", "/duplicate", {"queue": queue})["messages"])
 
     def _ask(self, method: str, path: str, data: Any) -> dict[str, Any]:
@@ -75,13 +75,13 @@ class RemoteFaults:
             with opener.open(request, timeout=_SECONDS) as reply:
                 answer: dict[str, Any] = json.load(reply)
         except urllib.error.HTTPError as error:
-            raise ServiceError(_words(error)) from error
+            raise ServiceError(_message(error)) from error
         except OSError as error:
             raise ServiceError(f"the region at {self.endpoint} does not answer: {error}") from error
         return answer
 
 
-def _words(error: urllib.error.HTTPError) -> str:
+def _message(error: urllib.error.HTTPError) -> str:
     try:
         return str(json.load(error)["error"])
     except (ValueError, KeyError, TypeError):

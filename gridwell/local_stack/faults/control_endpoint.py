@@ -1,10 +1,10 @@
 """Control endpoint that reads and changes the fault plan while the region runs.
 
-GET  /_gridwell/faults             the plan, and the number of faults injected of each kind
-PUT  /_gridwell/faults             a new plan; all counts begin at 0
-POST /_gridwell/faults/away        {"seconds": 5}: the region serves no call for so long
-POST /_gridwell/faults/empty       {"queue": name}: the queue loses all its messages
-POST /_gridwell/faults/duplicate   {"queue": name}: the queue holds each message twice
+* `GET /_gridwell/faults`: return the plan, and the number of faults of each kind.
+* `PUT /_gridwell/faults`: follow a new plan; all counts begin at 0.
+* `POST /_gridwell/faults/away` with `{"seconds": 5}`: serve no call for so long.
+* `POST /_gridwell/faults/empty` with `{"queue": name}`: lose all messages of the queue.
+* `POST /_gridwell/faults/duplicate` with `{"queue": name}`: double each message of the queue.
 """
 
 from __future__ import annotations
@@ -92,9 +92,9 @@ class FaultControl(ControlEndpoint):
             return self._go_away(only_field(content, command, "seconds"))
         queue = only_field(content, command, "queue")
         if not isinstance(queue, str) or self._queues.find(queue) is None:
-            there = ", ".join(self._queues.names()) or "none"
+            names = ", ".join(self._queues.names()) or "none"
             raise ControlRefused(
-                "404 Not Found", f"no standard queue {queue!r}; there are: {there}"
+                "404 Not Found", f"no standard queue {queue!r}; there are: {names}"
             )
         act = self._queues.empty if command == "empty" else self._queues.duplicate
         messages = act(queue)

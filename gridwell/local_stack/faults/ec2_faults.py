@@ -1,4 +1,4 @@
-"""An EC2 host that on request boots nothing: starts that fall back, boots that hang."""
+"""EC2 host with faults: starts that fall back, boots that hang."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gridwell.local_stack.faults.injector import Strike
     from gridwell.local_stack.region.instance_lifecycle import Lifecycle, MachineHost
 
-MUTE: Final = "offer never speaks"  #: the machine runs, and nothing on it is ever heard of
+MUTE: Final = "offer never speaks"  #: the machine runs, and nothing on it ever sends anything
 #: Kind -> how EC2 words the end of the instance that has never booted.
 _REASONS: Final = {
     "start falls back": (
@@ -29,7 +29,7 @@ _asked: ContextVar[Callable[[], Strike | None]] = ContextVar("asked", default=la
 
 
 class FaultyHost:
-    """A `MachineHost` that injects faults of boots before it calls the real host.
+    """An `instance_lifecycle.MachineHost` before the real one.
 
     Args:
         host: the real one.
@@ -94,13 +94,13 @@ class FaultyHost:
                 self._lifecycle.booted(instance_id)
 
     def _is_due(self, instance_id: str) -> bool:
-        """Return whether this thread's timer is still the one of the instance; it is over now."""
+        """Remove the instance's timer; return True if it is this thread's."""
         with self._lock:
             due = self._falling.pop(instance_id, None)
         return due is threading.current_thread()
 
-    def _fall_back(self, instance_id: str, code: str, why: str) -> None:
-        # The lifecycle's lock first, as whoever stops or starts the instance holds it.
+    def _fall_back(self, instance_id: str, code: str, reason: str) -> None:
+        # The lifecycle's lock first: each stop or start of the instance holds it.
         with self._lifecycle.lock:
             if self._is_due(instance_id):
-                self._lifecycle.failed(instance_id, why, code=code)
+                self._lifecycle.failed(instance_id, reason, code=code)

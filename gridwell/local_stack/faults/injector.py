@@ -1,7 +1,7 @@
-"""State of fault injection: the plan in force, the counts, and the time.
+"""Selection of the planned fault that happens at a call.
 
-The decision itself is pure, in `plan`; this module holds its inputs.  Safe to call from any
-thread.
+The decision is a pure function of `plan`; this module holds its state: the plan in force, the
+counts, and the time.  Safe to call from any thread.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from gridwell.local_stack.faults.plan import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Kinds that once begun go on for a while.
+#: Kinds that continue for a while once they have begun.
 SPELLS: Final = frozenset(
     {"throttled", "server error", "access denied", "no capacity", "metadata throttled"}
 )
@@ -36,7 +36,7 @@ SPELLS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strike:
-    """A fault that happens here and now."""
+    """A fault that happens at a call."""
 
     kind: str
     seconds: float  #: within the fault's bounds
@@ -78,25 +78,25 @@ class Injector:
         return kind in self._lines
 
     def put(self, plan: FaultPlan) -> None:
-        """Set a new plan and reset all counts."""
+        """Follow a new plan from now on; all counts begin at 0."""
         lines: dict[str, list[tuple[int, PlannedFault]]] = defaultdict(list)
-        for place, fault in enumerate(plan.faults):
-            lines[fault.kind].append((place, fault))
+        for number, fault in enumerate(plan.faults):
+            lines[fault.kind].append((number, fault))
         with self._lock:
             self.plan = plan
             self.injected = Counter()
             self._counts = [_Count() for _ in plan.faults]
             self._lines = dict(lines)
 
-    def strike(self, kind: str, place: FaultTarget, who: Callable[[], str]) -> Strike | None:
-        """Return the fault of this kind that happens at this place now, and count it.
+    def strike(self, kind: str, target: FaultTarget, program: Callable[[], str]) -> Strike | None:
+        """Return the fault of this kind that happens at a call now, and count it; None for none.
 
-        Call it only where a fault would have an effect: a counted fault has happened.
+        Call it only where the fault would have an effect, as each counted fault has happened.
 
         Args:
             kind: of the fault.
-            place: the call.
-            who: returns the caller's program; called only if the plan names one.
+            target: the call.
+            program: returns the caller's program; called only if the plan names a program.
         """
         lines = self._lines.get(kind)
         if lines is None:
@@ -104,24 +104,24 @@ class Injector:
         found = [
             (number, fault)
             for number, fault in lines
-            if concerns(fault, place)
-            and (fault.program is None or is_program(fault.program, who()))
+            if concerns(fault, target)
+            and (fault.program is None or is_program(fault.program, program()))
         ]
         with self._lock:
             if self._lines.get(kind) is not lines:
                 return None  # the plan was changed meanwhile
-            struck = [s for number, fault in found if (s := self._at_line(number, fault, place))]
+            struck = [s for number, fault in found if (s := self._at_line(number, fault, target))]
             if not struck:
                 return None
             self.injected[kind] += 1
         return struck[0]
 
-    def _at_line(self, line: int, fault: PlannedFault, place: FaultTarget) -> Strike | None:
+    def _at_line(self, line: int, fault: PlannedFault, target: FaultTarget) -> Strike | None:
         count, now, seed = self._counts[line], self.clock(), self.plan.seed
         count.met += 1
         draw = chance(seed, line, count.met)
         # AWS counts calls by operation: one that is throttled says nothing of another.
-        operation = place.service, place.operation
+        operation = target.service, target.operation
         in_spell = now < count.spells.get(operation, float("-inf"))
         if not in_spell:
             if not strikes(fault, number=count.met, struck=count.struck, draw=draw):
@@ -144,7 +144,7 @@ class Injector:
             self._lock.notify_all()
 
     def away_seconds(self) -> float:
-        """For how much longer no call is served."""
+        """Return the seconds for which no call is served, from now on."""
         return max(0.0, self._away_until - self.clock())
 
     def await_return(self) -> None:

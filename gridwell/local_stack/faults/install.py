@@ -1,4 +1,4 @@
-"""Puts the faults into a region that is about to serve."""
+"""Installation of the faults in a region that does not serve yet."""
 
 from __future__ import annotations
 

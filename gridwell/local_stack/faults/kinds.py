@@ -1,6 +1,6 @@
-"""The kinds of faults, each with the one name that it has everywhere.
+"""Kinds of faults, each with its one name.
 
-The simulator in virtual time (`tests/simulation`) calls the same things by the same words.
+The simulator in virtual time (`tests/simulation`) uses the same names.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ METADATA: Final = {"imds": frozenset({"GetToken", "GetMetadata"})}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultKind:
-    """A kind of fault."""
+    """Description of a kind of fault."""
 
     does: str  #: what happens, in half a sentence
-    seconds: tuple[float, float] | None = None  #: least and most, unless told; None: has no time
+    seconds: tuple[float, float] | None = None  #: default least and most; None: has no time
     time_is: str = ""  #: what these seconds are
     #: where it can happen; None: at any call
     operations: Mapping[str, frozenset[str]] | None = None

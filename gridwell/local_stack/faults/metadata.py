@@ -1,4 +1,4 @@
-"""Faults of the instances' metadata services: each asks here before it answers a request."""
+"""Faults of the instances' metadata services, which look them up before each response."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ THROTTLED: Final = "metadata throttled"
 
 @dataclass(frozen=True, slots=True)
 class MetadataFaults:
-    """Planned faults of requests for metadata.
+    """Selection of the fault that happens at a request for metadata.
 
     Args:
         injector: knows the plan.
@@ -37,18 +37,18 @@ class MetadataFaults:
             connection: of the request.
         """
         strike = self.injector.strike(
-            HANGS, _place(operation, instance), lambda: self.callers.program(connection)
+            HANGS, _target(operation, instance), lambda: self.callers.program(connection)
         )
         return None if strike is None else strike.seconds
 
     def is_throttled(self, operation: str, instance: str, connection: Any) -> bool:
-        """Return whether a request is refused as one of too many; see `hang_seconds`."""
+        """Return True if a request is throttled; see `hang_seconds`."""
         strike = self.injector.strike(
-            THROTTLED, _place(operation, instance), lambda: self.callers.program(connection)
+            THROTTLED, _target(operation, instance), lambda: self.callers.program(connection)
         )
         return strike is not None
 
 
-def _place(operation: str, instance: str) -> FaultTarget:
+def _target(operation: str, instance: str) -> FaultTarget:
     (service,) = METADATA
     return FaultTarget(service=service, operation=operation, resources=frozenset({instance}))

@@ -1,8 +1,8 @@
-"""Plan of faults as frozen data, and the decision for one call.
+"""Fault plans as frozen data, and the decision whether a fault happens at a call.
 
-The same plan and the same calls in the same order give the same faults. A draw depends only on the
-plan's seed, the fault's place in the plan and the number of the call. So calls of one kind do not
-shift the chances of another.
+The same plan and the same calls in the same order give the same faults.  The draw of a call
+depends only on the plan's seed, the fault's position in the plan and the number of the call.  So
+calls of one kind do not shift the chances of another.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class PlannedFault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultPlan:
-    """All that shall go wrong."""
+    """All planned faults."""
 
     seed: int
     faults: tuple[PlannedFault, ...]
@@ -47,29 +47,29 @@ NOTHING = FaultPlan(seed=0, faults=())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultTarget:
-    """Target of a fault: the properties of a call that a plan can name."""
+    """The properties of a call by which a plan can select it."""
 
     service: str
     operation: str
     resources: AbstractSet[str] = frozenset()
 
 
-def concerns(fault: PlannedFault, place: FaultTarget) -> bool:
-    """Return True if a fault is planned for calls like this one, whatever the program."""
+def concerns(fault: PlannedFault, target: FaultTarget) -> bool:
+    """Return True if a fault is planned for a call, its program apart."""
     return (
-        fault.service in (None, place.service)
-        and fault.operation in (None, place.operation)
-        and (fault.resource is None or fault.resource in place.resources)
+        fault.service in (None, target.service)
+        and fault.operation in (None, target.operation)
+        and (fault.resource is None or fault.resource in target.resources)
     )
 
 
-def is_program(told: str, found: str) -> bool:
-    """Return True if a program begins with some words: ``web_tier`` means all its commands."""
-    return found.split()[: len(told.split())] == told.split()
+def is_program(planned: str, found: str) -> bool:
+    """Return True if a program matches a plan's; ``web_tier`` matches each of its commands."""
+    return found.split()[: len(planned.split())] == planned.split()
 
 
 def strikes(fault: PlannedFault, *, number: int, struck: int, draw: float) -> bool:
-    """Return True if a fault happens at this call.
+    """Return True if a fault happens at a call.
 
     Args:
         fault: concerns this call.
@@ -84,20 +84,20 @@ def strikes(fault: PlannedFault, *, number: int, struck: int, draw: float) -> bo
     return fault.probability is not None and draw < fault.probability
 
 
-def chance(seed: int, place: int, number: int, what: str = "") -> float:
-    """A number in [0, 1) that looks random and depends on nothing but the arguments.
+def chance(seed: int, line: int, number: int, purpose: str = "") -> float:
+    """Return a number in [0, 1) that looks random and depends on nothing but the arguments.
 
     Args:
         seed: the plan's.
-        place: the fault's, in the plan.
+        line: the fault's position in the plan.
         number: of the call.
-        what: distinguishes several draws at one call.
+        purpose: distinguishes several draws at one call.
     """
-    digest = hashlib.blake2b(f"{seed} {place} {number} {what}".encode(), digest_size=7).digest()
+    digest = hashlib.blake2b(f"{seed} {line} {number} {purpose}".encode(), digest_size=7).digest()
     return (int.from_bytes(digest) >> 3) / 2**53
 
 
 def between(bounds: tuple[float, float], draw: float) -> float:
-    """The number so far between two bounds."""
+    """Return the number at a fraction of the way between two bounds."""
     least, most = bounds
     return least + (most - least) * draw

@@ -1,4 +1,4 @@
-"""Fault plans as JSON: read strictly, all mistakes of a plan at once.
+"""Strict reader and writer of fault plans as JSON; an error lists all mistakes of a plan.
 
 A fault that never happens because its operation is misspelt would make a test prove nothing.
 """
@@ -27,11 +27,11 @@ LONGEST_SECONDS: Final = 3600.0
 
 
 class InvalidFaultPlan(GridwellError):  # noqa: N818 - see gridwell.engine.errors.InvalidJob
-    """A fault plan that we do not understand; its words say all that is wrong."""
+    """A fault plan that is not valid; the message lists every mistake."""
 
 
 def encode(plan: FaultPlan) -> dict[str, Any]:
-    """A plan as JSON data, without what is not set."""
+    """Return a plan as JSON data, without what is not set."""
     return {"seed": plan.seed, "faults": [_encoded(fault) for fault in plan.faults]}
 
 
@@ -43,10 +43,10 @@ def _encoded(fault: PlannedFault) -> dict[str, Any]:
 
 
 def decode(text: str | bytes) -> FaultPlan:
-    """The plan that a text of JSON says.
+    """Return the plan of a JSON text.
 
     Raises:
-        InvalidFaultPlan: it says something else; the words name every mistake.
+        InvalidFaultPlan: the text is no valid plan; the message lists every mistake.
     """
     try:
         data = json.loads(text)
@@ -56,7 +56,7 @@ def decode(text: str | bytes) -> FaultPlan:
         raise InvalidFaultPlan(
             f"a fault plan is an object with 'seed' and 'faults', not {_shown(data)}"
         )
-    mistakes = _strangers(data, ("seed", "faults"), "the plan")
+    mistakes = _unknown_fields(data, ("seed", "faults"), "the plan")
     seed, faults = data.get("seed", 0), data.get("faults")
     if not _is_whole(seed, 0):
         mistakes.append(f"seed must be a whole number from 0, not {_shown(seed)}")
@@ -86,7 +86,7 @@ def _fault(data: dict[str, Any]) -> PlannedFault:
 def _mistakes(data: Any) -> list[str]:
     if not isinstance(data, dict):
         return [f"must be an object, not {_shown(data)}"]
-    found = _strangers(data, (*_FIELDS, *_NUMBERS), "a fault")
+    found = _unknown_fields(data, (*_FIELDS, *_NUMBERS), "a fault")
     found += [
         f"{name} must be a text, not {_shown(data[name])}"
         for name in _FIELDS
@@ -97,7 +97,7 @@ def _mistakes(data: Any) -> list[str]:
         return [*found, "kind is missing: say what shall happen"]
     if kind not in KINDS:
         return [*found, f"kind {_shown(kind)} is unknown{_like(kind, KINDS)}"]
-    return [*found, *_wrong_numbers(data), *_wrong_seconds(data), *_wrong_place(data)]
+    return [*found, *_wrong_numbers(data), *_wrong_seconds(data), *_wrong_operation(data)]
 
 
 def _wrong_numbers(data: dict[str, Any]) -> list[str]:
@@ -133,7 +133,7 @@ def _wrong_seconds(data: dict[str, Any]) -> list[str]:
     return [f"seconds must be {allowed}, not {_shown(seconds)}"]
 
 
-def _wrong_place(data: dict[str, Any]) -> list[str]:
+def _wrong_operation(data: dict[str, Any]) -> list[str]:
     service, operation = data.get("service"), data.get("operation")
     possible = KINDS[data["kind"]].operations
     if possible is not None:
@@ -160,14 +160,14 @@ def _unknown(service: str, operation: Any) -> list[str]:
 
 @cache
 def operations(service: str) -> frozenset[str]:
-    """The names of a service's operations, or none if there is no such service."""
+    """Return the names of a service's operations, or none if there is no such service."""
     try:
         return frozenset(Loader().load_service_model(service, "service-2")["operations"])
     except UnknownServiceError:
         return frozenset()
 
 
-def _strangers(data: dict[str, Any], known: Iterable[str], owner: str) -> list[str]:
+def _unknown_fields(data: dict[str, Any], known: Iterable[str], owner: str) -> list[str]:
     return [
         f"{owner} has no field {_shown(name)}{_like(name, known)}"
         for name in data

@@ -1,4 +1,4 @@
-"""Two named plans, and the search for a plan by name or file."""
+"""Fault plans with a name, and the lookup of a plan by name or file."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ PRESETS: Final[Mapping[str, FaultPlan]] = {
 
 
 def find_plan(name: str, *, seed: int | None = None) -> FaultPlan:
-    """The plan that a preset's name or the path of a JSON file means.
+    """Return the plan of a preset's name or of a JSON file.
 
     Args:
         name: a preset or a path.

@@ -1,5 +1,5 @@
 # ruff: noqa: SLF001 - moto keeps a queue's lock and lists in private names, and so must we
-"""Faults of a standard queue that its users do not see happen."""
+"""Changes of a standard queue that no call of its API makes."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ class Queues:
         self._region = region
 
     def find(self, name: str) -> Any | None:
-        """The standard queue of this name, or None."""
+        """Return the standard queue of this name, or None."""
         queue: Any = sqs_backends[self._account_id][self._region].queues.get(name)
         return None if queue is None or queue.fifo_queue else queue
 
     def names(self) -> Sequence[str]:
-        """Of all standard queues."""
+        """Return the names of all standard queues."""
         queues: Any = sqs_backends[self._account_id][self._region].queues
         return sorted(name for name in queues if self.find(name) is not None)
 
     def depth(self, name: str) -> int:
-        """Return the number of messages: visible, in flight or delayed."""
+        """Return the number of a queue's messages: visible, in flight or delayed."""
         queue = self.find(name)
         return 0 if queue is None else len(queue._messages)
 
@@ -52,10 +52,10 @@ class Queues:
                 rng.shuffle(queue._messages)
 
     def deliver_again(self, name: str, receipt: str, seconds: float) -> bool:
-        """Let a delivered message come once more after so long, deleted or not.
+        """Deliver a message once more after `seconds`, even if it is deleted.
 
         Returns:
-            Whether its delivery was still known.
+            True if its delivery was still known.
         """
         queue = self.find(name)
         if queue is None:
@@ -69,7 +69,7 @@ class Queues:
         return True
 
     def duplicate(self, name: str) -> int:
-        """Double every message of a queue, visible at once; how many there were."""
+        """Double every message of a queue, visible at once, and return their number."""
         queue = self.find(name)
         if queue is None:
             return 0
@@ -80,7 +80,7 @@ class Queues:
         return len(copies)
 
     def empty(self, name: str) -> int:
-        """Lose every message of a queue; how many there were."""
+        """Lose every message of a queue and return their number."""
         queue = self.find(name)
         if queue is None:
             return 0
@@ -93,7 +93,7 @@ class Queues:
 
 
 def _copy(message: Any, visible_at: float) -> Any:
-    """The same message once more, under the same id, as another of SQS's servers holds it."""
+    """Return a copy of a message with the same id, as another of SQS's servers holds it."""
     twin = copy.copy(message)
     twin.receipt_handle, twin._old_receipt_handles = None, []
     twin.visible_at, twin.delayed_until = visible_at, 0.0

@@ -21,7 +21,7 @@ _SENDS: Final = ("SendMessage", "SendMessageBatch")
 
 
 class Messages:
-    """Serves calls of SQS with what is planned for their messages.
+    """Server of SQS's calls with the faults that are planned for their messages.
 
     Args:
         injector: decides what happens.
@@ -33,11 +33,11 @@ class Messages:
         self._queues = queues
 
     def serve(self, call: Call, pass_on: Callable[[Call], ErrorReply]) -> ErrorReply:
-        """The reply to a call.
+        """Return the reply to a call.
 
         Args:
             call: of SQS, in its JSON protocol.
-            pass_on: asks the region's API.
+            pass_on: serves a call by the region's API.
         """
         if self._queues.find(call.queue) is None:
             return pass_on(call)  # no queue, or one that keeps an order
@@ -95,4 +95,4 @@ class Messages:
         return error_replies.of_json(split.amended(answer))
 
     def _strike(self, kind: str, call: Call) -> Any:
-        return self._injector.strike(kind, call.place, call.who)
+        return self._injector.strike(kind, call.fault_target, call.program)

@@ -1,4 +1,4 @@
-"""Answers of a moment ago, for what AWS is allowed to tell late."""
+"""Earlier responses, returned again where AWS is eventually consistent."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _QUESTIONS: Final = 200
 
 
 class StaleAnswers:
-    """Recent true answers by question. Safe to call from any thread."""
+    """Recent correct responses by request.  Safe to call from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._by_question: dict[bytes, deque[tuple[float, ErrorReply]]] = {}
 
     def note(self, question: bytes, now: float, reply: ErrorReply) -> None:
-        """Keep a true answer."""
+        """Keep a correct response."""
         with self._lock:
             answers = self._by_question.pop(question, deque(maxlen=_MOST))
             self._by_question[question] = answers  # the latest question last
@@ -33,12 +33,12 @@ class StaleAnswers:
                 del self._by_question[next(iter(self._by_question))]
 
     def has(self, question: bytes) -> bool:
-        """Return True if there is an earlier answer to it."""
+        """Return True if there is an earlier response to a request."""
         with self._lock:
             return question in self._by_question
 
     def earlier(self, question: bytes, now: float, age: float) -> ErrorReply:
-        """The oldest answer not older than `age`, or else the latest one."""
+        """Return the oldest response not older than `age`, or else the latest one."""
         with self._lock:
             answers = self._by_question[question]
             return next((reply for at, reply in answers if now - at <= age), answers[-1][1])

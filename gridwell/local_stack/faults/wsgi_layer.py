@@ -1,4 +1,4 @@
-"""A WSGI layer before the region's API, at which the planned faults happen."""
+"""WSGI layer before the region's API that injects the planned faults."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _AT: Final = {kind: (KINDS[kind].operations or {})["ec2"] for kind in error_repl
 
 
 class FaultLayer:
-    """The region's API on a bad day.
+    """The region's API with faults.
 
     Args:
-        application: the region's API on a good one.
-        injector: decides what happens.
-        callers: finds and ends who calls.
+        application: the region's API without faults.
+        injector: selects the faults.
+        callers: finds and kills the calling process.
         host: the EC2 host that the region's instances boot on.
         queues: of the region.
     """
@@ -63,7 +63,11 @@ class FaultLayer:
         self._answers = StaleAnswers()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Serve a request with its faults (PEP 3333); raise `Unanswered` to lose a reply."""
+        """Serve a request (PEP 3333).
+
+        Raises:
+            Unanswered: the reply is lost.
+        """
         self._injector.await_return()
         if self._injector.is_quiet:
             return self._application(environ, start_response)
@@ -80,7 +84,7 @@ class FaultLayer:
         reply = refusal or self._effect(call)
         if late := self._strike("reply late", call):
             time.sleep(late.seconds)
-        # A refused call had no effect that an answer could be lost of.
+        # A refused call has no effect, so that its reply cannot be lost after the effect.
         if refusal is None and self._strikes_caller("crash after", call):
             self._crash(call)
         if refusal is None and self._strike("reply lost", call):
@@ -119,7 +123,7 @@ class FaultLayer:
             return self._pass_on(call)
 
     def _late(self, call: Call) -> ErrorReply:
-        """An answer of now, or of before."""
+        """Return a current or a stale response."""
         if call.operation == "Query" and "IndexName" not in call.data:
             return self._pass_on(call)
         question, now = call.content, self._injector.clock()
@@ -132,9 +136,9 @@ class FaultLayer:
 
     def _batch_get(self, call: Call) -> ErrorReply:
         left_out = {
-            (table, place)
+            (table, position)
             for table, request in call.data.get("RequestItems", {}).items()
-            for place in range(len(request.get("Keys", ())))
+            for position in range(len(request.get("Keys", ())))
             if self._strike("keys unprocessed", call)
         }
         if not left_out:
@@ -165,16 +169,16 @@ class FaultLayer:
         return ErrorReply(status=status, headers=headers, content=content)
 
     def _strike(self, kind: str, call: Call) -> Strike | None:
-        return self._injector.strike(kind, call.place, call.who)
+        return self._injector.strike(kind, call.fault_target, call.program)
 
     def _strikes_caller(self, kind: str, call: Call) -> bool:
-        """The same for what happens to the caller, who must be one of ours."""
+        """Return True if a fault kills the caller, which must be a program of this stack."""
         if not self._injector.plans(kind) or not self._callers.of(call.connection):
             return False
         return self._strike(kind, call) is not None
 
     def _crash(self, call: Call) -> None:
-        program = call.who()
+        program = call.program()
         for pid in self._callers.kill(call.connection):
             logger.warning(
                 "killed %s (process %d) at %s %s",

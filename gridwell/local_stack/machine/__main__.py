@@ -1,7 +1,7 @@
-"""Runs the first process: `python -P -m gridwell.local_stack.machine FOLDER BOOTED_FD`.
+"""First process of a machine: `python -P -m gridwell.local_stack.machine FOLDER BOOTED_FD`.
 
-The host gives the machine its whole environment. This process also gets the module path that it was
-started with, and a pipe on which it reports that it is up.
+The host gives the machine its whole environment.  This process also gets the module path that it
+was started with, and a pipe on which it reports that the machine is up.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ def main() -> None:
     folder, booted = Path(sys.argv[1]), int(sys.argv[2])
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
-    def say_booted() -> None:
+    def report_booted() -> None:
         os.write(booted, b"booted\n")
         os.close(booted)
 
-    Init(folder, env, say_booted).run()
+    Init(folder, env, report_booted).run()
 
 
 if __name__ == "__main__":

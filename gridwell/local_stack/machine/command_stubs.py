@@ -1,8 +1,8 @@
-"""Stand-ins for the privileged commands that our scripts use, and for no others.
+"""Stubs of the privileged commands that our scripts use.
 
 On a real machine the scripts run as root and call systemctl, poweroff, apt-get, useradd and
-chown.  Here nothing outside the instance's folder may change, so these do the part of it that
-has a meaning inside, and refuse clearly what they do not know.
+chown.  On a local machine nothing outside the instance's folder may change.  So the stubs do the
+part that has a meaning inside it, and refuse arguments that they do not know.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NAMES = ("systemctl", "poweroff", "apt-get", "useradd", "chown")
 COMMANDS = {"python3-venv": "python3", "python3-minimal": "python3", "ca-certificates": None}
 
 
-def write_stand_ins(folder: Path) -> None:
+def write_stubs(folder: Path) -> None:
     """Write one small shell script per command, each running this module."""
     package_root = Path(__file__).parents[3]
     folder.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ def ask(request: str) -> str:
     """Send one request to the first process.
 
     Returns:
-        Its answer: empty, or why it refuses.
+        Its response: empty, or the reason of its refusal.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.connect(f"\0{os.environ[CONTROL]}")
@@ -51,7 +51,7 @@ def ask(request: str) -> str:
 
 
 def main(argv: list[str]) -> int:  # noqa: PLR0911 - one command, one case
-    """Do what the named command would do; the exit status is its own."""
+    """Run the stub of a command and return its exit status."""
     name, *arguments = argv
     match name, [a for a in arguments if a not in ("--now", "--quiet", "-q", "--no-block")]:
         case ("poweroff", _) | ("systemctl", ["poweroff"]):
@@ -66,14 +66,14 @@ def main(argv: list[str]) -> int:  # noqa: PLR0911 - one command, one case
             return 0  # everything here belongs to, and runs as, the user of this machine
         case "apt-get", _:
             return _apt_get(arguments)
-    _say(f"{name}: this machine does not know `{name} {' '.join(arguments)}`", sys.stderr)
+    _print(f"{name}: this machine does not know `{name} {' '.join(arguments)}`", sys.stderr)
     return 1
 
 
 def _refused_by_init(request: str) -> int:
     refusal = ask(request)
     if refusal:
-        _say(refusal, sys.stderr)
+        _print(refusal, sys.stderr)
     return 1 if refusal else 0
 
 
@@ -83,7 +83,7 @@ def _units() -> Path:
 
 def _is_enabled(unit: str) -> int:
     enabled = (_units() / f"{TARGET}.wants" / unit).exists()
-    _say("enabled" if enabled else "disabled")
+    _print("enabled" if enabled else "disabled")
     return 0 if enabled else 1
 
 
@@ -96,14 +96,14 @@ def _enable(unit: str) -> int:
         # Relative links: they must still be right in the copy that becomes the image.
         installed.symlink_to(os.path.relpath(path, units))
     if not installed.exists():
-        _say(f"Failed to enable unit: Unit file {unit} does not exist in {units}.", sys.stderr)
+        _print(f"Failed to enable unit: Unit file {unit} does not exist in {units}.", sys.stderr)
         return 1
     wants = units / f"{TARGET}.wants"
     wants.mkdir(exist_ok=True)
     link = wants / path.name
     if not link.is_symlink():
         link.symlink_to(Path("..") / path.name)
-        _say(f"Created symlink {link} -> {installed}.", sys.stderr)
+        _print(f"Created symlink {link} -> {installed}.", sys.stderr)
     return 0
 
 
@@ -113,7 +113,7 @@ def _apt_get(arguments: list[str]) -> int:
         return 0  # update, clean: nothing to do
     missing = [package for package in words[1:] if not _is_installed(package)]
     if missing:
-        _say(
+        _print(
             f"E: this machine has no {', '.join(missing)}, and a local instance installs nothing"
             f" on it: run `sudo apt-get install {' '.join(missing)}` yourself, then try again",
             sys.stderr,
@@ -133,8 +133,8 @@ def _is_installed(package: str) -> bool:
     return subprocess.run(probe, check=False, capture_output=True).returncode == 0
 
 
-def _say(words: str, file: TextIO | None = None) -> None:
-    (file or sys.stdout).write(words + "\n")
+def _print(text: str, file: TextIO | None = None) -> None:
+    (file or sys.stdout).write(text + "\n")
 
 
 if __name__ == "__main__":

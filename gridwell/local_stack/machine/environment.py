@@ -15,7 +15,7 @@ _WHOLE_WORD = re.compile(r"^\$(\w+)$")
 
 
 def read_environment_files(files: Iterable[tuple[str, bool]]) -> dict[str, str]:
-    """The variables of EnvironmentFile= lines; later files win.
+    """Return the variables of EnvironmentFile= lines; later files win.
 
     Args:
         files: paths, each with whether it may be absent (a leading `-`).
@@ -40,7 +40,7 @@ def read_environment_files(files: Iterable[tuple[str, bool]]) -> dict[str, str]:
 
 
 def expand(words: Iterable[str], env: Mapping[str, str]) -> list[str]:
-    """The argument list of a command: `${NAME}` inside words, `$NAME` alone as several words."""
+    """Expand variables: `${NAME}` inside a word, `$NAME` alone to several words."""
     expanded: list[str] = []
     for word in words:
         if whole := _WHOLE_WORD.match(word):

@@ -1,9 +1,14 @@
 """The first process of a local instance.
 
-Boot follows cloud-init's order: user data from the metadata service, the units that wait for
-nothing, boothooks, then the other enabled units. Plain scripts run beside them at the instance's
-first boot. Shutdown: at the word of the host (its end of our standard input is the machine's power
-cord), at SIGTERM, or when a unit's end demands it.
+Boot, in cloud-init's order:
+
+* user data from the metadata service,
+* the units that wait for nothing,
+* boothooks, at every boot,
+* the other enabled units, and at the instance's first boot the plain scripts beside them.
+
+The machine shuts down at the host's request, at SIGTERM, or when a unit's end demands it.  The
+host's end of our standard input is the machine's power cord.
 """
 
 from __future__ import annotations
@@ -19,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gridwell.local_stack.machine import credentials, processes, user_data
-from gridwell.local_stack.machine.command_stubs import CONTROL, write_stand_ins
+from gridwell.local_stack.machine.command_stubs import CONTROL, write_stubs
 from gridwell.local_stack.machine.event_loop import Loop
 from gridwell.local_stack.machine.metadata import Metadata
 from gridwell.local_stack.machine.unit_manager import Manager
@@ -56,14 +61,14 @@ class Init:
             loop=self._loop,
             env=self._env,
             home=Path(env["GRIDWELL_HOME"]),
-            say=self.say,
+            write_console=self.write_console,
             power_off=self._power_off,
         )
 
-    def say(self, words: str) -> None:
+    def write_console(self, text: str) -> None:
         """Write a line on the console."""
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        sys.stdout.write(f"[{now}] {words}\n")
+        sys.stdout.write(f"[{now}] {text}\n")
         sys.stdout.flush()
 
     def run(self) -> None:
@@ -74,13 +79,13 @@ class Init:
             signal.signal(number, lambda number, _: self._power_off(f"signal {number}"))
         self._loop.watch(sys.stdin.buffer, self._cord)
         self._serve_control()
-        write_stand_ins(self._folder / "var/bin")
+        write_stubs(self._folder / "var/bin")
         metadata = Metadata(self._env["AWS_EC2_METADATA_SERVICE_ENDPOINT"])
-        self.say(f"Booting {(metadata.get('meta-data/instance-id') or b'?').decode()}.")
+        self.write_console(f"Booting {(metadata.get('meta-data/instance-id') or b'?').decode()}.")
         self._booted()
         parts, warnings = user_data.parse(metadata.get("user-data") or b"")
         for warning in warnings:
-            self.say(f"cloud-init: {warning}")
+            self.write_console(f"cloud-init: {warning}")
         self._manager.start_early()
         self._run_boothooks([p for p in parts if p.kind == user_data.BOOTHOOK])
         if not self._powering_off:
@@ -90,7 +95,7 @@ class Init:
         self._manager.stop_all()
         self._loop.run_until(lambda: self._manager.is_down)
         self._end_the_rest()
-        self.say("Power down.")
+        self.write_console("Power down.")
 
     # User data.
 
@@ -125,34 +130,36 @@ class Init:
 
         def ended(status: int) -> None:
             if status:
-                self.say(f"cloud-init: {name} failed with status {status}")
+                self.write_console(f"cloud-init: {name} failed with status {status}")
             on_exit(status)
 
         try:
             self._loop.spawn([str(path)], ended, env=self._env, cwd="/")
         except OSError as error:
-            self.say(f"cloud-init: {name} cannot be executed ({error}): does it begin with #! ?")
+            self.write_console(
+                f"cloud-init: {name} cannot be executed ({error}): does it begin with #! ?"
+            )
             on_exit(126)
 
     # Power.
 
     def _cord(self) -> None:
-        word = os.read(sys.stdin.fileno(), 4096)
-        if not word:
+        request = os.read(sys.stdin.fileno(), 4096)
+        if not request:
             self._cut_power()
-        if b"stop" in word:
+        if b"stop" in request:
             self._power_off("the power button was pressed")
 
     def _cut_power(self) -> None:
-        """The host has gone: die at once, and take everything along."""
+        """Kill everything at once and exit, as the host has gone."""
         if not self._alone:
             processes.kill_descendants()
         os._exit(1)  # in a PID namespace the kernel kills the rest
 
-    def _power_off(self, why: str) -> None:
+    def _power_off(self, reason: str) -> None:
         if not self._powering_off:
             self._powering_off = True
-            self.say(f"Powering off ({why}).")
+            self.write_console(f"Powering off ({reason}).")
 
     def _end_the_rest(self) -> None:
         deadline = time.monotonic() + FINAL_TERM_SECONDS
@@ -170,7 +177,7 @@ class Init:
             self._loop.run_until(are_gone)
         processes.kill_descendants()
 
-    # The stand-ins' requests.
+    # Requests of the command stubs.
 
     def _serve_control(self) -> None:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -37,7 +37,7 @@ class Metadata:
         self._token = token.decode()
 
     def get(self, path: str) -> bytes | None:
-        """Return the text at `/latest/<path>`, or None."""
+        """Return the content of `/latest/<path>`, or None if there is none."""
         header = f"X-aws-ec2-metadata-token: {self._token}"
         status, body = self._ask("GET", f"/latest/{path}", header)
         if status not in (OK, NOT_FOUND):

@@ -1,4 +1,4 @@
-"""Receives sd_notify messages on an abstract socket, whose name is never too long."""
+"""Receiver of sd_notify messages on an abstract socket, whose name is never too long."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class NotifySocket:
     """The socket that NOTIFY_SOCKET names.
 
     Args:
-        heard: called with the sender's process id and the lines of its message.
+        on_message: called with the sender's process id and the lines of its message.
     """
 
-    def __init__(self, heard: Callable[[int, list[str]], None]) -> None:
-        self._heard = heard
+    def __init__(self, on_message: Callable[[int, list[str]], None]) -> None:
+        self._on_message = on_message
         self.name = f"gridwell-notify-{secrets.token_hex(8)}"
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
@@ -34,7 +34,7 @@ class NotifySocket:
                 sender = credentials.unpack(content)
                 # Every user of the machine can read the socket's name, in /proc/net/unix.
                 if credentials.are_own(sender):
-                    self._heard(sender.pid, data.decode(errors="replace").splitlines())
+                    self._on_message(sender.pid, data.decode(errors="replace").splitlines())
 
     def close(self) -> None:
         """Release the socket."""

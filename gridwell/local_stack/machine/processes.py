@@ -1,7 +1,7 @@
-"""Ancestry of processes, found without control groups.
+"""Process trees without control groups.
 
-A child that calls setsid leaves its session and its process group, but it keeps the
-environment it was started with, and its ancestors' adoption goes to the first process.
+A child that calls setsid leaves its session and its process group.  It keeps the environment that
+it was started with, and the first process adopts it if its parent ends.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ INVOCATION = "INVOCATION_ID"
 
 
 def marked(name: str, value: str) -> list[int]:
-    """The processes whose environment has this variable with this value."""
+    """Return the processes whose environment has this variable with this value."""
     needle = f"{name}={value}".encode()
     found = []
     for folder in Path("/proc").iterdir():
@@ -28,7 +28,7 @@ def marked(name: str, value: str) -> list[int]:
 
 
 def descendants(ancestor: int) -> list[int]:
-    """All children of a process, their children and so on."""
+    """Return all children of a process, their children and so on."""
     parents: dict[int, int] = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():

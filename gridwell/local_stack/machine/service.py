@@ -1,8 +1,8 @@
-"""One unit as it lives: started, watched, restarted, stopped.
+"""One unit: start, supervision, restart, stop.
 
-Follows systemd 252, as measured there. Exit 0 under `Restart=on-failure` ends the unit, exit 75
-restarts it, and a start beyond the start limit fails it. Processes that the main process leaves
-behind are killed before the unit counts as down.
+It follows the measured behaviour of systemd 252.  Under `Restart=on-failure` exit 0 ends the unit
+and exit 75 restarts it.  A start beyond the start limit fails it.  Processes that the main process
+leaves behind are killed before the unit counts as down.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ WATCHDOG, TIMEOUT, EXIT_CODE, START_LIMIT, SUCCESS, PROTOCOL = (
 
 
 class Owner(Protocol):
-    """The parts of the machine that a service needs."""
+    """The machine, as its services use it."""
 
     loop: Loop
     env: Mapping[str, str]
 
-    def say(self, words: str) -> None:
+    def write_console(self, text: str) -> None:
         """Write a line on the console."""
 
     def started(self, name: str, *, ok: bool) -> None:
-        """The unit's start is over, for those that come after it."""
+        """Note the end of a unit's start, for the units that come after it."""
 
     def ended(self, name: str, result: str) -> None:
-        """The unit is down; it may yet restart."""
+        """Note that a unit is down; it may restart later."""
 
 
 class ServiceProcess:
@@ -77,7 +77,7 @@ class ServiceProcess:
 
     @property
     def is_up(self) -> bool:
-        """True if a process of the unit runs, or waits to run again."""
+        """True if something of the unit is running, or waits to run again."""
         return self.state not in ("inactive", "failed")
 
     # Starting.
@@ -87,7 +87,7 @@ class ServiceProcess:
         unit, now = self.unit, time.monotonic()
         self._starts = [at for at in self._starts if now - at < unit.start_limit_seconds]
         if len(self._starts) >= unit.start_limit_burst > 0:
-            self._owner.say(f"{unit.name}: Start request repeated too quickly.")
+            self._owner.write_console(f"{unit.name}: Start request repeated too quickly.")
             self._down(START_LIMIT)
             return
         self._starts.append(now)
@@ -97,7 +97,7 @@ class ServiceProcess:
         try:
             self._prepare()
         except OSError as error:
-            self._owner.say(f"{unit.name}: Failed to load environment files: {error}")
+            self._owner.write_console(f"{unit.name}: Failed to load environment files: {error}")
             self._down(EXIT_CODE)
             return
         self._queue = [*unit.commands_before, *unit.commands]
@@ -111,7 +111,7 @@ class ServiceProcess:
         files = read_environment_files(unit.environment_files)
         self._env = {**self._owner.env, **unit.environment, **files, INVOCATION: self._invocation}
         if unit.type == "notify" or unit.watchdog_seconds:
-            self._notify = NotifySocket(self._heard)
+            self._notify = NotifySocket(self._on_notification)
             self._owner.loop.watch(self._notify.socket, self._notify.read)
             self._env["NOTIFY_SOCKET"] = f"@{self._notify.name}"
         if unit.watchdog_seconds:
@@ -125,7 +125,7 @@ class ServiceProcess:
                 argv, self._exited, env=self._env, cwd=self.unit.working_directory or "/"
             )
         except OSError as error:
-            self._owner.say(f"{self.unit.name}: Failed to execute {argv[0]}: {error}")
+            self._owner.write_console(f"{self.unit.name}: Failed to execute {argv[0]}: {error}")
             self._exited(CANNOT_EXECUTE)
             return
         if self._queue or self.unit.type not in ("simple", "exec"):
@@ -143,16 +143,16 @@ class ServiceProcess:
         if not self._announced:
             self._announced = True
             if ok:
-                self._owner.say(f"Started {self.unit.name} - {self.unit.description}.")
+                self._owner.write_console(f"Started {self.unit.name} - {self.unit.description}.")
             self._owner.started(self.unit.name, ok=ok)
 
-    # What the service says.
+    # Notifications of the service.
 
-    def _heard(self, sender: int, lines: list[str]) -> None:
+    def _on_notification(self, sender: int, lines: list[str]) -> None:
         if self.unit.notify_access == "none" or not self.is_up:
             return
         if self.unit.notify_access in ("main", "exec") and sender != self._pid:
-            self._owner.say(
+            self._owner.write_console(
                 f"{self.unit.name}: Got notification message from PID {sender}, but reception"
                 f" only permitted for main PID {self._pid}"
             )
@@ -164,8 +164,8 @@ class ServiceProcess:
 
     def _feed(self) -> None:
         seconds = self.unit.watchdog_seconds
-        words = f"Watchdog timeout (limit {seconds:g}s)!"
-        self._arm("watchdog", seconds, lambda: self._give_up(WATCHDOG, words, signal.SIGABRT))
+        text = f"Watchdog timeout (limit {seconds:g}s)!"
+        self._arm("watchdog", seconds, lambda: self._give_up(WATCHDOG, text, signal.SIGABRT))
 
     # Ending.
 
@@ -180,8 +180,8 @@ class ServiceProcess:
         elif self.state != "stopping":
             self._terminate(signal.SIGTERM)
 
-    def _give_up(self, result: str, words: str, number: signal.Signals = signal.SIGTERM) -> None:
-        self._owner.say(f"{self.unit.name}: {words}")
+    def _give_up(self, result: str, text: str, number: signal.Signals = signal.SIGTERM) -> None:
+        self._owner.write_console(f"{self.unit.name}: {text}")
         self._failure = result
         self._terminate(number)
 
@@ -196,7 +196,7 @@ class ServiceProcess:
         self._arm("stop", self.unit.stop_timeout, self._kill)
 
     def _kill(self) -> None:
-        self._owner.say(f"{self.unit.name}: State 'stop-sigterm' timed out. Killing.")
+        self._owner.write_console(f"{self.unit.name}: State 'stop-sigterm' timed out. Killing.")
         self._failure = self._failure or TIMEOUT
         send(self._members(), signal.SIGKILL)
 
@@ -217,7 +217,7 @@ class ServiceProcess:
                 return
         else:
             how = "exited, code=exited, status=" if status >= 0 else "killed, code=killed, signal="
-            self._owner.say(f"{self.unit.name}: Main process {how}{abs(status)}")
+            self._owner.write_console(f"{self.unit.name}: Main process {how}{abs(status)}")
         self._disarm("watchdog")
         self._sweep(result, signal.SIGKILL if self.unit.kill_mode == "mixed" else signal.SIGTERM)
 
@@ -256,7 +256,7 @@ class ServiceProcess:
             self._notify = None
         if may_restart and not self._stopping and self._restarts(result):
             self.state = "waiting"
-            self._owner.say(
+            self._owner.write_console(
                 f"{self.unit.name}: {result}; restarting in {self.unit.restart_seconds:g}s."
             )
             self._arm("restart", self.unit.restart_seconds, self.start)
@@ -265,8 +265,8 @@ class ServiceProcess:
                 self._owner.ended(self.unit.name, result)
             return
         self.state = "inactive" if result == SUCCESS else "failed"
-        words = "Deactivated successfully." if result == SUCCESS else f"Failed with '{result}'."
-        self._owner.say(f"{self.unit.name}: {words}")
+        text = "Deactivated successfully." if result == SUCCESS else f"Failed with '{result}'."
+        self._owner.write_console(f"{self.unit.name}: {text}")
         self._announce(ok=result == SUCCESS)
         self._owner.ended(self.unit.name, result)
 

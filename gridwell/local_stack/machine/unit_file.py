@@ -82,7 +82,7 @@ class Unit:
 
 
 def parse_unit(name: str, text: str, home: Path) -> Unit:
-    """The unit that a file describes.
+    """Return the unit that a file describes.
 
     Args:
         name: of the unit, with its suffix.
@@ -111,7 +111,7 @@ def parse_unit(name: str, text: str, home: Path) -> Unit:
 
 
 def parse_seconds(value: str) -> float:
-    """A time span in seconds: `90`, `2min 30s`, `500ms`, `infinity`."""
+    """Return a time span in seconds: `90`, `2min 30s`, `500ms`, `infinity`."""
     if value == "infinity":
         return float("inf")
     total, number = 0.0, ""
@@ -182,7 +182,7 @@ class _Reader:
         return True
 
     def _read_end(self, key: str, value: str) -> bool:
-        """Effect of the unit's end on the machine."""
+        """Read a setting about the machine's behaviour when the unit ends; False for another."""
         unit = self.unit
         match key:
             case "SuccessAction":

@@ -1,4 +1,4 @@
-"""All units of a machine: which to start, in what order, and what their ends mean."""
+"""Manager of a machine's units: start order, and actions when a unit ends."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Manager:
         loop: the machine's event loop.
         env: the environment that every service gets.
         home: the folder that stands for /opt/gridwell.
-        say: writes a line on the console.
+        write_console: writes a line on the console.
         power_off: called with the reason when a unit's end switches the machine off.
     """
 
@@ -34,12 +34,12 @@ class Manager:
         loop: Loop,
         env: Mapping[str, str],
         home: Path,
-        say: Callable[[str], None],
+        write_console: Callable[[str], None],
         power_off: Callable[[str], None],
     ) -> None:
         self.loop = loop
         self.env = env
-        self.say = say
+        self.write_console = write_console
         self._home = home
         self._power_off = power_off
         self._services: dict[str, ServiceProcess] = {}
@@ -70,9 +70,9 @@ class Manager:
                 continue
             unit = parse_unit(name, path.read_text(), self._home)
             for warning in unit.warnings:
-                self.say(warning)
+                self.write_console(warning)
             if not unit.commands:
-                self.say(f"{name}: Service has no ExecStart= setting. Refusing.")
+                self.write_console(f"{name}: Service has no ExecStart= setting. Refusing.")
                 continue
             self._services[name] = ServiceProcess(unit, self)
             names += sorted(unit.requires | unit.wants)
@@ -96,9 +96,9 @@ class Manager:
             return self._outcomes.get(name) is False
         return not name.endswith(".target")
 
-    def _refuse(self, name: str, why: str) -> None:
+    def _refuse(self, name: str, reason: str) -> None:
         self._begun.add(name)
-        self.say(f"Dependency failed for {name}: {why}.")
+        self.write_console(f"Dependency failed for {name}: {reason}.")
         self.started(name, ok=False)
 
     def started(self, name: str, *, ok: bool) -> None:

@@ -18,7 +18,7 @@ class MimePart:
 
 
 def parse(data: bytes) -> tuple[list[MimePart], list[str]]:
-    """The programs in user data.
+    """Return the programs in user data.
 
     Returns:
         The parts in order, and a warning for each part that this machine cannot run.

@@ -1,1 +1,1 @@
-"""AWS on one machine: moto with the real thing's manners, and the host of its EC2 instances."""
+"""AWS on one machine: moto, patched where it differs from AWS, and the host of EC2 instances."""

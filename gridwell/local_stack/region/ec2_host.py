@@ -1,8 +1,8 @@
-"""The EC2 host: makes moto's instances real, as folders and process trees.
+"""EC2 host: runs moto's instances as folders and process trees.
 
-Every instance has one thread and one queue, from which the thread serves requests and the ends of
-the machine in order. A stop and a start in quick succession are two entries there; a poller would
-see neither.
+Every instance has one thread with one queue.  The queue holds requests and the ends of the
+instance's machine, in order.  So a stop and a start in quick succession are both carried out; a
+poller would miss them.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ STATUS_OK = 0
 
 
 class Ec2Host:
-    """Boots, stops and images the instances of one region.
+    """Host that boots, stops and images the instances of one region.
 
     Args:
         state: the folder of all that outlives a boot: instances, images, consoles.
-        lifecycle: receives the events that really happened.
+        lifecycle: receives the machines' boots and ends.
         endpoint: where the region's API is.
         access_key: the id of the access key that instances get from their metadata services.
         stop_seconds: how long a machine may take to shut down before its power is cut.
@@ -78,7 +78,7 @@ class Ec2Host:
         """Let the metadata services of instances ask for faults, from the next boot on."""
         self.metadata_faults = faults
 
-    # What the lifecycle asks for.
+    # Requests of the lifecycle.
 
     def boot(self, instance_id: str) -> None:
         """Boot the instance, with a fresh disk if it has none."""
@@ -96,36 +96,36 @@ class Ec2Host:
                 machine = self._machines.get(instance_id)
             if machine is not None:
                 machine.cut_power()
-        self._tell(instance_id, "cut" if force else "stop")
+        self._request(instance_id, "cut" if force else "stop")
 
     def reboot(self, instance_id: str) -> None:
         """Shut the instance down and boot it again."""
-        self._tell(instance_id, "reboot")
+        self._request(instance_id, "reboot")
 
     def terminate(self, instance_id: str) -> None:
         """Shut the instance down and throw its disk away."""
-        self._tell(instance_id, "terminate")
+        self._request(instance_id, "terminate")
 
     def kill(self, instance_id: str) -> bool:
-        """Cut a machine's power, as hardware that breaks does; whether one was on."""
+        """Cut a machine's power like a hardware failure; return True if one was on."""
         with self._lock:
             machine = self._machines.get(instance_id)
         return machine is not None and machine.cut_power()
 
     def console(self, instance_id: str) -> bytes:
-        """All that the instance has written on its console."""
+        """Return all that the instance has written on its console."""
         path = self.console_path(instance_id)
         return path.read_bytes() if path.exists() else b""
 
-    def _tell(self, instance_id: str, word: str) -> None:
+    def _request(self, instance_id: str, event: str) -> None:
         with self._lock:
             machine = self._machines.get(instance_id)
-        if machine is None:  # its boot failed for want of a machine: nothing to do
+        if machine is None:  # its boot failed, so that there is no machine
             self.lifecycle.halted(instance_id)
         else:
-            machine.events.put(word)
+            machine.events.put(event)
 
-    # What the image calls ask for.
+    # Requests of the image calls.
 
     def capture(self, instance_id: str, record: ImageRecord, done: Callable[[bool], None]) -> None:
         """Copy an instance's disk into an image, in the background."""
@@ -154,14 +154,14 @@ class Ec2Host:
         """Note an image's tags."""
         self.images.retag(image_id, tags)
 
-    # Places.
+    # Paths.
 
     def folder(self, instance_id: str) -> Path:
-        """The instance's folder."""
+        """Return the instance's folder."""
         return self.state / "instances" / instance_id
 
     def console_path(self, instance_id: str) -> Path:
-        """The file of an instance's console; it outlives the instance."""
+        """Return the file of an instance's console; it outlives the instance."""
         return self.state / "consoles" / f"{instance_id}.log"
 
     def forget(self, instance_id: str) -> None:
@@ -181,7 +181,7 @@ class Ec2Host:
 
 
 class _Machine:
-    """One instance's thread, disk and boot.
+    """Thread, disk and process of one instance.
 
     Everything but `events` and `cut_power` belongs to the thread.
     """
@@ -197,7 +197,7 @@ class _Machine:
         self.thread.start()
 
     def cut_power(self) -> bool:
-        """Kill the machine, from any thread; whether there was one that was on."""
+        """Kill the machine, from any thread; return True if one was on."""
         box = self._box
         if box is not None:
             box.cut_power()
@@ -212,22 +212,26 @@ class _Machine:
             except Exception as error:
                 # An instance without its thread would hang in its state for ever.
                 logger.exception(
-                    "instance %s: a wish could not be carried out",
+                    "instance %s: a request could not be carried out",
                     self._id,
                     extra={"action": "instance.host_failed", "instance": self._id},
                 )
                 gone = self._give_up(event, f"the host failed: {error}")
         self._remove()
 
-    def _give_up(self, event: str | MachineProcess, why: str) -> bool:
-        """Bring the instance to an end state all the same; whether it has gone for ever."""
+    def _give_up(self, event: str | MachineProcess, reason: str) -> bool:
+        """Bring the instance to an end state; return True if it is terminated."""
         self.cut_power()
-        self._host.lifecycle.failed(self._id, why)
+        self._host.lifecycle.failed(self._id, reason)
         self._host.lifecycle.halted(self._id)
         return event in ("terminate", "close")
 
     def _serve(self, event: str | MachineProcess) -> bool:
-        """Carry out one wish, or hear of one end; whether the instance has gone for ever."""
+        """Serve one request, or one end of the machine; return True if the instance is terminated.
+
+        Args:
+            event: the request, or the machine that has ended.
+        """
         if isinstance(event, MachineProcess):
             return event is self._box and self._ended()
         if event == "boot":
@@ -242,7 +246,7 @@ class _Machine:
         return event in ("terminate", "close")
 
     def _boot(self) -> None:
-        if self._box is not None:  # it powered off and was started before we heard of its end
+        if self._box is not None:  # it powered off and was started before its end was reported
             self._box.wait()
             self._forget_box()
         self._power_on()
@@ -288,17 +292,17 @@ class _Machine:
         self.events.put(box)
 
     def _ended(self) -> bool:
-        """Report a machine that ended by itself; whether its instance is terminated by that."""
+        """Report a machine that ended by itself; return True if that terminates its instance."""
         assert self._box is not None  # noqa: S101 - the caller has compared it
         status = self._box.wait()
         self._forget_box()
         if status == STATUS_OK:
             return self._host.lifecycle.powered_off(self._id)
-        why = f"the machine died (status {status})"
+        reason = f"the machine died (status {status})"
         logger.warning(
-            "instance %s: %s", self._id, why, extra={"action": "instance.died", "why": why}
+            "instance %s: %s", self._id, reason, extra={"action": "instance.died", "reason": reason}
         )
-        self._host.lifecycle.failed(self._id, why)
+        self._host.lifecycle.failed(self._id, reason)
         return False
 
     def _shut_down(self, *, force: bool = False) -> None:

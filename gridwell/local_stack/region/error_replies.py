@@ -32,13 +32,13 @@ class ErrorReply:
 
     @property
     def data(self) -> dict[str, Any]:
-        """Of a JSON reply."""
+        """The content of a JSON reply."""
         found: dict[str, Any] = json.loads(self.content) if self.content else {}
         return found
 
 
 class FailedCall(Protocol):
-    """Properties of a call that decide the form of its errors."""
+    """The properties of a call that decide the form of an error."""
 
     @property
     def service(self) -> str:
@@ -144,13 +144,13 @@ def throttled(call: NamedCall) -> ErrorReply:
 
 
 def server_error(call: FailedCall, draw: float) -> ErrorReply:
-    """A fault of the service: half of them as 500, half as 503."""
+    """Return a fault of the service: half of them as 500, half as 503."""
     broken = _BROKEN.get(call.service, _Error(500, "InternalFailure", "Internal failure"))
     return _reply(call, broken if draw < 0.5 else _AWAY)  # noqa: PLR2004 - a half
 
 
 def access_denied(call: FailedCall) -> ErrorReply:
-    """A refusal for want of a right, in the words of the service."""
+    """Return a refusal for want of a right, in the words of the service."""
     refusal = _FORBIDDEN.get(call.service, _Error(400, "AccessDeniedException", "Access denied."))
     return _reply(call, refusal)
 
@@ -160,9 +160,9 @@ def no_capacity(call: FailedCall) -> ErrorReply:
     return _reply(call, _FULL)
 
 
-def denied(asked: FailedCall, status: int, code: str, why: str) -> ErrorReply:
+def denied(asked: FailedCall, status: int, code: str, reason: str) -> ErrorReply:
     """Return an error of a caller's credentials, in the form that its service has."""
-    return _reply(asked, _Error(status, code, why))
+    return _reply(asked, _Error(status, code, reason))
 
 
 def refused(call: FailedCall, kind: str) -> ErrorReply:
@@ -171,7 +171,7 @@ def refused(call: FailedCall, kind: str) -> ErrorReply:
 
 
 def of_json(data: dict[str, Any]) -> ErrorReply:
-    """A JSON reply of a call that succeeded."""
+    """Return a JSON reply of a call that succeeded."""
     return ErrorReply(
         status="200 OK",
         headers=[("Content-Type", "application/x-amz-json-1.0")],

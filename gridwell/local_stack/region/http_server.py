@@ -88,13 +88,13 @@ class _Handler(LoopbackHandler, MotoRequestHandler):
         """Answer a refused request in the form that its service's clients read."""
         self.server.log_refusal(f"{self.command} {self._path}", refusal)
         if self._path.startswith(OWN_PATHS):
-            content = json.dumps({"error": refusal.why}).encode()
+            content = json.dumps({"error": refusal.reason}).encode()
             headers = [("Content-Type", "application/json")]
         else:
             named = _SERVICE.search(self.headers.get("Authorization", ""))
             asked = _Asked(named[1] if named else "", self.headers.get("X-Amz-Target", ""))
             code = _CODES.get(refusal, "AccessDenied")
-            reply = error_replies.denied(asked, refusal.status, code, refusal.why)
+            reply = error_replies.denied(asked, refusal.status, code, refusal.reason)
             content, headers = reply.content, reply.headers
         status = HTTPStatus(refusal.status)
         self._write(f"{status} {status.phrase}", [*headers, ("Connection", "close")], content)
@@ -188,7 +188,7 @@ class _Server(ThreadedWSGIServer):
             logger.warning(
                 "refused %s: %s",
                 ascii(request[:_SHOWN]),
-                ascii(refusal.why),
+                ascii(refusal.reason),
                 extra={"action": "region.refused", "status": refusal.status},
             )
 

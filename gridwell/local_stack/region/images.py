@@ -1,8 +1,8 @@
-"""The images' disks: folders under `<state>/images`, which outlive the cloud process.
+"""The images' disks: folders under `<state>/images`, which outlive the region's process.
 
 An instance's disk starts as a copy of its image's.  Files of installed packages are hard links, so
-a virtual environment of 400 MB takes a fifth of a second. Everything else is copied: a file that a
-machine appends to must not change under its image and its siblings.
+that a virtual environment of 400 MB takes a fifth of a second.  Everything else is copied: a file
+that a machine appends to must not change in its image or in other instances.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-#: Never part of an image: what a boot must find fresh.
+#: Never part of an image: each boot creates these again.
 FRESH = ("run",)
 #: Installers replace the files in here, and never write into them.
 LINKED_FOLDER = "site-packages"
@@ -29,7 +29,7 @@ LINKED_FOLDER = "site-packages"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRecord:
-    """Properties of an image beside its disk."""
+    """EC2's data about an image, without its disk."""
 
     image_id: str
     name: str
@@ -39,7 +39,7 @@ class ImageRecord:
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def created_at(self) -> datetime:
-        """The moment of creation."""
+        """Return the moment of creation."""
         return datetime.fromisoformat(self.created)
 
 
@@ -53,7 +53,7 @@ class ImageStore:
             shutil.rmtree(leftover)
 
     def records(self) -> list[ImageRecord]:
-        """All images whose disk is whole, oldest first.
+        """Return all images whose disk is whole, oldest first.
 
         Raises:
             ServiceError: a record cannot be read.
@@ -94,7 +94,7 @@ class ImageStore:
         shutil.rmtree(self.disk(image_id), ignore_errors=True)
 
     def disk(self, image_id: str) -> Path:
-        """The folder of an image's disk."""
+        """Return the folder of an image's disk."""
         return self._folder / image_id
 
     def _record(self, image_id: str) -> Path:

@@ -1,4 +1,4 @@
-"""Facts about an instance that its own machine may read, at one moment."""
+"""Data about an instance that its own machine may read."""
 
 from __future__ import annotations
 

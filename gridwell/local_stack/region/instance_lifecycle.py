@@ -56,7 +56,7 @@ HARDWARE_FAILURE = "Server.InternalError"
 
 
 class MachineHost(Protocol):
-    """The host that makes instances real. Each call only notes the request and returns at once."""
+    """Host that runs the instances.  Each call only queues the request and returns at once."""
 
     def boot(self, instance_id: str) -> None:
         """Boot the machine, then call `Lifecycle.booted`."""
@@ -71,11 +71,11 @@ class MachineHost(Protocol):
         """Shut the machine down and boot it again; its state stays running."""
 
     def console(self, instance_id: str) -> bytes:
-        """Return the machine's console output, over all its boots."""
+        """Return the machine's console output of all its boots."""
 
 
 def client_error(code: str, message: str) -> Exception:
-    """An EC2 error reply; moto demands that its class comes from moto."""
+    """Return an EC2 error reply; moto demands that its class comes from moto."""
     error: Exception = _exceptions.EC2ClientError(code, message)
     return error
 
@@ -115,7 +115,7 @@ class Lifecycle:
         """Set the host that receives every request."""
         self._host = host
 
-    # Wishes of clients, from the patched EC2.
+    # Requests of clients, from the patched EC2.
 
     def check(self, instance: Any, verb: str) -> bool:
         """Return True if the verb changes this instance now.
@@ -143,7 +143,7 @@ class Lifecycle:
         return True
 
     def change(self, instance: Any, verb: str) -> None:
-        """Put an instance into the state that the verb leads to, and tell the host."""
+        """Put an instance into the state that the verb leads to, and request it from the host."""
         set_state(instance, TRANSITIONS[verb][1])
         if verb == "started":
             instance.launch_time = utcnow()
@@ -154,7 +154,7 @@ class Lifecycle:
             self.host.terminate(instance.id)
 
     def places(self) -> int:
-        """Return how many more instances may run at the same time."""
+        """Return the number of instances that may start now."""
         idle = ("stopped", "terminated")
         with self.lock:
             busy = sum(i.state not in idle for i in self.backend.all_instances())
@@ -186,14 +186,14 @@ class Lifecycle:
     # Reports of the host.
 
     def booted(self, instance_id: str) -> None:
-        """The machine is up."""
+        """Note that the machine is up."""
         with self.lock:
             instance = self.find(instance_id)
             if instance is not None and instance.state == "pending":
                 set_state(instance, "running")
 
     def halted(self, instance_id: str) -> None:
-        """Record the end of a machine that was to stop or terminate."""
+        """Note that a machine has ended after a stop or a termination."""
         with self.lock:
             instance = self.find(instance_id)
             if instance is None:
@@ -204,17 +204,18 @@ class Lifecycle:
                 self._end(instance)
 
     def powered_off(self, instance_id: str) -> bool:
-        """The machine switched itself off.
+        """Note that the machine switched itself off.
 
         Returns:
-            Whether it is now terminated (InstanceInitiatedShutdownBehavior) and its disk may go.
+            True if the instance is now terminated (InstanceInitiatedShutdownBehavior), so that its
+            disk can be deleted.
         """
         with self.lock:
             instance = self.find(instance_id)
             if instance is None:
                 return True
             if instance.state not in ("pending", "running"):
-                # A client's stop or terminate came first: its wish is on its way to the host.
+                # A client's stop or terminate came first; its request is in the host's queue.
                 return False
             terminate: bool = instance.instance_initiated_shutdown_behavior == "terminate"
             instance.terminate_now() if terminate else instance.stop_now()
@@ -225,12 +226,12 @@ class Lifecycle:
                 set_state(instance, "stopped")
             return terminate
 
-    def failed(self, instance_id: str, why: str, *, code: str = HARDWARE_FAILURE) -> None:
-        """The machine died, or never came up: EC2 leaves it stopped, with a Server reason.
+    def failed(self, instance_id: str, reason: str, *, code: str = HARDWARE_FAILURE) -> None:
+        """Stop the instance of a machine that died or never came up, with a Server reason.
 
         Args:
             instance_id: of the machine.
-            why: for people.
+            reason: for people.
             code: of EC2's StateReason.
         """
         with self.lock:
@@ -238,21 +239,21 @@ class Lifecycle:
             if instance is None or instance.state not in ("pending", "running"):
                 return
             instance.stop_now()
-            give_reason(instance, code, why)
+            give_reason(instance, code, reason)
             set_state(instance, "stopped")
 
     def _end(self, instance: Any) -> None:
         set_state(instance, "terminated")
         self._ended[instance.id] = self._clock()
 
-    # Looking.
+    # Reads.
 
     def find(self, instance_id: str) -> Any:
-        """The instance as moto keeps it, or None when EC2 has forgotten it."""
+        """Return the instance as moto keeps it, or None when EC2 has forgotten it."""
         return self.backend.get_instance_by_id(instance_id)
 
     def facts(self, instance_id: str) -> InstanceFacts | None:
-        """Return the facts that the machine may read now, or None if EC2 has forgotten it."""
+        """Return the instance's data for its metadata service; None if EC2 has forgotten it."""
         with self.lock:
             instance = self.find(instance_id)
             if instance is None:
@@ -290,8 +291,8 @@ def set_state(instance: Any, name: str) -> None:
 
 
 def give_reason(instance: Any, code: str, message: str) -> None:
-    """Note why the instance left the running state, in EC2's two places for it."""
+    """Set the reason for the end of the running state, in EC2's two fields for it."""
     when = utcnow().strftime("%Y-%m-%d %H:%M:%S UTC")
-    words = f"User initiated ({when})" if code == USER_SHUTDOWN[0] else code
-    instance._reason = words  # noqa: SLF001 - moto's field
+    text = f"User initiated ({when})" if code == USER_SHUTDOWN[0] else code
+    instance._reason = text  # noqa: SLF001 - moto's field
     instance.state_reason = StateReason(f"{code}: {message}", code)

@@ -24,10 +24,10 @@ def machine_environment(
     endpoint: str,
     metadata_endpoint: str,
 ) -> dict[str, str]:
-    """The variables of one machine.
+    """Return the variables of one machine.
 
     Args:
-        folder: the instance's; its stand-ins, home and temporary files are in here.
+        folder: the instance's; its command stubs, home and temporary files are in here.
         disk: the folder that stands for /opt/gridwell.
         pip_cache: shared by all instances, so that a second bake downloads nothing.
         region: of the instance.

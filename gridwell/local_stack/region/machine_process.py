@@ -1,8 +1,9 @@
-"""One machine's process tree: powered on, shut down, cut off.
+"""Process tree of one machine: power on, orderly shutdown, power cut.
 
-Where the kernel allows it the tree lives in a PID namespace, which dies as a whole with its first
-process. A process group would lose processes that call setsid. Elsewhere the first process adopts
-all orphans, and processes that it leaves behind are found by a mark in the environment.
+Where the kernel allows it, the tree runs in a PID namespace, which ends as a whole with its first
+process.  A process group would lose each process that calls setsid.  Elsewhere the first process
+adopts all orphans, and the processes that it leaves behind are found by a mark in their
+environment.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ PACKAGE_ROOT = Path(__file__).parents[3]
 
 @cache
 def namespace() -> tuple[str, ...]:
-    """The prefix that puts a command into a PID namespace, or nothing where that fails.
+    """Return the prefix that puts a command into a PID namespace, or nothing where that fails.
 
     Unprivileged users get a user namespace as well, in which they seem to be root.
     """
@@ -80,7 +81,7 @@ class MachineProcess:
         return self._process.pid
 
     def wait_booted(self, seconds: float) -> bool:
-        """Return True if the machine reports that it is up before it dies or the time is over."""
+        """Return True if the machine reports in time that it is up, False if it dies."""
         try:
             readable, _, _ = select.select([self._booted], [], [], seconds)
             return bool(readable) and os.read(self._booted, 16) != b""

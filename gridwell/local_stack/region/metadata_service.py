@@ -1,7 +1,7 @@
-"""The instance metadata service, version 2, of one instance on a port of its own.
+"""Instance metadata service, version 2, of one instance on a port of its own.
 
-Loopback ports stand for 169.254.169.254, which only a network namespace could give each
-instance; boto3 and our scripts take the address from AWS_EC2_METADATA_SERVICE_ENDPOINT.
+A loopback port replaces 169.254.169.254, which only a network namespace could give each instance.
+boto3 and our scripts take the address from AWS_EC2_METADATA_SERVICE_ENDPOINT.
 
 On EC2 only the instance reaches its service.  Here web pages are refused, and other users of the
 machine, whom the kernel names at the other end of each connection.
@@ -42,7 +42,7 @@ class RequestFaults(Protocol):
 
 
 class MetadataServer:
-    """Serves one instance's metadata until closed.
+    """Server of one instance's metadata.
 
     Args:
         facts: of the instance.
@@ -104,7 +104,7 @@ class _Handler(LoopbackHandler, BaseHTTPRequestHandler):
         return peer is not None and peer.uid == os.geteuid()
 
     def _meets_fault(self, operation: str) -> bool:
-        """Let a planned fault happen in the place of an answer; whether there was one."""
+        """Inject a planned fault instead of a response; return True if there is one."""
         faults, facts = self.server.faults, self.server.facts()
         if faults is None or facts is None:
             return False

@@ -33,7 +33,7 @@ def test_a_region_that_is_away_serves_its_calls_when_it_is_back(bench: Bench) ->
     sender.start()
     sender.join(0.2)
     assert sender.is_alive()
-    assert bench.remote.told()["away_seconds"] > 20
+    assert bench.remote.report()["away_seconds"] > 20
 
     bench.remote.away(0)
 
@@ -44,7 +44,7 @@ def test_a_region_that_is_away_serves_its_calls_when_it_is_back(bench: Bench) ->
 
 def test_a_region_without_faults_has_no_such_endpoint(region: Region) -> None:
     with pytest.raises(ServiceError, match="gridwell local up --faults none"):
-        RemoteFaults(region.endpoint, access_key=region.access_key).told()
+        RemoteFaults(region.endpoint, access_key=region.access_key).report()
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_the_command_plans_faults_and_counts_them(bench: Bench, state: Path) -> 
     assert "1  reply late: the call has its effect" in shown.stdout
     assert json.loads(data.stdout)["injected"] == {"reply late": 1}
     assert command(state, "plan", "none").exit_code == 0
-    assert bench.remote.told()["plan"]["faults"] == []
+    assert bench.remote.report()["plan"]["faults"] == []
 
 
 def test_the_command_empties_and_doubles_queues_and_goes_away(bench: Bench, state: Path) -> None:

@@ -1,7 +1,8 @@
-"""Patch that lets an update of a stack use the previous value of a defaulted parameter.
+"""Patch of moto's CloudFormation: previous values of parameters that had their default.
 
-CloudFormation keeps each parameter's value, a default too.  Stock moto keeps only those that were
-given, and fails with HTTP 500 when asked for another's previous value.
+Behaviour of moto that it replaces: `CloudFormationBackend._resolve_update_parameters` knows only
+the parameters that a request gave.  An update with `UsePreviousValue` of another parameter fails
+with HTTP 500.  CloudFormation keeps each parameter's value, defaults too.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from moto.cloudformation.models import CloudFormationBackend
 
 @functools.cache  # patching a library is per process, like the library
 def install() -> None:
-    """Answer from the values that moto shows of a stack, once per process."""
+    """Resolve previous values from those that moto shows of a stack, once per process."""
     backend: Any = CloudFormationBackend
     stock = backend._resolve_update_parameters  # noqa: SLF001 - moto has no other place for it
 

@@ -1,8 +1,10 @@
-"""Makes moto's DynamoDB atomic, and `size()` of an absent attribute false.
+"""Patch of moto's DynamoDB: atomic operations, and `size()` of an absent attribute.
 
-A conditional write is what the ledger is built on.  Stock moto checks the condition and writes
-without a lock in between, so that two threads could both win.  And where DynamoDB finds a
-condition on an absent attribute simply untrue, moto fails with HTTP 500 at `size(absent)`.
+Behaviours of moto that it replaces:
+
+* `DynamoDBBackend` checks a condition and then writes without a lock, so that of two threads both
+  can win.  The ledger relies on conditional writes.
+* `FuncSize.expr` fails with HTTP 500 for an absent attribute.  In DynamoDB the comparison is false.
 """
 
 from __future__ import annotations

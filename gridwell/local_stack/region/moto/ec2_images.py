@@ -1,7 +1,11 @@
-"""Gives moto's images a disk: CreateImage takes as long as the copy, names are unique.
+"""Patch of moto's EC2 images: each has a disk.
 
-An image without its folder would boot into nothing, so the images that moto makes up by itself
-(RegisterImage, CopyImage) are refused.
+Behaviours of moto that it replaces:
+
+* `AmiBackend.create_image` returns an available image at once, without content, even if the name
+  is in use.  With the patch an image is pending until its disk is copied, and names are unique.
+* `register_image` and `copy_image` make images without a disk, which could not boot.  They are
+  refused.
 """
 
 from __future__ import annotations
@@ -27,10 +31,10 @@ _NAME = re.compile(r"^[A-Za-z0-9()\[\] ./\-'@_]{3,128}$")
 
 
 class ImageKeeper(Protocol):
-    """Keeper of the images' disks."""
+    """Store of the images' disks."""
 
     def capture(self, instance_id: str, record: ImageRecord, done: Callable[[bool], None]) -> None:
-        """Copy the instance's disk in the background, then call `done` with whether it worked."""
+        """Copy the instance's disk in the background, then call `done`: True if it succeeded."""
 
     def discard(self, image_id: str) -> None:
         """Throw an image's disk away."""

@@ -1,7 +1,14 @@
-"""Puts `Lifecycle` under moto's EC2 API: run, start, stop, terminate, reboot, console.
+"""Patch of moto's EC2 instances: their states follow `Lifecycle`.
 
-What moto leaves out is added on the way: MaxCount and ClientToken, the launch template's
-instance profile, metadata options and shutdown behaviour, refusals of what AWS refuses.
+Behaviours of moto that it replaces:
+
+* An instance runs, stops or terminates at once.  With the patch it is pending, stopping or
+  shutting down until its machine has booted or ended.
+* RunInstances ignores a limit of running instances, MaxCount beyond it, and ClientToken.
+* A launch template's instance profile, metadata options and shutdown behaviour have no effect.
+* An operation is accepted in each state of the instance.  AWS refuses some, and changes none of
+  several instances if it refuses one.
+* GetConsoleOutput returns a constant.
 """
 
 from __future__ import annotations
@@ -122,7 +129,7 @@ def _patch_backend(backend_class: Any, lifecycle: Lifecycle) -> None:
 def _all_or_nothing(
     stock: Callable[..., Any], verb: str, lifecycle: Lifecycle
 ) -> Callable[..., Any]:
-    """An operation on several instances that touches none of them when one may not change."""
+    """Return an operation on several instances that changes none of them if it refuses one."""
 
     @functools.wraps(stock)
     def act(self: Any, instance_ids: list[str]) -> Any:
@@ -231,7 +238,7 @@ def _patch_responses(responses: Any, general: Any, lifecycle: Lifecycle) -> None
 
 
 def _fingerprint(response: Any) -> str:
-    """All of a request that makes it the same request as before."""
+    """Return all of a request that makes it the same request as before."""
     return json.dumps(response.params, sort_keys=True, default=str)
 
 

@@ -1,8 +1,8 @@
-"""Check at start-up that the patched SQS is the one that answers.
+"""Check at start-up that the patches of moto's SQS are in effect.
 
-The patches of `moto_sqs` reach into moto's internals.  A patch that silently missed would show days
-later as a job computed twice. So the region's process exercises them at each start, in tens of
-milliseconds, and refuses to serve if they did not take.
+The patches of `sqs` replace internals of moto.  If one had no effect, a job could be computed
+twice.  So the region exercises them at each start, which takes tens of milliseconds, and refuses
+to serve if they are not in effect.
 """
 
 from __future__ import annotations

@@ -1,14 +1,18 @@
-"""Patches that make moto's SQS safe under threads and quick at any depth.
+"""Patch of moto's SQS: safe under threads, and equally fast at any depth.
 
-Stock moto 5.2.5 scans its whole queue several times per call: a receive of ten messages takes a
-second of CPU at a depth of 2,000. It shares its lists between threads without a lock, so messages
-are delivered twice and deleted ones come back. Standard queues get the few methods below in its
-place; FIFO queues keep moto's own code, under the lock.
+Behaviours of moto 5.2.5 that it replaces, in standard queues:
 
-Other differences bring it nearer to AWS. Sizes are counted in bytes and include the attributes, and
-MaximumMessageSize holds. Characters that XML cannot carry are refused, and a bad entry fails alone
-and not with its batch. The receipt handle of an earlier delivery neither deletes nor extends a
-message that was received again meanwhile.
+* `Queue` and `SQSBackend` scan the whole queue several times per call.  A receive of ten messages
+  takes a second of CPU at a depth of 2,000.
+* They share lists between threads without a lock.  Messages are delivered twice, and deleted ones
+  come back.
+* Sizes are counted in characters, without the attributes, and MaximumMessageSize has no effect.
+* Characters that XML cannot carry are accepted, and a bad entry fails its whole batch.
+* The receipt handle of an earlier delivery deletes or extends a message that another receiver has
+  received since.
+* `DomainDispatcherApplication.get_backend_for_host` walks 175 modules twice per request.
+
+FIFO queues keep moto's own code, under the lock.
 """
 
 from __future__ import annotations
@@ -55,7 +59,7 @@ def _replace() -> None:
 
 
 def _receipt_handle() -> str:
-    """A fresh receipt handle; moto draws 185 letters one by one, slower than all the rest."""
+    """Return a new receipt handle; moto's generator is slower than the rest of a receive."""
     return secrets.token_urlsafe(138)
 
 
@@ -76,13 +80,13 @@ def _patch_queue(queue_class: Any) -> None:
 
     queue_class.__init__ = init
     queue_class.delete_message = delete_message
-    for place, name in enumerate(("", "_not_visible", "_delayed")):
-        setattr(queue_class, f"approximate_number_of_messages{name}", _counter(place))
+    for index, name in enumerate(("", "_not_visible", "_delayed")):
+        setattr(queue_class, f"approximate_number_of_messages{name}", _counter(index))
 
 
-def _counter(place: int) -> property:
+def _counter(index: int) -> property:
     def count(self: Any) -> int:
-        return sqs_queue.count_messages(self)[place]
+        return sqs_queue.count_messages(self)[index]
 
     return property(count)
 
@@ -103,7 +107,7 @@ def _patch_backend(backend_class: Any) -> None:
 
 
 def _fifo_as_before(stock: Callable[..., Any], standard: Callable[..., Any]) -> Callable[..., Any]:
-    """An operation that is moto's own, under the lock, on FIFO queues and ours on the others."""
+    """Return an operation: moto's own under the lock for FIFO queues, ours for the others."""
 
     @functools.wraps(stock)
     def operation(self: Any, queue_name: str, *args: Any, **kwargs: Any) -> Any:
@@ -155,7 +159,7 @@ def _purge_queue(queue: Any) -> None:
 
 
 def _cache_dispatch() -> None:
-    """Remember which service a host name means: moto walks 175 modules twice per request."""
+    """Cache the service of each host name."""
     dispatcher: Any = DomainDispatcherApplication
     stock = dispatcher.get_backend_for_host
     known: dict[str | None, Any] = {}

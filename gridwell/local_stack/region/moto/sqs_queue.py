@@ -1,9 +1,9 @@
 # ruff: noqa: SLF001 - moto keeps a queue's lock and lists in private names, and so must we
-"""A standard queue, as SQS behaves, on moto's own queue and message objects.
+"""Standard queue with SQS's behaviour, on moto's own queue and message objects.
 
-Each function works on one queue and holds its lock while it reads or writes. It costs the same at
-any depth, except for a plain walk past messages in flight.  `moto_sqs` puts these functions in the
-place of moto's.
+Each function works on one queue and takes its lock while it reads or writes.  Its cost does not
+depend on the depth, except for one walk past the messages in flight.  `sqs` replaces moto's
+functions by these.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from moto.core.utils import unix_time_millis
 from moto.sqs import models as _models
 
-#: moto's module, untyped on purpose: moto's types say nothing of what `moto_sqs` adds.
+#: moto's module, untyped on purpose: moto's types do not have what `sqs` adds.
 models: Any = _models
 
 #: How many used-up receipt handles a queue remembers, so that a repeated delete succeeds.
@@ -29,7 +29,7 @@ _ENTRY_ID = re.compile(r"^[\w-]{1,80}$", re.ASCII)
 
 
 def forget(queue: Any, message: Any) -> None:
-    """Mark every handle of a message that leaves the queue, or is delivered again, as spent.
+    """Spend every receipt handle of a message that leaves the queue or is delivered again.
 
     Args:
         queue: moto's queue, locked by the caller.
@@ -44,7 +44,7 @@ def forget(queue: Any, message: Any) -> None:
 
 
 def delete(queue: Any, receipt_handle: str) -> None:
-    """Delete the message of this delivery; a handle that was good once is quietly ignored."""
+    """Delete the message of this delivery; a spent handle has no effect."""
     with queue._messages_lock:
         if message := queue.leases.get(receipt_handle):
             queue._messages.remove(message)
@@ -57,8 +57,8 @@ def change_visibility(queue: Any, receipt_handle: str, seconds: int) -> None:
     """Set how long the message of this delivery stays hidden from now.
 
     Raises:
-        ReceiptHandleIsInvalid: the lease has lapsed, or another receive has the message. AWS
-            refuses too, and a worker must learn that it is late.
+        ReceiptHandleIsInvalid: the lease has lapsed, or another receiver has the message.  AWS
+            refuses too, so that a worker learns that it is late.
     """
     with queue._messages_lock:
         message = queue.leases.get(receipt_handle)
@@ -90,7 +90,7 @@ def receive(
 
 
 def count_messages(queue: Any) -> tuple[int, int, int]:
-    """Return the numbers of messages that are visible, in flight and delayed."""
+    """Return the numbers of visible, in-flight and delayed messages."""
     now = unix_time_millis()
     with queue._messages_lock:
         in_flight = sum(m.visible_at > now for m in queue._messages)
@@ -127,7 +127,7 @@ def check_message(queue: Any, body: str, attributes: dict[str, Any] | None) -> N
 
 
 def message_size(body: str, attributes: dict[str, Any]) -> int:
-    """The bytes that SQS counts: the body, and each attribute's name, type and value."""
+    """Return the bytes that SQS counts: the body, and each attribute's name, type and value."""
     size = len(body.encode())
     for name, attribute in attributes.items():
         value = attribute.get("StringValue") or attribute.get("BinaryValue") or ""
@@ -243,7 +243,7 @@ def _take(
 
 
 def attributes_of(queue: Any, attribute_names: list[str]) -> dict[str, Any]:
-    """The queue attributes asked for, each computed only when it was asked for."""
+    """Return the queue attributes asked for, each computed only when it was asked for."""
     own = list(queue.BASE_ATTRIBUTES)
     own += queue.FIFO_ATTRIBUTES if queue.fifo_queue else []
     own += queue.KMS_ATTRIBUTES if queue.kms_master_key_id else []
