@@ -1,7 +1,8 @@
-"""The web application, put together from parts that others chose."""
+"""The web application, put together from its dependencies and kinds."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from apiflask import APIFlask
@@ -12,24 +13,33 @@ from web_tier.api import error_handlers, fleet, job_events, jobs, openapi, opena
 from web_tier.api.constant import constant
 from web_tier.auth import guard
 from web_tier.dependencies import provide
-from web_tier.kinds.grid import atom_files, map_routes, points
+from web_tier.kinds.registry import WEB_KINDS
 from web_tier.monitoring import request_ids
 from web_tier.pages import layout, login
 from web_tier.pages import routes as pages
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from web_tier.dependencies import Dependencies
+    from web_tier.kind import WebKind
 
 #: The version of the interface, which those see who may not know the release.
 _INTERFACE: Final = "1"
 _YEAR: Final = 31_536_000
 
 
-def create_app(parts: Dependencies) -> APIFlask:
-    """The application: a WSGI callable.
+def create_app(parts: Dependencies, *, kinds: Mapping[str, WebKind] = WEB_KINDS) -> APIFlask:
+    """Return the application: a WSGI callable.
 
     It starts no thread and calls nothing outside, so it may be made before a fork.
+
+    Args:
+        parts: its dependencies.
+        kinds: of work that it takes and shows, by name; the first one reads requests that name
+            none.
     """
+    parts = replace(parts, kinds=kinds)
     is_open = parts.access.keyring is None
     # No docs_path: the documentation pages would load scripts from elsewhere.
     app = APIFlask(
@@ -58,7 +68,7 @@ def create_app(parts: Dependencies) -> APIFlask:
         if isinstance(spec, str):
             return spec
         return openapi.ordered(
-            openapi_security.secure(openapi.complete(spec), app.url_map, is_open=is_open)
+            openapi_security.secure(openapi.complete(spec, kinds), app.url_map, is_open=is_open)
         )
 
     # The description takes milliseconds to write, and anybody may ask for it.
@@ -71,6 +81,9 @@ def create_app(parts: Dependencies) -> APIFlask:
     error_handlers.register(app)
     layout.furnish(app)
     guard.install(app, parts.access, parts.clock)
-    for part in (jobs, points, job_events, atom_files, map_routes, fleet, pages, login):
+    for part in (jobs, job_events, fleet, pages, login):
         app.register_blueprint(part.routes)
+    for kind in dict.fromkeys(kinds.values()):
+        for routes in kind.routes:
+            app.register_blueprint(routes)
     return app

@@ -18,7 +18,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from gridwell.engine.printable import excerpt, printable_lines
 
@@ -58,7 +58,12 @@ class InvalidJob(GridwellError):  # noqa: N818 - named for what it is, like KeyE
 
     The faults of an input are reported together, so that one round trip is enough to mend it: the
     first `MOST_FAULTS` of them, and how many there are beyond.
+
+    Attributes:
+        code: a stable word for programs; an error with one of its own is its first fault alone.
     """
+
+    code: ClassVar[str] = "invalid_job"
 
     def __init__(self, *faults: Fault) -> None:
         if len(faults) > MOST_FAULTS:
@@ -66,6 +71,15 @@ class InvalidJob(GridwellError):  # noqa: N818 - named for what it is, like KeyE
             faults = (*faults[:MOST_FAULTS], rest)
         self.faults = faults
         super().__init__("; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults))
+
+    @property
+    def summary(self) -> str:
+        """The first fault, and how many there are beyond."""
+        first, *others = self.faults
+        if self.code != InvalidJob.code:
+            return first.detail
+        more = f" (and {len(others)} more fault{'s' * (len(others) > 1)})" if others else ""
+        return f"{first.pointer or 'the body'}: {first.detail}{more}"
 
 
 class InvalidAccess(GridwellError):  # noqa: N818 - see InvalidJob

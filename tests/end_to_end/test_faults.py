@@ -15,7 +15,7 @@ from gridwell.local_stack.faults.plan import FaultPlan, PlannedFault
 from gridwell.local_stack.faults.presets import PRESETS
 from tests.chaos.stack import queue_url, region_client
 from tests.end_to_end.processes import await_true
-from web_tier.kinds.grid.request import read_job
+from tests.harness.grid_requests import read_job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web_tier.kinds.grid.request import read_job
+from tests.harness.grid_requests import read_job
 from workload_generator.requests import SEEDED_EVERY, Energies, Mix, request
 
 MIX = Mix(seed=1, offset=0, grid_sizes=(4, 8), atom_counts=(20, 50))

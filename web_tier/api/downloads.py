@@ -1,4 +1,4 @@
-"""What all downloads share: their pieces and their places."""
+"""Downloads: their pieces, and the limit on how many run at a time."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from web_tier.overload.concurrency_limit import Permit
 
-FEW_ATOMS: Final = 10_000  #: they fill a megabyte at most: no large download
-_READ: Final = 10_000  #: atoms or points that cost about as much as another read
+_READ: Final = 10_000  #: rows of a file that cost about as much as another read
 _MOST_READS: Final = 100  #: so that the largest file stays within any limit
 _PIECE: Final = 256 * 1024  #: bytes that a client must take within the time for a piece
 
@@ -57,7 +56,7 @@ def download(make: Callable[[], Response], *, large: bool, size: int = 0) -> Res
     Args:
         make: makes the response.
         large: whether it is a large one, of which there are few places.
-        size: how many atoms or points are written; it counts as a read for each `_READ`.
+        size: how many rows are written; it counts as a read for each `_READ`.
 
     Raises:
         Refused: if the client has had its reads.

@@ -16,11 +16,9 @@ from gridwell.engine.errors import (
     OverQuota,
     ServiceBusy,
 )
-from gridwell.engine.job import NO_CANDIDATE_POINT, STORAGE_DENIED
-from gridwell.engine.read_jobs import counted
+from gridwell.engine.job import STORAGE_DENIED
+from web_tier.api.request_body import NotJson
 from web_tier.http_server.request_framing import BODY_TOO_LARGE
-from web_tier.jobs.service import NoCandidatePoint
-from web_tier.kinds.grid.request import NotJson
 from web_tier.overload.concurrency_limit import Overloaded
 from web_tier.problem_details import problem_response, retry_after
 
@@ -38,7 +36,6 @@ def register(app: Flask) -> None:
     app.register_error_handler(RequestEntityTooLarge, _too_large)
     app.register_error_handler(NotJson, _not_json)
     app.register_error_handler(InvalidJob, _invalid)
-    app.register_error_handler(NoCandidatePoint, _no_candidate)
     app.register_error_handler(Overloaded, _overloaded)
     app.register_error_handler(OverQuota, _over_quota)
     app.register_error_handler(ServiceBusy, _busy)
@@ -69,21 +66,10 @@ def _not_json(error: NotJson) -> Response:
 
 
 def _invalid(error: InvalidJob) -> Response:
-    first = error.faults[0]
-    more = f" (and {counted(len(error.faults) - 1, 'more fault')})" if len(error.faults) > 1 else ""
     return problem_response(
         HTTPStatus.UNPROCESSABLE_ENTITY,
-        f"{first.pointer or 'the body'}: {first.detail}{more}",
-        code="invalid_job",
-        faults=error.faults,
-    )
-
-
-def _no_candidate(error: NoCandidatePoint) -> Response:
-    return problem_response(
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        error.faults[0].detail,
-        code=NO_CANDIDATE_POINT,
+        error.summary,
+        code=error.code,
         faults=error.faults,
     )
 

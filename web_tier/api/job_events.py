@@ -10,6 +10,7 @@ from apiflask import APIBlueprint
 from flask import Response, request
 
 from web_tier.api import openapi
+from web_tier.api.present import show_step
 from web_tier.api.responses import NO_STORE, find_job, no_such_job
 from web_tier.auth.authenticate import is_still_accepted
 from web_tier.auth.caller import caller
@@ -51,6 +52,7 @@ def events(job_id: str) -> Response:
         clock=parts.clock,
         read=parts.service.read,
         is_allowed=partial(_is_allowed, caller(), parts),
+        show=partial(show_step, kinds=parts.kinds),
     )
     # Proxies that buffer would hold the events back.
     headers = {**NO_STORE, "X-Accel-Buffering": "no"}

@@ -1,4 +1,4 @@
-"""Jobs over HTTP, from submitting to cancelling: thin, each route shows what the service said."""
+"""Routes of jobs of any kind: submit, list, read, cancel."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from web_tier.api.etags import ASK_AGAIN, kept, tagged
 from web_tier.api.models import JobPage
 from web_tier.api.negotiation import wait_seconds
 from web_tier.api.present import show_job
+from web_tier.api.request_body import read_submission
 from web_tier.api.responses import NO_STORE, find_job, is_job_id, json_response, no_such_job
 from web_tier.auth.owners import owner
 from web_tier.dependencies import current
-from web_tier.kinds.grid.request import read_job
 from web_tier.problem_details import problem_response
 from web_tier.waiting.watcher import OwnedWatcher, await_end
 
@@ -41,25 +41,27 @@ def submit() -> Response:
     """Join, renew or make a job; wait for its end if the client wishes so."""
     job, headers = awaited(_submitted())
     headers["Location"] = f"/v1/jobs/{job.id}"
+    shown = show_job(job, current().kinds)
     if job.state.terminal:
-        return json_response(show_job(job), HTTPStatus.OK, headers)
+        return json_response(shown, HTTPStatus.OK, headers)
     headers["Retry-After"] = POLL_SECONDS
-    return json_response(show_job(job), HTTPStatus.ACCEPTED, headers)
+    return json_response(shown, HTTPStatus.ACCEPTED, headers)
 
 
 @routes.get("/v1/jobs")
 @routes.doc(**openapi.LIST)
 def recent() -> Response:
-    """A page of jobs."""
-    page = current().service.recent(limit=_limit(), cursor=request.args.get("cursor") or None)
-    shown = JobPage(jobs=[show_job(job) for job in page.jobs], cursor=page.cursor)
+    """Return a page of jobs."""
+    parts = current()
+    page = parts.service.recent(limit=_limit(), cursor=request.args.get("cursor") or None)
+    shown = JobPage(jobs=[show_job(job, parts.kinds) for job in page.jobs], cursor=page.cursor)
     return tagged(json_response(shown), ASK_AGAIN)
 
 
 @routes.get("/v1/jobs/<job_id>")
 @routes.doc(**openapi.READ)
 def read(job_id: str) -> Response:
-    """A job; wait for its end if the client wishes so."""
+    """Return a job; wait for its end if the client wishes so."""
     found = find_job(job_id)
     if found is None:
         return no_such_job(job_id)
@@ -67,8 +69,9 @@ def read(job_id: str) -> Response:
     if not job.state.terminal:
         headers["Retry-After"] = POLL_SECONDS
     # After the wait: the client is told of what it did not have by then.
-    response = json_response(show_job(job), HTTPStatus.OK, headers)
-    return tagged(response, kept(job, current().clock.now()))
+    parts = current()
+    response = json_response(show_job(job, parts.kinds), HTTPStatus.OK, headers)
+    return tagged(response, kept(job, parts.clock.now()))
 
 
 @routes.delete("/v1/jobs/<job_id>")
@@ -88,12 +91,12 @@ def cancel(job_id: str) -> Response:
 
 
 def _submitted() -> Job:
-    """The job that the body asks for: a large problem must not outlive this call."""
+    """Return the job that the body asks for: a large spec must not outlive this call."""
     parts = current()
     with parts.gates.submitting(request.content_length, owner()):
         with parts.gates.reading(request.content_length, owner()):
-            asked = read_job(_body())
-        return parts.service.submit(asked.problem, seed=asked.seed, kind=asked.kind)
+            asked = read_submission(_body(), parts.kinds)
+        return asked.submit(parts.service)
 
 
 def _body() -> bytes:
@@ -109,7 +112,7 @@ def _body() -> bytes:
 
 
 def awaited(job: Job) -> tuple[Job, dict[str, str]]:
-    """The job after the wait that the client asked for, and the headers that tell of it."""
+    """Return the job after the wait that the client asked for, and the headers that say so."""
     seconds = wait_seconds(request)
     if seconds is None:
         return job, {}

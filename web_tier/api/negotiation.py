@@ -1,58 +1,21 @@
-"""The headers by which client and server agree: Prefer, Accept, ETag."""
+"""The preference to wait (RFC 7240)."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gridwell.kinds.grid.formats import csv_atoms, json_atoms, npy_atoms
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from flask import Request
-
-    from gridwell.kinds.grid.atoms import Atoms
 
 MAX_WAIT_SECONDS: Final = 30
 _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])', re.IGNORECASE)
 
 
 def wait_seconds(request: Request) -> int | None:
-    """The seconds of `Prefer: wait=N` (RFC 7240), capped; None if nobody asked to wait.
+    """Return the seconds of `Prefer: wait=N`, capped; None if the client does not ask to wait.
 
     A preference that cannot be read is ignored, as that standard wants it.
     """
     found = _WAIT.search(",".join(request.headers.getlist("Prefer")))
     return None if found is None else min(int(found[1]), MAX_WAIT_SECONDS)
-
-
-@dataclass(frozen=True, slots=True)
-class AtomForm:
-    """One of the forms in which atoms are handed out."""
-
-    suffix: str  #: tells this form's ETag from those of the others
-    content_type: str
-    write: Callable[[Atoms], Iterator[bytes]]
-
-
-FORMS: Final = {
-    "application/json": AtomForm("json", "application/json", json_atoms),
-    "text/csv": AtomForm("csv", "text/csv; charset=utf-8; header=present", csv_atoms),
-    "application/x-npy": AtomForm("npy", "application/x-npy", npy_atoms),
-    "application/octet-stream": AtomForm("npy", "application/octet-stream", npy_atoms),
-}
-
-
-def chosen_form(request: Request) -> AtomForm | None:
-    """The form of atoms that the client likes best: JSON if it does not say, None if none.
-
-    A link cannot send Accept, so `?format=` says it too, and stands over it.
-    """
-    if (suffix := request.args.get("format")) is not None:
-        return next((form for form in FORMS.values() if form.suffix == suffix), None)
-    if not request.headers.get("Accept"):
-        return FORMS["application/json"]
-    best = request.accept_mimetypes.best_match(FORMS)
-    return None if best is None else FORMS[best]

@@ -1,69 +1,56 @@
-"""What /openapi.json says of each route, made from the models that the routes use."""
+"""The OpenAPI document: the routes of jobs and the fleet, and the schemas that kinds bring."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic.json_schema import models_json_schema
 
 from gridwell.engine.limits import MAX_BODY_BYTES
-from gridwell.kinds.grid import limits
 from web_tier.api.models import (
-    AtomsShown,
+    ANY_JOB,
     FleetShown,
     Health,
     JobPage,
-    JobRequest,
-    JobShown,
-    PointsShown,
+    PlainJobShown,
     ReadinessShown,
 )
 from web_tier.api.negotiation import MAX_WAIT_SECONDS
 from web_tier.problem_details import ProblemDetails
 
-_MODELS: Final = (
-    JobRequest,
-    JobShown,
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import BaseModel
+
+    from web_tier.kind import WebKind
+
+_MODELS: Final[tuple[type[BaseModel], ...]] = (
     JobPage,
-    AtomsShown,
+    PlainJobShown,
     FleetShown,
     Health,
     ReadinessShown,
-    PointsShown,
     ProblemDetails,
 )
-_EXAMPLES: Final[dict[str, Any]] = {
-    "drawn atoms": {
-        "value": {"grid_size": 16, "atom_count": 500, "seed": 7, "energy_range": [-1, 1]}
-    },
-    "your own atoms": {
-        "value": {
-            "grid": {"origin": [0, 0, 0], "spacing": [0.5, 0.5, 0.5], "shape": [21, 21, 41]},
-            "atoms": [[1.2, 3.4, 5.6, -1.0], [2.1, 4.3, 6.5, 0.5]],
-            "min_distance": 1.0,
-        }
-    },
-    "three points": {
-        "value": {"grid_size": 16, "atom_count": 200, "seed": 3, "top": 3, "min_separation": 4}
-    },
-    "two sodium ions": {
-        "value": {
-            "grid": {"origin": [-5, -5, -5], "spacing": [0.5, 0.5, 0.5], "shape": [21, 21, 21]},
-            "atoms": [[0, 0, 0, -1], [1.5, 0, 0, -1]],
-            "place": {"count": 2, "energy": 1, "min_distance": 2.5, "min_separation": 3},
-        }
-    },
-}
+_SCHEMAS: Final = "#/components/schemas/"
+#: The component that stands for a request of any kind.
+_ANY_REQUEST: Final = {"$ref": f"{_SCHEMAS}Request"}
 
 
-def _json(model: type, description: str) -> dict[str, Any]:
-    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+def json_content(model: type[BaseModel], description: str) -> dict[str, Any]:
+    """Return a response with the JSON of a model."""
+    schema = {"$ref": f"{_SCHEMAS}{model.__name__}"}
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
+def _any_job(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": ANY_JOB}}}
+
+
 def problem(description: str) -> dict[str, Any]:
-    """A response of problem details."""
-    schema = {"$ref": f"#/components/schemas/{ProblemDetails.__name__}"}
+    """Return a response of problem details."""
+    schema = {"$ref": f"{_SCHEMAS}{ProblemDetails.__name__}"}
     return {"description": description, "content": {"application/problem+json": {"schema": schema}}}
 
 
@@ -75,12 +62,12 @@ _ETAG: Final[dict[str, Any]] = {
     }
 }
 #: Of what a client may have already; `complete` adds the header of the request.
-_KNOWN: Final[dict[int, Any]] = {
+KNOWN: Final[dict[int, Any]] = {
     304: {"description": "It is the one of If-None-Match.", "headers": _ETAG},
     412: problem("It is not the one of If-Match."),
 }
-_NO_JOB: Final = problem("There is no such job, or it has expired.")
-_BUSY: Final = problem("Try again after the seconds of Retry-After: no request is lost by it.") | {
+NO_JOB: Final = problem("There is no such job, or it has expired.")
+BUSY: Final = problem("Try again after the seconds of Retry-After: no request is lost by it.") | {
     "headers": {
         "Retry-After": {"required": True, "schema": {"type": "integer"}, "description": "seconds"}
     }
@@ -89,26 +76,26 @@ _BUSY: Final = problem("Try again after the seconds of Retry-After: no request i
 SUBMIT: Final[dict[str, Any]] = {
     "summary": "Submit a job",
     "tags": ["Jobs"],
-    "description": "The same problem again is the same job, so a request may be repeated freely.",
+    "description": "The same question again is the same job, so a request may be repeated freely.",
     "responses": {
-        200: _json(JobShown, "The job has ended: the answer was known, or came while waiting."),
-        202: _json(JobShown, "The job is accepted; ask for it at the address in Location."),
+        200: _any_job("The job has ended: the answer was known, or came while waiting."),
+        202: _any_job("The job is accepted; ask for it at the address in Location."),
         400: problem("The body is not JSON."),
         408: problem("The request did not come within its time."),
         413: problem(f"The body is larger than {MAX_BODY_BYTES} bytes."),
         415: problem("The body is not of type application/json, or it is encoded."),
         422: problem("Faults of the request, each with a JSON pointer."),
-        503: _BUSY,
+        503: BUSY,
     },
 }
 LIST: Final[dict[str, Any]] = {
     "summary": "List recent jobs",
     "tags": ["Jobs"],
     "responses": {
-        **_KNOWN,
-        200: _json(JobPage, "A page of jobs, the newest first."),
+        **KNOWN,
+        200: json_content(JobPage, "A page of jobs, the newest first."),
         422: problem("The limit or the cursor cannot be used."),
-        503: _BUSY,
+        503: BUSY,
     },
 }
 READ: Final[dict[str, Any]] = {
@@ -116,7 +103,7 @@ READ: Final[dict[str, Any]] = {
     "tags": ["Jobs"],
     "description": "A done one may be kept for an hour. With `Prefer: wait` and If-None-Match the "
     "wait comes first: 304 says that the job is still as it was.",
-    "responses": {**_KNOWN, 200: _json(JobShown, "The job."), 404: _NO_JOB, 503: _BUSY},
+    "responses": {**KNOWN, 200: _any_job("The job."), 404: NO_JOB, 503: BUSY},
 }
 _EVENT: Final[dict[str, Any]] = {
     "type": "object",
@@ -131,15 +118,16 @@ EVENTS: Final[dict[str, Any]] = {
     "summary": "Follow a job",
     "tags": ["Jobs"],
     "description": "Server-sent events: `progress` with each step, ten a second at most, and `end` "
-    "as the last. Their data is an object with state, points_done, points_total, finished, the "
-    "numbers of the chunks that are done, and series: null, or an object with count and found, how "
-    "many of its points are. A stream lasts ten minutes; Last-Event-ID continues it.",
+    "as the last. Their data is an object with state and, of a search on a grid, points_done, "
+    "points_total, finished, the numbers of the chunks that are done, and series: null, or an "
+    "object with count and found, how many of its points are; of any other kind tasks_done and "
+    "tasks_total. A stream lasts ten minutes; Last-Event-ID continues it.",
     "responses": {
         200: {
             "description": "The events.",
             "content": {"text/event-stream": {"schema": _EVENT}},
         },
-        404: _NO_JOB,
+        404: NO_JOB,
         503: problem("As many streams are open as this process serves, or try again later."),
     },
 }
@@ -150,146 +138,27 @@ CANCEL: Final[dict[str, Any]] = {
     "seconds. Submitted again, it begins anew.",
     "responses": {
         204: {"description": "The job is cancelled, by this request or an earlier one."},
-        404: _NO_JOB,
+        404: NO_JOB,
         409: problem("The job has ended already: it is done, or failed."),
-        503: _BUSY,
+        503: BUSY,
     },
 }
-ATOMS: Final[dict[str, Any]] = {
-    "summary": "Read a job's atoms",
-    "tags": ["Jobs"],
-    "description": "They never change, so a client may keep them for ever.",
-    "responses": {
-        **_KNOWN,
-        200: {
-            "description": "The atoms.",
-            "content": {
-                "application/json": {"schema": {"$ref": "#/components/schemas/AtomsShown"}},
-                "text/csv": {"schema": {"type": "string"}},
-                "application/x-npy": {"schema": {"type": "string", "format": "binary"}},
-                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-            },
-        },
-        404: _NO_JOB,
-        406: problem("Atoms do not come in a form that Accept allows."),
-        410: problem("They are no longer kept."),
-        503: _BUSY,
-    },
-}
-RECORD: Final[dict[str, Any]] = {
-    "summary": "Read a done job's record",
-    "tags": ["Jobs"],
-    "description": "Grid, atoms and result, by which anybody can check the answer.",
-    "responses": {
-        **_KNOWN,
-        200: {
-            "description": "The record.",
-            "content": {"application/json": {"schema": {"type": "object"}}},
-        },
-        404: _NO_JOB,
-        409: problem("The job is not done."),
-        410: problem("It is no longer kept."),
-        503: _BUSY,
-    },
-}
-RESULT: Final[dict[str, Any]] = {
-    "summary": "Read the points that a job found",
-    "tags": ["Jobs"],
-    "description": "With `top`, the first so many points, at `min_separation` from one another. "
-    "Those that the job did not look for are looked for by another job, which this request submits "
-    "or joins; a key then has to allow `submit`. HEAD submits "
-    "nothing, and says 409 where GET would.",
-    "responses": {
-        **_KNOWN,
-        200: _json(PointsShown, "The points."),
-        202: _json(JobShown, "Another job looks for them; ask again, or follow Location."),
-        404: _NO_JOB,
-        409: problem("The job, or the one that looks for the points, is not done."),
-        410: problem("Its atoms are no longer kept."),
-        422: problem("The query cannot be used, or no worker would end in time."),
-        503: _BUSY,
-    },
-}
-POINTS_CSV: Final[dict[str, Any]] = {
-    "summary": "Read the points as CSV",
-    "tags": ["Jobs"],
-    "description": "Those that the job found; of a job that was submitted with `keep_grid`, all of "
-    "the grid's, written while they are read, in C order. A point without a value has an empty "
-    "last field.",
-    "responses": {
-        **_KNOWN,
-        200: {
-            "description": "The points, with every bit, to store.",
-            "content": {"text/csv": {"schema": {"type": "string"}}},
-        },
-        404: _NO_JOB,
-        409: problem("The job is not done."),
-        410: problem("The map is no longer kept."),
-        503: _BUSY,
-    },
-}
-IONS_PDB: Final[dict[str, Any]] = {
-    "summary": "Read placed ions as PDB",
-    "tags": ["Jobs"],
-    "description": "HETATM records, NA or CL; coordinates have the three decimals of the format.",
-    "responses": {
-        **_KNOWN,
-        200: {
-            "description": "The ions, to store.",
-            "content": {"chemical/x-pdb": {"schema": {"type": "string"}}},
-        },
-        404: _NO_JOB,
-        409: problem("The job is not done, or it placed no ions."),
-        422: problem("A coordinate does not fit into the columns of PDB."),
-        503: _BUSY,
-    },
-}
-
-
-def grid(name: str, content_type: str) -> dict[str, Any]:
-    """A route to a kept map.
-
-    Args:
-        name: of the format.
-        content_type: of the file.
-    """
-    return {
-        "summary": f"Read a job's map as {name}",
-        "tags": ["Jobs"],
-        "description": "The potential of every point, in C order, of a job that was submitted "
-        "with `keep_grid`. A file that cannot be sent whole ends with a broken connection. "
-        "NPZ and cube tell their length beforehand, OpenDX cannot; parts are not to be had.",
-        "responses": {
-            **_KNOWN,
-            200: {
-                "description": "The file.",
-                "content": {content_type: {"schema": {"type": "string", "format": "binary"}}},
-            },
-            404: _NO_JOB,
-            409: problem("The job keeps no map, or is not done."),
-            410: problem("The map is no longer kept."),
-            422: problem("The format cannot hold this grid."),
-            503: _BUSY,
-        },
-    }
-
-
 FLEET: Final[dict[str, Any]] = {
     "summary": "Look at the fleet",
     "tags": ["Fleet"],
-    "responses": {**_KNOWN, 200: _json(FleetShown, "The fleet."), 503: _BUSY},
+    "responses": {**KNOWN, 200: json_content(FleetShown, "The fleet."), 503: BUSY},
 }
 HEALTH: Final[dict[str, Any]] = {
     "summary": "Ask whether this process answers",
     "tags": ["Fleet"],
-    "responses": {200: _json(Health, "It does.")},
+    "responses": {200: json_content(Health, "It does.")},
 }
 READY: Final[dict[str, Any]] = {
     "summary": "Ask whether this process can serve",
     "tags": ["Fleet"],
     "description": "Ledger, store and queue answer. What was seen counts for five seconds.",
     "responses": {
-        200: _json(ReadinessShown, "It can."),
+        200: json_content(ReadinessShown, "It can."),
         503: problem("It cannot: the detail says why."),
     },
 }
@@ -310,7 +179,7 @@ _IF_NONE_MATCH: Final[dict[str, Any]] = {
     "schema": {"type": "string", "examples": ['"0123456789abcdef"']},
     "description": "the ETag that the client has: the answer is 304 if it would be the same",
 }
-_PREFER: Final[dict[str, Any]] = {
+PREFER: Final[dict[str, Any]] = {
     "name": "Prefer",
     "in": "header",
     "schema": {"type": "string", "examples": ["wait=30"]},
@@ -331,63 +200,67 @@ _PAGING: Final[list[dict[str, Any]]] = [
         "description": "of the page before: where this one goes on",
     },
 ]
-_SERIES: Final[list[dict[str, Any]]] = [
-    {
-        "name": "top",
-        "in": "query",
-        "schema": {"type": "integer", "minimum": 1, "maximum": limits.MAX_SERIES},
-    },
-    {
-        "name": "min_separation",
-        "in": "query",
-        "schema": {"type": "number", "minimum": 0, "maximum": limits.MAX_DISTANCE},
-        "description": "with top; that of the job if it is left out",
-    },
-]
-#: From a submission to what can be read of its job.
-_LINKS: Final[dict[str, Any]] = {
-    name: {
-        "operationRef": f"#/paths/~1v1~1jobs~1{{job_id}}{end}/get",
+
+
+def link(end: str) -> dict[str, Any]:
+    """Return a link from a submission to a route below its job.
+
+    Args:
+        end: of the route's path, such as `/atoms`.
+    """
+    return {
+        "operationRef": f"#/paths/~1v1~1jobs~1{{job_id}}{end.replace('/', '~1')}/get",
         "parameters": {"job_id": "$response.body#/id"},
     }
-    for name, end in (
-        ("job", ""),
-        ("atoms", "~1atoms"),
-        ("record", "~1record"),
-        ("result", "~1result"),
-    )
-}
 
 
-def complete(spec: dict[str, Any]) -> dict[str, Any]:
+def complete(spec: dict[str, Any], kinds: Mapping[str, WebKind]) -> dict[str, Any]:
     """Add to a generated description what the framework cannot see.
 
-    We read bodies ourselves, to tell all their faults with pointers, so it knows of no models.
+    Bodies are read by our own code, to report all their faults with pointers, so the framework
+    knows of no models.
+
+    Args:
+        spec: the description, which is changed.
+        kinds: of work, by name.
     """
+    own = list(dict.fromkeys(kinds.values()))
+    shown = [kind.presenter.model for kind in own if kind.presenter is not None]
+    shown.append(PlainJobShown)
+    requests = [kind.request for kind in own]
+    others = [*_MODELS, *shown, *(model for kind in own for model in kind.models)]
     _, schemas = models_json_schema(
-        [(model, "validation" if model is JobRequest else "serialization") for model in _MODELS],
-        ref_template="#/components/schemas/{model}",
+        [(model, "validation") for model in requests]
+        + [(model, "serialization") for model in dict.fromkeys(others)],
+        ref_template=_SCHEMAS + "{model}",
     )
-    spec.setdefault("components", {})["schemas"] = schemas["$defs"]
+    spec.setdefault("components", {})["schemas"] = schemas["$defs"] | {
+        "Job": _any_of(shown, "A job, in the shape of its kind."),
+        "Request": _any_of(requests, "A request for a job."),
+    }
     paths = spec["paths"]
     submit = paths["/v1/jobs"]["post"]
     submit["requestBody"] = {
         "required": True,
         "content": {
             "application/json": {
-                "schema": {"$ref": "#/components/schemas/JobRequest"},
-                "examples": _EXAMPLES,
+                "schema": _ANY_REQUEST,
+                "examples": {
+                    title: {"value": dict(value)}
+                    for kind in own
+                    for title, value in kind.examples.items()
+                },
             }
         },
     }
-    submit.setdefault("parameters", []).append(_PREFER)
+    submit.setdefault("parameters", []).append(PREFER)
     for status in ("200", "202"):
-        submit["responses"][status]["links"] = _LINKS
-    paths["/v1/jobs/{job_id}"]["get"].setdefault("parameters", []).append(_PREFER)
-    paths["/v1/jobs/{job_id}/result"]["get"].setdefault("parameters", []).extend(
-        [_PREFER, *_SERIES]
-    )
+        submit["responses"][status]["links"] = {"job": link("")}
+    paths["/v1/jobs/{job_id}"]["get"].setdefault("parameters", []).append(PREFER)
     paths["/v1/jobs"]["get"].setdefault("parameters", []).extend(_PAGING)
+    for kind in own:
+        if kind.presenter is not None:
+            kind.presenter.document(spec)
     for path in paths.values():
         reading = path.get("get", {})
         if "304" in reading.get("responses", {}):
@@ -396,8 +269,20 @@ def complete(spec: dict[str, Any]) -> dict[str, Any]:
     return spec
 
 
+def _any_of(models: list[type[BaseModel]], description: str) -> dict[str, Any]:
+    references = [{"$ref": f"{_SCHEMAS}{model.__name__}"} for model in models]
+    return {"description": description, "anyOf": references}
+
+
+def described_schemas(spec: dict[str, Any]) -> list[str]:
+    """Return the names of the schemas of requests and jobs, each kind's."""
+    schemas = spec["components"]["schemas"]
+    references = [one["$ref"] for name in ("Request", "Job") for one in schemas[name]["anyOf"]]
+    return [reference.removeprefix(_SCHEMAS) for reference in references]
+
+
 def ordered(spec: dict[str, Any]) -> dict[str, Any]:
-    """The same description in the order in which people read it: jobs first, then by status."""
+    """Return a description in the order in which people read it: jobs first, then by status."""
     paths = sorted(
         spec["paths"].items(), key=lambda item: (not item[0].startswith("/v1/jobs"), item[0])
     )

@@ -1,122 +1,79 @@
-"""Jobs and the fleet as the interface shows them."""
+"""Jobs and the fleet as JSON."""
 
 from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gridwell.engine.job import JobState
-from gridwell.engine.messages import MAP_KIND
 from gridwell.fleet.billing import cost
 from gridwell.fleet.history import History
 from gridwell.fleet.refusal import described, remedy
-from gridwell.kinds.grid.formats import MAP_FORMATS
-from gridwell.kinds.grid.job_view import grid_view
-from gridwell.kinds.grid.series import Series
 from web_tier.api.models import (
-    ChunksShown,
     DecisionShown,
     ErrorShown,
     FleetShown,
-    GridShown,
     HistoryShown,
     InstanceShown,
-    JobShown,
-    LinksShown,
-    PointShown,
-    ProgressShown,
+    PlainJobShown,
+    PlainLinksShown,
     QueueShown,
     RefusalShown,
-    ResultShown,
-    SeriesShown,
+    TaskProgressShown,
 )
+from web_tier.kind import presenter_of
+from web_tier.waiting.event_stream import plain_step
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import BaseModel
+
     from gridwell.engine.job import Job
     from gridwell.fleet.model import FleetView
+    from web_tier.jobs.cached_jobs import Progress
+    from web_tier.kind import WebKind
 
 
-def has_map(job: Job) -> bool:
-    """Whether a job's map can be downloaded."""
-    return job.kind == MAP_KIND and job.state is JobState.DONE
+def show_job(job: Job, kinds: Mapping[str, WebKind]) -> BaseModel:
+    """Return a job as its kind shows it, else with its tasks and details."""
+    presenter = presenter_of(kinds, job)
+    return plain_job(job, kinds) if presenter is None else presenter.show(job)
 
 
-def show_job(job: Job) -> JobShown:
-    """A job; numbers keep every bit."""
-    view = grid_view(job)
-    grid, result = view.grid, view.result
+def plain_job(job: Job, kinds: Mapping[str, WebKind]) -> PlainJobShown:
+    """Return what all jobs have, and the details of its kind, if that is known."""
+    kind = kinds.get(job.kind)
     path = f"/v1/jobs/{job.id}"
-    return JobShown(
+    return PlainJobShown(
         id=job.id,
+        kind=job.kind,
         state=job.state.value,
-        grid=GridShown(origin=grid.origin, spacing=grid.spacing, shape=grid.shape),
-        atom_count=view.atom_count,
-        seed=view.seed,
-        min_distance=view.min_distance,
-        softening=view.softening,
-        series=None if view.series is None else _series(view.series, view.found),
-        progress=ProgressShown(points_done=view.points_done, points_total=grid.points),
-        chunks=ChunksShown(
-            done=len(job.done),
-            total=job.tasks,
-            cuts=view.chunking.encode(),
-            finished=sorted(job.done),
-        ),
+        details={} if kind is None else dict(kind.details(job)),
+        progress=TaskProgressShown(tasks_done=len(job.done), tasks_total=job.tasks),
         workers=sorted(job.workers),
-        problem=job.problem,
-        keep_grid=job.kind == MAP_KIND,
-        grids=[f"{path}/grid.{suffix}" for suffix in MAP_FORMATS] if has_map(job) else [],
         attempt=job.attempt,
         run=job.run,
-        result=None
-        if result is None
-        else ResultShown(
-            minimum=result.value, index=grid.triple(result.index), point=grid.point(result.index)
-        ),
-        points=show_points(job),
-        error=None
-        if job.error is None
-        else ErrorShown(code=job.error.code, detail=job.error.detail),
-        created=_time(job.created),
-        finished=None if job.finished is None else _time(job.finished),
-        links=LinksShown(
-            self=path,
-            atoms=f"{path}/atoms",
-            record=f"{path}/record",
-            result=f"{path}/result",
-            events=f"{path}/events",
-            page=f"/jobs/{job.id}",
-        ),
+        error=show_error(job),
+        created=utc(job.created),
+        finished=None if job.finished is None else utc(job.finished),
+        links=PlainLinksShown(self=path, events=f"{path}/events", page=f"/jobs/{job.id}"),
     )
 
 
-def show_points(job: Job) -> list[PointShown]:
-    """The points that a done job found."""
-    view = grid_view(job)
-    series = view.series or Series(1)
-    return [
-        PointShown(
-            index=view.grid.triple(found.index),
-            point=view.grid.point(found.index),
-            value=series.potential_of(found.value),
-            energy=found.value if series.ion else None,
-        )
-        for found in view.answer
-    ]
+def show_step(job: Job, progress: Progress, *, kinds: Mapping[str, WebKind]) -> Mapping[str, Any]:
+    """Return how far a job is, as its stream of events says it."""
+    presenter = presenter_of(kinds, job)
+    return plain_step(job, progress) if presenter is None else presenter.step(job, progress)
 
 
-def _series(series: Series, found: int) -> SeriesShown:
-    return SeriesShown(
-        count=series.count,
-        min_separation=series.min_separation,
-        energy=series.ion or None,
-        found=found,
-    )
+def show_error(job: Job) -> ErrorShown | None:
+    """Return why a job failed, if it did."""
+    return None if job.error is None else ErrorShown(code=job.error.code, detail=job.error.detail)
 
 
 def show_fleet(view: FleetView | None, now: float, *, dollars_per_hour: float = 0.0) -> FleetShown:
-    """The fleet; before the autoscaler's first look an empty one of unknown size."""
+    """Return the fleet; before the autoscaler's first look an empty one of unknown size."""
     history = History() if view is None else view.history
     # As of the view: an autoscaler that is away for a day must not make a day's bill.
     billed = 0.0 if view is None else view.bill.seconds(view.at)
@@ -140,7 +97,7 @@ def show_fleet(view: FleetView | None, now: float, *, dollars_per_hour: float = 
             **account,
         )
     return FleetShown(
-        at=_time(view.at),
+        at=utc(view.at),
         stale=view.is_stale(now),
         autoscaler=view.owner,
         held=view.held,
@@ -148,7 +105,7 @@ def show_fleet(view: FleetView | None, now: float, *, dollars_per_hour: float = 
             InstanceShown(
                 **{
                     **dataclasses.asdict(instance),
-                    "since": None if instance.since is None else _time(instance.since),
+                    "since": None if instance.since is None else utc(instance.since),
                 }
             )
             for instance in view.instances
@@ -160,21 +117,21 @@ def show_fleet(view: FleetView | None, now: float, *, dollars_per_hour: float = 
             RefusalShown(
                 what=described(one),
                 code=one.code,
-                since=_time(one.since),
+                since=utc(one.since),
                 count=one.count,
                 remedy=remedy(one),
             )
             for one in view.refusals
         ],
         decisions=[
-            DecisionShown(**{**dataclasses.asdict(decision), "at": _time(decision.at)})
+            DecisionShown(**{**dataclasses.asdict(decision), "at": utc(decision.at)})
             for decision in view.decisions
         ],
         **account,
     )
 
 
-def _time(seconds: float) -> str:
-    """Seconds since 1970 as ISO 8601 in UTC."""
+def utc(seconds: float) -> str:
+    """Return seconds since 1970 as ISO 8601 in UTC, in milliseconds."""
     text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, cast
 from gridwell.engine.errors import Fault, InvalidJob, ServiceBusy, ServiceError
 from gridwell.engine.job import (
     NO_CANDIDATE_DETAIL,
+    NO_CANDIDATE_POINT,
     PUBLIC_CLIENT,
     Job,
     JobState,
@@ -63,6 +64,8 @@ _CANCEL_ROUNDS: Final = 4  #: the first cancels, the second tells; more only if 
 
 class NoCandidatePoint(InvalidJob):
     """No point of the grid qualifies, and that was cheap to see."""
+
+    code = NO_CANDIDATE_POINT
 
     def __init__(self) -> None:
         super().__init__(Fault("", NO_CANDIDATE_DETAIL))

@@ -1,4 +1,4 @@
-"""What all pages share: headers, templates' names, and addresses of static files."""
+"""Layout of all pages: headers, variables of templates, and addresses of static files."""
 
 from __future__ import annotations
 
@@ -9,14 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from flask import request
 
 import gridwell
-from gridwell.engine.limits import MAX_BODY_BYTES
-from gridwell.kinds.grid import limits
-from gridwell.kinds.grid.formats import SUFFIXES
 from web_tier.auth.caller import caller
 from web_tier.auth.host_check import is_ours
 from web_tier.auth.security_headers import harden
 from web_tier.dependencies import current
-from web_tier.kinds.grid.examples import EXAMPLES
 from web_tier.pages.formatting import code_spans
 
 if TYPE_CHECKING:
@@ -26,7 +22,7 @@ STATIC: Final = Path(__file__).parents[1] / "static"
 
 
 def static_path() -> str:
-    """Where static files are served: the address changes with any of them.
+    """Return the path of static files, which changes with any of them.
 
     So a browser may keep them for ever, and never shows an old script with a new page.
     """
@@ -38,7 +34,7 @@ def static_path() -> str:
 
 
 def furnish(app: Flask) -> None:
-    """Give an application's pages what they share."""
+    """Set headers, variables and filters of an application's pages."""
     app.after_request(harden)
     app.context_processor(_names)
     app.add_template_filter(code_spans)
@@ -50,11 +46,6 @@ def _names() -> dict[str, Any]:
         "own_url": _own_url(),
         "client": None if known.key is None else known.client,
         "version": gridwell.__version__ if is_open or known.key is not None else "",
-        "max_grid_size": int(limits.MAX_POINTS ** (1 / 3)),
-        "max_atoms": limits.MAX_ATOMS,
-        "max_bytes": MAX_BODY_BYTES,
-        "suffixes": SUFFIXES,
-        "examples": list(EXAMPLES.values()),
     }
 
 

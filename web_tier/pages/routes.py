@@ -1,4 +1,4 @@
-"""The addresses of the pages: thin, each asks the service and has a template show it."""
+"""Routes of the pages: each asks the service and renders a template."""
 
 from __future__ import annotations
 
@@ -10,103 +10,94 @@ from flask import Blueprint, current_app, redirect, render_template, request, ur
 from werkzeug.exceptions import NotFound
 
 from gridwell.engine.errors import InvalidJob, ServiceError, WrongState
-from gridwell.engine.job import JobState
 from web_tier.api.constant import constant
+from web_tier.api.openapi import described_schemas
 from web_tier.api.responses import find_job, gone, is_job_id, no_such_job
 from web_tier.auth.caller import caller
 from web_tier.auth.owners import owner
 from web_tier.auth.route_rules import CLOSED
 from web_tier.auth.security_log import Event, note
 from web_tier.dependencies import current
-from web_tier.kinds.grid.form import DEFAULTS, Form, Upload, filled, read_form, with_faults
-from web_tier.kinds.grid.job_page import JobRow, estimate_words, job_row, job_view
-from web_tier.kinds.grid.stored_problem import stored_problem
+from web_tier.kind import Upload
 from web_tier.monitoring.fleet_view import last_view
 from web_tier.pages.fleet_page import fleet_page
+from web_tier.pages.job_pages import job_page, job_row
+from web_tier.problem_details import problem_response
 
 if TYPE_CHECKING:
     from apiflask import APIFlask
     from flask import Response
     from flask.typing import ResponseReturnValue
 
-    from gridwell.engine.job import Job
-    from gridwell.kinds.grid.atoms import Atoms
+    from web_tier.kind import PageView, WebForm
+    from web_tier.pages.job_pages import JobRow
 
 logger = logging.getLogger(__name__)
 
 _RECENT: Final = 8  #: jobs beside the form
 _PAGE: Final = 50  #: jobs on a page of their own
-_LOOKED_AT: Final = 20_000  #: atoms; more are not fetched for a page
 
 routes = Blueprint("pages", __name__)
 
 
 @routes.get("/")
 def home() -> str:
-    """The form, which works as it stands, and the latest jobs."""
-    return _home(Form(values=DEFAULTS))
+    """Return the form, which works as it stands, and the latest jobs."""
+    return _home(_form().blank())
 
 
 @routes.post("/jobs")
 def submit() -> ResponseReturnValue:
-    """Submit what the form says; its faults are shown in it."""
-    values = filled(request.form)
-    parts = current()
+    """Submit the form's job; show its faults in it."""
+    parts, form = current(), _form()
     try:
         with parts.gates.submitting(request.content_length, owner()):
             with parts.gates.reading(request.content_length, owner()):
-                asked = read_form(values, _upload())
-            job = parts.service.submit(asked.problem, seed=asked.seed, kind=asked.kind)
+                asked = form.read(request.form, _upload())
+            job = asked.submit(parts.service)
     except InvalidJob as error:
-        return _home(with_faults(values, error)), HTTPStatus.UNPROCESSABLE_ENTITY
+        return _home(form.refused(request.form, error)), HTTPStatus.UNPROCESSABLE_ENTITY
     return redirect(url_for("pages.job", job_id=job.id), HTTPStatus.SEE_OTHER)
 
 
 @routes.post("/estimate")
 def estimate() -> ResponseReturnValue:
-    """What the form's job would cost, or the first thing that is wrong with it."""
+    """Return the cost of the form's job, or the first thing that is wrong with it."""
     parts = current()
     try:
         with (
             parts.gates.submitting(request.content_length, owner()),
             parts.gates.reading(request.content_length, owner()),
         ):
-            asked = read_form(filled(request.form), _upload())
+            words = _form().estimate(
+                request.form, _upload(), dollars_per_hour=parts.dollars_per_hour
+            )
     except InvalidJob as error:
-        return {"words": error.faults[0].detail}
-    problem = asked.problem
-    words = estimate_words(
-        problem.grid.shape,
-        problem.atoms.count,
-        kind=asked.kind,
-        series=problem.series,
-        min_distance=problem.min_distance,
-        dollars_per_hour=parts.dollars_per_hour,
-    )
-    return {"words": f"{asked.read}. {words}" if asked.read else words}
+        words = error.faults[0].detail
+    return {"words": words}
 
 
 @routes.get("/jobs")
 def jobs() -> str:
-    """A page of jobs."""
+    """Return a page of jobs."""
     parts = current()
     now = parts.clock.now()
     page = parts.service.recent(limit=_PAGE, cursor=request.args.get("cursor") or None)
-    rows = [job_row(job, now) for job in page.jobs]
+    rows = [job_row(job, parts.kinds, now) for job in page.jobs]
     return render_template("jobs.html", jobs=rows, cursor=page.cursor)
 
 
 @routes.get("/jobs/<job_id>")
 def job(job_id: str) -> ResponseReturnValue:
-    """A job: how far it is, or what it found."""
+    """Return a job's page."""
     found = find_job(job_id)
     if found is None:
         return no_such_job(job_id)
     parts = current()
-    view = job_view(
-        found, _atoms_of(found), now=parts.clock.now(), dollars_per_hour=parts.dollars_per_hour
+    page = job_page(
+        found, parts.kinds, now=parts.clock.now(), dollars_per_hour=parts.dollars_per_hour
     )
-    return render_template("job.html", view=view)
+    return render_template(page.template, **page.variables)
 
 
 @routes.post("/jobs/<job_id>/cancel")
@@ -124,16 +115,24 @@ def again(job_id: str) -> ResponseReturnValue:
     found = find_job(job_id)
     if found is None:
         return no_such_job(job_id)
-    with stored_problem(found) as problem:
-        if problem is None:
-            return gone("these atoms are")
-        current().service.submit(problem, seed=found.seed, kind=found.kind)
+    parts = current()
+    kind = parts.kinds.get(found.kind)
+    if kind is None:
+        return problem_response(
+            HTTPStatus.CONFLICT,
+            f"job {job_id} is of kind {found.kind}, which this release cannot submit",
+            code="unknown_kind",
+        )
+    with kind.stored(found) as asked:
+        if asked is None:
+            return gone("its spec is")
+        asked.submit(parts.service)
     return redirect(url_for("pages.job", job_id=job_id), HTTPStatus.SEE_OTHER)
 
 
 @routes.get("/fleet")
 def fleet() -> str:
-    """The fleet, and why it is as it is."""
+    """Return the fleet and its latest decisions."""
     parts = current()
     view = fleet_page(
         last_view(parts.fleet),
@@ -162,45 +161,51 @@ def kill(instance: str) -> ResponseReturnValue:
 
 
 def _may_kill() -> bool:
-    """Whether the caller's key allows what the button asks for."""
+    """Return True if the caller's key allows what the button asks for."""
     key = caller().key
     return key is None or key.allows(CLOSED.scope)
 
 
 @routes.get("/docs")
 def interface() -> Response:
-    """The interface, described for people."""
+    """Return the description of the interface, for people."""
     app = cast("APIFlask", current_app)
     return constant(
-        lambda: render_template("interface.html", spec=app.spec),
+        lambda: render_template(
+            "interface.html",
+            spec=app.spec,
+            described=described_schemas(cast("dict[str, Any]", app.spec)),
+        ),
         "text/html; charset=utf-8",
         "no-store",
     )
 
 
-def _home(form: Form) -> str:
-    return render_template("home.html", form=form, recent=_recent())
+def _form() -> WebForm:
+    """Return the form of the first kind that has one.
+
+    Raises:
+        NotFound: if no kind has one.
+    """
+    for kind in current().kinds.values():
+        if kind.form is not None:
+            return kind.form
+    raise NotFound
+
+
+def _home(form: PageView) -> str:
+    return render_template(form.template, **form.variables, recent=_recent())
 
 
 def _recent() -> list[JobRow] | None:
-    """The latest jobs; None if they cannot be read, as the form works without them."""
+    """Return the latest jobs; None if they cannot be read, as the form works without them."""
     parts = current()
     try:
         page = parts.service.recent(limit=_RECENT)
     except ServiceError as error:
         logger.warning("no recent jobs: %s", error, extra={"action": "page.no_recent"})
         return None
-    return [job_row(job, parts.clock.now()) for job in page.jobs]
-
-
-def _atoms_of(job: Job) -> Atoms | None:
-    if job.state is not JobState.DONE or job.atom_count > _LOOKED_AT:
-        return None
-    try:
-        problem = current().service.problem(job)
-    except ServiceError:
-        return None
-    return None if problem is None else problem.atoms
+    return [job_row(job, parts.kinds, parts.clock.now()) for job in page.jobs]
 
 
 def _upload() -> Upload | None:

@@ -7,18 +7,20 @@ is how things stand, unless the client has just that already.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.engine.errors import ServiceError
 from web_tier.jobs.cached_jobs import Progress, progress_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from gridwell.engine.job import Job
     from gridwell.engine.ports import Clock
     from web_tier.waiting.wait_list import Waiter
     from web_tier.waiting.watcher import OwnedWatcher, Watcher
+
+    Show = Callable[[Job, Progress], Mapping[str, Any]]
 
 HEARTBEAT_SECONDS: Final = 10.0  #: proxies cut what is silent for a minute, some sooner
 LIFE_SECONDS: Final = 600.0  #: then the stream ends, and the client begins another
@@ -37,6 +39,7 @@ def stream(
     clock: Clock,
     read: Callable[[str], Job | None],
     is_allowed: Callable[[], bool] = lambda: True,
+    show: Show | None = None,
 ) -> Iterator[str]:
     """The events of a job until it ends, the stream's life is over, or the process ends.
 
@@ -50,18 +53,20 @@ def stream(
         clock: measures.
         read: reads the job by its id.
         is_allowed: whether the caller may still see it; asked each `CHECK_SECONDS`.
+        show: makes the data of an event; None: the tasks that are done.
 
     Yields:
         The text of one or more events, or a comment that keeps the connection alive.
     """
+    show = show or plain_step
     yield f"retry: {_RETRY_MS}\n\n"
     dies = clock.monotonic() + LIFE_SECONDS
     permit = _Permit(is_allowed, clock)
     while ticket is not None:
         if _id(progress_of(job)) != seen:
-            yield _event("progress", job, progress_of(job))
+            yield _event("progress", job, progress_of(job), show)
         try:
-            yield from _steps(job, ticket, dies, clock, permit)
+            yield from _steps(job, ticket, dies, clock, permit, show)
         finally:
             watcher.leave(ticket)
         if permit.is_over():
@@ -75,7 +80,7 @@ def stream(
         ticket = None if job.state.terminal else watcher.follow(job)
         if ticket is None and not job.state.terminal:
             return
-    yield _event("end", job, progress_of(job))
+    yield _event("end", job, progress_of(job), show)
 
 
 class _Permit:
@@ -104,7 +109,9 @@ class _Permit:
         return self._over
 
 
-def _steps(job: Job, ticket: Waiter, dies: float, clock: Clock, permit: _Permit) -> Iterator[str]:
+def _steps(
+    job: Job, ticket: Waiter, dies: float, clock: Clock, permit: _Permit, show: Show
+) -> Iterator[str]:
     """The steps of one attempt until it ends, or until the stream may not go on."""
     sent_at, known = clock.monotonic(), _id(progress_of(job))
     while not _is_woken(ticket) and clock.monotonic() < dies and not permit.is_over():
@@ -118,7 +125,7 @@ def _steps(job: Job, ticket: Waiter, dies: float, clock: Clock, permit: _Permit)
         if ticket.latest is None or _is_woken(ticket):
             continue
         if (step := _id(ticket.latest)) != known:  # the watcher begins with how things stand
-            yield _event("progress", job, ticket.latest)
+            yield _event("progress", job, ticket.latest, show)
             sent_at, known = clock.monotonic(), step
 
 
@@ -127,16 +134,23 @@ def _is_woken(ticket: Waiter) -> bool:
     return ticket.ended or ticket.displaced
 
 
-def _event(name: str, job: Job, progress: Progress) -> str:
-    moves, series = bool(progress.done or progress.found), job.series
-    fields = {
-        "state": "running" if moves and not job.state.terminal else job.state.value,
-        "points_done": progress.points_done,
-        "points_total": job.grid.points,
-        "finished": sorted(progress.done),
-        "series": series and {"count": series.count, "found": progress.found},
+def plain_step(job: Job, progress: Progress) -> Mapping[str, Any]:
+    """Return how far a job of any kind is: the tasks of it that are done."""
+    return {
+        "state": state_at(job, progress),
+        "tasks_done": len(progress.done),
+        "tasks_total": job.tasks,
     }
-    data = json.dumps(fields, separators=(",", ":"))
+
+
+def state_at(job: Job, progress: Progress) -> str:
+    """Return the state of a job that was read before it had come so far."""
+    moves = bool(progress.done or progress.found)
+    return "running" if moves and not job.state.terminal else job.state.value
+
+
+def _event(name: str, job: Job, progress: Progress, show: Show) -> str:
+    data = json.dumps(show(job, progress), separators=(",", ":"))
     return f"id: {_id(progress)}\nevent: {name}\ndata: {data}\n\n"
 
 

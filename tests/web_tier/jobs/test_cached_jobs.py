@@ -15,7 +15,6 @@ from gridwell.kinds.grid.job_view import grid_view, register_of
 from gridwell.kinds.grid.minimum import Minimum
 from tests.harness.builders import NOW, a_job
 from tests.kinds.grid.strategies import jobs, minima
-from web_tier.api.present import show_job
 from web_tier.jobs.cached_jobs import (
     answer_key,
     decode_answer,
@@ -27,6 +26,7 @@ from web_tier.jobs.cached_jobs import (
     final_key,
     progress_key,
 )
+from web_tier.kinds.grid.present import show_job
 
 JOB = a_job(
     state=JobState.DONE,

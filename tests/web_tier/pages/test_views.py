@@ -16,9 +16,11 @@ from gridwell.kinds.grid.job_view import register_of
 from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.series import Series
 from tests.harness.builders import NOW, a_job, a_problem
-from web_tier.kinds.grid.job_page import estimate_words, job_row, job_view
+from web_tier.kinds.grid.job_page import estimate_words, job_view
+from web_tier.kinds.registry import WEB_KINDS
 from web_tier.pages.fleet_page import STALE_SECONDS, fleet_page
 from web_tier.pages.formatting import ago, code_spans, duration, iso, money, rounded, short
+from web_tier.pages.job_pages import job_row
 
 PROBLEM = a_problem()
 DONE = replace(
@@ -74,8 +76,8 @@ def test_a_failed_job_says_why() -> None:
 
 
 def test_a_row_has_no_minimum_before_there_is_one() -> None:
-    assert job_row(a_job(PROBLEM), NOW).minimum == ""
-    assert job_row(DONE, NOW).minimum == "-1.25"
+    assert job_row(a_job(PROBLEM), WEB_KINDS, NOW).answer == ""
+    assert job_row(DONE, WEB_KINDS, NOW).answer == "-1.25"
 
 
 def test_many_instances_are_counted_and_not_all_listed() -> None:

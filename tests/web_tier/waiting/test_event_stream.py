@@ -19,6 +19,7 @@ from tests.harness.web_keys import Keyed, key_id
 from web_tier.auth.cookie import PLAIN_NAME
 from web_tier.auth.key_cache import KEPT_SECONDS
 from web_tier.jobs.cached_jobs import progress_of
+from web_tier.kinds.grid.present import show_step
 from web_tier.waiting.event_stream import (
     APART_SECONDS,
     CHECK_SECONDS,
@@ -118,6 +119,7 @@ def told(
         watcher=cast("Any", script),
         clock=clock,
         read=lambda _: next(reads),
+        show=show_step,
     )
     words = list(events)
     assert script.left == rooms - max(0, script.rooms)

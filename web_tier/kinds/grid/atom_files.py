@@ -1,4 +1,4 @@
-"""What a job stands on, to download: its atoms and its record."""
+"""Routes of a job's atoms and its record."""
 
 from __future__ import annotations
 
@@ -10,22 +10,25 @@ from apiflask import APIBlueprint
 from flask import Response, request
 
 from gridwell.engine.job import JobState
-from web_tier.api import openapi
-from web_tier.api.downloads import FEW_ATOMS, download, in_pieces
+from gridwell.kinds.grid.job_view import grid_view
+from web_tier.api.downloads import download, in_pieces
 from web_tier.api.etags import kept, unless_known
-from web_tier.api.negotiation import FORMS, chosen_form
 from web_tier.api.responses import find_job, gone, no_such_job
 from web_tier.dependencies import current
+from web_tier.kinds.grid import openapi
+from web_tier.kinds.grid.atom_forms import FORMS, chosen_form
+from web_tier.kinds.grid.stored_problem import read_problem
 from web_tier.problem_details import problem_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gridwell.engine.job import Job
-    from web_tier.api.negotiation import AtomForm
+    from web_tier.kinds.grid.atom_forms import AtomForm
 
 #: By the client itself; see `web_tier.api.etags`.
 _FOR_EVER: Final = "private, max-age=31536000, immutable"
+FEW_ATOMS: Final = 10_000  #: they fill a megabyte at most: no large download
 
 routes = APIBlueprint("files", __name__)
 
@@ -33,7 +36,7 @@ routes = APIBlueprint("files", __name__)
 @routes.get("/v1/jobs/<job_id>/atoms")
 @routes.doc(**openapi.ATOMS)
 def atoms(job_id: str) -> Response:
-    """The atoms in the form that the client likes best."""
+    """Return the atoms in the form that the client likes best."""
     form = chosen_form(request)
     if form is None:
         return problem_response(
@@ -45,14 +48,15 @@ def atoms(job_id: str) -> Response:
     job = find_job(job_id)
     if job is None:
         return no_such_job(job_id)
+    count = grid_view(job).atom_count
     # Each form has bytes of its own, so an ETag of its own.
     return unless_known(
         f"{job.problem}.{form.suffix}",
         {"Cache-Control": _FOR_EVER, "Vary": "Accept"},
         lambda headers: download(
             partial(_atoms, job, form, headers),
-            large=job.atom_count > FEW_ATOMS,
-            size=job.atom_count,
+            large=count > FEW_ATOMS,
+            size=count,
         ),
     )
 
@@ -60,7 +64,7 @@ def atoms(job_id: str) -> Response:
 @routes.get("/v1/jobs/<job_id>/record")
 @routes.doc(**openapi.RECORD)
 def record(job_id: str) -> Response:
-    """The record of a done job."""
+    """Return the record of a done job."""
     job = find_job(job_id)
     if job is None:
         return no_such_job(job_id)
@@ -70,19 +74,20 @@ def record(job_id: str) -> Response:
             f"job {job_id} is {job.state}; only a done job has a record",
             code="not_done",
         )
+    count = grid_view(job).atom_count
     return unless_known(
         f"{job.attempt}.record",
         {"Cache-Control": kept(job, current().clock.now())},
         lambda headers: download(
             partial(_record, job, headers),
-            large=job.atom_count > FEW_ATOMS,
-            size=job.atom_count,
+            large=count > FEW_ATOMS,
+            size=count,
         ),
     )
 
 
 def _atoms(job: Job, form: AtomForm, headers: Mapping[str, str]) -> Response:
-    problem = current().service.problem(job)
+    problem = read_problem(job)
     if problem is None:
         return gone("these atoms are")
     pieces = in_pieces(form.write(problem.atoms))

@@ -1,4 +1,4 @@
-"""The form of a new job: from its fields to a problem, with every fault at its field.  Pure."""
+"""Read the form of a new job as a problem, with every fault at its field."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from gridwell.kinds.grid.atoms import Atoms
     from gridwell.kinds.grid.series import Series
+    from web_tier.kind import Upload
 
 RANDOM, EXAMPLE, FILE = "random", "example", "file"
 
@@ -64,16 +65,8 @@ class Form:
     others: tuple[str, ...] = ()  #: faults that belong to no field
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A file that came with the form."""
-
-    name: str
-    data: bytes
-
-
 def filled(given: Mapping[str, str]) -> dict[str, str]:
-    """What was typed, and defaults for what was not sent.
+    """Return what was typed, and defaults for what was not sent.
 
     Cut: the page shows all of it again, and nothing as long is a value.
     """
@@ -81,7 +74,7 @@ def filled(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def read_form(values: Mapping[str, str], upload: Upload | None) -> GridQuestion:
-    """What a form asks for.
+    """Return what a form asks for.
 
     Args:
         values: every field of the form.
@@ -123,7 +116,7 @@ def read_form(values: Mapping[str, str], upload: Upload | None) -> GridQuestion:
 
 
 def with_faults(values: Mapping[str, str], error: InvalidJob) -> Form:
-    """The form with its faults, each at its field."""
+    """Return the form with its faults, each at its field."""
     faults: dict[str, str] = {}
     others: list[str] = []
     for fault in error.faults:

@@ -1,4 +1,4 @@
-"""A job as its page shows it, and as lists do: everything in words.  Pure."""
+"""A job in words: its page and its line in a list."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.engine.read_jobs import counted
 from gridwell.kinds.grid import cost
 from gridwell.kinds.grid.formats import MAP_FORMATS
-from gridwell.kinds.grid.job_view import grid_view
+from gridwell.kinds.grid.job_view import GridView, grid_view
 from gridwell.kinds.grid.series import Series
-from web_tier.api.present import has_map
+from web_tier.kind import JobSummary
+from web_tier.kinds.grid.present import has_map
 from web_tier.pages.formatting import ago, duration, iso, money, rounded, short, triple
 
 if TYPE_CHECKING:
@@ -89,35 +90,17 @@ class JobView:
     downloads: tuple[Link, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobRow:
-    """One line of a list of jobs."""
-
-    id: str
-    state: str
-    shape: str
-    atoms: str
-    minimum: str
-    created: str
-    created_words: str
-
-
-def job_row(job: Job, now: float) -> JobRow:
-    """A job in one line."""
+def job_summary(job: Job) -> JobSummary:
+    """Return a job's line in a list."""
     view = grid_view(job)
-    return JobRow(
-        id=job.id,
-        state=job.state.value,
-        shape=_shape(view.grid.shape),
-        atoms=f"{view.atom_count:,}",
-        minimum="" if view.result is None else f"{view.result.value:.6g}",
-        created=iso(job.created),
-        created_words=ago(job.created, now),
+    return JobSummary(
+        subject=f"{_shape(view.grid.shape)}, {counted(view.atom_count, 'atom')}",
+        answer="" if view.result is None else f"{view.result.value:.6g}",
     )
 
 
 def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: float) -> JobView:
-    """A job's page.
+    """Return a job's page.
 
     Args:
         job: the job.
@@ -126,8 +109,8 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
         dollars_per_hour: of one instance.
     """
     view = grid_view(job)
-    grid = view.grid
-    done, total, counts = _progress(job)
+    grid, result = view.grid, view.result
+    done, total, counts = _progress(view)
     estimate = cost.seconds(
         grid.shape, view.atom_count, job.kind, view.series, min_distance=view.min_distance
     )
@@ -139,7 +122,7 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
     if job.state is JobState.DONE:
         record = Link(words="Record", href=f"{path}/record", file=f"{job.id[:8]}-record.json")
         links.append(record)
-        links += _point_files(job, path)
+        links += _point_files(view, path)
     if has_map(job):
         links += [
             Link(words=f"Map (.{suffix})", href=f"{path}/grid.{suffix}") for suffix in MAP_FORMATS
@@ -152,19 +135,19 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
         ended=job.state.terminal,
         cancellable=not job.state.terminal,
         renewable=job.renewable(now),
-        title=f"{_shape(view.grid.shape)} points, {counted(view.atom_count, 'atom')}",
+        title=f"{_shape(grid.shape)} points, {counted(view.atom_count, 'atom')}",
         error=job.error,
         result=None
-        if view.result is None
+        if result is None
         else ResultView(
-            value=repr(view.result.value),
-            point=triple(grid.point(view.result.index)),
-            index=", ".join(map(str, grid.triple(view.result.index))),
+            value=repr(result.value),
+            point=triple(grid.point(result.index)),
+            index=", ".join(map(str, grid.triple(result.index))),
         ),
-        points=() if view.series is None else _points(job),
-        points_words=_points_words(job),
+        points=() if view.series is None else _points(view),
+        points_words=_points_words(view),
         ions=view.series is not None and view.series.ion != 0,
-        nearest=None if atoms is None or view.result is None else _nearest(job, atoms),
+        nearest=None if atoms is None or result is None else _nearest(view, atoms),
         seconds="" if job.finished is None else duration(job.finished - job.created),
         computed_by=_computed_by(job),
         cost=_cost(estimate, dollars_per_hour),
@@ -175,33 +158,32 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
         rate=f"about {duration(estimate)} of computing on one core"
         if not job.state.terminal
         else "",
-        grid=f"{_shape(view.grid.shape)} = {grid.points:,} points",
+        grid=f"{_shape(grid.shape)} = {grid.points:,} points",
         placing=f"({triple(grid.origin)}), ({triple(grid.spacing)})",
         atoms=f"{view.atom_count:,}"
         + ("" if view.seed is None else f", drawn with seed {view.seed}"),
-        options=_options(job),
+        options=_options(view),
         created=iso(job.created),
         created_words=ago(job.created, now),
         problem=job.problem,
-        picture_words=_picture_words(job),
-        marked=_marked(job),
+        picture_words=_picture_words(view),
+        marked=_marked(view),
         downloads=tuple(links),
     )
 
 
-def _progress(job: Job) -> tuple[int, int, str]:
+def _progress(view: GridView) -> tuple[int, int, str]:
     """How far a job has come, out of how much, and that in words.
 
     Of a series the points that are found count, as its only chunk says nothing before its end.
     """
-    view = grid_view(job)
     series, done, total = view.series, view.points_done, view.grid.points
     if series is None or series.count == 1:
-        chunks = f"{len(job.done)} of {job.tasks} chunks"
+        chunks = f"{len(view.job.done)} of {view.chunking.chunks} chunks"
         return done, total, f"{done:,} of {total:,} points, {chunks}"
     what = "ion" if series.ion else "point"
-    if job.state.terminal or view.found == series.count:
-        ended = series.count if job.state is JobState.DONE else view.found
+    if view.job.state.terminal or view.found == series.count:
+        ended = series.count if view.job.state is JobState.DONE else view.found
         return ended, series.count, f"{view.found} of {series.count} {what}s"
     return view.found, series.count, f"{what} {view.found + 1} of {series.count}"
 
@@ -238,9 +220,8 @@ def _shape(shape: tuple[int, int, int]) -> str:
     return " x ".join(map(str, shape))
 
 
-def _nearest(job: Job, atoms: Atoms) -> str | None:
+def _nearest(view: GridView, atoms: Atoms) -> str | None:
     """The atom that is nearest to the minimum, and how far away it is."""
-    view = grid_view(job)
     if view.result is None:
         return None
     away = np.linalg.norm(atoms.positions - np.array(view.grid.point(view.result.index)), axis=1)
@@ -260,8 +241,7 @@ def _computed_by(job: Job) -> str:
     return f"{listed} and {more} more instances" if more > 0 else listed
 
 
-def _options(job: Job) -> str:
-    view = grid_view(job)
+def _options(view: GridView) -> str:
     words = []
     if view.min_distance:
         words.append(f"no point nearer than {view.min_distance!r} to an atom")
@@ -269,17 +249,16 @@ def _options(job: Job) -> str:
         words.append(f"distances below {view.softening!r} count as that")
     if view.series is not None:
         words.append(_series_words(view.series))
-    if job.kind == MAP_KIND:
+    if view.job.kind == MAP_KIND:
         words.append("the whole map is kept")
     return "; ".join(words)
 
 
-def _point_files(job: Job, path: str) -> list[Link]:
+def _point_files(view: GridView, path: str) -> list[Link]:
     """What a series can be stored as."""
-    view = grid_view(job)
     if view.series is None:
         return []
-    name = job.id[:8]
+    name = view.job.id[:8]
     points = Link(words="Points (CSV)", href=f"{path}/points.csv", file=f"{name}-points.csv")
     ions = Link(words="Ions (PDB)", href=f"{path}/ions.pdb", file=f"{name}-ions.pdb")
     return [points, ions] if view.series.ion else [points]
@@ -295,8 +274,7 @@ def _series_words(series: Series) -> str:
     return what
 
 
-def _points(job: Job) -> tuple[PointView, ...]:
-    view = grid_view(job)
+def _points(view: GridView) -> tuple[PointView, ...]:
     series = view.series or Series(1)
     return tuple(
         PointView(
@@ -311,26 +289,23 @@ def _points(job: Job) -> tuple[PointView, ...]:
     )
 
 
-def _points_words(job: Job) -> str:
+def _points_words(view: GridView) -> str:
     """Whether there are as many points as were wanted; empty: nothing is to be said."""
-    view = grid_view(job)
     wanted, found = 1 if view.series is None else view.series.count, len(view.answer)
-    if job.state is not JobState.DONE or found == wanted:
+    if view.job.state is not JobState.DONE or found == wanted:
         return ""
     return f"{found} of the {wanted} that were wanted: no other point qualifies"
 
 
-def _marked(job: Job) -> str:
+def _marked(view: GridView) -> str:
     """What stands out in the picture."""
-    view = grid_view(job)
     if view.series is None or (view.series.count == 1 and not view.series.ion):
         return "minimum"
     what = "ion" if view.series.ion else "point"
     return what if view.series.count == 1 else f"{what}s"
 
 
-def _picture_words(job: Job) -> str:
-    view = grid_view(job)
+def _picture_words(view: GridView) -> str:
     if view.result is None:
         return "Nothing to see yet"
     return (

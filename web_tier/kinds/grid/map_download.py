@@ -1,4 +1,4 @@
-"""The map that a job kept, as a file that is put together while it is downloaded."""
+"""A kept map as a file that is put together while it is downloaded."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from gridwell.engine.job import JobState
 from gridwell.kinds.grid import formats
 from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.map_reader import SLAB_POINTS, MapGone
-from web_tier.api.downloads import FEW_ATOMS, download, exactly, in_pieces
+from web_tier.api.downloads import download, exactly, in_pieces
 from web_tier.api.etags import kept, unless_known
 from web_tier.api.responses import gone
 from web_tier.dependencies import current
+from web_tier.kinds.grid.atom_files import FEW_ATOMS
+from web_tier.kinds.grid.stored_problem import read_problem
 from web_tier.problem_details import problem_response
 
 if TYPE_CHECKING:
@@ -56,39 +58,41 @@ class MapForm:
 DX: Final = MapForm(
     name="grid.dx",
     content_type="text/plain; charset=utf-8",
-    write=lambda job, _, values: formats.dx(job.grid, values, title=[_title(job)]),
+    write=lambda job, _, values: formats.dx(grid_view(job).grid, values, title=[_title(job)]),
 )
 NPZ: Final = MapForm(
     name="grid.npz",
     content_type="application/zip",
-    write=lambda job, _, values: formats.npz(job.grid, values),
-    length=lambda job, _: formats.npz_length(job.grid),
+    write=lambda job, _, values: formats.npz(grid_view(job).grid, values),
+    length=lambda job, _: formats.npz_length(grid_view(job).grid),
 )
 CSV: Final = MapForm(
     name="points.csv",
     content_type="text/csv; charset=utf-8",
-    write=lambda job, _, values: formats.map_csv(job.grid, values),
+    write=lambda job, _, values: formats.map_csv(grid_view(job).grid, values),
 )
 
 
 def _cube_length(job: Job, atoms: GetAtoms) -> int | None:
-    least = grid_view(job).result
-    if least is None:
+    view = grid_view(job)
+    if view.result is None:
         return None
-    return formats.cube_length(job.grid, atoms(), title=_title(job), least=least.value)
+    return formats.cube_length(view.grid, atoms(), title=_title(job), least=view.result.value)
 
 
 CUBE: Final = MapForm(
     name="grid.cube",
     content_type="chemical/x-cube",
-    write=lambda job, atoms, values: formats.cube(job.grid, atoms(), values, title=_title(job)),
+    write=lambda job, atoms, values: formats.cube(
+        grid_view(job).grid, atoms(), values, title=_title(job)
+    ),
     length=_cube_length,
     with_atoms=True,
 )
 
 
 def map_file(job: Job, form: MapForm) -> Response:
-    """The file of a job that keeps its map, or why there is none."""
+    """Return the file of a job that keeps its map, or the reason why there is none."""
     if job.state is not JobState.DONE:
         return problem_response(
             HTTPStatus.CONFLICT,
@@ -101,8 +105,9 @@ def map_file(job: Job, form: MapForm) -> Response:
         "Content-Disposition": f'attachment; filename="{job.id[:8]}-{form.name}"',
     }
     is_looked_at = request.method == "HEAD"
-    large = (job.grid.points > _FEW_POINTS and not is_looked_at) or (
-        form.with_atoms and job.atom_count > FEW_ATOMS
+    view = grid_view(job)
+    large = (view.grid.points > _FEW_POINTS and not is_looked_at) or (
+        form.with_atoms and view.atom_count > FEW_ATOMS
     )
     # Another attempt's values may differ in their last bits.
     return unless_known(
@@ -111,7 +116,7 @@ def map_file(job: Job, form: MapForm) -> Response:
         lambda tagged: download(
             partial(_made, job, form, tagged),
             large=large,
-            size=0 if is_looked_at else job.grid.points,
+            size=0 if is_looked_at else view.grid.points,
         ),
     )
 
@@ -144,11 +149,11 @@ def _begun(written: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _atoms(job: Job) -> Atoms:
-    problem = current().service.problem(job)
+    problem = read_problem(job)
     if problem is None:
         raise _AtomsGone
     return problem.atoms
 
 
 def _title(job: Job) -> str:
-    return f"potential of {job.atom_count} atoms, Gridwell job {job.id}"
+    return f"potential of {grid_view(job).atom_count} atoms, Gridwell job {job.id}"

@@ -1,4 +1,4 @@
-"""The map that a job kept, to download in the formats of the field."""
+"""Routes of a kept map, in the formats of the field."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from apiflask import APIBlueprint
 
 from gridwell.engine.messages import MAP_KIND
-from web_tier.api import openapi
 from web_tier.api.responses import find_job, no_such_job
+from web_tier.kinds.grid import openapi
 from web_tier.kinds.grid.map_download import CUBE, DX, NPZ, map_file
 from web_tier.problem_details import problem_response
 
@@ -22,23 +22,23 @@ routes = APIBlueprint("grids", __name__)
 
 
 @routes.get("/v1/jobs/<job_id>/grid.dx")
-@routes.doc(**openapi.grid("OpenDX", "text/plain"))
+@routes.doc(**openapi.map_file("OpenDX", "text/plain"))
 def grid_dx(job_id: str) -> Response:
-    """The map as OpenDX."""
+    """Return the map as OpenDX."""
     return _grid(job_id, DX)
 
 
 @routes.get("/v1/jobs/<job_id>/grid.cube")
-@routes.doc(**openapi.grid("a Gaussian cube file", "chemical/x-cube"))
+@routes.doc(**openapi.map_file("a Gaussian cube file", "chemical/x-cube"))
 def grid_cube(job_id: str) -> Response:
-    """The map and the atoms as a Gaussian cube file."""
+    """Return the map and the atoms as a Gaussian cube file."""
     return _grid(job_id, CUBE)
 
 
 @routes.get("/v1/jobs/<job_id>/grid.npz")
-@routes.doc(**openapi.grid("NPZ", "application/zip"))
+@routes.doc(**openapi.map_file("NPZ", "application/zip"))
 def grid_npz(job_id: str) -> Response:
-    """The map as arrays for numpy."""
+    """Return the map as arrays for numpy."""
     return _grid(job_id, NPZ)
 
 

@@ -1,4 +1,4 @@
-"""The points that a job found: as JSON, also fewer or more of them, and as files."""
+"""Routes of the points that a job found: as JSON, also fewer or more of them, and as files."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ from gridwell.kinds.grid import limits
 from gridwell.kinds.grid.formats import Ion, ions_pdb, points_csv
 from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.series import Series
-from web_tier.api import openapi
 from web_tier.api.etags import kept, tagged
 from web_tier.api.jobs import POLL_SECONDS, awaited
-from web_tier.api.models import PointsShown
-from web_tier.api.present import show_job, show_points
+from web_tier.api.present import show_job
 from web_tier.api.responses import find_job, gone, json_response, no_such_job
 from web_tier.auth.guard import demand
 from web_tier.auth.refusals import AccessRefused
 from web_tier.auth.route_rules import SUBMITS
 from web_tier.dependencies import current
+from web_tier.kinds.grid import openapi
 from web_tier.kinds.grid.map_download import CSV, map_file
+from web_tier.kinds.grid.models import PointsShown
+from web_tier.kinds.grid.present import show_points
+from web_tier.kinds.grid.request import GridQuestion
 from web_tier.kinds.grid.stored_problem import stored_problem
 from web_tier.problem_details import problem_response
 
@@ -47,7 +49,7 @@ routes = APIBlueprint("points", __name__)
 @routes.get("/v1/jobs/<job_id>/result")
 @routes.doc(**openapi.RESULT)
 def result(job_id: str) -> Response:
-    """The first points of a done job, or the job that looks for more of them."""
+    """Return the first points of a done job, or the job that looks for more of them."""
     job = find_job(job_id)
     if job is None:
         return no_such_job(job_id)
@@ -60,7 +62,7 @@ def result(job_id: str) -> Response:
 
 
 def _looked_for(job: Job, wanted: Series) -> Response:
-    """What another job found, or where it is; it is waited for if the client wishes so."""
+    """Return the points of another job, or its address; wait for it if the client wishes so."""
     if request.method == "HEAD":
         return _as_it_is(job, wanted)
     try:
@@ -80,11 +82,11 @@ def _told(derived: Job, headers: dict[str, str], wanted: Series) -> Response:
     if derived.state.terminal:
         return _not_done(derived, "a result")
     headers["Retry-After"] = POLL_SECONDS
-    return json_response(show_job(derived), HTTPStatus.ACCEPTED, headers)
+    return json_response(show_job(derived, current().kinds), HTTPStatus.ACCEPTED, headers)
 
 
 def _as_it_is(job: Job, wanted: Series) -> Response:
-    """What GET would say if it submitted nothing: a HEAD changes nothing (RFC 9110, 9.2.1)."""
+    """Return what GET would if it submitted nothing: a HEAD changes nothing (RFC 9110, 9.2.1)."""
     with stored_problem(job) as problem:
         if problem is None:
             return gone("these atoms are")
@@ -102,7 +104,7 @@ def _as_it_is(job: Job, wanted: Series) -> Response:
 @routes.get("/v1/jobs/<job_id>/points.csv")
 @routes.doc(**openapi.POINTS_CSV)
 def points_file(job_id: str) -> Response:
-    """The points with every bit, as CSV; of a job that kept its map, all of the grid's."""
+    """Return the points with every bit, as CSV; of a job that kept its map, all of the grid's."""
     job = find_job(job_id)
     if job is None:
         return no_such_job(job_id)
@@ -110,43 +112,45 @@ def points_file(job_id: str) -> Response:
         return map_file(job, CSV)
     if job.state is not JobState.DONE:
         return _not_done(job, "points")
-    series = job.series or Series(1)
-    rows = ((found.index, series.potential_of(found.value)) for found in grid_view(job).answer)
-    return _attached(job, "points.csv", "text/csv; charset=utf-8", points_csv(job.grid, rows))
+    view = grid_view(job)
+    series = view.series or Series(1)
+    rows = ((found.index, series.potential_of(found.value)) for found in view.answer)
+    return _attached(job, "points.csv", "text/csv; charset=utf-8", points_csv(view.grid, rows))
 
 
 @routes.get("/v1/jobs/<job_id>/ions.pdb")
 @routes.doc(**openapi.IONS_PDB)
 def ions_file(job_id: str) -> Response:
-    """The placed ions as HETATM records."""
+    """Return the placed ions as HETATM records."""
     job = find_job(job_id)
     if job is None:
         return no_such_job(job_id)
     if job.state is not JobState.DONE:
         return _not_done(job, "ions")
-    if job.series is None or not job.series.ion:
+    view = grid_view(job)
+    if view.series is None or not view.series.ion:
         return problem_response(
             HTTPStatus.CONFLICT,
             f"job {job_id} placed no ions; its points are at /v1/jobs/{job_id}/points.csv",
             code="no_ions",
         )
-    charge = job.series.ion
+    charge = view.series.ion
     ions = [
-        Ion(element=_ELEMENTS[charge], charge=charge, position=job.grid.point(found.index))
-        for found in grid_view(job).answer
+        Ion(element=_ELEMENTS[charge], charge=charge, position=view.grid.point(found.index))
+        for found in view.answer
     ]
     title = [f"Gridwell job {job.id}", f"problem {job.problem[:32]}"]
     return _attached(job, "ions.pdb", "chemical/x-pdb", ions_pdb(ions, title=title))
 
 
 def _wanted(job: Job) -> Series | None:
-    """The series that the query asks for; None: it asks for what the job has.
+    """Return the series that the query asks for; None: it asks for what the job has.
 
     Raises:
         InvalidJob: if the query cannot be used.
     """
     top, separation = request.args.get("top"), request.args.get("min_separation")
-    own = job.series or Series(1)
+    own = grid_view(job).series or Series(1)
     if top is None:
         if separation is not None:
             raise InvalidJob(Fault("/min_separation", "min_separation belongs to top; give both"))
@@ -165,23 +169,23 @@ def _wanted(job: Job) -> Series | None:
 
 
 def _holds(job: Job, wanted: Series) -> bool:
-    """Whether the job's points begin with those that are wanted.
+    """Return True if the job's points begin with those that are wanted.
 
     A series is the beginning of any longer one; and one that ended early has all there are.
     """
-    own = job.series or Series(1, wanted.min_separation)
+    own = grid_view(job).series or Series(1, wanted.min_separation)
     alike = (own.min_separation, own.ion) == (wanted.min_separation, wanted.ion)
     ended_early = len(grid_view(job).answer) < own.count
     return wanted.count == 1 or (alike and (wanted.count <= own.count or ended_early))
 
 
 def _derived(job: Job, wanted: Series) -> Job | None:
-    """The same client's job for the same atoms and another series; None if they are gone."""
+    """Submit the same atoms with another series; return None if they are gone."""
     with stored_problem(job) as problem:
         if problem is None:
             return None
-        asked = dataclasses.replace(problem, series=wanted)
-        return current().service.submit(asked, seed=job.seed)
+        asked = GridQuestion(dataclasses.replace(problem, series=wanted), grid_view(job).seed)
+        return asked.submit(current().service)
 
 
 def _points(job: Job, count: int, headers: dict[str, str] | None = None) -> Response:

@@ -1,30 +1,31 @@
-"""From a request's body to a problem, with all its faults told together."""
+"""Read the fields of a request as a problem, and report all faults together."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
 
-from gridwell.engine.errors import POINTER, Fault, GridwellError, InvalidJob
-from gridwell.engine.json_text import RepeatedName, check_size, holds_more, names_once, shown
-from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND
+from gridwell.engine.errors import POINTER, Fault, InvalidJob
+from gridwell.engine.json_text import shown
+from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND, SERIES_KIND
 from gridwell.kinds.grid import limits
 from gridwell.kinds.grid.atoms import Atoms, random_atoms
 from gridwell.kinds.grid.formats.atoms.json_atoms import atoms_in
 from gridwell.kinds.grid.grid import Grid
 from gridwell.kinds.grid.problem import Problem, option_faults
 from gridwell.kinds.grid.series import Series
-from web_tier.api.models import GridRequest, JobRequest, PlaceRequest
+from web_tier.kinds.grid.models import GridRequest, JobRequest, PlaceRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pydantic_core import ErrorDetails
+
+    from gridwell.engine.job import Job
+    from web_tier.jobs.service import JobService
 
 _T = TypeVar("_T")
 _DRAWN_WITH: Final = ("seed", "energy_range")  #: fields that belong to `atom_count`
@@ -44,42 +45,27 @@ _UNKNOWN: Final = 20  #: unknown names of an object that are listed: a client ch
 _PARTS: Final[dict[str, type[BaseModel]]] = {"grid": GridRequest, "place": PlaceRequest}
 
 
-class NotJson(GridwellError):  # noqa: N818 - named for what it is, as all of that tree
-    """The body is not JSON text."""
-
-
 @dataclass(frozen=True, slots=True)
 class GridQuestion:
-    """What a request asks for."""
+    """A problem, and the kind of job that is wanted of it."""
 
     problem: Problem
     seed: int | None = None  #: of its atoms, if they were drawn
     kind: str = MINIMUM_KIND  #: of job: what else is wanted but the problem's points
-    read: str = ""  #: what was read of its file, for whoever sent it
+    read: str = ""  #: what was read of its file, for people
 
+    @property
+    def job_kind(self) -> str:
+        """The kind of its job: a series is one of its own."""
+        return self.kind if self.problem.series is None else SERIES_KIND
 
-def read_job(body: bytes) -> GridQuestion:
-    """What a body asks for.
-
-    Raises:
-        NotJson: if the body is not JSON, or is nested without end.
-        InvalidJob: with every fault that can be seen at once.
-    """
-    check_size(body)
-    try:
-        # NaN and Infinity are no JSON, but many programs write them: read, they are refused with
-        # a pointer to each.
-        fields = from_json(body, allow_inf_nan=True)
-    except ValueError as error:
-        raise NotJson(f"the body is not JSON: {error}") from error
-    if not isinstance(fields, dict):
-        raise InvalidJob(Fault("", f"{shown(fields)} is not an object with a job's fields"))
-    _check_names_once(body, fields)
-    return read_fields(fields)
+    def submit(self, service: JobService) -> Job:
+        """Return the client's job for it."""
+        return service.submit(self.problem, seed=self.seed, kind=self.kind)
 
 
 def read_fields(fields: dict[str, Any]) -> GridQuestion:
-    """What a request's fields ask for.
+    """Return what a request's fields ask for.
 
     Raises:
         InvalidJob: with every fault that can be seen at once.
@@ -122,7 +108,7 @@ def read_fields(fields: dict[str, Any]) -> GridQuestion:
 
 
 def read_series(fields: dict[str, Any]) -> Series | None:
-    """The points that `top` or `place` of a request ask for; None: the least one.
+    """Return the points that `top` or `place` of a request ask for; None: the least one.
 
     Raises:
         InvalidJob: with every fault that can be seen at once.
@@ -138,7 +124,7 @@ def read_series(fields: dict[str, Any]) -> Series | None:
 
 
 def lone_map_faults(series: Series | None) -> list[Fault]:
-    """Why no map is kept of a job that asks for a series too."""
+    """Return the reason why no map is kept of a job that asks for a series too."""
     if series is None or series.is_plain:
         return []
     field = series.path.split("/")[1]
@@ -152,7 +138,7 @@ def lone_map_faults(series: Series | None) -> list[Fault]:
 
 
 def map_faults(points: int, atoms: int) -> list[Fault]:
-    """Why a map of so many points and atoms cannot be kept."""
+    """Return the reasons why a map of so many points and atoms cannot be kept."""
     faults = []
     if points > limits.MAX_MAP_POINTS:
         faults.append(
@@ -166,27 +152,6 @@ def map_faults(points: int, atoms: int) -> list[Fault]:
             "minimum needs no map"
         )
     return [Fault("/keep_grid", detail) for detail in faults]
-
-
-def _check_names_once(body: bytes, fields: dict[str, Any]) -> None:
-    """Refuse a body in which a name stands twice in one object.
-
-    The fast parser takes the last of equal names and says nothing.  Each name has a colon, so a
-    body with no more colons than the job's objects have names repeats none.  Any other body is
-    odd, and is read once more by a parser that sees every name.
-
-    Raises:
-        InvalidJob: with the first repeated name.
-    """
-    parts = [value for name in _PARTS if isinstance(value := fields.get(name), dict)]
-    if not holds_more(body, ":", sum(map(len, [fields, *parts]))):
-        return
-    try:
-        json.loads(body, object_pairs_hook=names_once)
-    except RepeatedName as error:
-        raise InvalidJob(Fault("", f"the body has an object in which {error}")) from error
-    except ValueError as error:  # what one parser takes for JSON and the other does not
-        raise NotJson(f"the body is not JSON: {error}") from error
 
 
 def _parsed(fields: dict[str, Any], faults: list[Fault]) -> JobRequest:

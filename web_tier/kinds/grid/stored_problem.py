@@ -1,10 +1,11 @@
-"""The stored problem of a job, for requests that submit it once more or with another wish."""
+"""The stored problem of a job, for requests that submit it again or with another series."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from gridwell.kinds.grid.job_view import grid_view
 from web_tier.auth.owners import owner
 from web_tier.dependencies import current
 
@@ -19,11 +20,21 @@ _ATOM_BYTES: Final = 80  #: of an atom, as JSON, at most
 
 @contextmanager
 def stored_problem(job: Job) -> Iterator[Problem | None]:
-    """A job's problem, with a place among the submissions; None if its atoms are gone.
+    """Hold a permit to submit and yield a job's problem; None if its atoms are gone.
 
     Raises:
-        Overloaded: if there is no place for one of that size.
+        Overloaded: if there is no permit for one of that size.
     """
     parts = current()
-    with parts.gates.submitting(_ATOM_BYTES * job.atom_count, owner()):
-        yield parts.service.problem(job)
+    size = _ATOM_BYTES * grid_view(job).atom_count
+    with parts.gates.submitting(size, owner()):
+        yield read_problem(job)
+
+
+def read_problem(job: Job) -> Problem | None:
+    """Return a job's problem, or None if it is no longer kept.
+
+    Raises:
+        ObjectDenied: if the store refuses it.
+    """
+    return current().service.problem(job)

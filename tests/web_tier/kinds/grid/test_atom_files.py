@@ -18,7 +18,7 @@ from gridwell.kinds.grid.grid import Grid
 from tests.harness.web import Fuse
 from tests.harness.web_http import SMALL, Site, narrow_gates
 from tests.harness.web_keys import Keyed
-from web_tier.api.models import JobRequest
+from web_tier.kinds.grid.models import JobRequest
 
 TRUE = random_atoms(5, seed=1, grid=Grid.cube(4))
 
@@ -181,7 +181,7 @@ def test_the_description_shows_the_fields_and_their_limits() -> None:
     spec = description()
     request = spec["components"]["schemas"]["JobRequest"]
 
-    assert set(request["properties"]) == set(JobRequest.model_fields)
+    assert set(request["properties"]) == {*JobRequest.model_fields, "kind"}
     assert request["additionalProperties"] is False
     assert request["properties"]["atoms"]["maxItems"] == limits.MAX_ATOMS
     assert request["properties"]["seed"]["maximum"] == limits.MAX_SEED

@@ -11,6 +11,7 @@ from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.kinds.grid.atoms import random_atoms
 from gridwell.kinds.grid.grid import Grid
 from gridwell.kinds.grid.series import Series
+from web_tier.kind import Upload
 from web_tier.kinds.grid.examples import EXAMPLES
 from web_tier.kinds.grid.form import (
     DEFAULTS,
@@ -18,7 +19,6 @@ from web_tier.kinds.grid.form import (
     FILE,
     RANDOM,
     Form,
-    Upload,
     filled,
     read_form,
     with_faults,

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridwell.engine.errors import InvalidJob
+from tests.harness.grid_requests import read_job
 from tests.harness.scaling import LINEAR, growth, listed, named
 from web_tier.api import error_handlers
-from web_tier.api.models import GridRequest, JobRequest, PlaceRequest
-from web_tier.kinds.grid.request import NotJson, read_job
+from web_tier.api.request_body import NotJson
+from web_tier.kinds.grid.models import GridRequest, JobRequest, PlaceRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,8 +18,9 @@ from gridwell.kinds.grid.atoms import random_atoms
 from gridwell.kinds.grid.formats import csv_atoms, json_atoms, npy_atoms
 from gridwell.kinds.grid.formats.atoms.json_atoms import atoms_in
 from gridwell.kinds.grid.grid import Grid
+from tests.harness.grid_requests import read_job
 from tests.harness.scaling import LINEAR, counted_calls, growth
-from web_tier.kinds.grid.request import NotJson, read_job
+from web_tier.api.request_body import NotJson
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
