@@ -18,9 +18,9 @@ from gridwell.engine.errors import (
 )
 from gridwell.engine.job import STORAGE_DENIED
 from web_tier.api.request_body import NotJson
-from web_tier.http_server.request_framing import BODY_TOO_LARGE
 from web_tier.overload.concurrency_limit import Overloaded
 from web_tier.problem_details import problem_response, retry_after
+from web_tier.request_limits import BODY_TOO_LARGE
 
 if TYPE_CHECKING:
     from flask import Flask, Response

@@ -30,8 +30,8 @@ from web_tier.auth.route_rules import (
     rule_of,
 )
 from web_tier.auth.security_log import Event, note, note_refusal
-from web_tier.http_server.request_framing import too_large
 from web_tier.problem_details import is_for_people
+from web_tier.request_limits import too_large
 
 if TYPE_CHECKING:
     from flask import Flask

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gridwell.access.keys import AccessKey, KeyState, Scope
     from gridwell.access.ports import ClientUsage
     from gridwell.access.session import SessionState
-    from web_tier.http_server.request_framing import FramingError
+    from web_tier.request_limits import FramingError
 
 _SHOWN: Final = 80  #: characters of a name that is not ours
 _REALM: Final = 'Bearer realm="gridwell"'

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gridwell.engine.errors import ServiceBusy
 from gridwell.kinds.grid.job_view import grid_view
 from web_tier.collector.turns import RECONCILE_SECONDS, CollectorLoop, RefusedObject
-from web_tier.monitoring.readiness import BEAT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from web_tier.collector.turns import CollectorReport
 
 logger = logging.getLogger(__name__)
+
+BEAT_SECONDS: Final = 10.0  #: between two signs of life of a collector
 
 
 def run(

@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
     from web_tier.http_server.pending_submissions import Queued
-    from web_tier.http_server.request_framing import FramingError
     from web_tier.overload.concurrency_limit import Permit
+    from web_tier.request_limits import FramingError
 
 SPARE_THREADS: Final = 8  #: for whoever asks whether this process lives, however busy it is
 SEND_SECONDS: Final = 30.0  #: for a client to take the next piece of an answer

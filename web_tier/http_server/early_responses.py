@@ -9,9 +9,9 @@ from typing import Any, Final
 from gunicorn.http import errors
 
 from web_tier.auth.security_headers import harden
-from web_tier.http_server.request_framing import FramingError
 from web_tier.http_server.wire import as_bytes
 from web_tier.problem_details import problem_response, retry_after
+from web_tier.request_limits import FramingError
 
 BUSY: Final = 503
 TOO_SLOW: Final = FramingError(

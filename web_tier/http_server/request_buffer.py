@@ -7,6 +7,7 @@ import tempfile
 from typing import TYPE_CHECKING, Final
 
 from web_tier.http_server.request_framing import Framing
+from web_tier.overload.concurrency_limit import LARGE_BODY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +16,6 @@ FIRST_SECONDS: Final = 10.0  #: from a new connection to the first byte
 HEAD_SECONDS: Final = 10.0  #: from the first byte to the end of the header fields
 BODY_SECONDS: Final = 10.0  #: for a body, and a second more for each `BODY_RATE` bytes of it
 BODY_RATE: Final = 256 * 1024
-LARGE_BODY: Final = 1 << 20  #: bytes; only a few larger ones are read together
 ASKED_BYTES: Final = 64 * 1024  #: of a body; the question costs about as much as receiving them
 IN_MEMORY_BYTES: Final = 64 * 1024  #: what is larger waits in a file
 

@@ -8,11 +8,10 @@ readers see two different requests.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from gridwell.engine.limits import MAX_BODY_BYTES
+from web_tier.request_limits import FramingError, too_large
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,45 +27,17 @@ _HEX: Final = re.compile(rb"[0-9A-Fa-f]{1,8}\s*(?:;.*)?", re.DOTALL)
 _DIGITS: Final = re.compile(rb"[0-9]{1,18}")
 
 
-@dataclass(frozen=True, slots=True)
-class FramingError:
-    """Why a request is sent away before it is read to its end."""
-
-    status: int
-    code: str
-    detail: str
-
-
 LINE_TOO_LONG: Final = FramingError(
     414, "uri_too_long", f"the request line has more than {LINE_BYTES} bytes; shorten the query"
 )
 HEAD_TOO_LARGE: Final = FramingError(
     431, "headers_too_large", f"the header fields have more than {HEAD_BYTES} bytes; send fewer"
 )
-BODY_TOO_LARGE: Final = FramingError(
-    413,
-    "body_too_large",
-    f"the body is larger than {MAX_BODY_BYTES} bytes; write shorter numbers, or fewer of them",
-)
-NO_BODY: Final = FramingError(
-    413, "body_too_large", "this request takes no body; send it without one, and without Expect"
-)
 PIECES_TOO_SMALL: Final = FramingError(
     400,
     "pieces_too_small",
     "the body comes in too many pieces of a few bytes; send larger ones, or give Content-Length",
 )
-
-
-@cache  # there are as many as there are limits
-def too_large(limit: int) -> FramingError:
-    """Return the refusal of a body that is longer than a limit."""
-    if limit == MAX_BODY_BYTES:
-        return BODY_TOO_LARGE
-    if not limit:
-        return NO_BODY
-    detail = f"the body is larger than the {limit} bytes that this request may have; send less"
-    return FramingError(413, "body_too_large", detail)
 
 
 def _usual_limit(_: bytes) -> int | None:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from gridwell.engine.ports import Cache, Clock, JobLedger, ObjectStore, Queue
     from gridwell.fleet.ports import FleetLedger
 
-BEAT_SECONDS: Final = 10.0  #: between two signs of life of a collector
 SILENT_SECONDS: Final = 60.0  #: longer than a collector's longest step: nobody collects
 _NO_JOB: Final = "0" * 32
 _NO_PROBLEM: Final = problem_object("0" * 64)

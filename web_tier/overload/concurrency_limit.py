@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from gridwell.engine.errors import ServiceBusy
-from web_tier.http_server.request_buffer import LARGE_BODY
 from web_tier.overload.fair_shares import FairQueue, FairShares, yielding_owner
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+LARGE_BODY: Final = 1 << 20  #: bytes; only a few larger ones are read together
 QUICK_BYTES: Final = 16 * 1024  #: of a body that is read in a millisecond
 _TELL_SECONDS: Final = 10.0  #: between two log lines of one gate
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from gridwell.engine import limits
 from web_tier.http_server.request_framing import (
-    BODY_TOO_LARGE,
     HEAD_BYTES,
     HEAD_TOO_LARGE,
     LINE_BYTES,
@@ -18,6 +17,7 @@ from web_tier.http_server.request_framing import (
     PIECES_TOO_SMALL,
     Framing,
 )
+from web_tier.request_limits import BODY_TOO_LARGE
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
