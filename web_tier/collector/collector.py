@@ -22,6 +22,7 @@ from gridwell.engine.messages import (
     MAP_KIND,
     ErrorMessage,
     Report,
+    ResultMessage,
     RowsMessage,
     SeriesMessage,
     decode_report,
@@ -33,6 +34,7 @@ from gridwell.kinds.grid.minimum import Minimum
 from web_tier.collector.denials import Denials
 from web_tier.collector.replicas import Replicas
 from web_tier.collector.task_failures import TaskFailures
+from web_tier.collector.task_results import TaskResults, is_missing, misfit, run_of, tasks_of
 from web_tier.jobs.cached_jobs import PROGRESS_SECONDS, encode_progress, progress_key
 from web_tier.jobs.sealed_cache import sealed
 
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gridwell.engine.job import Job
-    from gridwell.engine.messages import ResultMessage
     from gridwell.engine.ports import Cache, Clock, JobLedger, Queue, Received
     from gridwell.engine.register import Best
     from web_tier.collector.finisher import Finisher
@@ -92,6 +93,7 @@ class Collector:
         self._poll_seconds = poll_seconds
         self._tell = tell  #: hears of progress; the finisher's own of the ends
         self._opinions = Replicas(ledger=ledger, finisher=finisher, clock=clock)
+        self._tasks = TaskResults(ledger=ledger, store=finisher.store, clock=clock)
         self._failures = TaskFailures(ledger=ledger, finisher=finisher, clock=clock)
         self._known: LruCache[tuple[str, str], Job] = LruCache(_KNOWN)
 
@@ -206,15 +208,22 @@ class Collector:
             collected.late += len(reports)
             return None
         results: list[_Result] = []
+        rows: list[RowsMessage] = []
         failed: list[ErrorMessage] = []
         for report in reports:
             if why := self._unbelievable(report, known):
                 collected.refused.append(f"job {job}: {why}")
             elif isinstance(report, ErrorMessage):
                 failed.append(report)
-            elif not isinstance(report, RowsMessage):
+            elif isinstance(report, RowsMessage):
+                rows.append(report)
+            else:
                 results.append(report)
         merged = self._merge_all(known, results, collected)
+        if rows:
+            merged = self._tasks.collect(known, rows)
+            collected.late += 0 if merged else len(rows)
+            collected.merged += len(rows) if merged else 0
         if merged is not None and not merged.complete:
             self._cache.set(progress_key(job), encode_progress(merged), seconds=PROGRESS_SECONDS)
             self._tell(JobEvent(kind=EventKind.PROGRESS, job=merged, at=self._clock.now()))
@@ -244,7 +253,7 @@ class Collector:
         """Return why a report cannot be of this job and attempt, if it cannot."""
         if (why := _misfit(message, job)) is not None:
             return why
-        if self._signer.is_token(message.token, job, message.chunk):
+        if self._signer.is_token(message.token, job, message.chunk, run_of(message)):
             return None
         return (
             f"a report of chunk {message.chunk} in the name of worker {message.worker}, without "
@@ -265,7 +274,7 @@ class Collector:
     def _record(self, job: Job, failed: list[ErrorMessage], collected: Collected) -> None:
         """Record failed tries of chunks that are not known to be merged after all."""
         for message in failed:
-            if message.chunk in job.done:
+            if not self._is_wanted(job, message):
                 continue
             collected.failed.append(
                 f"job {job.id}: chunk {message.chunk} failed on worker {message.worker} "
@@ -274,6 +283,12 @@ class Collector:
             ended = self._failures.record(job, message)
             if ended is not None:
                 collected.ended.append(ended)
+
+    def _is_wanted(self, job: Job, message: ErrorMessage) -> bool:
+        """Return whether a chunk that failed is not merged after all."""
+        if not job.has_rows:
+            return message.chunk not in job.done
+        return is_missing(self._ledger, job, tasks_of(message))
 
 
 def _by_attempt(
@@ -303,9 +318,11 @@ def _misfit(message: Report, job: Job) -> str | None:
         return f"a result of plan {message.plan}, the job's is {job.plan.sha}"
     if message.chunk >= job.tasks:
         return f"a result of chunk {message.chunk}, the job has {job.tasks}"
-    if isinstance(message, RowsMessage):
-        return f"rows of tasks, and a job of kind {job.kind!r}, whose results are none"
-    return None if isinstance(message, ErrorMessage) else _misfit_result(message, job)
+    if (why := misfit(message, job)) is not None or not isinstance(
+        message, ResultMessage | SeriesMessage
+    ):
+        return why
+    return _misfit_result(message, job)
 
 
 def _misfit_result(message: _Result, job: Job) -> str | None:

@@ -12,7 +12,8 @@ from gridwell.engine.errors import InvalidMessage, ServiceBusy, ServiceDenied, S
 from gridwell.engine.messages import ChunkMessage, decode_report
 from gridwell.engine.task_failure import UNSUPPORTED
 from web_tier.collector.task_failures import dead_letter_error
-from web_tier.jobs.enqueue import send_chunks
+from web_tier.collector.task_results import TaskResults, is_missing, tasks_of
+from web_tier.jobs.enqueue import MAX_PACK, send_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -110,26 +111,49 @@ class DeadLetters:
         what = f"dead letter of chunk {message.chunk}"
         try:
             job = self.ledger.read(message.job)
-            if job is None or not _matters(message, job):
+            if job is None or not self._matters(message, job):
                 self.dead_chunks.delete([letter.receipt])
                 return []
             failure = self.ledger.read_failure(job.id, job.attempt, message.chunk)
             if not message.again and _may_succeed(failure):
                 # Send first, delete second: dying in between costs a third try.
-                chunks = [message.chunk]
-                if not send_chunks(self.chunks, job, chunks, signer=self.signer, again=True):
+                sent = send_tasks(
+                    self.chunks,
+                    job,
+                    message.task_set,
+                    signer=self.signer,
+                    pack=MAX_PACK,
+                    again=True,
+                )
+                if not sent:
                     return [Reconciled(job.id, f"{what} left: the queue refused it")]
                 self.dead_chunks.delete([letter.receipt])
                 return [Reconciled(job.id, f"{what} sent once more")]
-            error = dead_letter_error(message.chunk, failure)
-            failed = self.finisher.fail(job, error, unless_done=message.chunk)
+            failed = self._fail(job, message, failure)
             self.dead_chunks.delete([letter.receipt])
         except ServiceDenied as error:
             self.denials.add(message.job, error)
             return []
         except ServiceBusy as busy:
             return [Reconciled(message.job, f"{what} left: {busy}")]
-        return [] if failed is None else [Reconciled(job.id, what)]
+        return [Reconciled(job.id, what)] if failed else []
+
+    def _fail(self, job: Job, message: ChunkMessage, failure: ChunkFailure | None) -> bool:
+        """Fail a job by its dead chunk, or only that chunk's tasks where they leave rows.
+
+        Returns:
+            Whether the chunk was still to blame.
+        """
+        if not job.has_rows:
+            error = dead_letter_error(message.chunk, failure)
+            return self.finisher.fail(job, error, unless_done=message.chunk) is not None
+        store, clock = self.finisher.store, self.finisher.clock
+        after = TaskResults(ledger=self.ledger, store=store, clock=clock).give_up(
+            job, message.task_set
+        )
+        if after is not None and after.complete:
+            self.finisher.finish(after)
+        return after is not None
 
     def _result(self, letter: Received) -> list[Reconciled]:
         """Send a readable result again, if it is still wanted.
@@ -140,7 +164,7 @@ class DeadLetters:
         what = f"dead result of chunk {message.chunk}"
         try:
             job = self.ledger.read(message.job)
-            wanted = job is not None and _matters(message, job)
+            wanted = job is not None and self._matters(message, job)
             if wanted and self.results.send([letter.body]):
                 return [Reconciled(message.job, f"{what} left: the queue refused it")]
             self.dead_results.delete([letter.receipt])
@@ -151,17 +175,17 @@ class DeadLetters:
             return [Reconciled(message.job, f"{what} left: {busy}")]
         return [Reconciled(message.job, f"{what} sent again")] if wanted else []
 
+    def _matters(self, message: ChunkMessage | Report, job: Job) -> bool:
+        """Return whether a letter is of the current attempt, and of tasks that it still lacks."""
+        return (
+            job.attempt == message.attempt
+            and not job.state.terminal
+            and job.plan.sha == message.plan
+            and message.chunk < job.tasks
+            and is_missing(self.ledger, job, tasks_of(message))
+        )
+
 
 def _may_succeed(failure: ChunkFailure | None) -> bool:
     """Return whether a chunk that died once may succeed elsewhere, by its known failures."""
     return failure is None or failure.code == UNSUPPORTED or failure.on_one_machine
-
-
-def _matters(message: ChunkMessage | Report, job: Job) -> bool:
-    """Whether a dead letter is of the job's current attempt, and of a chunk that it still lacks."""
-    return (
-        job.attempt == message.attempt
-        and not job.state.terminal
-        and job.plan.sha == message.plan
-        and message.chunk in job.missing
-    )

@@ -29,6 +29,7 @@ from gridwell.kinds.grid.problem import Problem
 from gridwell.kinds.grid.record import record
 from gridwell.kinds.grid.sampling import DEFAULT_POINTS, sampled_points
 from gridwell.kinds.grid.series import Flaw, find_flaw
+from web_tier.collector.task_results import end_tasks
 from web_tier.jobs.cached_jobs import (
     FINAL_SECONDS,
     answer_key,
@@ -105,6 +106,9 @@ class Finisher:
         Raises:
             ServiceDenied: if the store or the ledger refuses what this job needs.
         """
+        if job.has_rows:
+            closed = end_tasks(self.ledger, job, now=self.clock.now())
+            return self._publish(job) if closed else None
         view = grid_view(job)
         points = view.candidate
         problem = self._problem(job)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Final
 
+from gridwell.engine.count_tasks import count_tasks, missing_tasks
 from gridwell.engine.errors import InvalidMessage, ServiceBusy, ServiceDenied
 from gridwell.engine.job import (
     DEADLINE_EXCEEDED,
@@ -16,7 +17,8 @@ from web_tier.collector.dead_letters import DeadLetters, Reconciled
 from web_tier.collector.denials import Denials
 from web_tier.collector.replicas import Replicas
 from web_tier.collector.task_failures import TaskFailures
-from web_tier.jobs.enqueue import doubled, resend_seconds, send_chunks
+from web_tier.collector.task_results import settle_again
+from web_tier.jobs.enqueue import doubled, resend_seconds, send_chunks, send_tasks
 
 if TYPE_CHECKING:
     from gridwell.engine.job import Job
@@ -27,6 +29,7 @@ UNSENT_SECONDS: Final = 15.0  #: after so long without `sent_at` the submitter i
 QUIET_SECONDS: Final = 60.0  #: the queue must read empty for so long to be believed
 STILL_SECONDS: Final = 660.0  #: a chunk's hard limit and one lease: nothing moves for longer
 MAX_RESENDS: Final = 5
+_PACK: Final = 100  #: tasks of a chunk that is sent again
 
 
 class ReconcileStep(enum.Enum):
@@ -152,16 +155,16 @@ class Reconciler:
             acted = self._finish(job, now)
         elif step is ReconcileStep.EXPIRE:
             seconds = job.deadline - job.created
+            counts = count_tasks(self._ledger, job)
             detail = (
-                f"not done within {seconds:.0f} seconds: {len(job.done)} of {job.plan.chunks} "
+                f"not done within {seconds:.0f} seconds: {counts.done} of {job.plan.chunks} "
                 f"chunks were{self._failures.last(job)}{self._refusal(job)}; submit it again to "
                 "try once more"
             )
             error = JobError(DEADLINE_EXCEEDED, detail)
             acted = self._finisher.fail(job, error, past_deadline=True) is not None
         elif step is ReconcileStep.SEND:
-            chunks = doubled(job, job.missing, self._signer, self._finisher.doubled_share)
-            acted = send_chunks(self._chunks, job, chunks, signer=self._signer)
+            acted = self._send(job, with_replicas=True)
             if acted:
                 self._ledger.mark_sent(
                     job.id, job.attempt, sent_at=now, resend_at=now + resend_seconds(job)
@@ -169,8 +172,9 @@ class Reconciler:
         elif step is ReconcileStep.RESEND:
             acted = self._resend(job, now)
         else:
+            missing = len(missing_tasks(self._ledger, job))
             detail = (
-                f"{len(job.missing)} chunk messages were sent {MAX_RESENDS + 1} times and brought "
+                f"{missing} chunk messages were sent {MAX_RESENDS + 1} times and brought "
                 f"no result{self._failures.last(job)}; look at the workers' logs"
             )
             acted = self._finisher.fail(job, JobError(LOST_MESSAGES, detail)) is not None
@@ -201,5 +205,17 @@ class Reconciler:
     def _resend(self, job: Job, now: float) -> bool:
         sent_at = job.sent_at or job.created
         wait = (job.resend_at or now) - sent_at  # as long again: the time since `sent_at` doubles
+        if settle_again(self._ledger, job, now=now) is not None:
+            return True
         won = self._ledger.claim_resend(job.id, job.attempt, seen=job.resend_at, later=now + wait)
-        return won and send_chunks(self._chunks, job, job.missing, signer=self._signer)
+        return won and self._send(job)
+
+    def _send(self, job: Job, *, with_replicas: bool = False) -> bool:
+        """Queue the tasks that a job lacks; returns whether the queue took all of them."""
+        if job.has_rows:
+            missing = missing_tasks(self._ledger, job)
+            return send_tasks(self._chunks, job, missing, signer=self._signer, pack=_PACK)
+        chunks = job.missing
+        if with_replicas:
+            chunks = doubled(job, chunks, self._signer, self._finisher.doubled_share)
+        return send_chunks(self._chunks, job, chunks, signer=self._signer)

@@ -8,8 +8,10 @@ computation raised the same error again and again, as it would on any machine.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from gridwell.engine.count_tasks import missing_tasks
 from gridwell.engine.errors import InvalidMessage, ServiceDenied, ServiceError
 from gridwell.engine.job import CHUNK_FAILED, NO_WORKER, Job, JobError
 from gridwell.engine.read_jobs import counted
@@ -59,7 +61,7 @@ class TaskFailures:
         Failures that cannot be read keep no job from its end.
         """
         try:
-            for chunk in job.missing[:_LOOKED_AT]:
+            for chunk in islice(missing_tasks(self.ledger, job), _LOOKED_AT):
                 failure = self.ledger.read_failure(job.id, job.attempt, chunk)
                 if failure is not None:
                     return f"; {failure_detail(failure)}"

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Final
 from gridwell.engine.blocks import TaskCounts
 from gridwell.engine.count_tasks import count_tasks, task_states
 from gridwell.engine.job import TASKS_FAILED, JobError, expiry
-from gridwell.engine.messages import ErrorMessage, RowsMessage
+from gridwell.engine.messages import ChunkMessage, ErrorMessage, RowsMessage
 from gridwell.engine.object_keys import rows_object
-from gridwell.engine.rows import encode_segment, outcome
+from gridwell.engine.rows import Row, encode_segment, outcome
 from gridwell.engine.stored_objects import calls_about
-from gridwell.engine.task_set import TaskSet
+from gridwell.engine.task_set import NO_TASKS, TaskSet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gridwell.engine.messages import Report
     from gridwell.engine.ports import Clock, JobLedger, ObjectStore
 
+LOST: Final = "lost"  #: the reason of a task whose workers ended without a report of it
 _KNOWN: Final = 100  #: attempts whose blocks are remembered, to count them without a read
 
 
@@ -76,6 +77,12 @@ def run_of(message: Report) -> str | None:
     if isinstance(message, RowsMessage):
         return message.whole_chunk
     return message.tasks if isinstance(message, ErrorMessage) else None
+
+
+def tasks_of(message: ChunkMessage | Report) -> TaskSet:
+    """Return the tasks of the chunk that a message is of."""
+    run = message.tasks if isinstance(message, ChunkMessage) else run_of(message)
+    return TaskSet.parse(str(message.chunk) if run is None else run)
 
 
 def is_missing(ledger: JobLedger, job: Job, tasks: TaskSet) -> bool:
@@ -155,7 +162,27 @@ class TaskResults:
         Returns:
             The job after that; None if there is no unfinished job of this attempt.
         """
-        joined = flush(messages)
+        return self._settle(job, flush(messages))
+
+    def give_up(self, job: Job, tasks: TaskSet) -> Job | None:
+        """Let tasks of an attempt fail that workers took again and again and never reported.
+
+        Args:
+            job: of that attempt.
+            tasks: of which those that have come to an end stay as they are.
+
+        Returns:
+            The job after that; None if there is no unfinished job of this attempt.
+        """
+        lost = tasks & task_states(self._ledger, job).missing
+        rows = [Row(task=task, exit=1, reason=LOST) for task in lost]
+        segment = encode_segment(rows)
+        return self._settle(
+            job, Flush(segment=segment, done=NO_TASKS, failed=lost, workers=frozenset())
+        )
+
+    def _settle(self, job: Job, joined: Flush) -> Job | None:
+        """Keep rows, settle their tasks, and record that in the job: in this order."""
         key = rows_object(job.id, job.attempt, hashlib.sha256(joined.segment).hexdigest())
         with calls_about(key):
             self._store.put_new(key, joined.segment, content_type="application/jsonl")
