@@ -70,6 +70,7 @@ def collect() -> None:
     from web_tier.collector.collector import Collector  # noqa: PLC0415
     from web_tier.collector.denials import Denials  # noqa: PLC0415
     from web_tier.collector.finisher import Finisher  # noqa: PLC0415
+    from web_tier.collector.heartbeat import collector_beat  # noqa: PLC0415
     from web_tier.collector.process import log_refusal, run  # noqa: PLC0415
     from web_tier.collector.reconciler import Reconciler  # noqa: PLC0415
     from web_tier.jobs.event_publisher import both  # noqa: PLC0415
@@ -78,7 +79,6 @@ def collect() -> None:
     from web_tier.monitoring.forgeries import Forgeries  # noqa: PLC0415
     from web_tier.monitoring.metrics import Metrics  # noqa: PLC0415
     from web_tier.monitoring.metrics_server import MetricsServer  # noqa: PLC0415
-    from web_tier.monitoring.readiness import collector_beat  # noqa: PLC0415
 
     settings = read_settings(Settings)
     log_to_stderr()

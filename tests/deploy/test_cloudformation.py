@@ -31,7 +31,7 @@ from gridwell.engine.errors import ServiceError
 from gridwell.engine.object_keys import answer_object, problem_object, record_object
 from gridwell.kinds.grid.map_objects import map_digests_object, map_object
 from tests.local_stack.conftest import ROOT, Region, client, running_region
-from web_tier.monitoring.readiness import collector_name
+from web_tier.collector.heartbeat import collector_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,7 +22,7 @@ from gridwell.adapters.dynamodb.fleet_ledger import DynamoFleetLedger
 from gridwell.deploy.cloudformation import create_or_update
 from tests.adapters.aws.imds import ROLE, Imds, imds
 from tests.local_stack.conftest import running_region
-from web_tier.monitoring.readiness import collector_name
+from web_tier.collector.heartbeat import collector_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

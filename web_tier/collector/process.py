@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from gridwell.engine.errors import ServiceBusy
 from gridwell.kinds.grid.job_view import grid_view
+from web_tier.collector.heartbeat import BEAT_SECONDS
 from web_tier.collector.turns import RECONCILE_SECONDS, CollectorLoop, RefusedObject
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from web_tier.collector.turns import CollectorReport
 
 logger = logging.getLogger(__name__)
-
-BEAT_SECONDS: Final = 10.0  #: between two signs of life of a collector
 
 
 def run(

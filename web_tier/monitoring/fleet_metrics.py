@@ -10,7 +10,8 @@ from prometheus_client.registry import Collector
 
 from gridwell.engine.errors import GridwellError
 from gridwell.fleet.model import InstanceState
-from web_tier.monitoring.readiness import collector_name, collector_silence
+from web_tier.collector.heartbeat import collector_name
+from web_tier.monitoring.readiness import collector_silence
 from web_tier.monitoring.silence import Silence
 from web_tier.monitoring.timed_checks import Checks
 

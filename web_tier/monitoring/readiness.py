@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from gridwell.engine.errors import ServiceBusy
 from gridwell.engine.object_keys import problem_object
-from gridwell.fleet.model import Heartbeat
+from web_tier.collector.heartbeat import collector_name
 from web_tier.monitoring.silence import Silence
 from web_tier.monitoring.timed_checks import Checks
 
@@ -86,40 +86,6 @@ class Readiness:
         if age is None or age > SILENT_SECONDS:
             heard = "never" if age is None else f"{age:.0f} s ago"
             raise ServiceBusy(f"last heard of {heard}; jobs wait until one runs")
-
-
-def collector_name(fleet: str) -> str:
-    """Under which name the collectors of a fleet leave their sign of life: all under one."""
-    return f"collector/{fleet}"
-
-
-def collector_beat(
-    fleet: str,
-    *,
-    now: float,
-    merged: int,
-    version: str,
-    refuses: str = "",
-    skew: float | None = None,
-) -> Heartbeat:
-    """A collector's sign of life."""
-    return Heartbeat(
-        worker=collector_name(fleet),
-        at=now,
-        busy=0,
-        draining=False,
-        chunks=merged,
-        seconds=0.0,
-        version=version,
-        refuses=refuses,
-        skew=skew,
-    )
-
-
-def collector_age(ledger: FleetLedger, worker: str, now: float) -> float | None:
-    """Seconds since a collector was last heard of, by its own clock; None: never."""
-    beat = ledger.heartbeats([worker]).get(worker)
-    return None if beat is None else max(0.0, now - beat.at)
 
 
 def collector_silence(ledger: FleetLedger, worker: str, silence: Silence) -> float | None:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LARGE_BODY: Final = 1 << 20  #: bytes; only a few larger ones are read together
 QUICK_BYTES: Final = 16 * 1024  #: of a body that is read in a millisecond
+LARGE_BODY: Final = 1 << 20  #: bytes; only a few larger ones are read together
 _TELL_SECONDS: Final = 10.0  #: between two log lines of one gate
 
 

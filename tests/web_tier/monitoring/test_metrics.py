@@ -18,9 +18,9 @@ from gridwell.fleet.billing import Bill
 from gridwell.fleet.model import FleetView, InstanceView
 from tests.harness.builders import NOW, a_job, a_problem
 from tests.harness.web_http import SMALL, Site, narrow_gates
+from web_tier.collector.heartbeat import collector_beat
 from web_tier.monitoring.fleet_metrics import FleetMetrics
 from web_tier.monitoring.metrics import CountedCache, Metrics
-from web_tier.monitoring.readiness import collector_beat
 from web_tier.overload.concurrency_limit import Overloaded
 
 if TYPE_CHECKING:

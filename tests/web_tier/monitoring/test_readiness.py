@@ -11,7 +11,8 @@ from gridwell.adapters.memory import ManualClock, MemoryCache
 from gridwell.engine.errors import ServiceBusy, ServiceDenied
 from tests.harness.web import World
 from tests.harness.web_http import Site
-from web_tier.monitoring.readiness import SILENT_SECONDS, Readiness, collector_beat
+from web_tier.collector.heartbeat import collector_beat
+from web_tier.monitoring.readiness import SILENT_SECONDS, Readiness
 from web_tier.monitoring.timed_checks import KEPT_SECONDS, Checks
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from gridwell.engine.errors import GridwellError, ServiceBusy
 from gridwell.fleet.model import InstanceState
-from web_tier.monitoring.readiness import collector_age, collector_name
+from web_tier.collector.heartbeat import collector_age, collector_name
 from web_tier.operator.doctor.findings import (
     Finding,
     Level,

@@ -22,7 +22,7 @@ from tests.harness.web import World
 from tests.harness.web_http import Site
 from tests.web_tier.monitoring.test_readiness import Broken, collecting
 from web_tier.cli import main
-from web_tier.monitoring.readiness import collector_beat
+from web_tier.collector.heartbeat import collector_beat
 from web_tier.operator.doctor.examine import Examination
 from web_tier.operator.doctor.findings import (
     Level,
