@@ -1,4 +1,4 @@
-"""Whether a machine is fit to compute, judged by failures in a row.  Pure.
+"""The fitness of a machine: failures in a row, and its test of itself.
 
 Failures in a row may be the machine's fault or that of what it was given.  So a machine first tests
 itself.  One that fails the test is unfit; so is one that passes it again and again while chunks of
@@ -7,19 +7,26 @@ several jobs go on to fail: a single bad job must not take machines away.
 
 from __future__ import annotations
 
-from typing import Final
+import itertools
+from typing import TYPE_CHECKING, Final
 
 from gridwell.engine.task_failure import MACHINE_FAILED, PROCESS_DIED, RAISED, STUCK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from app_tier.executor.port import Executor, KnownTask, TaskOutcome
 
 ROW: Final = 3  #: failures in a row after which a machine tests itself
 PASSED_TESTS: Final = 2  #: after so many in vain the next row makes it unfit
 DISTINCT_JOBS: Final = 3  #: if its failures are of so many jobs
-#: What may lie in the machine.  A problem that is missing or refused does not.
+TEST_SECONDS: Final = 60.0  #: a machine whose test takes longer hangs
+#: Failures that may lie in the machine.  A problem that is missing or refused does not.
 _COUNTED: Final = frozenset({MACHINE_FAILED, PROCESS_DIED, RAISED, STUCK})
 
 
 class Fitness:
-    """Failures in a row, and what follows from them.
+    """Failures in a row, and the verdict on the machine.
 
     Args:
         tests: whether the machine is tested, at the start and after failures in a row.  Without
@@ -27,7 +34,7 @@ class Fitness:
     """
 
     def __init__(self, *, tests: bool = False) -> None:
-        self.unfit = ""  #: why this machine must take no more work; empty: it may
+        self.unfit = ""  #: the reason to take no more work; empty: there is none
         self._due = tests
         self._is_tested = tests
         self._failures = 0  #: since the last success or test
@@ -37,7 +44,7 @@ class Fitness:
 
     @property
     def due(self) -> bool:
-        """Return whether the machine must pass a test before it takes more work."""
+        """True if the machine must pass a test before it takes more work."""
         return self._due and not self.unfit
 
     @property
@@ -86,3 +93,70 @@ class Fitness:
     def condemn(self, why: str) -> None:
         """Take no more work; the first reason stays."""
         self.unfit = self.unfit or why
+
+
+class SelfTest:
+    """One test after the other, beside the steps of a worker.
+
+    Args:
+        compute: the executor under test.
+        known: tasks whose output is known; each runs once for each core.
+        cores: how many tasks run at a time.
+        check: returns what is wrong with disk and memory; empty: nothing.
+    """
+
+    def __init__(
+        self,
+        compute: Executor,
+        known: Sequence[KnownTask],
+        *,
+        cores: int,
+        check: Callable[[], str],
+    ) -> None:
+        self._compute = compute
+        self._known = known
+        self._cores = cores
+        self._check = check
+        self._tickets = itertools.count(-1, -1)  # a worker's tasks count from 1 upwards
+        self._open: dict[int, KnownTask] = {}
+        self._ends = 0.0
+        self._flaw = ""
+
+    @property
+    def running(self) -> bool:
+        """True if a test has begun, and its result is not taken."""
+        return self._ends > 0
+
+    def begin(self, now: float) -> None:
+        """Begin a test; `now` is the time by the monotonic clock."""
+        self._ends = now + TEST_SECONDS
+        self._flaw = self._check()
+        if self._flaw:
+            return
+        for known in self._known:
+            for _ in range(self._cores):
+                ticket = next(self._tickets)
+                self._open[ticket] = known
+                self._compute.submit(known.run_task(ticket))
+
+    def take(self, outcome: TaskOutcome) -> bool:
+        """Take the outcome of a task; False: the task is none of a test's."""
+        if outcome.ticket >= 0:
+            return False
+        known = self._open.pop(outcome.ticket, None)
+        if known is not None:
+            self._flaw = self._flaw or known.flaw(outcome)
+        return True
+
+    def result(self, now: float) -> str | None:
+        """Return what is wrong, once that is known; empty: nothing; None: the test goes on."""
+        if not self._flaw and self._open and now >= self._ends:
+            self._flaw = f"its computation did not end in {TEST_SECONDS:.0f} s"
+        if self._open and not self._flaw:
+            return None
+        for ticket in self._open:
+            self._compute.discard(ticket)
+        self._open.clear()
+        self._ends = 0.0
+        flaw, self._flaw = self._flaw, ""
+        return flaw

@@ -1,4 +1,4 @@
-"""From the queue into the worker's hand: only what this release can read, and as there is room."""
+"""Receipt of tasks: those that this release can read and run, as far as there is room."""
 
 from __future__ import annotations
 
@@ -10,109 +10,167 @@ from gridwell.engine.task_failure import UNSUPPORTED
 
 if TYPE_CHECKING:
     from app_tier.worker.context import WorkerContext
-    from app_tier.worker.step_report import StepReport
+    from app_tier.worker.held_tasks import HeldTasks
+    from app_tier.worker.outbox import Outbox
     from gridwell.engine.ports import Received
 
+REST_SECONDS: Final = 5.0
 _SOON_SECONDS: Final = 0.25  #: before asking a queue again that had fewer messages than wanted
 _LATER_SECONDS: Final = 1.0  #: the same where it had none
 _RECEIVE_AT_MOST: Final = 10  #: SQS gives no more
+_REMEMBERED: Final = 300.0  #: seconds
+
+
+class OtherReleaseMessages:
+    """Work of other releases that this worker met, and keeps away from.
+
+    A queue gives no choice of messages, and giving one back counts as a receive.  So a worker that
+    met nothing but what was given back before lets the queue be for a while: the next receive shall
+    be another release's.
+    """
+
+    def __init__(self) -> None:
+        self._until = float("-inf")
+        self._specs: dict[str, tuple[float, str]] = {}
+        self._last: tuple[float, str] = (float("-inf"), "")
+
+    def met(self, reason: str, now: float) -> None:
+        """Remember, for people, that there was something that this release cannot do."""
+        self._last = now + _REMEMBERED, reason
+
+    def rest(self, now: float) -> None:
+        """Let the queue be for some seconds."""
+        self._until = now + REST_SECONDS
+
+    def left(self, now: float) -> float:
+        """Return the seconds of the rest that are left, or 0."""
+        return max(0.0, self._until - now)
+
+    def refuse(self, spec: str, reason: str, now: float) -> None:
+        """Take no tasks of a spec for some minutes."""
+        self._specs = {sha: kept for sha, kept in self._specs.items() if kept[0] > now}
+        self._specs[spec] = now + _REMEMBERED, reason
+
+    def reason(self, spec: str, now: float) -> str | None:
+        """Return why tasks of a spec are refused, or None if they are not."""
+        until, reason = self._specs.get(spec, (now, ""))
+        return reason if until > now else None
+
+    def latest(self, now: float) -> str:
+        """Return the last thing refused, if that is not long ago; else nothing."""
+        until, reason = self._last
+        return reason if until > now else ""
 
 
 class Inbox:
-    """Receives chunks.
+    """Receives tasks.
 
     Args:
-        bench: what the worker works at.
-        places: how many chunks it holds at most.
+        context: of the worker.
+        held: takes what is received.
+        outbox: takes reports of what another release must run.
+        others: the work of other releases.
+        places: how many tasks the worker holds at most.
         poll_seconds: of a long poll.
     """
 
-    def __init__(self, bench: WorkerContext, *, places: int, poll_seconds: float) -> None:
+    def __init__(
+        self,
+        context: WorkerContext,
+        held: HeldTasks,
+        outbox: Outbox,
+        others: OtherReleaseMessages,
+        *,
+        places: int,
+        poll_seconds: float,
+    ) -> None:
         self.empty_polls = 0  #: successful long polls without a message for us, in a row
-        self._bench = bench
+        self._context = context
+        self._held = held
+        self._outbox = outbox
+        self._others = others
         self._places = places
         self._poll_seconds = poll_seconds
-        self._short_poll_at = bench.now
+        self._short_poll_at = context.now
         self._polled_long = False  #: whether the last poll asked all of the queue's servers
 
     def rest(self) -> float:
-        """Seconds until it is worth to receive more, infinite while there is no room."""
-        bench = self._bench
-        # What is to be computed alone waits for the others, and not for more of them.
-        if len(bench.hand) >= self._places or any(held.suspect for held in bench.hand):
+        """Return the seconds until it is worth to receive more, infinite while there is no room."""
+        now = self._context.now
+        # A task that is run alone waits for the others, and not for more of them.
+        if len(self._held) >= self._places or any(held.suspect for held in self._held):
             return float("inf")
-        poll_at = self._short_poll_at if len(bench.hand) else bench.now
-        return max(0.0, poll_at - bench.now, bench.foreign.left(bench.now))
+        poll_at = self._short_poll_at if len(self._held) else now
+        return max(0.0, poll_at - now, self._others.left(now))
 
-    def receive(self, step: StepReport) -> list[Received]:
-        """Messages for the free places: by a long poll if, and only if, nothing is in hand.
+    def receive(self) -> list[Received]:
+        """Receive messages for the free places: by a long poll if, and only if, nothing is held.
 
         A long poll blocks results, leases and heartbeats, so it is for empty hands.  A poll that
         fails is not an empty one.
         """
-        bench = self._bench
-        holding = len(bench.hand) > 0
-        if bench.paused or self.rest() > 0:
+        context = self._context
+        if context.paused or self.rest() > 0:
             return []
-        wait = 0.0 if holding else self._poll_seconds
-        wanted = min(self._places - len(bench.hand), _RECEIVE_AT_MOST)
+        wait = 0.0 if len(self._held) else self._poll_seconds
+        wanted = min(self._places - len(self._held), _RECEIVE_AT_MOST)
         try:
-            batch = bench.ports.chunks.receive(at_most=wanted, wait=wait)
+            batch = context.ports.chunks.receive(at_most=wanted, wait=wait)
         except ServiceBusy as error:
-            bench.busy(step, "receiving chunks", error)
+            context.busy("receiving chunks", error)
             return []
-        bench.pause.succeeded()
+        context.pause.succeeded()
         self._polled_long = wait > 0
         if not batch:
             self._count_empty()
         if len(batch) < wanted:
-            self._short_poll_at = bench.now + (_SOON_SECONDS if batch else _LATER_SECONDS)
+            self._short_poll_at = context.now + (_SOON_SECONDS if batch else _LATER_SECONDS)
         return batch
 
-    def take(self, step: StepReport, batch: list[Received]) -> None:
-        """Hold what was received; what this release cannot read or compute is given back.
+    def take(self, batch: list[Received]) -> None:
+        """Hold the received tasks; give back those that this release cannot read or run.
 
         Such a message is never deleted: another release's worker may understand it, and after some
         receives it is among the dead letters, for people to see.  A poll that brought nothing but
-        another release's, given back before, counts as an empty one: a worker that nobody needs
-        goes home, and makes room.
+        another release's, given back before, counts as an empty one: a worker without work goes
+        home, and makes room.
         """
-        bench, foreign = self._bench, 0
+        other = 0
         for received in batch:
             try:
-                message = self._computable(received.body)
+                message = self._runnable(received.body)
             except InvalidMessage as error:
-                foreign += isinstance(error, OtherVersion) and received.receives > 1
-                self._refuse(step, received, error)
+                other += isinstance(error, OtherVersion) and received.receives > 1
+                self._refuse(received, error)
             else:
-                bench.hand.take(message, received, bench.now)
-        if batch and foreign == len(batch):
-            bench.foreign.rest(bench.now)
+                self._held.take(message, received)
+        if batch and other == len(batch):
+            self._others.rest(self._context.now)
             self._count_empty()
         elif batch:
             self.empty_polls = 0
 
     def _count_empty(self) -> None:
-        """Count a poll that brought nothing for us: only a long one says that there is nothing."""
+        """Count a poll that brought nothing for us: only a long one shows that there is nothing."""
         self.empty_polls += self._polled_long
 
-    def _computable(self, body: str) -> ChunkMessage:
-        message = ChunkMessage.decode(body)
-        if message.kind not in self._bench.ports.runners:
-            known = ", ".join(self._bench.ports.runners)
+    def _runnable(self, body: str) -> ChunkMessage:
+        message, runners = ChunkMessage.decode(body), self._context.ports.runners
+        if message.kind not in runners:
+            known = ", ".join(runners)
             raise OtherVersion(f"kind {message.kind!r} is none that this release computes: {known}")
-        why = self._bench.foreign.why(message.problem, self._bench.now)
-        if why is not None:
-            raise OtherVersion(why)
+        reason = self._others.reason(message.problem, self._context.now)
+        if reason is not None:
+            raise OtherVersion(reason)
         return message
 
-    def _refuse(self, step: StepReport, received: Received, error: InvalidMessage) -> None:
-        """Give a message back, and tell whoever waits for its chunk, where that can be told."""
-        bench = self._bench
-        step.note("message_refused", f"a message is given back: {error}")
+    def _refuse(self, received: Received, error: InvalidMessage) -> None:
+        """Give a message back, and report its task, where it says whose it is."""
+        self._context.note("message_refused", f"a message is given back: {error}")
         if isinstance(error, OtherVersion):
-            bench.foreign.met(str(error), bench.now)
+            self._others.met(str(error), self._context.now)
             chunk = Envelope.peek(received.body)
             if chunk is not None and chunk.token is not None:
-                bench.report(chunk, received.receives, UNSUPPORTED, str(error))
-        bench.release(step, [received.receipt], bench.backoff(received.receives))
+                self._outbox.report(chunk, received.receives, UNSUPPORTED, str(error))
+        seconds = self._held.retry_seconds(received.receives)
+        self._held.release_messages([received.receipt], seconds)

@@ -1,37 +1,49 @@
-"""What a worker knows of the jobs whose chunks it meets."""
+"""Jobs of the tasks that a worker holds, as last read from the ledger."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gridwell.engine.lru_cache import LruCache
 from gridwell.engine.read_jobs import readable_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gridwell.engine.job import Job
+    from gridwell.engine.messages import ChunkMessage
     from gridwell.engine.ports import JobLedger
 
-FRESH_SECONDS: Final = 5.0  #: how long a job that was read is believed
-_KEPT: Final = 256
+FRESH_SECONDS: Final = 5.0  #: how long a job that was read is not read again
+KEPT_JOBS: Final = 1024  #: more than a worker holds tasks
 
 
 @dataclass(slots=True)
-class _Known:
+class KnownJob:
+    """A job as last read."""
+
     job: Job | None  #: None: the ledger has none
     read_at: float
     best: str | None  #: the least value of its register that this worker saw
-    unreadable: str = ""  #: why the ledger's item says nothing to this release, if it does not
+    unreadable: str = ""  #: why this release cannot read it; empty: it can, or there is none
+
+    def obsolete_reason(self, message: ChunkMessage, now: float) -> str | None:
+        """Return the reason why a task's result is not wanted, or None if it may be.
+
+        Args:
+            message: the task's message.
+            now: seconds since 1970.
+        """
+        return None if self.unreadable else obsolete_reason(message, self.job, now)
 
 
 class JobCache:
-    """Jobs as last read, with the best points seen of them."""
+    """Jobs as last read, with the least values seen of their registers."""
 
     def __init__(self, ledger: JobLedger) -> None:
         self._ledger = ledger
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._known: LruCache[str, KnownJob] = LruCache(KEPT_JOBS)
 
     def learn(self, jobs: Iterable[str], now: float, *, older_than: float = FRESH_SECONDS) -> None:
         """Read those jobs, in one call, that were not read in the last seconds.
@@ -49,36 +61,55 @@ class JobCache:
             return
         found, unreadable = readable_jobs(self._ledger, sorted(due))
         for name in due:
-            job, before = found.get(name), self._known.pop(name, None)
-            # Every attempt of a job is of one problem, so an older one's best point serves too.
+            job, before = found.get(name), self._known.peek(name)
+            # Every attempt of a job is of one spec, so an older one's best value serves too.
             seen = None if before is None else before.best
             best = least(seen, None if job is None or job.best is None else job.best.key)
-            self._known[name] = _Known(job, now, best, str(unreadable.get(name, "")))
-        while len(self._known) > max(_KEPT, len(due)):
-            self._known.popitem(last=False)
+            self._known.put(name, KnownJob(job, now, best, str(unreadable.get(name, ""))))
 
-    def get(self, job: str) -> Job | None:
-        """The job as last read."""
-        return self._known[job].job
+    def get(self, job: str) -> KnownJob:
+        """Return a job that was read.
 
-    def unreadable(self, job: str) -> str:
-        """Why this release cannot read the job; empty: it can, or there is none."""
-        return self._known[job].unreadable
+        Raises:
+            LookupError: if it was not.
+        """
+        known = self._known.get(job)
+        if known is None:
+            raise LookupError(f"job {job} was not read")
+        return known
 
     def saw(self, job: str, best: str | None) -> None:
-        """Remember a result of this worker, to rule out more in the job's next chunks."""
-        known = self._known.get(job)
+        """Remember a result of this worker, as a hint for the job's next tasks."""
+        known = self._known.peek(job)
         if known is not None:
             known.best = least(known.best, best)
 
-    def best(self, job: str) -> str | None:
-        """Return the least value seen of the job's register, if there is one."""
-        return self._known[job].best
-
     def _age(self, job: str, now: float) -> float:
-        return now - self._known[job].read_at if job in self._known else float("inf")
+        known = self._known.get(job)
+        return float("inf") if known is None else now - known.read_at
 
 
 def least(one: str | None, other: str | None) -> str | None:
     """Return the lesser of two values of a register; None is greater than any."""
     return min(filter(None, (one, other)), default=None)
+
+
+def obsolete_reason(message: ChunkMessage, job: Job | None, now: float) -> str | None:
+    """Return the reason why a task's result is not wanted, or None if it is.
+
+    Args:
+        message: the task's message.
+        job: its job as the ledger has it; None if there is none.
+        now: seconds since 1970.
+    """
+    if job is None:
+        return "its job does not exist"
+    reasons = {
+        f"its job is at attempt {job.attempt}": job.attempt != message.attempt,
+        f"its job is {job.state}": job.state.terminal,
+        "its job is past its deadline": now > job.deadline,
+        "its result is merged already": message.chunk in job.done,
+        "its job has another plan": message.plan != job.plan.sha,
+        "its job has another problem": message.problem != job.problem,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)

@@ -1,4 +1,7 @@
-"""The loop around a worker's steps: logs what they say, and ends when it must."""
+"""The loop around a worker's steps: it logs their notes, and ends when it must.
+
+Apart from `app_tier.worker.worker`, which writes no log, so that a simulator can take its steps.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,13 @@ logger = logging.getLogger(__name__)
 def work(
     worker: Worker, notifier: Notifier, contact: Contact, *, unreachable_seconds: float
 ) -> WorkerExit:
-    """Take steps until one says that the worker ends, and tell why it does.
+    """Take steps until the worker ends, and return the reason.
 
     Args:
         worker: takes them.
-        notifier: tells systemd that they are taken.
-        contact: knows when the queues last answered.
-        unreachable_seconds: after so long without an answer the machine is of no use.
+        notifier: feeds systemd's watchdog.
+        contact: holds the time of the queues' last answer.
+        unreachable_seconds: after so long without an answer the worker ends.
 
     Raises:
         ServiceDenied: see `Worker.step`.

@@ -1,141 +1,217 @@
-"""From the compute port to the queue of results, and the leases meanwhile."""
+"""Results, reports and progress on their way from the executor to the services."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from app_tier.worker.context import receipts
 from app_tier.worker.file_store import store_file
-from app_tier.worker.lease import LEASE_SECONDS, Renewal
-from gridwell.engine.errors import ServiceBusy, ServiceDenied
-from gridwell.engine.messages import ResultMessage, SeriesMessage
-from gridwell.engine.task_failure import MACHINE_FAILED, MAP_DENIED, STUCK
+from gridwell.engine.errors import ServiceBusy, ServiceDenied, ServiceError
+from gridwell.engine.messages import ErrorMessage, ResultMessage, SeriesMessage
+from gridwell.engine.object_keys import problem_object
+from gridwell.engine.task_failure import MACHINE_FAILED, MAP_DENIED, STUCK, UNSUPPORTED
 
 if TYPE_CHECKING:
     from app_tier.executor.port import TaskOutcome
     from app_tier.worker.context import WorkerContext
-    from app_tier.worker.held_tasks import HeldTask
-    from app_tier.worker.self_test import SelfTest
-    from app_tier.worker.step_report import StepReport
+    from app_tier.worker.fitness import Fitness
+    from app_tier.worker.held_tasks import HeldTask, HeldTasks
+    from app_tier.worker.inbox import OtherReleaseMessages
+    from app_tier.worker.job_cache import JobCache
+    from gridwell.engine.messages import Envelope
+
+PROGRESS_SECONDS: Final = 1.0  #: between two reports of the progress of a task
+_REPORTS: Final = 100
+_NO_SPEC: Final = problem_object("0" * 64)
 
 
 class Outbox:
-    """Sends results, and keeps the leases of chunks that move.
+    """Sends results and reports, then deletes the tasks of the results.
 
     Args:
-        bench: what the worker works at.
-        worker: its id.
-        self_test: takes the outcomes of its own computations.
+        context: of the worker.
+        held: the tasks that it holds.
+        jobs: their jobs, which learn of results.
+        fitness: learns of successes and failures.
+        others: the work of other releases.
+        worker: the worker's id.
     """
 
-    def __init__(self, bench: WorkerContext, *, worker: str, self_test: SelfTest) -> None:
+    def __init__(
+        self,
+        context: WorkerContext,
+        held: HeldTasks,
+        jobs: JobCache,
+        fitness: Fitness,
+        others: OtherReleaseMessages,
+        *,
+        worker: str,
+    ) -> None:
         self.chunks = 0  #: computed since the start
         self.seconds = 0.0  #: spent on them
-        self._bench = bench
+        self._context = context
+        self._held = held
+        self._jobs = jobs
+        self._fitness = fitness
+        self._others = others
         self._worker = worker
-        self._self_test = self_test
+        self._reports: list[str] = []  #: error messages that wait to be sent
+        self._settled: list[str] = []  #: receipts of messages to be deleted
+        #: By ticket: the last progress that was reported of a task, and when.
+        self._progress: dict[int, tuple[int, float]] = {}
 
-    def collect(self, step: StepReport) -> None:
-        """Take the outcomes that are there; a chunk that failed is reported and given back."""
-        bench = self._bench
-        for outcome in bench.ports.compute.finished():
-            if self._self_test.take(outcome):
-                continue
-            held = bench.hand.get(outcome.ticket)
-            if held is None:
-                if outcome.file is not None:
-                    outcome.file.remove()
-                continue
-            held.outcome = outcome
-            if outcome.error is not None:
-                step.note("chunk_failed", f"{held.name} failed: {outcome.error}")
-                bench.failed(step, held, outcome.code, outcome.error)
-                continue
-            bench.fitness.succeeded()
-            self.chunks += 1
-            self.seconds += outcome.seconds
-            bench.jobs.saw(held.message.job, outcome.best)
+    @property
+    def empty(self) -> bool:
+        """True if nothing waits to be sent or deleted."""
+        return not self._settled and not self._reports
 
-    def send(self, step: StepReport) -> None:
-        """Send the results and reports that wait, then delete the chunks of the results."""
-        bench = self._bench
-        self._store_files(step)
+    def take(self, outcome: TaskOutcome) -> None:
+        """Take the outcome of a task; one that failed is reported and given back."""
+        held = self._held.get(outcome.ticket)
+        if held is None:
+            if outcome.file is not None:
+                outcome.file.remove()
+            return
+        held.outcome = outcome
+        if outcome.error is not None:
+            self._context.note("chunk_failed", f"{held.name} failed: {outcome.error}")
+            self.failed(held, outcome.code, outcome.error)
+            return
+        self._fitness.succeeded()
+        self.chunks += 1
+        self.seconds += outcome.seconds
+        self._jobs.saw(held.message.job, outcome.best)
+
+    def send(self) -> None:
+        """Send the results and reports that wait, then delete the tasks of the results."""
+        context = self._context
+        self._store_files()
         ready = [
             (held, held.outcome)
-            for held in bench.hand
+            for held in self._held
             if held.outcome is not None and held.outcome.file is None
         ]
-        if (ready or bench.reports) and not bench.paused:
+        if (ready or self._reports) and not context.paused:
             bodies = [self._result(held, outcome) for held, outcome in ready]
             try:
-                refused = set(bench.ports.results.send([*bodies, *bench.reports]))
+                refused = set(context.ports.results.send([*bodies, *self._reports]))
             except ServiceBusy as error:
-                bench.busy(step, "sending results", error)
+                context.busy("sending results", error)
                 return
-            bench.reports = []  # a report that was refused is only worth one try
+            self._reports = []  # a report that was refused is only worth one try
             refused = {position for position in refused if position < len(ready)}
             if refused:
-                step.note("result_refused", f"{len(refused)} results are to be sent again")
+                context.note("result_refused", f"{len(refused)} results are to be sent again")
             # Send first, delete second: dying in between costs a duplicate result, which the
-            # ledger merges into nothing.  The other order would lose the chunk.
+            # ledger merges into nothing.  The other order would lose the task.
             for position, (held, _) in enumerate(ready):
                 if position not in refused:
-                    bench.done_with(held)
-        bench.delete(step)
+                    self.settle(held)
+        self.delete()
 
-    def renew(self, step: StepReport) -> None:
-        """Extend leases of chunks that moved; give up those that did not, or took too long."""
-        bench = self._bench
-        now, progress = bench.now, bench.ports.compute.progress()
-        due: list[tuple[HeldTask, int | None]] = []
-        for held in bench.hand:
-            moves = None if held.outcome is not None else progress.get(held.ticket)
-            renewal = held.lease.renewal(now, moves)
-            if renewal is Renewal.EXTEND:
-                due.append((held, moves))
-            elif renewal is Renewal.GIVE_UP:
-                self._give_up(step, held, moves)
-        if not due:
+    def settle(self, held: HeldTask) -> None:
+        """Drop a task whose messages are to be deleted."""
+        self._held.drop(held)
+        self._settled += held.receipts
+
+    def delete(self) -> None:
+        """Delete the messages of settled tasks."""
+        if not self._settled or self._context.paused:
             return
         try:
-            bench.ports.chunks.extend(receipts(held for held, _ in due), LEASE_SECONDS)
+            self._context.ports.chunks.delete(self._settled)
         except ServiceBusy as error:
-            step.note("busy", f"extending {len(due)} leases: {error}")
+            self._context.busy("deleting chunks", error)
         else:
-            for held, moves in due:
-                held.lease = held.lease.extended(now, moves)
+            self._settled = []
 
-    def _store_files(self, step: StepReport) -> None:
-        """Store the files of tasks before their results are sent."""
-        bench = self._bench
-        for held in bench.hand:
-            outcome = held.outcome
-            if outcome is None or outcome.file is None or bench.paused:
+    def report(self, chunk: Envelope, receives: int, code: str, text: str) -> None:
+        """Have an error message sent with the next results; only the latest few are kept."""
+        message = ErrorMessage.of(
+            chunk, worker=self._worker, code=code, text=text, receives=receives
+        )
+        self._reports = [*self._reports[1 - _REPORTS :], message.encode()]
+
+    def failed(self, held: HeldTask, code: str, text: str) -> None:
+        """Report a failed try of a task, and let it be tried again, the later the oftener."""
+        if code == UNSUPPORTED:
+            self._others.refuse(held.message.problem, text, self._context.now)
+            self._others.met(text, self._context.now)
+        self._fitness.failed(held.message.job, code, text)
+        if code == MACHINE_FAILED and (flaw := self._context.ports.check()):
+            self._fitness.condemn(f"{text}; {flaw}")
+        self.report(held.message.envelope, held.receives, code, text)
+        self._held.release_later(held)
+
+    def denied(self, held: HeldTask, code: str, name: str, error: ServiceDenied) -> None:
+        """Report a task of which the store refuses an object.
+
+        Raises:
+            ServiceDenied: if the store refuses everything, so that this worker can do nothing.
+        """
+        try:
+            self._context.ports.store.get(_NO_SPEC)
+        except ServiceBusy as busy:
+            self._context.note("busy", f"asking the store for an object that is not there: {busy}")
+        text = f"the store refuses {name}: {error.code or error}"
+        self._context.note("chunk_denied", f"{held.name}: {text}")
+        self.failed(held, code, text)
+
+    def give_up(self, held: HeldTask, *, hangs: bool) -> None:
+        """Let go of a task whose lease ends; only one that hangs is to blame for it."""
+        seconds = self._context.now - held.lease.since
+        text = f"it did not move or end in {seconds:.0f} s"
+        self._context.note("chunk_given_up", f"{held.name} is given up: {text}")
+        if hangs:
+            self.failed(held, STUCK, text)
+        else:
+            self._held.release_later(held)
+
+    def report_progress(self) -> None:
+        """Write the progress that tasks report to the ledger: of each once a second at most.
+
+        A task that ends within a second is shown by its result alone.
+        """
+        context = self._context
+        reported = context.ports.compute.reported()
+        self._progress = {
+            held.ticket: self._progress.get(held.ticket, (0, held.lease.since))
+            for held in self._held
+            if reported.get(held.ticket)
+        }
+        if context.paused:
+            return
+        for ticket, (last, at) in self._progress.items():
+            held, progress = self._held.get(ticket), reported[ticket]
+            if held is None or progress <= last or context.now - at < PROGRESS_SECONDS:
                 continue
-            message = held.message
+            # Before the try: a ledger that is busy is not asked again before the next second.
+            self._progress[ticket] = progress, context.now
+            job, attempt, now = held.message.job, held.message.attempt, context.ports.clock.now()
             try:
-                digest = store_file(bench.ports.store, message, outcome.file)
+                context.ports.jobs.report_progress(job, attempt, progress, now=now)
+            except ServiceError as error:  # also one that denies it: a hint is worth no end
+                context.note("untold", f"the progress of {held.name} is not reported: {error}")
+
+    def _store_files(self) -> None:
+        """Store the files of tasks before their results are sent."""
+        context = self._context
+        for held in self._held:
+            outcome = held.outcome
+            if outcome is None or outcome.file is None or context.paused:
+                continue
+            try:
+                digest = store_file(context.ports.store, held.message, outcome.file)
             except ServiceBusy as error:
-                bench.busy(step, "storing a file", error)
+                context.busy("storing a file", error)
             except ServiceDenied as error:
-                bench.denied(step, held, MAP_DENIED, "its file", error)
+                self.denied(held, MAP_DENIED, "its file", error)
             except OSError as error:
-                step.note("chunk_failed", f"the file of {held.name} cannot be read: {error}")
-                bench.failed(step, held, MACHINE_FAILED, f"its file cannot be read: {error!r}")
+                context.note("chunk_failed", f"the file of {held.name} cannot be read: {error}")
+                self.failed(held, MACHINE_FAILED, f"its file cannot be read: {error!r}")
             else:
                 outcome.file.remove()
                 held.outcome = dataclasses.replace(outcome, file=None, digest=digest)
-
-    def _give_up(self, step: StepReport, held: HeldTask, moves: int | None) -> None:
-        """Let go of a chunk whose lease ends; only one that hangs is to blame for it."""
-        bench, lease = self._bench, held.lease
-        said = f"it did not move or end in {bench.now - lease.since:.0f} s"
-        step.note("chunk_given_up", f"{held.name} is given up: {said}")
-        if moves is not None and (lease.too_long(bench.now) or moves <= lease.moves):
-            bench.failed(step, held, STUCK, said)
-        else:
-            bench.give_back(step, [held], bench.backoff(held.receives))
 
     def _result(self, held: HeldTask, outcome: TaskOutcome) -> str:
         message = held.message

@@ -1,4 +1,4 @@
-"""What a worker's step reports: the shell logs it and obeys it."""
+"""The report of a worker's step: the shell logs its notes and obeys its exit."""
 
 from __future__ import annotations
 
@@ -7,30 +7,26 @@ from dataclasses import dataclass, field
 
 
 class WorkerExit(enum.Enum):
-    """Why a worker ends, with the status its process exits with."""
+    """Reasons for the end of a worker, with the exit status of its process."""
 
     IDLE = 0  #: nothing to do: the unit powers the instance off on this status alone
     UNREACHABLE = 69  #: the queue did not answer for long: EX_UNAVAILABLE, which powers off too
     UNFIT = 71  #: this machine must compute no more: EX_OSERR, which powers off too
-    STOPPED = 75  #: told to stop: EX_TEMPFAIL, which restarts after a stray SIGTERM
+    STOPPED = 75  #: asked to stop: EX_TEMPFAIL, which restarts after a stray SIGTERM
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something worth a line in the log."""
+    """A line for the log."""
 
     action: str  #: a stable dotted name
     text: str
-    serious: bool = True  #: somebody may have to act
+    serious: bool = True  #: an operator may have to act
 
 
 @dataclass(slots=True)
 class StepReport:
-    """What one step did."""
+    """The report of one step."""
 
-    exit: WorkerExit | None = None
+    exit: WorkerExit | None = None  #: None: the worker goes on
     notes: list[Note] = field(default_factory=list)
-
-    def note(self, action: str, text: str, *, serious: bool = True) -> None:
-        """Add a note."""
-        self.notes.append(Note(f"worker.{action}", text, serious))

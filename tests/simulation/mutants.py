@@ -15,8 +15,8 @@ from unittest import mock
 
 import numpy as np
 
-from app_tier.worker import context, fitness, inbox, job_cache, lease, outbox, schedule, worker
-from app_tier.worker.lease import Renewal, TaskLease
+from app_tier.worker import fitness, held_tasks, inbox, job_cache, outbox, schedule, worker
+from app_tier.worker.held_tasks import Renewal, TaskLease
 from autoscaler import leadership, observe, observed_ports
 from autoscaler.act import start_and_launch, stop_and_terminate
 from autoscaler.act.leadership_check import Ended
@@ -298,19 +298,19 @@ def _refused_attempts_begin_again_without_end(patches: Patches) -> None:
 
 @_mutant("The worker deletes a chunk before its result is sent.")
 def _deleted_before_sent(patches: Patches) -> None:
-    def send(original: Any, self: outbox.Outbox, step: Any) -> None:
-        for held in self._bench.hand:
-            if held.outcome is not None and not self._bench.paused:
-                self._bench.ports.chunks.delete(held.receipts)
-        original(self, step)
+    def send(original: Any, self: outbox.Outbox) -> None:
+        for held in self._held:
+            if held.outcome is not None and not self._context.paused:
+                self._context.ports.chunks.delete(held.receipts)
+        original(self)
 
     patches.wrap(outbox.Outbox, "send", send)
 
 
 @_mutant("A chunk's result is sent though its map is not stored.")
 def _told_before_kept(patches: Patches) -> None:
-    def keep(self: outbox.Outbox, _step: Any) -> None:
-        for held in self._bench.hand:
+    def keep(self: outbox.Outbox) -> None:
+        for held in self._held:
             if held.outcome is not None and held.outcome.file is not None:
                 held.outcome.file.remove()
                 held.outcome = dataclasses.replace(held.outcome, file=None)
@@ -330,9 +330,9 @@ def _refused_results_are_overlooked(patches: Patches) -> None:
 @_mutant("Every chunk counts as void, wanted or not.")
 def _wanted_chunks_are_dropped(patches: Patches) -> None:
     patches.set(
-        context.WorkerContext,
-        "drop_obsolete",
-        lambda self, _step, held: self.done_with(held) or True,
+        schedule.Schedule,
+        "_drop_obsolete",
+        lambda self, held: self._outbox.settle(held) or True,
     )
 
 
@@ -346,10 +346,10 @@ def _chunks_of_a_new_attempt_are_void(patches: Patches) -> None:
 
 @_mutant("A poll that failed counts as an empty one.", kind="busy before")
 def _idle_on_a_failed_poll(patches: Patches) -> None:
-    def receive(original: Any, self: inbox.Inbox, step: Any) -> Any:
-        before = len(step.notes)
-        batch = original(self, step)
-        self.empty_polls += any("receiving" in note.text for note in step.notes[before:])
+    def receive(original: Any, self: inbox.Inbox) -> Any:
+        before = len(self._context.notes)
+        batch = original(self)
+        self.empty_polls += any("receiving" in note.text for note in self._context.notes[before:])
         return batch
 
     patches.wrap(inbox.Inbox, "receive", receive)
@@ -368,7 +368,7 @@ def _hung_chunks_are_kept(patches: Patches) -> None:
     def renewal(original: Any, self: TaskLease, now: float, _moves: Any) -> Any:
         return original(self, now, None)
 
-    patches.wrap(lease.TaskLease, "renewal", renewal)
+    patches.wrap(held_tasks.TaskLease, "renewal", renewal)
 
 
 @_mutant("A chunk may be held for ever.", kind="chunk is slow")
@@ -376,7 +376,7 @@ def _no_hard_limit(patches: Patches) -> None:
     def renewal(_original: Any, self: TaskLease, now: float, _moves: Any) -> Any:
         return Renewal.EXTEND if self.ends - now <= 30 else Renewal.KEEP
 
-    patches.wrap(lease.TaskLease, "renewal", renewal)
+    patches.wrap(held_tasks.TaskLease, "renewal", renewal)
 
 
 @_mutant("What may be ending workers is computed beside others, which are blamed with it.")
@@ -384,7 +384,7 @@ def _suspects_are_not_alone(patches: Patches) -> None:
     def turn(hand: Any, _chance: float) -> Any:
         return [held for held in hand if not held.submitted]
 
-    patches.set(schedule, "turn", turn)
+    patches.set(schedule, "isolate_suspects", turn)
 
 
 @_mutant("Two receives make a dead letter: honest chunks are declared dead.")

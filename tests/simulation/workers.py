@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from app_tier.kinds.registry import RUNNERS
 from app_tier.worker.context import WorkerPorts
-from app_tier.worker.lease import LEASE_SECONDS
+from app_tier.worker.held_tasks import LEASE_SECONDS
 from app_tier.worker.step_report import WorkerExit
 from app_tier.worker.worker import Worker, WorkerConfig
 from gridwell.engine.errors import ServiceDenied
@@ -93,7 +93,7 @@ class WorkerProcess(Process):
 
     def step(self) -> float:
         self._compute.rest = 0.0
-        hand = self.worker._bench.hand
+        hand = self.worker._held
         try:
             ended = self.worker.step().exit
         except ServiceDenied as error:  # the process exits with 1
@@ -101,9 +101,9 @@ class WorkerProcess(Process):
             self.kill()
             self._host.restart()
             return 0.0
-        if len(hand) or not self.worker._intake.empty_polls or not self._world.settled:
+        if len(hand) or not self.worker._inbox.empty_polls or not self._world.settled:
             self._fed_at = self.sim.now
-            if not self.worker._intake.empty_polls:
+            if not self.worker._inbox.empty_polls:
                 self._world.chunks.empty_polls[self.name] = 0
         else:
             idle = self.sim.now - self._fed_at
@@ -129,7 +129,7 @@ class WorkerProcess(Process):
 
     def extends(self, message: Message) -> None:
         """Hold it to extending the lease only of what moves."""
-        for held in self.worker._bench.hand:
+        for held in self.worker._held:
             if message.receipt not in held.receipts or held.outcome is not None:
                 continue
             moves = self._compute.progress().get(held.ticket)
@@ -144,12 +144,12 @@ class WorkerProcess(Process):
             self.sim.require(I9_MOVES, hung <= LEASE_SECONDS, f"{held.name} hung for {hung:.0f} s")
 
     def _note_lie(self, ticket: int) -> None:
-        held = self.worker._bench.hand.get(ticket)
+        held = self.worker._held.get(ticket)
         if held is not None:
             self._world.ledger.lied.add(held.message.attempt)
 
     def _note_error(self, ticket: int) -> None:
-        held = self.worker._bench.hand.get(ticket)
+        held = self.worker._held.get(ticket)
         if held is not None:
             self._world.judge.raised(held.message)
 

@@ -17,7 +17,7 @@ from app_tier.executor.port import RunTask, TaskOutcome
 from app_tier.executor.process import LOST, ComputeProcess
 from app_tier.executor.smoke import smoke
 from app_tier.kinds.grid.known_task import known_task
-from app_tier.worker.self_test import SelfTest
+from app_tier.worker.fitness import SelfTest
 from gridwell.engine.job import JobError
 from gridwell.engine.messages import SERIES_KIND
 from gridwell.engine.task_failure import (

@@ -23,9 +23,8 @@ GOOD = a_problem(seed=2)
 def a_world(refuses: Any, **habits: Any) -> World:
     """A world whose store refuses calls."""
     world = World(**habits)
-    bench = world.worker._bench
-    bench.ports = dataclasses.replace(bench.ports, store=Denying(world.store, refuses))
-    world.worker._admission._problems._store = bench.ports.store
+    context = world.worker._context
+    context.ports = dataclasses.replace(context.ports, store=Denying(world.store, refuses))
     return world
 
 

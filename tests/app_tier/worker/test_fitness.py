@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 
 from app_tier.executor.port import TaskOutcome
 from app_tier.kinds.grid.known_task import KNOWN_ANSWER, known_problem, known_task
-from app_tier.worker.fitness import DISTINCT_JOBS, PASSED_TESTS, ROW, Fitness
+from app_tier.worker.fitness import DISTINCT_JOBS, PASSED_TESTS, ROW, TEST_SECONDS, Fitness
 from app_tier.worker.liveness import Contact, Notifier
 from app_tier.worker.loop import work
-from app_tier.worker.self_test import TEST_SECONDS
 from app_tier.worker.step_report import WorkerExit
 from app_tier.worker.worker import DRAIN_SECONDS
 from gridwell.engine.messages import MAP_KIND
@@ -163,7 +162,7 @@ class Machine:
         self.exit: WorkerExit | None = None
         self.notes: list[str] = []
         self.world = World(cores=cores, self_test=True, minimum_uptime=10_000, **habits)
-        bench = self.world.worker._bench
+        bench = self.world.worker._context
         bench.ports = dataclasses.replace(bench.ports, check=lambda: self.flaw)
         self.world.worker._self_test._check = lambda: self.flaw
 
@@ -230,7 +229,7 @@ def test_failures_in_a_row_give_all_back_at_once_and_test_the_machine() -> None:
 
     assert len(machine.world.errors()) >= ROW
     assert not any(ticket > 0 for ticket in machine.world.compute.tasks)
-    assert len(machine.world.worker._bench.hand) == 0
+    assert len(machine.world.worker._held) == 0
 
 
 def test_a_machine_whose_test_fails_after_failures_ends_as_unfit_with_its_reports_sent() -> None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app_tier.worker.lease import HARD_LIMIT_SECONDS, LEASE_SECONDS, Renewal, TaskLease, backoff
+from app_tier.worker.held_tasks import (
+    HARD_LIMIT_SECONDS,
+    LEASE_SECONDS,
+    RETRY,
+    Renewal,
+    TaskLease,
+)
 
 LEASE = TaskLease.begin(1000.0)
 
@@ -43,9 +49,9 @@ def test_no_chunk_is_held_longer_than_the_hard_limit_nor_past_its_lease(gaps: li
 
 @given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
 def test_a_failure_waits_about_one_lease_at_most(receives: int, chance: float) -> None:
-    assert 1.5 <= backoff(receives, chance) <= 1.25 * LEASE_SECONDS
+    assert 1.5 <= RETRY.delay(receives, chance) <= 1.25 * LEASE_SECONDS
 
 
 def test_failures_wait_twice_as_long_each_time_and_not_in_step() -> None:
-    assert [backoff(n, 0.5) for n in range(1, 8)] == [2, 4, 8, 16, 32, 60, 60]
-    assert backoff(3, 0.0) < backoff(3, 0.5) < backoff(3, 0.99)
+    assert [RETRY.delay(n, 0.5) for n in range(1, 8)] == [2, 4, 8, 16, 32, 60, 60]
+    assert RETRY.delay(3, 0.0) < RETRY.delay(3, 0.5) < RETRY.delay(3, 0.99)

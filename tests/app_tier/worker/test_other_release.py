@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from app_tier.worker.other_release import REST_SECONDS, OtherReleaseMessages
+from app_tier.worker.inbox import REST_SECONDS, OtherReleaseMessages
 from app_tier.worker.step_report import WorkerExit
 from gridwell.engine.errors import InvalidMessage
 from gridwell.engine.messages import TASKS_VERSION, VERSION
@@ -38,19 +38,19 @@ def test_a_refused_problem_is_refused_for_some_minutes() -> None:
     foreign.refuse("a", "of format 2", 1000.0)
     foreign.refuse("b", "of format 3", 1100.0)
 
-    assert (foreign.why("a", 1299.0), foreign.why("a", 1301.0)) == ("of format 2", None)
-    assert foreign.why("b", 1301.0) == "of format 3"
-    assert foreign.why("c", 1000.0) is None
+    assert (foreign.reason("a", 1299.0), foreign.reason("a", 1301.0)) == ("of format 2", None)
+    assert foreign.reason("b", 1301.0) == "of format 3"
+    assert foreign.reason("c", 1000.0) is None
 
 
 def test_what_was_refused_is_said_for_some_minutes() -> None:
     foreign = OtherReleaseMessages()
-    assert foreign.said(1000.0) == ""
+    assert foreign.latest(1000.0) == ""
 
     foreign.met("a message of version 2", 1000.0)
 
-    assert foreign.said(1299.0) == "a message of version 2"
-    assert foreign.said(1301.0) == ""
+    assert foreign.latest(1299.0) == "a message of version 2"
+    assert foreign.latest(1301.0) == ""
 
 
 def test_a_message_of_another_version_is_told_of_by_what_every_version_says() -> None:
@@ -87,7 +87,7 @@ def test_only_messages_that_came_before_count_towards_going_home() -> None:
     send_later_version(world, job, 4)
 
     world.step(2)  # all four are new
-    assert world.worker._intake.empty_polls == 0
+    assert world.worker._inbox.empty_polls == 0
     while (ended := world.step().exit) is None:
         assert world.clock.now() < NOW + 300
 

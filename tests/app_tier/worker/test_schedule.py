@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app_tier.worker.held_tasks import HeldTask
-from app_tier.worker.lease import TaskLease
-from app_tier.worker.turn import SUSPECT_RECEIVES, isolate_suspects
+from app_tier.worker.held_tasks import HeldTask, TaskLease
+from app_tier.worker.schedule import SUSPECT_RECEIVES, isolate_suspects
 from gridwell.engine.messages import ChunkMessage
 from gridwell.engine.task_failure import failure_of
 from gridwell.kinds.grid.job_view import grid_view

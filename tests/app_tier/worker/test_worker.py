@@ -414,7 +414,7 @@ def test_reports_never_pile_up() -> None:
     token = a_token(job, 0)
     chunk = Envelope(job=job.id, attempt=job.attempt, chunk=0, plan=job.plan.sha, token=token)
     for n in range(150):
-        world.worker._bench.report(chunk, 1, STUCK, f"{n}")
+        world.worker._outbox.report(chunk, 1, STUCK, f"{n}")
     world.step()
 
     assert [error.text for error in world.errors()] == [f"{n}" for n in range(50, 150)]
