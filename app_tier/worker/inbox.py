@@ -14,52 +14,9 @@ if TYPE_CHECKING:
     from app_tier.worker.outbox import Outbox
     from gridwell.engine.ports import Received
 
-REST_SECONDS: Final = 5.0
 _SOON_SECONDS: Final = 0.25  #: before asking a queue again that had fewer messages than wanted
 _LATER_SECONDS: Final = 1.0  #: the same where it had none
 _RECEIVE_AT_MOST: Final = 10  #: SQS gives no more
-_REMEMBERED: Final = 300.0  #: seconds
-
-
-class OtherReleaseMessages:
-    """Work of other releases that this worker met, and keeps away from.
-
-    A queue gives no choice of messages, and giving one back counts as a receive.  So a worker that
-    met nothing but what was given back before lets the queue be for a while: the next receive shall
-    be another release's.
-    """
-
-    def __init__(self) -> None:
-        self._until = float("-inf")
-        self._specs: dict[str, tuple[float, str]] = {}
-        self._last: tuple[float, str] = (float("-inf"), "")
-
-    def met(self, reason: str, now: float) -> None:
-        """Remember, for people, that there was something that this release cannot do."""
-        self._last = now + _REMEMBERED, reason
-
-    def rest(self, now: float) -> None:
-        """Let the queue be for some seconds."""
-        self._until = now + REST_SECONDS
-
-    def left(self, now: float) -> float:
-        """Return the seconds of the rest that are left, or 0."""
-        return max(0.0, self._until - now)
-
-    def refuse(self, spec: str, reason: str, now: float) -> None:
-        """Take no tasks of a spec for some minutes."""
-        self._specs = {sha: kept for sha, kept in self._specs.items() if kept[0] > now}
-        self._specs[spec] = now + _REMEMBERED, reason
-
-    def reason(self, spec: str, now: float) -> str | None:
-        """Return why tasks of a spec are refused, or None if they are not."""
-        until, reason = self._specs.get(spec, (now, ""))
-        return reason if until > now else None
-
-    def latest(self, now: float) -> str:
-        """Return the last thing refused, if that is not long ago; else nothing."""
-        until, reason = self._last
-        return reason if until > now else ""
 
 
 class Inbox:
@@ -69,7 +26,6 @@ class Inbox:
         context: of the worker.
         held: takes what is received.
         outbox: takes reports of what another release must run.
-        others: the work of other releases.
         places: how many tasks the worker holds at most.
         poll_seconds: of a long poll.
     """
@@ -79,7 +35,6 @@ class Inbox:
         context: WorkerContext,
         held: HeldTasks,
         outbox: Outbox,
-        others: OtherReleaseMessages,
         *,
         places: int,
         poll_seconds: float,
@@ -88,7 +43,6 @@ class Inbox:
         self._context = context
         self._held = held
         self._outbox = outbox
-        self._others = others
         self._places = places
         self._poll_seconds = poll_seconds
         self._short_poll_at = context.now
@@ -101,7 +55,7 @@ class Inbox:
         if len(self._held) >= self._places or any(held.suspect for held in self._held):
             return float("inf")
         poll_at = self._short_poll_at if len(self._held) else now
-        return max(0.0, poll_at - now, self._others.left(now))
+        return max(0.0, poll_at - now, self._context.others.left(now))
 
     def receive(self) -> list[Received]:
         """Receive messages for the free places: by a long poll if, and only if, nothing is held.
@@ -145,7 +99,7 @@ class Inbox:
             else:
                 self._held.take(message, received)
         if batch and other == len(batch):
-            self._others.rest(self._context.now)
+            self._context.others.rest(self._context.now)
             self._count_empty()
         elif batch:
             self.empty_polls = 0
@@ -159,7 +113,7 @@ class Inbox:
         if message.kind not in runners:
             known = ", ".join(runners)
             raise OtherVersion(f"kind {message.kind!r} is none that this release computes: {known}")
-        reason = self._others.reason(message.problem, self._context.now)
+        reason = self._context.others.reason(message.problem, self._context.now)
         if reason is not None:
             raise OtherVersion(reason)
         return message
@@ -168,7 +122,7 @@ class Inbox:
         """Give a message back, and report its task, where it says whose it is."""
         self._context.note("message_refused", f"a message is given back: {error}")
         if isinstance(error, OtherVersion):
-            self._others.met(str(error), self._context.now)
+            self._context.others.met(str(error), self._context.now)
             chunk = Envelope.peek(received.body)
             if chunk is not None and chunk.token is not None:
                 self._outbox.report(chunk, received.receives, UNSUPPORTED, str(error))

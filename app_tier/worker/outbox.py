@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from app_tier.worker.context import WorkerContext
     from app_tier.worker.fitness import Fitness
     from app_tier.worker.held_tasks import HeldTask, HeldTasks
-    from app_tier.worker.inbox import OtherReleaseMessages
     from app_tier.worker.job_cache import JobCache
     from gridwell.engine.messages import Envelope
 
@@ -33,7 +32,6 @@ class Outbox:
         held: the tasks that it holds.
         jobs: their jobs, which learn of results.
         fitness: learns of successes and failures.
-        others: the work of other releases.
         worker: the worker's id.
     """
 
@@ -43,7 +41,6 @@ class Outbox:
         held: HeldTasks,
         jobs: JobCache,
         fitness: Fitness,
-        others: OtherReleaseMessages,
         *,
         worker: str,
     ) -> None:
@@ -53,7 +50,6 @@ class Outbox:
         self._held = held
         self._jobs = jobs
         self._fitness = fitness
-        self._others = others
         self._worker = worker
         self._reports: list[str] = []  #: error messages that wait to be sent
         self._settled: list[str] = []  #: receipts of messages to be deleted
@@ -135,8 +131,8 @@ class Outbox:
     def failed(self, held: HeldTask, code: str, text: str) -> None:
         """Report a failed try of a task, and let it be tried again, the later the oftener."""
         if code == UNSUPPORTED:
-            self._others.refuse(held.message.problem, text, self._context.now)
-            self._others.met(text, self._context.now)
+            self._context.others.refuse(held.message.problem, text, self._context.now)
+            self._context.others.met(text, self._context.now)
         self._fitness.failed(held.message.job, code, text)
         if code == MACHINE_FAILED and (flaw := self._context.ports.check()):
             self._fitness.condemn(f"{text}; {flaw}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from app_tier.worker.context import WorkerContext, WorkerPorts
 from app_tier.worker.fitness import Fitness, SelfTest
 from app_tier.worker.held_tasks import HeldTasks
-from app_tier.worker.inbox import Inbox, OtherReleaseMessages
+from app_tier.worker.inbox import Inbox
 from app_tier.worker.job_cache import JobCache
 from app_tier.worker.outbox import Outbox
 from app_tier.worker.schedule import Schedule
@@ -67,16 +67,12 @@ class Worker:
             check=ports.check,
         )
         self._held = HeldTasks(self._context)
-        self._others = OtherReleaseMessages()
         jobs = JobCache(ports.jobs)
-        self._outbox = Outbox(
-            self._context, self._held, jobs, self._fitness, self._others, worker=habits.worker
-        )
+        self._outbox = Outbox(self._context, self._held, jobs, self._fitness, worker=habits.worker)
         self._inbox = Inbox(
             self._context,
             self._held,
             self._outbox,
-            self._others,
             places=PLACES_PER_CORE * habits.cores,
             poll_seconds=habits.poll_seconds,
         )
@@ -231,7 +227,7 @@ class Worker:
             chunks=self._outbox.chunks,
             seconds=self._outbox.seconds,
             version=self._habits.version,
-            refuses=self._others.latest(self._context.now),
+            refuses=self._context.others.latest(self._context.now),
             run=self._habits.run,
             count=self._beats,
             skew=_rounded(self._ports.skew()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from app_tier.worker.inbox import REST_SECONDS, OtherReleaseMessages
+from app_tier.worker.context import REST_SECONDS, OtherReleaseMessages
 from app_tier.worker.step_report import WorkerExit
 from gridwell.engine.errors import InvalidMessage
 from gridwell.engine.messages import TASKS_VERSION, VERSION
