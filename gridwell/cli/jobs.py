@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -72,7 +72,7 @@ def result(
             _store(job, POINT_FILES[points_file.suffix], points_file)
 
 
-def _store(job: Job, name: str, file: Path) -> None:
+def _store(job: Job[Any], name: str, file: Path) -> None:
     """Store a file of the job."""
     try:
         job.download(name, file)

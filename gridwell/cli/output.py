@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gridwell.client.errors import no_result
 from gridwell.program.commands import echo, print_json
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gridwell.client import Client, Job
 
 
-def print_job(client: Client, job: Job, *, as_json: bool) -> None:
+def print_job(client: Client, job: Job[Any], *, as_json: bool) -> None:
     """Print a job: its answer if it is done, else how far it is.
 
     Raises:

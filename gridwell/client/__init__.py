@@ -17,15 +17,19 @@ from gridwell.client.errors import (
     Unreachable,
 )
 from gridwell.client.fleet import FleetStatus, InstanceStatus
+from gridwell.client.grid.job import GridJob
 from gridwell.client.grid.map import GridMap
 from gridwell.client.grid.request import JobRequest
+from gridwell.client.grid.status import GridStatus, Point, Result
 from gridwell.client.job import Job
-from gridwell.client.status import JobStatus, Point, Result
+from gridwell.client.status import JobStatus
 
 __all__ = [
     "Client",
     "FleetStatus",
+    "GridJob",
     "GridMap",
+    "GridStatus",
     "InstanceStatus",
     "Job",
     "JobCancelled",

@@ -7,12 +7,14 @@ import math
 import os
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack, cast, overload
 from urllib.parse import urlencode
 
 from gridwell.client.errors import NoSuchJob
 from gridwell.client.fleet import FleetStatus
+from gridwell.client.grid.job import GridJob
 from gridwell.client.grid.request import JobRequest, request_body
+from gridwell.client.grid.status import GridStatus
 from gridwell.client.job import LONGEST_WAIT_SECONDS, Job
 from gridwell.client.status import JobStatus, decoded
 from gridwell.client.transport import Transport
@@ -75,36 +77,43 @@ class Client:
         """Where the service is."""
         return self._transport.url
 
-    def submit(self, *, wait: float = 0, **request: Unpack[JobRequest]) -> Job:
-        """The job that computes a problem; an equal request joins the same job.
+    @overload
+    def submit(self, *, wait: float = 0, **request: Unpack[JobRequest]) -> GridJob: ...
+
+    @overload
+    def submit(self, *, kind: str, wait: float = 0, **request: Any) -> Job[JobStatus]: ...
+
+    def submit(self, *, kind: str | None = None, wait: float = 0, **request: Any) -> Job[Any]:
+        """Submit a job and return it; an equal request joins the same job.
 
         Args:
+            kind: of work; without it a search on a grid.
             wait: seconds, at most 30, that the service may hold the request until the job ends.
-            **request: the fields of `JobRequest`.
+            **request: the fields of `JobRequest`, or those of the kind.
 
         Raises:
             InvalidJob: with all that is wrong with the request.
         """
         seconds = min(math.ceil(wait), LONGEST_WAIT_SECONDS)  # the header knows whole ones alone
         headers = {"Prefer": f"wait={seconds}"} if seconds > 0 else {}
-        fields = self._transport.json(
-            "POST", "/v1/jobs", headers=headers, body=request_body(request), wait=seconds
-        )
-        return Job(self._transport, JobStatus.decode(fields))
+        body = request_body(cast("JobRequest", request))
+        if kind is not None:
+            body["kind"] = kind
+        fields = self._transport.json("POST", "/v1/jobs", headers=headers, body=body, wait=seconds)
+        return self._job(fields)
 
-    def job(self, job_id: str) -> Job:
-        """A job by its id.
+    def job(self, job_id: str) -> Job[Any]:
+        """Return a job by its id.
 
         Raises:
             NoSuchJob: if there is none, it has expired, or that is no id.
         """
         if not isinstance(job_id, str) or not _JOB_ID.fullmatch(job_id):
             raise NoSuchJob(f"{job_id!r} is not the id of a job, which is 32 hex digits")
-        fields = self._transport.json("GET", f"/v1/jobs/{job_id}")
-        return Job(self._transport, JobStatus.decode(fields))
+        return self._job(self._transport.json("GET", f"/v1/jobs/{job_id}"))
 
-    def jobs(self, limit: int | None = None) -> Iterator[Job]:
-        """Jobs, the newest first, read page by page as they are asked for.
+    def jobs(self, limit: int | None = None) -> Iterator[Job[Any]]:
+        """Return jobs, the newest first, read page by page as they are iterated over.
 
         Args:
             limit: at most so many.
@@ -117,20 +126,26 @@ class Client:
         return itertools.islice(self._all_jobs(limit), limit)
 
     def fleet(self) -> FleetStatus:
-        """The fleet as the autoscaler last wrote it."""
+        """Return the fleet as the autoscaler last wrote it."""
         return FleetStatus.decode(self._transport.json("GET", "/v1/fleet"))
 
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
 
-    def _all_jobs(self, limit: int | None) -> Iterator[Job]:
+    def _job(self, fields: Any) -> Job[Any]:
+        """Return a job in the class of its kind: the grid kinds' JSON names none."""
+        if isinstance(fields, dict) and "kind" in fields:
+            return Job(self._transport, JobStatus.decode(fields))
+        return GridJob(self._transport, GridStatus.decode(fields))
+
+    def _all_jobs(self, limit: int | None) -> Iterator[Job[Any]]:
         query: dict[str, Any] = {"limit": max(1, min(limit or _PAGE, _PAGE))}
         while True:
             page = self._transport.json("GET", f"/v1/jobs?{urlencode(query)}")
             jobs, query["cursor"] = decoded("a page of jobs", partial(_page, page))
             for fields in jobs:
-                yield Job(self._transport, JobStatus.decode(fields))
+                yield self._job(fields)
             if not query["cursor"]:
                 return
 

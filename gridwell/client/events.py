@@ -6,15 +6,15 @@ Source: https://html.spec.whatwg.org/multipage/server-sent-events.html, section 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
-from gridwell.client.status import decoded
+from gridwell.client.status import JobStatus, decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from gridwell.client.status import JobStatus
+StatusT = TypeVar("StatusT", bound=JobStatus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class ServerEvent:
 
 
 def read_events(lines: Iterable[str]) -> Iterator[ServerEvent]:
-    """The events and comments of a stream, as they come.
+    """Yield the events and comments of a stream, as they come.
 
     Args:
         lines: of the stream, without their ends; an event that is cut off is none.
@@ -51,31 +51,10 @@ def read_events(lines: Iterable[str]) -> Iterator[ServerEvent]:
                 last = value
 
 
-def moved(status: JobStatus, event: ServerEvent) -> JobStatus:
-    """The status of a job after an event of it.
+def moved(status: StatusT, event: ServerEvent) -> StatusT:
+    """Return the status of a job after an event of it.
 
     Raises:
         InvalidMessage: if the event is not one of a job.
     """
-
-    def read() -> JobStatus:
-        told: dict[str, Any] = json.loads(event.data or "")
-        finished = [int(chunk) for chunk in told["finished"]]
-        points, series = int(told["points_done"]), told.get("series") or {}
-        found = max(status.points_found, int(series.get("found", 0)))
-        fields = status.fields | {
-            "state": told["state"],
-            "progress": status.fields["progress"] | {"points_done": points},
-            "chunks": status.fields["chunks"] | {"done": len(finished), "finished": finished},
-            "series": status.fields.get("series") and status.fields["series"] | {"found": found},
-        }
-        return replace(
-            status,
-            state=str(told["state"]),
-            points_done=points,
-            chunks_done=len(finished),
-            points_found=found,
-            fields=fields,
-        )
-
-    return decoded("an event of a job", read)
+    return decoded("an event of a job", lambda: status.moved(json.loads(event.data or "")))

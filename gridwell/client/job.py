@@ -1,25 +1,18 @@
-"""A job of the service, to follow and to read."""
+"""A job of any kind, to follow and to read."""
 
 from __future__ import annotations
 
-import io
 import math
 import secrets
-import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, cast
 from urllib.parse import quote
 
-import numpy as np
-
 from gridwell.client.errors import JobTimeout, NoSuchJob, no_result
-from gridwell.client.events import moved, read_events
-from gridwell.client.grid.map import GridMap
-from gridwell.client.grid.picture import Picture, draw
+from gridwell.client.events import StatusT, moved, read_events
 from gridwell.client.notebook_html import job_html
-from gridwell.client.status import JobStatus, Result, decoded
 from gridwell.client.transport import parsed
 from gridwell.engine.errors import InvalidMessage, ServiceError
 
@@ -27,10 +20,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator
 
-    from numpy.typing import NDArray
-
     from gridwell.client.events import ServerEvent
-    from gridwell.client.status import Point
     from gridwell.client.transport import Transport
 
 LONGEST_WAIT_SECONDS: Final = 30  #: that the service holds a request
@@ -41,14 +31,14 @@ _STREAM_AGAIN_SECONDS: Final = 30.0  #: after one that was refused, or broke
 _TURNED_AWAY_SECONDS: Final = 1.0
 
 
-class Job:
+class Job(Generic[StatusT]):
     """A job that the service has accepted.
 
     Attributes:
         status: the job as last seen.
     """
 
-    def __init__(self, transport: Transport, status: JobStatus) -> None:
+    def __init__(self, transport: Transport, status: StatusT) -> None:
         self._transport = transport
         self.status = status
 
@@ -61,27 +51,22 @@ class Job:
         return self.status.id
 
     @property
-    def result(self) -> Result | None:
-        """What it found, or None if it was not done when last seen."""
+    def result(self) -> Any:
+        """Its result, or None if it was not done when last seen."""
         return self.status.result
 
-    @property
-    def points(self) -> tuple[Point, ...]:
-        """All points that it found, in their order; none if it was not done when last seen."""
-        return self.status.points
-
-    def refresh(self) -> JobStatus:
-        """The job as it is now."""
+    def refresh(self) -> StatusT:
+        """Read the job as it is now."""
         fields = self._transport.json("GET", self._path())
-        self.status = JobStatus.decode(fields).after(self.status)
+        self.status = self.status.decode(fields).after(self.status)
         return self.status
 
     def wait(
         self,
         timeout: float | None = None,
-        progress: Callable[[JobStatus], None] | None = None,
-    ) -> Result:
-        """What the job found, once it has ended.
+        progress: Callable[[StatusT], None] | None = None,
+    ) -> Any:
+        """Wait until the job has ended, and return its result.
 
         Args:
             timeout: seconds; None waits for as long as it takes.
@@ -102,12 +87,12 @@ class Job:
             if left <= 0:
                 raise JobTimeout(self.status, cast("float", timeout))
             self._hold(left)
-        if not self.status.done or self.status.result is None:
+        if not self.status.done:
             raise no_result(self.status)
         return self.status.result
 
-    def events(self, timeout: float | None = None) -> Iterator[JobStatus]:
-        """The job's status now and at each step, ten a second at most, and at its end.
+    def events(self, timeout: float | None = None) -> Iterator[StatusT]:
+        """Yield the job's status now and at each step, ten a second at most, and at its end.
 
         By server-sent events where the service has a stream to give, else by asking for the job
         four times a second.
@@ -148,7 +133,7 @@ class Job:
             if self.refresh() != seen:
                 yield self.status
 
-    def cancel(self) -> JobStatus:
+    def cancel(self) -> StatusT:
         """Cancel it, for everybody who waits for it; what is cancelled already stays so.
 
         Returns:
@@ -160,48 +145,13 @@ class Job:
         self._transport.call("DELETE", self._path())
         return self.refresh()
 
-    def atoms(self) -> NDArray[np.float64]:
-        """Its atoms: float64 of shape (N, 4), each x, y, z and energy."""
-        response = self._transport.call(
-            "GET", self._path("/atoms"), headers={"Accept": "application/x-npy"}
-        )
-
-        def read() -> NDArray[np.float64]:
-            table: NDArray[np.float64] = np.load(io.BytesIO(response.content), allow_pickle=False)
-            return table
-
-        return decoded("a table of atoms", read)
-
-    def record(self) -> dict[str, Any]:
-        """The record of a done job: what was asked and what was found, to keep."""
-        record: dict[str, Any] = self._transport.json("GET", self._path("/record"))
-        return record
-
-    def grid(self) -> GridMap:
-        """The potential of every point, of a done job that was submitted with `keep_grid`.
-
-        Raises:
-            NoSuchJob: if it keeps its map no longer.
-            WrongState: if it kept none, or is not done.
-        """
-        with tempfile.TemporaryDirectory() as folder:
-            path = self.download("grid.npz", Path(folder) / "grid.npz")
-            return GridMap.load(path)
-
-    def picture(self) -> Picture:
-        """Its atoms, the box of its grid and the points that it found, for a notebook to show."""
-        return draw(self.status, self.atoms())
-
     def download(self, name: str, path: str | os.PathLike[str]) -> Path:
         """Store a file of the job, of any size.
-
-        There are `atoms`, `record` and `points.csv`; of placed ions `ions.pdb`, and of a kept map
-        `grid.dx`, `grid.cube` and `grid.npz`.
 
         The file is there once it is whole, and not before.
 
         Args:
-            name: which.
+            name: of the file below the job's address; which there are its kind says.
             path: where to; what is there already is replaced.
 
         Returns:
@@ -248,7 +198,7 @@ class Job:
         response = self._transport.call(
             "GET", self._path(), headers={"Prefer": f"wait={seconds}"}, wait=seconds
         )
-        self.status = JobStatus.decode(parsed(response)).after(self.status)
+        self.status = self.status.decode(parsed(response)).after(self.status)
         if not self.status.ended and "Preference-Applied" not in response.headers:
             time.sleep(min(_TURNED_AWAY_SECONDS, left))  # too many wait already
 

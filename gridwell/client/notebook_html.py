@@ -1,4 +1,4 @@
-"""Jobs and results as notebooks show them: small tables, every text escaped.  Pure."""
+"""Jobs and results as small HTML tables for notebooks, every text escaped."""
 
 from __future__ import annotations
 
@@ -8,16 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gridwell.client.status import JobStatus, Result
-
-
-def result_html(result: Result) -> str:
-    """A result as a table; numbers keep every bit."""
-    return _table(_result_rows(result))
+    from gridwell.client.status import JobStatus
 
 
 def job_html(status: JobStatus, *, url: str) -> str:
-    """A job as a table, with a link to its page.
+    """Return a job as a table, with a link to its page.
 
     Args:
         status: as last seen.
@@ -28,11 +23,8 @@ def job_html(status: JobStatus, *, url: str) -> str:
     rows = [
         ("state", escape(status.state)),
         ("progress", f"{bar} {escape(words)}"),
-        ("grid", " x ".join(map(str, status.shape))),
-        ("atoms", f"{status.atom_count:,}"),
+        *((escape(name), escape(value)) for name, value in status.facts()),
     ]
-    if status.result is not None:
-        rows += _result_rows(status.result)
     if status.error is not None:
         rows.append(("error", escape(f"{status.error.code}: {status.error.detail}")))
     page = escape(url + status.links.get("page", "/"), quote=True)
@@ -40,12 +32,9 @@ def job_html(status: JobStatus, *, url: str) -> str:
     return _table(rows)
 
 
-def _result_rows(result: Result) -> list[tuple[str, str]]:
-    return [
-        ("minimum", escape(repr(result.minimum))),
-        ("point", escape(repr(result.point))),
-        ("index", escape(repr(result.index))),
-    ]
+def table(facts: Iterable[tuple[str, str]]) -> str:
+    """Return names and values as a table."""
+    return _table((escape(name), escape(value)) for name, value in facts)
 
 
 def _table(rows: Iterable[tuple[str, str]]) -> str:

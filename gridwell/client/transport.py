@@ -17,7 +17,7 @@ import gridwell
 from gridwell.access.addresses import is_loopback
 from gridwell.client.bearer_key import BearerKey, origin_of
 from gridwell.client.errors import KeyRefused, NoSuchJob, Unreachable
-from gridwell.client.grid.request import not_finite
+from gridwell.client.json_body import not_finite
 from gridwell.engine.errors import (
     Fault,
     GridwellError,

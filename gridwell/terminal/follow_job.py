@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 
@@ -17,14 +17,14 @@ from gridwell.terminal.progress_bar import Bar, bar_on
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gridwell.client import Client, Job, JobStatus, Result
+    from gridwell.client import Client, Job, JobStatus
 
 logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS: Final = 0.5  #: between two looks at the fleet
 
 
-def follow(client: Client, job: Job, *, timeout: float | None = None) -> Result:
+def follow(client: Client, job: Job[Any], *, timeout: float | None = None) -> Any:
     """What a job found, once it is done; until then its progress is shown on stderr.
 
     Args:
@@ -46,7 +46,7 @@ def follow(client: Client, job: Job, *, timeout: float | None = None) -> Result:
 
 
 @contextmanager
-def told_of_interruption(job: Job) -> Iterator[None]:
+def told_of_interruption(job: Job[Any]) -> Iterator[None]:
     """Whoever interrupts the waiting in this context is told that the job goes on."""
     try:
         yield

@@ -77,8 +77,7 @@ class LiveBar:
             total=total,
             completed=done,
             words=words,
-            # Of a series a few points a minute would say nothing.
-            rate=f"{speed:,.0f} points/s" if speed and status.points_wanted == 1 else "",
+            rate=f"{speed:,.0f} {status.rate_unit}" if speed and status.rate_unit else "",
             counts=counts(status, instances),
         )
 
@@ -108,7 +107,8 @@ class PlainBar:
         quarter = passed if status.state == JobState.DONE else min(passed, _QUARTERS - 1)
         if quarter > self._quarter:
             self._quarter = quarter
-            self.say(f"{100 * quarter // _QUARTERS:3d} %  {words}, {counts(status, instances)}")
+            line = ", ".join(filter(None, (words, counts(status, instances))))
+            self.say(f"{100 * quarter // _QUARTERS:3d} %  {line}")
 
     def say(self, line: str) -> None:
         """Print a line."""
@@ -116,6 +116,6 @@ class PlainBar:
 
 
 def counts(status: JobStatus, instances: int | None) -> str:
-    """Chunks and instances in words."""
-    chunks = f"{status.chunks_done}/{status.chunks_total} chunks"
-    return chunks if instances is None else f"{chunks}, {instances} instances"
+    """Return parts of the job and instances in words."""
+    words = [status.counts, "" if instances is None else f"{instances} instances"]
+    return ", ".join(filter(None, words))

@@ -19,9 +19,10 @@ from werkzeug.wrappers import Response
 import gridwell
 from gridwell.client import (
     Client,
+    GridJob,
+    GridStatus,
     JobCancelled,
     JobFailed,
-    JobStatus,
     JobTimeout,
     KeyRefused,
     NoSuchJob,
@@ -256,9 +257,9 @@ def test_a_done_job_is_not_cancelled(served: Served, client: Client) -> None:
 
 def test_progress_is_told_until_the_end(served: Served, client: Client) -> None:
     job = client.submit(**SMALL)
-    seen: list[JobStatus] = []
+    seen: list[GridStatus] = []
 
-    def on_progress(status: JobStatus) -> None:
+    def on_progress(status: GridStatus) -> None:
         seen.append(status)
         if len(seen) == 1:
             served.finish(job.id)
@@ -272,7 +273,7 @@ def test_steps_come_by_one_stream_and_not_by_asking_again(served: Served, client
     problem = a_problem()
     stored = served.site.world.submit(problem, chunks=4)
     job = client.job(stored.id)
-    seen: list[JobStatus] = []
+    seen: list[GridStatus] = []
     chunks = iter(range(stored.tasks))
 
     for status in job.events(timeout=60):
@@ -415,7 +416,9 @@ def test_a_failed_job_says_why(served: Served, client: Client) -> None:
 def test_a_record_is_there_when_the_job_is_done(served: Served, client: Client) -> None:
     stored = served.done()
 
-    record = client.job(stored.id).record()
+    job = client.job(stored.id)
+    assert isinstance(job, GridJob)
+    record = job.record()
 
     assert stored.result is not None
     assert record["Atom count"] == grid_view(stored).atom_count

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from werkzeug.wrappers import Response
 
-from gridwell.client import Client, JobStatus
+from gridwell.client import Client, GridStatus
 from gridwell.engine.job import CHUNK_FAILED, JobError
 from gridwell.engine.ports import Depth
 from gridwell.fleet.model import FleetView, InstanceView
@@ -39,9 +39,9 @@ def served() -> Iterator[Served]:
         yield running
 
 
-def a_status(served: Served, **changes: Any) -> JobStatus:
+def a_status(served: Served, **changes: Any) -> GridStatus:
     shown = served.site.post({"grid_size": 10, "atom_count": 5, "seed": 1}).json
-    return dataclasses.replace(JobStatus.decode(shown), **changes)
+    return dataclasses.replace(GridStatus.decode(shown), **changes)
 
 
 def set_fleet(served: Served, **states: str) -> None:
@@ -58,7 +58,7 @@ def set_fleet(served: Served, **states: str) -> None:
 # --- the bars
 
 
-def plain(statuses: list[JobStatus]) -> list[str]:
+def plain(statuses: list[GridStatus]) -> list[str]:
     console = Console(file=io.StringIO(), force_terminal=False)
     with bar_on(console) as bar:
         for status in statuses:
@@ -132,7 +132,7 @@ def test_a_series_is_measured_by_its_points_and_not_by_those_of_the_grid(served:
 
 def served_result(served: Served) -> Any:
     shown = served.site.client.get(f"/v1/jobs/{served.done().id}").json
-    return JobStatus.decode(shown).result
+    return GridStatus.decode(shown).result
 
 
 # --- the fleet
@@ -173,7 +173,7 @@ def test_an_answer_keeps_every_bit_and_names_the_instances(served: Served) -> No
     stored = served.done()
     shown = json.loads(served.site.client.get(f"/v1/jobs/{stored.id}").data)
     shown["workers"] = ["arn:aws:ec2:us-east-1:123456789012:instance/i-0abc", "worker-1"]
-    status = JobStatus.decode(shown)
+    status = GridStatus.decode(shown)
     least = grid_view(stored).result
     assert least is not None
 
@@ -192,7 +192,7 @@ def test_an_answer_from_the_cache_says_that_nobody_worked(served: Served) -> Non
     shown = json.loads(served.site.client.get(f"/v1/jobs/{stored.id}").data)
     shown["workers"] = []
 
-    text = "\n".join(answer_lines(JobStatus.decode(shown), url=""))
+    text = "\n".join(answer_lines(GridStatus.decode(shown), url=""))
 
     assert "none: the answer was known" in text
 

@@ -23,9 +23,10 @@ class ErrorShown(BaseModel):
 
 
 class TaskProgressShown(BaseModel):
-    """The tasks of a job that are done."""
+    """The tasks of a job that have ended."""
 
     tasks_done: int
+    tasks_failed: int
     tasks_total: int
 
 

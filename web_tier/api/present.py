@@ -50,7 +50,7 @@ def plain_job(job: Job, kinds: Mapping[str, WebKind]) -> PlainJobShown:
         kind=job.kind,
         state=job.state.value,
         details={} if kind is None else dict(kind.details(job)),
-        progress=TaskProgressShown(tasks_done=len(job.done), tasks_total=job.tasks),
+        progress=task_progress(job),
         workers=sorted(job.workers),
         attempt=job.attempt,
         run=job.run,
@@ -59,6 +59,18 @@ def plain_job(job: Job, kinds: Mapping[str, WebKind]) -> PlainJobShown:
         finished=None if job.finished is None else utc(job.finished),
         links=PlainLinksShown(self=path, events=f"{path}/events", page=f"/jobs/{job.id}"),
     )
+
+
+def task_progress(job: Job) -> TaskProgressShown:
+    """Return how many tasks ended, as far as the job says: of blocks, those that are full."""
+    counts, blocks = job.counts, job.blocks
+    if counts is not None:
+        done, failed = counts.done, counts.failed
+    elif blocks is not None:
+        done, failed = sum(map(blocks.tasks_of, job.full)), 0
+    else:
+        done, failed = len(job.done), len(job.failed - job.done)
+    return TaskProgressShown(tasks_done=done, tasks_failed=failed, tasks_total=job.tasks)
 
 
 def show_step(job: Job, progress: Progress, *, kinds: Mapping[str, WebKind]) -> Mapping[str, Any]:

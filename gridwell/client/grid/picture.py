@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gridwell.client.status import JobStatus
+    from gridwell.client.grid.status import GridStatus
 
 DRAWN_ATOMS: Final = 2000  #: of more than that those of the largest charges
 _WIDTH, _HEIGHT, _EDGE = 480, 400, 24  #: in pixels; the edge is left free
@@ -37,7 +37,7 @@ class Picture:
         return self.svg
 
 
-def draw(status: JobStatus, atoms: NDArray[np.float64]) -> Picture:
+def draw(status: GridStatus, atoms: NDArray[np.float64]) -> Picture:
     """The atoms of a job, the box of its grid, and the points that it found with their numbers.
 
     Args:
@@ -91,7 +91,7 @@ class _View:
         return np.stack([right, up, z * math.sin(_TILT) - away * math.cos(_TILT)], axis=1)
 
 
-def _corners(status: JobStatus) -> NDArray[np.float64]:
+def _corners(status: GridStatus) -> NDArray[np.float64]:
     """Of the grid's box: their order is that of the bits of 0..7."""
     low = np.array(status.origin)
     high = low + np.array(status.spacing) * (np.array(status.shape) - 1)

@@ -1,10 +1,8 @@
-"""What a job asks, in the words of the interface."""
+"""Requests for the grid kinds, in the terms of the interface."""
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import math
 import os
 import warnings
 from pathlib import Path
@@ -12,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 import numpy as np
 
-from gridwell.engine.errors import Fault
+from gridwell.client.json_body import plain
 from gridwell.kinds.grid.atoms import Atoms
 from gridwell.kinds.grid.formats import read_atoms
 from gridwell.kinds.grid.grid import Grid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike
 
@@ -42,12 +40,11 @@ class JobRequest(TypedDict, total=False):
     keep_grid: bool  #: keep the potential of every point, for `Job.grid` and `Job.download`
 
 
-_CALLER: Final = 4  #: frames from here to whoever called `Client.submit`
-_FAULTS: Final = 20  #: that are told at once
+_CALLER: Final = 4  #: frames from here to the caller of `Client.submit`
 
 
 def request_body(request: JobRequest) -> dict[str, Any]:
-    """The JSON body of a request; numbers keep every bit.
+    """Return the JSON body of a request; numbers keep every bit.
 
     Nothing is checked here but files, which are read: the service does it, and names all faults at
     once.
@@ -61,13 +58,8 @@ def request_body(request: JobRequest) -> dict[str, Any]:
         body["grid"] = dataclasses.asdict(grid)
     if "atoms" in body:
         body["atoms"] = _table(body["atoms"])
-    plain: dict[str, Any] = _plain(body)
-    return plain
-
-
-def not_finite(body: Any) -> list[Fault]:
-    """Where a body has numbers that JSON has not; the first few."""
-    return list(itertools.islice(_not_finite(body, ""), _FAULTS))
+    values: dict[str, Any] = plain(body)
+    return values
 
 
 def _table(atoms: Any) -> Any:
@@ -85,22 +77,3 @@ def _table(atoms: Any) -> Any:
     except ValueError:
         return atoms  # rows of different lengths: the service says which
     return table if table.dtype.kind in "iuf" else atoms
-
-
-def _plain(value: Any) -> Any:
-    """The same in what JSON knows; arrays and numbers of numpy among it."""
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
-
-
-def _not_finite(value: Any, pointer: str) -> Iterator[Fault]:
-    """What JSON has no numbers for."""
-    if isinstance(value, float) and not math.isfinite(value):
-        yield Fault(pointer, f"{value!r} is not a finite number")
-    elif isinstance(value, dict | list):
-        pairs = value.items() if isinstance(value, dict) else enumerate(value)
-        for name, inner in pairs:
-            yield from _not_finite(inner, f"{pointer}/{name}")

@@ -2,85 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
-from gridwell.engine.errors import Fault, InvalidJob
-from gridwell.engine.job import CHUNK_FAILED, JobError, JobState, job_id
+from gridwell.engine.job import CHUNK_FAILED, JobError, JobState
 from gridwell.engine.json_text import shown
-from tests.harness.builders import a_job, a_problem
+from tests.harness.nap_kind import NAP, Nap, site_with_naps
 from tests.harness.web_http import SMALL, Site
 from tests.web_tier.api.test_jobs import assert_problem, body_of
-from web_tier.app import create_app
 from web_tier.dependencies import dependencies_of
-from web_tier.kind import WebKind
-from web_tier.kinds.registry import WEB_KINDS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from gridwell.engine.job import Job
-    from web_tier.jobs.service import JobService
-
-NAP = "nap"
-
-
-class NapRequest(BaseModel):
-    """A nap."""
-
-    kind: str
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Nap:
-    """A submission of a kind that the service does not know yet: it goes to the ledger itself."""
-
-    seconds: float
-
-    def submit(self, service: JobService) -> Job:
-        job = a_job(a_problem(seed=9), chunks=4)
-        name = job_id(job.client, job.problem, NAP)
-        seen = service.ledger.read(name)
-        run = 1 if seen is None else seen.run + 1
-        job = replace(job, id=name, kind=NAP, attempt=f"{run:016x}", run=run)
-        assert service.ledger.create(job, replaces=seen)
-        return job
-
-
-class NapWeb(WebKind):
-    """A kind that defines what it must, and nothing else."""
-
-    request = NapRequest
-
-    def read(self, fields: dict[str, Any], kind: str | None) -> Nap:
-        assert kind == NAP
-        if not isinstance(fields.get("seconds"), float):
-            raise InvalidJob(Fault("/seconds", "give a number of seconds"))
-        return Nap(fields["seconds"])
-
-    @contextmanager
-    def stored(self, job: Job) -> Iterator[Nap | None]:
-        assert job.kind == NAP
-        yield Nap(0.5)
-
-    def details(self, job: Job) -> Mapping[str, Any]:
-        assert job.kind == NAP
-        return {"seconds": 0.5, "note": "<b>"}
 
 
 @pytest.fixture
 def site() -> Site:
-    found = Site()
-    parts = dependencies_of(found.app)
-    parts = replace(parts, service=replace(parts.service, tell=lambda _: None))
-    found.app = create_app(parts, kinds={**WEB_KINDS, NAP: NapWeb()})
-    found.client = found.app.test_client()
-    return found
+    return site_with_naps()
 
 
 def test_a_kind_is_chosen_by_its_name(site: Site) -> None:
@@ -90,7 +26,7 @@ def test_a_kind_is_chosen_by_its_name(site: Site) -> None:
     assert response.status_code == 202
     assert body["kind"] == NAP
     assert body["details"] == {"seconds": 0.5, "note": "<b>"}
-    assert body["progress"] == {"tasks_done": 0, "tasks_total": 4}
+    assert body["progress"] == {"tasks_done": 0, "tasks_failed": 0, "tasks_total": 4}
     assert (body["state"], body["error"], body["finished"]) == ("queued", None, None)
     assert body == body_of(site.client.get(body["links"]["self"]))
 
