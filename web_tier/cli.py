@@ -67,6 +67,7 @@ def collect() -> None:
     from gridwell.adapters.dynamodb.job_ledger import DynamoJobLedger  # noqa: PLC0415
     from gridwell.adapters.memcached.cache import MemcachedCache  # noqa: PLC0415
     from gridwell.adapters.system_clock import SERVICE_CLOCK  # noqa: PLC0415
+    from gridwell.kinds.registry import KINDS  # noqa: PLC0415
     from web_tier.collector.collector import Collector  # noqa: PLC0415
     from web_tier.collector.denials import Denials  # noqa: PLC0415
     from web_tier.collector.finisher import Finisher  # noqa: PLC0415
@@ -103,6 +104,7 @@ def collect() -> None:
         store=store,
         cache=values,
         clock=clock,
+        kinds=KINDS,
         tell=tell,
         signer=signer,
         denied=denials.add,
@@ -181,6 +183,7 @@ def chosen_parts(settings: Settings) -> Dependencies:
     from gridwell.adapters.memcached.cache import MemcachedCache  # noqa: PLC0415
     from gridwell.adapters.memcached.rate_limits import MemcachedRates  # noqa: PLC0415
     from gridwell.adapters.system_clock import SERVICE_CLOCK  # noqa: PLC0415
+    from gridwell.kinds.registry import KINDS  # noqa: PLC0415
     from web_tier.auth.key_cache import KeyCache  # noqa: PLC0415
     from web_tier.auth.policy import Access  # noqa: PLC0415
     from web_tier.dependencies import Dependencies  # noqa: PLC0415
@@ -222,6 +225,7 @@ def chosen_parts(settings: Settings) -> Dependencies:
         admit=QueueLimit(chunks, clock=clock, limit=settings.max_backlog).admit,
         charge=allowance.charge,
         tell=both(metrics.tell, publisher.tell),
+        kinds=KINDS,
     )
     watcher = Watcher(
         cache=watched,
@@ -229,6 +233,7 @@ def chosen_parts(settings: Settings) -> Dependencies:
         clock=clock,
         capacity=settings.waiting,
         streams=settings.streams,
+        kinds=KINDS,
     )
     fleet = DynamoFleetLedger(dynamodb, settings.table, settings.fleet)
     gates = usual_gates(clock)
@@ -276,9 +281,10 @@ def chosen_publisher(settings: Settings) -> Publisher:
     from gridwell.adapters.aws.client import FEW_TRIES, client  # noqa: PLC0415 - as above
     from gridwell.adapters.aws.sns import SnsTopic  # noqa: PLC0415
     from gridwell.adapters.system_clock import SERVICE_CLOCK  # noqa: PLC0415
+    from gridwell.kinds.registry import KINDS  # noqa: PLC0415
     from web_tier.jobs.event_publisher import Publisher  # noqa: PLC0415
 
     topic = None
     if settings.events_topic:
         topic = SnsTopic(client("sns", tries=FEW_TRIES), settings.events_topic)
-    return Publisher(topic, clock=SERVICE_CLOCK)
+    return Publisher(topic, clock=SERVICE_CLOCK, kinds=KINDS)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from app_tier.worker.file_store import store_file
 from gridwell.engine.errors import ServiceBusy, ServiceDenied, ServiceError
-from gridwell.engine.messages import ErrorMessage, ResultMessage, SeriesMessage
+from gridwell.engine.messages import ErrorMessage, ResultMessage
 from gridwell.engine.object_keys import problem_object
 from gridwell.engine.task_failure import MACHINE_FAILED, MAP_DENIED, STUCK, UNSUPPORTED
 
@@ -211,18 +211,6 @@ class Outbox:
 
     def _result(self, held: HeldTask, outcome: TaskOutcome) -> str:
         message = held.message
-        if outcome.payload is not None:
-            # Its first value is the least: the message has no other place for it.
-            return SeriesMessage(
-                job=message.job,
-                attempt=message.attempt,
-                chunk=message.chunk,
-                plan=message.plan,
-                token=message.token,
-                points=outcome.payload,
-                worker=self._worker,
-                seconds=outcome.seconds,
-            ).encode()
         return ResultMessage(
             job=message.job,
             attempt=message.attempt,
@@ -232,5 +220,6 @@ class Outbox:
             best=outcome.best,
             worker=self._worker,
             seconds=outcome.seconds,
-            map=outcome.digest,
+            digest=outcome.digest,
+            payload=outcome.payload,
         ).encode()

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from gridwell.engine.errors import Fault, InvalidJob, OverQuota
-from gridwell.engine.messages import MINIMUM_KIND
-from gridwell.kinds.grid import cost
-
-if TYPE_CHECKING:
-    from gridwell.kinds.grid.grid import Grid
-    from gridwell.kinds.grid.series import Series
 
 DAY_SECONDS: Final = 86_400
 RETRY_SECONDS: Final = 5  #: when one of a client's jobs may have ended
@@ -27,31 +21,27 @@ class Quota:
     day_seconds: float | None = None  #: estimated for all jobs of a day
 
 
-def estimate(
-    grid: Grid,
-    atoms: int,
-    kind: str = MINIMUM_KIND,
-    series: Series | None = None,
-    *,
-    min_distance: float = 0.0,
-) -> float:
-    """What a job costs, in seconds of one core, to the millisecond: never nothing."""
-    seconds = cost.seconds(grid.shape, atoms, kind, series, min_distance=min_distance)
+def charged(seconds: float) -> float:
+    """Return what a job of so many estimated seconds is charged: whole milliseconds, never none."""
     return max(0.001, math.ceil(seconds * 1000) / 1000)
 
 
-def check_job(quota: Quota, seconds: float, grid: Grid, atoms: int) -> None:
+def check_job(quota: Quota, seconds: float, *, size: str, remedy: str) -> None:
     """Return if one job may cost as much.
+
+    Args:
+        quota: the limits.
+        seconds: what it is charged.
+        size: of the job, for people, in the plural.
+        remedy: what makes it cheaper, for people.
 
     Raises:
         InvalidJob: if it may not, with the estimate, the limit and the remedy.
     """
     if quota.job_seconds is not None and seconds > quota.job_seconds:
-        shape = " x ".join(map(str, grid.shape))
         detail = (
-            f"{shape} points with {atoms} atoms take an estimated {seconds:.1f} s of one core, "
-            f"more than the {quota.job_seconds:g} s that one job may; take fewer points or atoms, "
-            "or cut the grid into several jobs, whose least minimum is the same"
+            f"{size} take an estimated {seconds:.1f} s of one core, more than the "
+            f"{quota.job_seconds:g} s that one job may; {remedy}"
         )
         raise InvalidJob(Fault("", detail))
 

@@ -2,6 +2,7 @@
 
 * GridwellError
   x InvalidJob          the client asked for something we cannot compute    (HTTP 422)
+    + HopelessJob       well formed, but no computation can answer it       (HTTP 422)
   x InvalidAccess       a key cannot be made like this                      (usage)
   x OverQuota           a client has had its share for now                  (HTTP 429)
   x InvalidMessage      a queue or a store gave us bytes we cannot read     (dead letter)
@@ -18,7 +19,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Final
 
 from gridwell.engine.printable import excerpt, printable_lines
 
@@ -63,7 +64,7 @@ class InvalidJob(GridwellError):  # noqa: N818 - named for what it is, like KeyE
         code: a stable word for programs; an error with one of its own is its first fault alone.
     """
 
-    code: ClassVar[str] = "invalid_job"
+    code: str = "invalid_job"
 
     def __init__(self, *faults: Fault) -> None:
         if len(faults) > MOST_FAULTS:
@@ -80,6 +81,19 @@ class InvalidJob(GridwellError):  # noqa: N818 - named for what it is, like KeyE
             return first.detail
         more = f" (and {len(others)} more fault{'s' * (len(others) > 1)})" if others else ""
         return f"{first.pointer or 'the body'}: {first.detail}{more}"
+
+
+class HopelessJob(InvalidJob):
+    """What is asked is well formed, and no computation can answer it.
+
+    Args:
+        detail: why, and the remedy.
+        code: a stable word for programs.
+    """
+
+    def __init__(self, detail: str, *, code: str) -> None:
+        self.code = code
+        super().__init__(Fault("", detail))
 
 
 class InvalidAccess(GridwellError):  # noqa: N818 - see InvalidJob

@@ -1,7 +1,7 @@
 """What happens to a job, for those who subscribe to it: a message of its own for each event.  Pure.
 
-Told at least once and in no certain order, like all messages: `at` and `points_done` tell what is
-newer, and a job's end is the last word on its attempt.
+Delivered at least once and in no certain order, like all messages: `at` tells what is newer, and
+a job's end is the last of its attempt.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from __future__ import annotations
 import enum
 import json
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from gridwell.kinds.grid.job_view import grid_view
-
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gridwell.engine.job import Job
 
 VERSION: Final = 1
+_NO_FACTS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class EventKind(enum.StrEnum):
@@ -50,17 +52,23 @@ class JobEvent:
         """The event of a job that has ended: its kind is the job's state."""
         return cls(kind=EventKind(job.state.value), job=job, at=at)
 
-    def notice(self) -> Notice:
-        """The event as a message."""
+    def notice(self, facts: Mapping[str, Any] = _NO_FACTS) -> Notice:
+        """Return the event as a message.
+
+        Args:
+            facts: what the job's kind says of it.
+        """
         attributes = (
             ("client", self.job.client),
             ("event", self.kind.value),
             ("job", self.job.id),
         )
-        return Notice(body=json.dumps(self._fields(), separators=(",", ":")), attributes=attributes)
+        return Notice(
+            body=json.dumps(self._fields(facts), separators=(",", ":")), attributes=attributes
+        )
 
-    def _fields(self) -> dict[str, Any]:
-        job, view = self.job, grid_view(self.job)
+    def _fields(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        job = self.job
         fields: dict[str, Any] = {
             "v": VERSION,
             "event": self.kind.value,
@@ -70,15 +78,8 @@ class JobEvent:
             "attempt": job.attempt,
             "run": job.run,
             "problem": job.problem,
-            "points_done": view.points_done,
-            "points_total": view.grid.points,
+            **facts,
         }
-        if view.result is not None:
-            fields["result"] = {
-                "minimum": view.result.value,
-                "index": view.grid.triple(view.result.index),
-                "point": view.grid.point(view.result.index),
-            }
         if job.error is not None:
             fields["error"] = {"code": job.error.code, "detail": job.error.detail}
         return fields

@@ -17,7 +17,7 @@ from gridwell.engine.rows import MAX_ROWS, Row
 from gridwell.engine.task_set import TaskSet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
 VERSION: Final = 2  #: from 2 on, each message of a chunk carries the token of that chunk
 TASKS_VERSION: Final = 3  #: of messages that name several tasks: chunks of them, and their rows
@@ -25,6 +25,7 @@ MINIMUM_KIND: Final = "minimum"  #: the kind of chunk whose result is its least 
 SERIES_KIND: Final = "series"  #: the kind of chunk, and of its result, that has several points
 MAP_KIND: Final = "map"  #: as minimum, and the potential of each of its points is kept
 ROWS_KIND: Final = "rows"  #: the kind of result that says of each of its tasks what it gave
+PAYLOAD_KIND: Final = "series"  #: of a result that has a payload: as release 0.1 called it
 ERROR_KIND: Final = "error"  #: the kind of message on the results queue that tells of a failed try
 ERROR_TEXT: Final = 500  #: characters of its text
 MOST_RECEIVES: Final = 99  #: what it says at most; queues give a message up long before
@@ -63,15 +64,7 @@ class _Message:
             OtherVersion: if no message of this kind has that version here.
             InvalidMessage: if it is none.
         """
-        layouts = cls._layouts()
-        if version not in layouts:
-            read = " and ".join(map(str, layouts))
-            raise OtherVersion(
-                f"a message of version {_quoted(version)}, this release reads version {read}"
-            )
-        if fields.keys() != set(layouts[version]):
-            odd = sorted(fields.keys() ^ set(layouts[version]))
-            raise InvalidMessage(f"fields {_quoted(odd)} are missing or unknown in {_quoted(text)}")
+        _check_layout(cls._layouts(), version, fields, text)
         return cls(**fields)
 
     def encode(self) -> str:
@@ -192,9 +185,11 @@ class ChunkMessage(_ChunkMessage):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultMessage(_Message):
-    """A finished chunk: its least potential, or None where no point of it qualifies.
+    """A finished chunk: what its task gives to the job's register, if anything.
 
-    The index may lie outside the chunk: a kernel returns the incumbent where that is less.
+    What key, payload and file mean is the kind's to say; `gridwell.engine.kind.Kind.misfit` looks
+    at them.  A result with a payload is written as a kind of its own, as collectors of a release
+    that knows no payload leave that alone.
     """
 
     job: str
@@ -202,69 +197,65 @@ class ResultMessage(_Message):
     chunk: int
     plan: str
     token: str  #: of the chunk's message
-    best: str | None  #: a minimum's key
+    best: str | None  #: the register's key; None: the task has nothing for it
     worker: str
     seconds: float  #: of computing, on one core
-    map: str | None = (
-        None  #: the digest of the chunk's stored map, see `gridwell.kinds.grid.formats`
-    )
+    digest: str | None = None  #: of the task's stored file; `map` on the wire
+    payload: tuple[str, ...] | None = None  #: begins with the key; None: its kind has none
 
     def __post_init__(self) -> None:
-        _check(self.job, _JOB, "job")
-        _check(self.attempt, _ATTEMPT, "attempt")
-        _check_count(self.chunk, "chunk")
-        _check(self.plan, _SHA, "plan")
-        _check(self.token, _TOKEN, "token")
-        _check(self.worker, _NAME, "worker")
-        if self.map is not None:
-            _check(self.map, _SHA, "map")
-        if self.best is not None:
-            _check(self.best, _KEY, "best")
-        _check_seconds(self.seconds)
-
-    @property
-    def register(self) -> Best | None:
-        """What the task leaves in its job's register."""
-        return None if self.best is None else Best(self.best, by=self.worker)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeriesMessage(_Message):
-    """A finished series: its points in the order in which they were found.
-
-    It has a kind of its own, as collectors of a release that knows no series leave that alone.
-    """
-
-    kind: str = SERIES_KIND
-    job: str
-    attempt: str
-    chunk: int
-    plan: str
-    token: str  #: of the chunk's message
-    points: tuple[str, ...]  #: keys of minima
-    worker: str
-    seconds: float  #: of computing, on one core
-
-    def __post_init__(self) -> None:
-        if self.kind != SERIES_KIND:
-            raise InvalidMessage(f"kind {self.kind!r} is not {SERIES_KIND!r}")
         _check_envelope(self)
         _check(self.worker, _NAME, "worker")
+        if self.digest is not None:
+            _check(self.digest, _SHA, "map")
+        if self.best is not None:
+            _check(self.best, _KEY, "best")
+        if self.payload is not None:
+            _check_payload(self.payload)
+            if self.best != (self.payload[0] if self.payload else None):
+                raise InvalidMessage(f"best {_quoted(self.best)} does not begin the payload")
         _check_seconds(self.seconds)
-        if not isinstance(self.points, tuple | list) or len(self.points) > limits.MAX_PAYLOAD:
-            raise InvalidMessage(f"points are no list of at most {limits.MAX_PAYLOAD} keys")
-        object.__setattr__(self, "points", tuple(self.points))
-        for key in self.points:
-            _check(key, _KEY, "a point")
 
-    @property
-    def map(self) -> None:
-        """The digest of its map: no series keeps one."""
+    @classmethod
+    def of_fields(cls, version: int, fields: dict[str, Any], text: str) -> Self:
+        """Return the message of a version that has these fields; errors as of the other kinds."""
+        has_payload = fields.get("kind") == PAYLOAD_KIND
+        _check_layout({VERSION: _WITH_PAYLOAD if has_payload else _PLAIN}, version, fields, text)
+        if not has_payload:
+            return cls(**{name: fields[name] for name in _PLAIN - {"map"}}, digest=fields["map"])
+        payload = fields["points"]
+        _check_payload(payload)
+        return cls(
+            **{name: fields[name] for name in _RESULT},
+            best=payload[0] if payload else None,
+            payload=tuple(payload),
+        )
+
+    def encode(self) -> str:
+        """Return the message as JSON text."""
+        fields = {
+            "job": self.job,
+            "attempt": self.attempt,
+            "chunk": self.chunk,
+            "plan": self.plan,
+            "token": self.token,
+        }
+        tail = {"worker": self.worker, "seconds": self.seconds}
+        if self.payload is None:
+            fields |= {"best": self.best, **tail, "map": self.digest}
+        else:
+            fields = {"kind": PAYLOAD_KIND, **fields, "points": self.payload, **tail}
+        return json.dumps({"version": VERSION, **fields}, separators=(",", ":"))
 
     @property
     def register(self) -> Best | None:
-        """What the task leaves in its job's register."""
-        return Best(self.points[0], self.points, self.worker) if self.points else None
+        """What the task gives to the job's register."""
+        return None if self.best is None else Best(self.best, self.payload or (), self.worker)
+
+
+_RESULT: Final = frozenset({"job", "attempt", "chunk", "plan", "token", "worker", "seconds"})
+_PLAIN: Final = _RESULT | {"best", "map"}
+_WITH_PAYLOAD: Final = _RESULT | {"kind", "points"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -402,7 +393,7 @@ class ErrorMessage(_ChunkMessage):
         )
 
 
-Report: TypeAlias = ResultMessage | SeriesMessage | RowsMessage | ErrorMessage
+Report: TypeAlias = ResultMessage | RowsMessage | ErrorMessage
 
 
 def decode_report(text: str) -> Report:
@@ -421,9 +412,9 @@ def decode_report(text: str) -> Report:
     raise OtherVersion(f"a result of kind {str(kind)[:32]!r}, which this release has not")
 
 
-_REPORTS: Final[dict[str, type[SeriesMessage | RowsMessage | ErrorMessage]]] = {
+_REPORTS: Final[dict[str, type[ResultMessage | RowsMessage | ErrorMessage]]] = {
     ERROR_KIND: ErrorMessage,
-    SERIES_KIND: SeriesMessage,
+    PAYLOAD_KIND: ResultMessage,
     ROWS_KIND: RowsMessage,
 }
 
@@ -463,6 +454,27 @@ def _quoted(value: Any) -> str:
         return f"a value of type {type(value).__name__}"
 
 
+def _check_layout(
+    layouts: Mapping[int, Collection[str]], version: int, fields: dict[str, Any], text: str
+) -> None:
+    """Return if a message of that version has these fields; errors as of `_Message.of_fields`."""
+    if version not in layouts:
+        read = " and ".join(map(str, layouts))
+        raise OtherVersion(
+            f"a message of version {_quoted(version)}, this release reads version {read}"
+        )
+    if fields.keys() != set(layouts[version]):
+        odd = sorted(fields.keys() ^ set(layouts[version]))
+        raise InvalidMessage(f"fields {_quoted(odd)} are missing or unknown in {_quoted(text)}")
+
+
+def _check_payload(payload: Any) -> None:
+    if not isinstance(payload, tuple | list) or len(payload) > limits.MAX_PAYLOAD:
+        raise InvalidMessage(f"points are no list of at most {limits.MAX_PAYLOAD} keys")
+    for text in payload:
+        _check(text, _KEY, "a point")
+
+
 def _check(value: Any, pattern: re.Pattern[str], name: str) -> None:
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise InvalidMessage(f"{name} {_quoted(value)} does not match {pattern.pattern}")
@@ -482,7 +494,7 @@ def _check_several(value: Any, chunk: int) -> None:
         raise InvalidMessage(f"tasks {_quoted(value)} of a chunk of one task; leave it out")
 
 
-def _check_envelope(report: SeriesMessage | RowsMessage | ErrorMessage) -> None:
+def _check_envelope(report: ResultMessage | RowsMessage | ErrorMessage) -> None:
     Envelope(
         job=report.job,
         attempt=report.attempt,

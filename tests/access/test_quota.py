@@ -7,35 +7,30 @@ from hypothesis import strategies as st
 from gridwell.access.quota import (
     DAY_SECONDS,
     Quota,
+    charged,
     check_job,
     check_unfinished,
     day_of,
-    estimate,
     over_budget,
 )
 from gridwell.engine.errors import InvalidJob, OverQuota
-from gridwell.kinds.grid import cost
-from gridwell.kinds.grid.grid import Grid
 
-GRID = Grid((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (100, 90, 80))
-SIDES = st.integers(1, 1000)
+WHAT = {"size": "100 x 90 x 80 points with 5000 atoms", "remedy": "take fewer points or atoms"}
 
 
-@given(SIDES, SIDES, SIDES, st.integers(1, 1_000_000))
-def test_an_estimate_is_the_cost_tables_and_never_nothing(x: int, y: int, z: int, n: int) -> None:
-    grid = Grid((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (x, y, z))
-
-    found = estimate(grid, n)
+@given(st.floats(0, 1e9))
+def test_a_charge_is_the_estimate_in_whole_milliseconds_and_never_nothing(seconds: float) -> None:
+    found = charged(seconds)
 
     assert found >= 0.001
-    assert found == pytest.approx(cost.seconds(grid.shape, n), abs=0.001)
+    assert found == pytest.approx(seconds, abs=0.001)
 
 
 def test_a_job_that_costs_too_much_is_told_its_estimate_the_limit_and_the_remedy() -> None:
-    check_job(Quota(job_seconds=12.0), 12.0, GRID, 5000)
+    check_job(Quota(job_seconds=12.0), 12.0, **WHAT)
 
     with pytest.raises(InvalidJob) as caught:
-        check_job(Quota(job_seconds=12.0), 12.5, GRID, 5000)
+        check_job(Quota(job_seconds=12.0), 12.5, **WHAT)
 
     (fault,) = caught.value.faults
     for words in ("100 x 90 x 80 points", "5000 atoms", "12.5 s", "12 s", "fewer points or atoms"):
@@ -43,7 +38,7 @@ def test_a_job_that_costs_too_much_is_told_its_estimate_the_limit_and_the_remedy
 
 
 def test_no_limit_refuses_nobody() -> None:
-    check_job(Quota(), 1e9, GRID, 5000)
+    check_job(Quota(), 1e9, **WHAT)
     check_unfinished(Quota(), 10**9)
 
 

@@ -24,7 +24,6 @@ from gridwell.engine.messages import (
     Report,
     ResultMessage,
     RowsMessage,
-    SeriesMessage,
     decode_report,
 )
 from gridwell.engine.register import Best
@@ -337,13 +336,15 @@ def test_a_text_cut_short_is_refused(
 
 # --- series
 
-SERIES = SeriesMessage(
+KEYS = (Minimum(-1.5, 7).key(), Minimum(0.25, 3).key())
+SERIES = ResultMessage(
     job="0" * 32,
     attempt="1" * 16,
     chunk=0,
     plan="2" * 64,
     token="4" * 64,
-    points=(Minimum(-1.5, 7).key(), Minimum(0.25, 3).key()),
+    best=KEYS[0],
+    payload=KEYS,
     worker="w-1",
     seconds=0.5,
 )
@@ -353,12 +354,25 @@ def test_a_series_comes_back_in_its_order() -> None:
     read = decode_report(SERIES.encode())
 
     assert read == SERIES
-    assert isinstance(read, SeriesMessage)
-    assert read.register == Best(SERIES.points[0], SERIES.points, "w-1")
+    assert isinstance(read, ResultMessage)
+    assert read.register == Best(KEYS[0], KEYS, "w-1")
+
+
+def test_a_result_with_an_empty_payload_reports_nothing_and_keeps_its_form() -> None:
+    empty = replace(SERIES, best=None, payload=())
+
+    assert decode_report(empty.encode()) == empty
+    assert empty.register is None
+    assert json.loads(empty.encode())["kind"] == "series"
+
+
+def test_the_key_of_a_result_begins_its_payload() -> None:
+    with pytest.raises(InvalidMessage, match="does not begin the payload"):
+        replace(SERIES, best=KEYS[1])
 
 
 def test_the_longest_series_fits_into_a_message() -> None:
-    longest = replace(SERIES, points=SERIES.points * (MAX_SERIES // 2), worker="w" * 256)
+    longest = replace(SERIES, payload=KEYS * (MAX_SERIES // 2), worker="w" * 256)
 
     assert len(longest.encode()) <= MESSAGE_BYTES
 
@@ -369,7 +383,7 @@ def test_the_longest_series_fits_into_a_message() -> None:
         ({"points": "x"}, "no list"),
         ({"points": ["x y"]}, "a point 'x y' does not match"),
         ({"points": [5]}, "a point 5 does not match"),
-        ({"points": [SERIES.points[0]] * 201}, "at most 200"),
+        ({"points": [KEYS[0]] * 201}, "at most 200"),
         ({"seconds": -1}, "seconds"),
         ({"worker": ""}, "worker"),
         ({"colour": "blue"}, "colour"),

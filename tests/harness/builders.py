@@ -17,7 +17,6 @@ from gridwell.engine.messages import (
     SERIES_KIND,
     ErrorMessage,
     ResultMessage,
-    SeriesMessage,
 )
 from gridwell.engine.task_failure import MACHINE_FAILED
 from gridwell.kinds.grid.atoms import Atoms, random_atoms
@@ -112,20 +111,22 @@ def a_result(job: Job, chunk: int, best: Minimum | None, /, **changes: Any) -> R
         best=None if best is None else best.key(),
         worker="worker-1",
         seconds=0.1,
-        map="d" * 64 if job.kind == MAP_KIND else None,
+        digest="d" * 64 if job.kind == MAP_KIND else None,
     )
     return replace(message, **changes)
 
 
-def a_series(job: Job, /, *points: Minimum, **changes: Any) -> SeriesMessage:
+def a_series(job: Job, /, *points: Minimum, **changes: Any) -> ResultMessage:
     """The message of a worker that has computed a series."""
-    message = SeriesMessage(
+    keys = tuple(point.key() for point in points)
+    message = ResultMessage(
         job=job.id,
         attempt=job.attempt,
         chunk=0,
         plan=job.plan.sha,
         token=a_token(job, 0),
-        points=tuple(point.key() for point in points),
+        best=keys[0] if keys else None,
+        payload=keys,
         worker="worker-1",
         seconds=0.1,
     )

@@ -22,6 +22,7 @@ from gridwell.engine.object_keys import problem_object
 from gridwell.engine.task_files import block_digests, digest_of
 from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.map_objects import map_digests_object, map_object
+from gridwell.kinds.registry import KINDS
 from tests.harness.builders import SIGNER, a_job, a_ledger, a_problem, a_result, a_series
 from tests.harness.oracle import true_map, true_minimum
 from web_tier.collector.collector import Collector
@@ -119,7 +120,7 @@ class World:
         for chunk in range(job.tasks) if chunks is None else chunks:
             best = true_minimum(problem, grid_view(job).chunking.box(chunk))
             digests = self.store.get(map_digests_object(job.id, job.attempt, chunk))
-            kept = {} if digests is None else {"map": digest_of(digests)}
+            kept = {} if digests is None else {"digest": digest_of(digests)}
             self.results.send([a_result(job, chunk, best, **(kept | changes)).encode()])
 
     def keep_map(
@@ -144,6 +145,7 @@ class World:
             store=_fused(self.store, fuse),
             cache=self.cache,
             clock=self.clock,
+            kinds=KINDS,
             signer=SIGNER,
         )
 

@@ -13,6 +13,8 @@ from gridwell.engine.messages import MAP_KIND
 from gridwell.kinds.grid.formats.atoms.npy import float64_header
 from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.map_objects import map_object
+from gridwell.kinds.grid.problem import Problem
+from gridwell.kinds.registry import KINDS
 from tests.harness.builders import SIGNER
 from tests.harness.web import Fused, World
 from web_tier.app import create_app
@@ -64,8 +66,15 @@ def a_service(
         draw_attempt=lambda: secrets.token_hex(8),
         admit=admit,
         tell=tell,
+        kinds=KINDS,
     )
     return service if allowance is None else replace(service, charge=allowance.charge)
+
+
+def problem_of(service: JobService, job: Job) -> Problem | None:
+    """The problem of a job, as it is stored."""
+    spec = service.spec(job)
+    return None if spec is None else Problem.decode(spec, sha=job.problem)
 
 
 def narrow_gates() -> ConcurrencyLimits:
@@ -106,6 +115,7 @@ class Site:
             clock=world.clock,
             capacity=self.capacity,
             streams=self.capacity,
+            kinds=KINDS,
         )
         backlog = QueueLimit(world.chunks, clock=world.clock, limit=self.max_backlog)
         gates = usual_gates(world.clock) if self.gates is None else self.gates
@@ -155,7 +165,7 @@ class Site:
 
     def finish(self, job: Job) -> None:
         """Let workers compute all of a job, and the collector end it."""
-        problem = a_service(self.world).problem(job)
+        problem = problem_of(a_service(self.world), job)
         assert problem is not None
         if job.kind == MAP_KIND:
             self.world.keep_map(job, problem)

@@ -11,6 +11,8 @@ from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.map_objects import map_object
 from gridwell.kinds.grid.map_reader import ChunkReader
+from gridwell.kinds.grid.work import work_of
+from gridwell.kinds.registry import KINDS
 from tests.simulation.compute import map_of
 from tests.simulation.daemons import Supervised, web_ports
 from tests.simulation.invariants import I3_ACCEPTED, I10_READ, I17, I22
@@ -65,6 +67,7 @@ class Client(Supervised):
             clock=self.service_clock,
             draw_attempt=lambda: f"{rng.getrandbits(64):016x}",
             client=self.client,
+            kinds=KINDS,
         )
         self._stranger = replace(self._service, client="somebody else")
 
@@ -72,7 +75,7 @@ class Client(Supervised):
         pause = self.sim.rng.uniform(1.0, 10.0)
         try:
             if self._job is None:
-                self._job = self._service.submit(self.problem, kind=self._kind)
+                self._job = self._service.submit(work_of(self.problem, kind=self._kind))
                 self._tries += 1
                 self.sim.note(f"{self.name} has job {self._job.id[:6]}, {self._job.state}")
                 self._judge(self._job)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from autoscaler.daemon import Daemon
 from autoscaler.observe import ObservedPorts as FleetPorts
 from gridwell.engine.errors import ServiceDenied
+from gridwell.kinds.registry import KINDS
 from tests.simulation.invariants import I14
 from tests.simulation.kernel import Process
 from tests.simulation.port import Port
@@ -84,6 +85,7 @@ class CollectorProcess(Supervised):
             store=ports["store"],
             cache=ports["cache"],
             clock=self.service_clock,
+            kinds=KINDS,
             doubled_share=world.doubled_share,
         )
         collector = Collector(
@@ -153,7 +155,11 @@ class WebProcess(Supervised):
     def begin(self) -> None:
         ports = web_ports(self._world, self)
         self.watcher = Watcher(
-            cache=ports["cache"], ledger=ports["ledger"], clock=self.service_clock, capacity=1000
+            cache=ports["cache"],
+            ledger=ports["ledger"],
+            clock=self.service_clock,
+            capacity=1000,
+            kinds=KINDS,
         )
         self._waiting: dict[Waiter, tuple[Process, float]] = {}
 

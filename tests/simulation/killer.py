@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.engine.errors import ServiceDenied
-from gridwell.engine.messages import MAP_KIND, ErrorMessage, ResultMessage, SeriesMessage
+from gridwell.engine.messages import MAP_KIND, ErrorMessage, ResultMessage
 from gridwell.engine.task_failure import RAISED
 from gridwell.engine.task_files import block_digests
 from gridwell.fleet.model import Control, InstanceState, Slot
@@ -160,13 +160,13 @@ def _forged_report(world: World) -> bool:
             error = ErrorMessage(**whose, code=RAISED, text="forged", receives=receives)
             world.results.put(error.encode(), world.sim.now)
     elif grid_view(job).series is not None:
-        points = (Minimum(-1e6, 0).key(),)
-        series = SeriesMessage(**whose, points=points, seconds=0.1)
+        key = Minimum(-1e6, 0).key()
+        series = ResultMessage(**whose, best=key, payload=(key,), seconds=0.1)
         world.results.put(series.encode(), world.sim.now)
     else:
         best = rng.choice((None, Minimum(-1e6, 0).key()))
         kept = "d" * 64 if job.kind == MAP_KIND else None
-        result = ResultMessage(**whose, best=best, seconds=0.1, map=kept)
+        result = ResultMessage(**whose, best=best, seconds=0.1, digest=kept)
         world.results.put(result.encode(), world.sim.now)
     return True
 

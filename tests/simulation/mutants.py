@@ -38,6 +38,7 @@ from gridwell.engine.job import Job, JobState
 from gridwell.engine.messages import ChunkMessage
 from gridwell.fleet.model import InstanceState
 from gridwell.fleet.refusal import ALL
+from gridwell.kinds.grid import kind as grid_kind
 from gridwell.kinds.grid import map_reader
 from gridwell.kinds.grid.series import Flaw
 from tests.simulation import kernel, queue
@@ -167,7 +168,7 @@ def _deleted_before_merged(patches: Patches) -> None:
 
 @_mutant("The winner is not computed once more before the job is closed.")
 def _workers_are_believed(patches: Patches) -> None:
-    patches.set(finisher, "find_flaw", lambda *_args: None)
+    patches.set(grid_kind, "find_flaw", lambda *_args: None)
 
 
 @_mutant("Missing chunks are sent again at every round, lost or not.")
@@ -265,7 +266,7 @@ def _tokens_are_not_checked(patches: Patches) -> None:
     kind="true value, wrong point",
 )
 def _winners_are_not_sampled(patches: Patches) -> None:
-    patches.set(finisher, "sampled_points", lambda *_args, **_kw: np.empty(0, dtype=np.int64))
+    patches.set(grid_kind, "sampled_points", lambda *_args, **_kw: np.empty(0, dtype=np.int64))
 
 
 @_mutant("A claim that nothing qualifies is believed.", kind="no candidate claimed", within=300)
@@ -273,7 +274,7 @@ def _claims_of_no_candidate_are_believed(patches: Patches) -> None:
     def find(original: Any, problem: Any, points: Any, *args: Any) -> Any:
         return original(problem, points, *args) if points else None
 
-    patches.wrap(finisher, "find_flaw", find)
+    patches.wrap(grid_kind, "find_flaw", find)
 
 
 @_mutant("What lies in the cache is believed, whoever wrote it.", kind="cache is forged")
@@ -290,7 +291,7 @@ def _maps_are_not_verified(patches: Patches) -> None:
 @_mutant("An attempt whose answer is wrong begins again without end.", within=300)
 def _refused_attempts_begin_again_without_end(patches: Patches) -> None:
     patches.set(finisher, "MAX_REFUSALS", 10**6)
-    patches.set(finisher, "find_flaw", lambda *_args: Flaw("as always"))
+    patches.set(grid_kind, "find_flaw", lambda *_args: Flaw("as always"))
 
 
 # --- workers

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from unittest import mock
 
-from gridwell.kinds.grid import cost
+from gridwell.kinds.grid import cost, work
 from gridwell.kinds.grid.atoms import Atoms
 from gridwell.kinds.grid.grid import Box, Grid
 from gridwell.kinds.grid.minimum import Minimum, lesser
 from gridwell.kinds.grid.problem import Problem
 from gridwell.kinds.grid.series import Series
+from gridwell.kinds.grid.work import chunking_of
 from tests.harness.oracle import true_minimum, true_series
-from web_tier.jobs import service
-from web_tier.jobs.new_job import build_new_job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +56,7 @@ def cut_finely() -> Iterator[None]:
 
     with (
         mock.patch.object(cost, "chunk_count", chunk_count),
-        mock.patch.object(service, "has_no_candidate", return_value=False),
+        mock.patch.object(work, "has_no_candidate", return_value=False),
     ):
         yield
 
@@ -99,7 +98,7 @@ def known_problems() -> dict[str, Known]:
 
 
 def _known(problem: Problem) -> Known:
-    plan = build_new_job(problem, "0" * 16, "public", None, None, 0.0).plan
+    plan = chunking_of(problem)
     if problem.series is not None:
         points = true_series(problem)
         minima: dict[Box, Minimum | None] = {plan.box(0): points[0]}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from gridwell.kinds.grid import kind as grid_kind
 from gridwell.kinds.grid.minimum import Minimum
 from tests.harness.grid_tasks import box_of
 from tests.harness.oracle import true_value
@@ -17,7 +18,7 @@ from tests.simulation.batch import quiet
 from tests.simulation.faults import Faults
 from tests.simulation.invariants import I1
 from tests.simulation.run_seed import Report, simulate
-from web_tier.collector import finisher, replicas
+from web_tier.collector import replicas
 
 if TYPE_CHECKING:
     from app_tier.executor.port import TaskOutcome
@@ -55,7 +56,7 @@ def live(monkeypatch: pytest.MonkeyPatch, *, share: float) -> list[Report]:
         return dataclasses.replace(told, best=None if lie is None else lie.key())
 
     monkeypatch.setattr(compute.SimulatedCompute, "_outcome", ended)
-    monkeypatch.setattr(finisher, "sampled_points", lambda *_, **__: np.empty(0, np.int64))
+    monkeypatch.setattr(grid_kind, "sampled_points", lambda *_, **__: np.empty(0, np.int64))
     policy = simulated_system.Policy  # type: ignore[attr-defined]
     monkeypatch.setattr(
         simulated_system,

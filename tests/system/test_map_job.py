@@ -19,7 +19,7 @@ from gridwell.engine.messages import MAP_KIND, SERIES_KIND
 from gridwell.kinds.grid import cost
 from gridwell.kinds.grid.job_view import grid_view
 from tests.harness.oracle import true_series, true_value
-from tests.harness.web_http import Site, a_service
+from tests.harness.web_http import Site, a_service, problem_of
 
 if TYPE_CHECKING:
     from gridwell.kinds.grid.problem import Problem
@@ -76,7 +76,7 @@ def test_a_map_is_asked_for_computed_kept_and_downloaded() -> None:
     response = site.client.get(f"/v1/jobs/{job.id}/grid.npz")
     with np.load(io.BytesIO(response.data), allow_pickle=False) as file:
         found = file["potential"]
-    problem = a_service(site.world).problem(job)
+    problem = problem_of(a_service(site.world), job)
     assert problem is not None
     # Each chunk's is a map of its own, so the last bits may differ from those of the whole.
     whole = potential_map(problem.grid, problem.atoms, problem.grid.box, min_distance=0.8)
@@ -108,7 +108,7 @@ def test_more_points_of_a_job_with_a_map_are_found_by_a_job_that_keeps_none() ->
     while collector.step().received:
         pass
 
-    problem = a_service(site.world).problem(series)
+    problem = problem_of(a_service(site.world), series)
     assert problem is not None
     assert grid_view(site.world.job(series)).points == true_series(problem)
     assert site.client.get(address).get_json()["job"] == series.id

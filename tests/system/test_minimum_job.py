@@ -14,17 +14,18 @@ from hypothesis import strategies as st
 from app_tier.kinds.registry import RUNNERS
 from app_tier.worker.context import WorkerPorts
 from app_tier.worker.worker import Worker, WorkerConfig
-from gridwell.engine.errors import InvalidJob
+from gridwell.engine.errors import HopelessJob, InvalidJob
 from gridwell.engine.job import INTEGRITY, NO_CANDIDATE_POINT, Job, JobState
 from gridwell.engine.object_keys import record_object
 from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.series import Series, flaw
+from gridwell.kinds.grid.work import work_of
 from tests.harness.builders import SIGNER, a_problem, a_result, a_series
 from tests.harness.oracle import true_minimum, true_series
 from tests.harness.web import World
 from tests.harness.worker import ManualCompute
-from web_tier.jobs.service import JobService, NoCandidatePoint
+from web_tier.jobs.service import JobService
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +90,7 @@ def test_a_job_is_submitted_computed_collected_and_read(world: World) -> None:
     problem = a_problem(32, atoms=3)  # the smallest cube that is cut
     tier = service(world)
 
-    job = tier.submit(problem)
+    job = tier.submit(work_of(problem))
     assert job.state is JobState.QUEUED
     assert work_all(world) == job.tasks == 8
     collect_all(world)
@@ -117,11 +118,11 @@ def test_any_answer_is_that_of_brute_force(
     best = true_minimum(problem)
     tier = service(world)
     if best is None:
-        with pytest.raises(NoCandidatePoint, match="no point qualifies"):
-            tier.submit(problem)
+        with pytest.raises(HopelessJob, match="no point qualifies"):
+            tier.submit(work_of(problem))
         return
 
-    job = tier.submit(problem)
+    job = tier.submit(work_of(problem))
     work_all(world)
     collect_all(world)
 
@@ -132,10 +133,10 @@ def test_asking_again_is_joining_and_then_the_answer(world: World) -> None:
     problem = a_problem(6, atoms=9)
     tier = service(world)
 
-    first, second = tier.submit(problem), tier.submit(problem)
+    first, second = tier.submit(work_of(problem)), tier.submit(work_of(problem))
     assert work_all(world) == 1
     collect_all(world)
-    third = tier.submit(problem)
+    third = tier.submit(work_of(problem))
 
     assert first.attempt == second.attempt == third.attempt
     assert_true(world, third, problem)
@@ -144,11 +145,11 @@ def test_asking_again_is_joining_and_then_the_answer(world: World) -> None:
 def test_another_client_gets_the_same_answer_without_computing(world: World) -> None:
     problem = a_problem(6, atoms=9)
     tier = service(world)
-    replace(tier, client="one").submit(problem)
+    replace(tier, client="one").submit(work_of(problem))
     work_all(world)
     collect_all(world)
 
-    other = replace(tier, client="two").submit(problem)
+    other = replace(tier, client="two").submit(work_of(problem))
 
     assert_true(world, other, problem)
 
@@ -157,7 +158,7 @@ def test_a_submitter_that_dies_before_sending_is_stood_in_for(world: World) -> N
     problem = a_problem(5, atoms=4)
     tier = service(world)
     job = world.submit(problem)  # stored, and not a message sent
-    assert tier.submit(problem).attempt == job.attempt  # an impatient client joins
+    assert tier.submit(work_of(problem)).attempt == job.attempt  # an impatient client joins
     world.clock.advance(20)
 
     world.reconciler().step()
@@ -170,7 +171,7 @@ def test_a_submitter_that_dies_before_sending_is_stood_in_for(world: World) -> N
 def test_everything_delivered_twice_and_out_of_order_is_the_same_answer(world: World) -> None:
     problem = a_problem(32, atoms=2, seed=3)
     tier = service(world)
-    job = tier.submit(problem)
+    job = tier.submit(work_of(problem))
     held = world.chunks.receive(at_most=10, wait=0)
     world.clock.advance(61)  # the leases run out: all chunks come again
 
@@ -185,7 +186,7 @@ def test_everything_delivered_twice_and_out_of_order_is_the_same_answer(world: W
 def test_a_forgetful_cache_changes_no_answer(world: World) -> None:
     problem = a_problem(6, atoms=9, seed=2)
     tier = service(world)
-    job = tier.submit(problem)
+    job = tier.submit(work_of(problem))
     world.cache.clear()
     work_all(world)
     collect_all(world)
@@ -193,15 +194,15 @@ def test_a_forgetful_cache_changes_no_answer(world: World) -> None:
 
     assert_true(world, tier.read(job.id), problem)
     world.cache.clear()
-    assert_true(world, tier.submit(problem), problem)
+    assert_true(world, tier.submit(work_of(problem)), problem)
 
 
 def test_a_job_without_a_point_says_so_in_the_same_words_at_the_door_and_later(
     world: World,
 ) -> None:
     problem = a_problem(4, min_distance=100.0)
-    with pytest.raises(NoCandidatePoint, match="no point qualifies") as refused:
-        service(world).submit(problem)
+    with pytest.raises(HopelessJob, match="no point qualifies") as refused:
+        service(world).submit(work_of(problem))
     job = world.submit(problem, chunks=2)  # as if it had been too large to check
     world.clock.advance(20)
     world.reconciler().step()
@@ -220,7 +221,7 @@ def test_a_series_is_computed_collected_and_read(world: World, ion: int) -> None
     small = a_problem(6, atoms=3, series=Series(4, 2.5, ion))
     tier = service(world)
 
-    job, other = tier.submit(problem), tier.submit(small)
+    job, other = tier.submit(work_of(problem)), tier.submit(work_of(small))
     assert job.tasks == other.tasks == 1
     assert work_all(world) == 2
     collect_all(world)
@@ -242,7 +243,7 @@ def test_a_series_that_runs_out_of_points_ends_with_those_it_has(world: World) -
     problem = a_problem(4, atoms=3, series=Series(9, 3.5))
     tier = service(world)
 
-    job = tier.submit(problem)
+    job = tier.submit(work_of(problem))
     work_all(world)
     collect_all(world)
 
@@ -254,12 +255,12 @@ def test_a_series_that_runs_out_of_points_ends_with_those_it_has(world: World) -
 
 def test_a_known_series_is_an_answer_without_computing(world: World) -> None:
     problem = a_problem(6, atoms=9, series=Series(5, 1.0, 1))
-    replace(service(world), client="one").submit(problem)
+    replace(service(world), client="one").submit(work_of(problem))
     work_all(world)
     collect_all(world)
     world.cache.clear()
 
-    other = replace(service(world), client="two").submit(problem)
+    other = replace(service(world), client="two").submit(work_of(problem))
 
     assert (other.state, grid_view(other).points) == (JobState.DONE, true_series(problem))
 
@@ -268,7 +269,7 @@ def test_a_series_that_would_take_too_long_is_refused_with_a_remedy(world: World
     problem = a_problem(160, atoms=40_000, series=Series(200, 1.0))
 
     with pytest.raises(InvalidJob, match=r"/top: 200 points.*estimated to take \d+ s.*ask for \d"):
-        service(world).submit(problem)
+        service(world).submit(work_of(problem))
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
 """The collector: merges results into the ledger and ends the jobs that they complete.
 
-Set union and minimum, so duplicates, any order and any number of collectors give the same state.
+Set union and the least register, so duplicates, any order and any number of collectors give the
+same state.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from functools import reduce
+from typing import TYPE_CHECKING, Final
 
 from gridwell.engine.errors import (
     InvalidMessage,
@@ -17,20 +19,17 @@ from gridwell.engine.errors import (
     ServiceError,
 )
 from gridwell.engine.job_events import EventKind, JobEvent
+from gridwell.engine.kind import kind_of
 from gridwell.engine.lru_cache import LruCache
 from gridwell.engine.messages import (
-    MAP_KIND,
     ErrorMessage,
     Report,
     ResultMessage,
     RowsMessage,
-    SeriesMessage,
     decode_report,
 )
 from gridwell.engine.read_jobs import readable_jobs
-from gridwell.engine.register import lesser
-from gridwell.kinds.grid.job_view import grid_view
-from gridwell.kinds.grid.minimum import Minimum
+from gridwell.engine.register import Best, lesser
 from web_tier.collector.denials import Denials
 from web_tier.collector.replicas import Replicas
 from web_tier.collector.task_failures import TaskFailures
@@ -42,11 +41,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gridwell.engine.job import Job
+    from gridwell.engine.kind import Kind
     from gridwell.engine.ports import Cache, Clock, JobLedger, Queue, Received
-    from gridwell.engine.register import Best
     from web_tier.collector.finisher import Finisher
-
-_Result: TypeAlias = "ResultMessage | SeriesMessage"
 
 _BATCH: Final = 10  #: results a step: what one receive gives and one merge takes
 _LEASE_SECONDS: Final = 60.0  #: of the queue of results
@@ -207,11 +204,12 @@ class Collector:
         if known is None or known.attempt != attempt:
             collected.late += len(reports)
             return None
-        results: list[_Result] = []
+        kind = kind_of(self._finisher.kinds, known)
+        results: list[ResultMessage] = []
         rows: list[RowsMessage] = []
         failed: list[ErrorMessage] = []
         for report in reports:
-            if why := self._unbelievable(report, known):
+            if why := self._unbelievable(report, known, kind):
                 collected.refused.append(f"job {job}: {why}")
             elif isinstance(report, ErrorMessage):
                 failed.append(report)
@@ -230,10 +228,12 @@ class Collector:
         self._record(merged or known, failed, collected)
         return merged
 
-    def _merge_all(self, known: Job, results: list[_Result], collected: Collected) -> Job | None:
+    def _merge_all(
+        self, known: Job, results: list[ResultMessage], collected: Collected
+    ) -> Job | None:
         """Merge results, but for those of chunks of which a second worker's is awaited."""
         merged: Job | None = None
-        by_worker: defaultdict[str, list[_Result]] = defaultdict(list)
+        by_worker: defaultdict[str, list[ResultMessage]] = defaultdict(list)
         for result in results:
             if not self._opinions.wanted(known, result.chunk):
                 by_worker[result.worker].append(result)
@@ -249,9 +249,11 @@ class Collector:
                 collected.merged += len(own)
         return merged
 
-    def _unbelievable(self, message: Report, job: Job) -> str | None:
+    def _unbelievable(self, message: Report, job: Job, kind: Kind) -> str | None:
         """Return why a report cannot be of this job and attempt, if it cannot."""
         if (why := _misfit(message, job)) is not None:
+            return why
+        if isinstance(message, ResultMessage) and (why := kind.misfit(job, message)) is not None:
             return why
         if self._signer.is_token(message.token, job, message.chunk, run_of(message)):
             return None
@@ -260,15 +262,13 @@ class Collector:
             "the token of that chunk"
         )
 
-    def _merge(self, job: str, attempt: str, worker: str, own: list[_Result]) -> Job | None:
-        best: Best | None = None
-        for message in own:
-            best = lesser(best, message.register)
-        tasks = frozenset(message.chunk for message in own)
-        digests = {message.chunk: message.map for message in own if message.map is not None}
+    def _merge(self, job: str, attempt: str, worker: str, own: list[ResultMessage]) -> Job | None:
+        least: Best | None = reduce(lesser, (message.register for message in own), None)
+        chunks = frozenset(message.chunk for message in own)
+        digests = {message.chunk: message.digest for message in own if message.digest is not None}
         now = self._clock.now()
         return self._ledger.merge(
-            job, attempt, tasks, best, worker=worker, now=now, digests=digests
+            job, attempt, chunks, least, worker=worker, now=now, digests=digests
         )
 
     def _record(self, job: Job, failed: list[ErrorMessage], collected: Collected) -> None:
@@ -313,29 +313,9 @@ def _by_attempt(
 
 
 def _misfit(message: Report, job: Job) -> str | None:
-    """Return what a report says that is not of its job, if anything."""
+    """Return what a report says of itself that is not of its job, if anything."""
     if message.plan != job.plan.sha:
         return f"a result of plan {message.plan}, the job's is {job.plan.sha}"
     if message.chunk >= job.tasks:
         return f"a result of chunk {message.chunk}, the job has {job.tasks}"
-    if (why := misfit(message, job)) is not None or not isinstance(
-        message, ResultMessage | SeriesMessage
-    ):
-        return why
-    return _misfit_result(message, job)
-
-
-def _misfit_result(message: _Result, job: Job) -> str | None:
-    view = grid_view(job)
-    if isinstance(message, SeriesMessage) != (view.series is not None):
-        return "a result of one kind, and a job of another"
-    if (message.map is not None) != (job.kind == MAP_KIND):
-        return "a result without the digest of its map, or with one where none is kept"
-    register = message.register
-    try:
-        points = [Minimum.from_key(key) for key in register.keys] if register else []
-    except InvalidMessage as error:
-        return str(error)
-    if points and points[0].index >= view.grid.points:
-        return f"a minimum at point {points[0].index}, the grid has {view.grid.points}"
-    return None
+    return misfit(message, job)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gridwell.engine.errors import InvalidMessage, ServiceBusy, ServiceDenied, ServiceError
+from gridwell.engine.kind import kind_of
 from gridwell.engine.messages import ChunkMessage, decode_report
 from gridwell.engine.task_failure import UNSUPPORTED
 from web_tier.collector.task_failures import dead_letter_error
@@ -114,6 +115,7 @@ class DeadLetters:
             if job is None or not self._matters(message, job):
                 self.dead_chunks.delete([letter.receipt])
                 return []
+            kind_of(self.finisher.kinds, job)  # one of another release is left to it
             failure = self.ledger.read_failure(job.id, job.attempt, message.chunk)
             if not message.again and _may_succeed(failure):
                 # Send first, delete second: dying in between costs a third try.
@@ -165,6 +167,8 @@ class DeadLetters:
         try:
             job = self.ledger.read(message.job)
             wanted = job is not None and self._matters(message, job)
+            if wanted and job is not None:
+                kind_of(self.finisher.kinds, job)
             if wanted and self.results.send([letter.body]):
                 return [Reconciled(message.job, f"{what} left: the queue refused it")]
             self.dead_results.delete([letter.receipt])

@@ -7,33 +7,20 @@ nobody finishes it again, so all that must be there for ever is written before.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from gridwell.engine.errors import InvalidMessage, OtherVersion, ServiceDenied
-from gridwell.engine.job import (
-    INTEGRITY,
-    NO_CANDIDATE_DETAIL,
-    NO_CANDIDATE_POINT,
-    STORAGE_DENIED,
-    Job,
-    JobError,
-)
+from gridwell.engine.job import INTEGRITY, STORAGE_DENIED, Job, JobError
 from gridwell.engine.job_events import JobEvent
+from gridwell.engine.kind import Draw, Flaw, Kinds, kind_of
 from gridwell.engine.object_keys import answer_object, problem_object, record_object
 from gridwell.engine.stored_objects import calls_about
 from gridwell.engine.task_failure import Suspect
-from gridwell.kinds.grid.job_view import grid_view, register_of
-from gridwell.kinds.grid.likely_minimum import find_incumbent
-from gridwell.kinds.grid.problem import Problem
-from gridwell.kinds.grid.record import record
-from gridwell.kinds.grid.sampling import DEFAULT_POINTS, sampled_points
-from gridwell.kinds.grid.series import Flaw, find_flaw
 from web_tier.collector.task_results import end_tasks
 from web_tier.jobs.cached_jobs import (
     FINAL_SECONDS,
     answer_key,
-    encode_answer,
     encode_final,
     final_key,
 )
@@ -43,16 +30,13 @@ from web_tier.jobs.signer import Signer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from gridwell.engine.ports import Cache, Clock, JobLedger, ObjectStore
-    from gridwell.kinds.grid.minimum import Minimum
 
 _NO_JOB: Final = "0" * 32
 _NO_PROBLEM: Final = problem_object("0" * 64)
 
 
+DEFAULT_SAMPLES: Final = 1000  #: of a large job's answer
 MAX_REFUSALS: Final = 2  #: attempts whose answer is proved wrong, before the one that fails the job
 
 
@@ -73,13 +57,14 @@ class Finisher:
     store: ObjectStore
     cache: Cache
     clock: Clock
+    kinds: Kinds  #: a job of another kind is another release's
     tell: Callable[[JobEvent], None] = lambda _: None  #: hears of each end
     #: Takes what the store refuses without harm to the job: the object, and what it said.
     denied: Callable[[str, ServiceDenied], None] = lambda *_: None
     refused: Callable[[ObjectRefusal], None] = lambda _: None  #: hears of each answer proved wrong
     signer: Signer | None = None  #: None: one that reads the ledger's secret
     doubled_share: float = 0.0  #: of all chunks, that two workers compute
-    checked_points: int = DEFAULT_POINTS  #: at which the answer of a large problem is checked
+    checked_points: int = DEFAULT_SAMPLES  #: at which the answer of a large job is checked
 
     def __post_init__(self) -> None:
         if self.signer is None:
@@ -92,62 +77,63 @@ class Finisher:
         return cast("Signer", self.signer)
 
     def finish(self, job: Job) -> Job | None:
-        """End a job of which every chunk is merged.
+        """End a job of which every chunk is merged, as its kind says.
 
-        The winner, or each point of a series, is computed once more, canonically, so its value is
-        true.  That no other point is less is checked at the problem's incumbent, at the winner's
-        neighbours and at points drawn at random after the report (all points of a small grid): a
-        wrong choice that none of these disproves becomes the answer.
+        Its kind verifies what is merged, with samples drawn at random after the report: a wrong
+        choice that none of these disproves becomes the answer.
 
         Returns:
             The ended job; None if this attempt was ended otherwise meanwhile, or its answer was
             proved wrong and another attempt has begun.
 
         Raises:
+            OtherVersion: if this release has not the job's kind.
             ServiceDenied: if the store or the ledger refuses what this job needs.
         """
+        kind = kind_of(self.kinds, job)
         if job.has_rows:
             closed = end_tasks(self.ledger, job, now=self.clock.now())
             return self._publish(job) if closed else None
-        view = grid_view(job)
-        points = view.candidate
-        problem = self._problem(job)
-        if problem is None:
+        spec = self._spec(job)
+        if spec is None:
             return self._fail_gone(job)
-        flaw = find_flaw(problem, points, self._sample(job, problem, points))
-        if flaw is not None:
-            return self._refuse(job, flaw)
-        if not points:
-            return self.fail(job, JobError(NO_CANDIDATE_POINT, NO_CANDIDATE_DETAIL))
+        end = kind.end(job, spec, self._draw(job))
+        if isinstance(end, Flaw):
+            return self._refuse(job, end)
+        if isinstance(end, JobError):
+            return self.fail(job, end)
         key = record_object(job.id, job.attempt)
         with calls_about(key):
-            self.store.put_new(key, record(problem, *points), content_type="application/json")
-        # True whatever becomes of this attempt: it is the problem's, and not the job's.
-        answer = encode_answer(job.problem, *points)
-        self._keep_answer(job.problem, answer)
-        register = register_of(*points, series=view.series is not None)
-        if not self.ledger.finish(job.id, job.attempt, register, now=self.clock.now()):
+            self.store.put_new(key, end.record, content_type="application/json")
+        # True whatever becomes of this attempt: it is the spec's, and not the job's.
+        if end.answer is not None:
+            self._keep_answer(job.problem, end.answer)
+        if not self.ledger.finish(job.id, job.attempt, end.best, now=self.clock.now()):
             return None
-        self.cache.set(answer_key(job.problem), answer, seconds=FINAL_SECONDS)
+        if end.answer is not None:
+            self.cache.set(answer_key(job.problem), end.answer, seconds=FINAL_SECONDS)
         return self._publish(job)
 
     def fail_without_problem(self, job: Job) -> Job | None:
         """Fail a job whose stored problem is gone or damaged, if it truly is.
 
         Returns:
-            The failed job; None if this release reads the problem, or another one wrote it.
+            The failed job; None if this release reads the problem, or another one wrote it, or
+            knows what to do with it.
 
         Raises:
             ObjectDenied: if the store refuses the problem.
         """
         try:
-            problem = self._problem(job)
+            kind, spec = kind_of(self.kinds, job), self._spec(job)
+            if spec is not None:
+                kind.check_spec(job, spec)
         except OtherVersion:
             return None
         except InvalidMessage as error:
             detail = f"{error}; remove {problem_object(job.problem)}, then submit the job again"
             return self.fail(job, JobError(INTEGRITY, detail))
-        return self._fail_gone(job) if problem is None else None
+        return self._fail_gone(job) if spec is None else None
 
     def fail(
         self,
@@ -234,31 +220,27 @@ class Finisher:
         )
         return self.fail(job, JobError(INTEGRITY, detail))
 
-    def _sample(self, job: Job, problem: Problem, points: tuple[Minimum, ...]) -> NDArray[np.int64]:
-        """Draw the points at which an answer is checked."""
-        if problem.incumbent is None:  # stored without one: as large a problem may be
-            problem = replace(problem, incumbent=find_incumbent(problem))
-        seed = self.signs.seed(job, *(point.key() for point in points))
-        return sampled_points(problem, seed=seed, most=self.checked_points)
+    def _draw(self, job: Job) -> Draw:
+        """Draw what nobody can know who reported."""
+        seed = self.signs.seed(job, *(() if job.best is None else job.best.keys))
+        return Draw(seed=seed, most=self.checked_points)
 
     def _refuse(self, job: Job, flaw: Flaw) -> Job | None:
         """Discard an attempt whose answer is proved wrong."""
-        if flaw.index is None:
-            suspects = [job.best.by] if job.best is not None and job.best.by is not None else []
-        else:  # the reports of the chunk of that point said that there is none like it
-            view = grid_view(job)
-            suspects = job.reporters(view.chunking.chunk_at(view.grid.triple(flaw.index)))
+        if flaw.task is None:
+            suspects = [] if job.best is None or job.best.by is None else [job.best.by]
+        else:  # the reports of that task overlooked it
+            suspects = job.reporters(flaw.task)
         return self.discard(job, suspects, flaw.why)
 
     def _fail_gone(self, job: Job) -> Job | None:
         detail = f"the stored problem {job.problem} is gone; submit the job again"
         return self.fail(job, JobError(INTEGRITY, detail))
 
-    def _problem(self, job: Job) -> Problem | None:
+    def _spec(self, job: Job) -> bytes | None:
         key = problem_object(job.problem)
         with calls_about(key):
-            data = self.store.get(key)
-        return None if data is None else Problem.decode(data, sha=job.problem)
+            return self.store.get(key)
 
     def _publish(self, job: Job) -> Job | None:
         """Put what the ledger now says into the cache, where waiting clients look."""

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from gridwell.engine.errors import ServiceBusy
-from gridwell.kinds.grid.job_view import grid_view
+from gridwell.engine.job import JobState
 from web_tier.collector.heartbeat import BEAT_SECONDS
 from web_tier.collector.turns import RECONCILE_SECONDS, CollectorLoop, RefusedObject
 
@@ -127,13 +127,10 @@ def _leave(beat: Callable[[int], None], merged: int) -> None:
 
 def _log_collected(collected: Collected) -> None:
     for job in collected.ended:
-        least = grid_view(job).result
-        if least is not None:
+        if job.state is JobState.DONE:
             logger.info(
-                "job %s is done: the minimum is %r at point %d",
+                "job %s is done",
                 job.id,
-                least.value,
-                least.index,
                 extra={"action": "job.done", "job": job.id},
             )
         elif job.error is not None:

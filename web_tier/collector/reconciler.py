@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from gridwell.engine.count_tasks import count_tasks, missing_tasks
 from gridwell.engine.errors import InvalidMessage, ServiceBusy, ServiceDenied
-from gridwell.engine.job import (
-    DEADLINE_EXCEEDED,
-    INTEGRITY,
-    LOST_MESSAGES,
-    JobError,
-)
+from gridwell.engine.job import DEADLINE_EXCEEDED, INTEGRITY, LOST_MESSAGES, JobError
+from gridwell.engine.kind import kind_of
 from web_tier.collector.dead_letters import DeadLetters, Reconciled
 from web_tier.collector.denials import Denials
 from web_tier.collector.replicas import Replicas
@@ -144,6 +140,7 @@ class Reconciler:
         job = self._ledger.read(job_id)
         if job is None or job.state.terminal:
             return []  # the index lags
+        kind = kind_of(self._finisher.kinds, job)
         now = self._clock.now()
         if did := self._opinions.resolve(job, self._chunks):
             return [Reconciled(job.id, did)]
@@ -157,7 +154,7 @@ class Reconciler:
             seconds = job.deadline - job.created
             counts = count_tasks(self._ledger, job)
             detail = (
-                f"not done within {seconds:.0f} seconds: {counts.done} of {job.plan.chunks} "
+                f"not done within {seconds:.0f} seconds: {counts.done} of {job.tasks} "
                 f"chunks were{self._failures.last(job)}{self._refusal(job)}; submit it again to "
                 "try once more"
             )
@@ -166,9 +163,8 @@ class Reconciler:
         elif step is ReconcileStep.SEND:
             acted = self._send(job, with_replicas=True)
             if acted:
-                self._ledger.mark_sent(
-                    job.id, job.attempt, sent_at=now, resend_at=now + resend_seconds(job)
-                )
+                later = now + resend_seconds(kind.seconds(job))
+                self._ledger.mark_sent(job.id, job.attempt, sent_at=now, resend_at=later)
         elif step is ReconcileStep.RESEND:
             acted = self._resend(job, now)
         else:

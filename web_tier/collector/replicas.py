@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from gridwell.engine.kind import kind_of
 from gridwell.engine.replica import Replica, settled
-from gridwell.kinds.grid.job_view import grid_view
-from gridwell.kinds.grid.replicas import agree
 from web_tier.jobs.enqueue import send_chunks
 
 if TYPE_CHECKING:
     from gridwell.engine.job import Job
-    from gridwell.engine.messages import ResultMessage, SeriesMessage
+    from gridwell.engine.messages import ResultMessage
     from gridwell.engine.ports import Clock, JobLedger, Queue
     from web_tier.collector.finisher import Finisher
 
@@ -34,7 +34,7 @@ class Replicas:
         """Return whether two workers must agree on a chunk."""
         return self.finisher.signs.is_doubled(job, chunk, self.finisher.doubled_share)
 
-    def take(self, job: Job, message: ResultMessage | SeriesMessage) -> Job | None:
+    def take(self, job: Job, message: ResultMessage) -> Job | None:
         """Hold a report, and merge its chunk if two workers agree on it.
 
         Returns:
@@ -44,7 +44,7 @@ class Replicas:
             message.chunk,
             message.register,
             worker=message.worker,
-            digest=message.map or "",
+            digest=message.digest or "",
             at=self.clock.now(),
         )
         held = self.ledger.hold(job.id, job.attempt, replica)
@@ -91,12 +91,10 @@ class Replicas:
         return ""
 
     def _settled(self, job: Job, chunk: int) -> tuple[list[Replica], list[Replica]]:
-        return settled(job.replicas_of(chunk), lambda one, other: self._agree(job, one, other))
+        return settled(job.replicas_of(chunk), partial(self._agree, job))
 
     def _agree(self, job: Job, one: Replica, other: Replica) -> bool:
-        view = grid_view(job)
-        box = view.chunking.box(one.task)
-        return agree(one, other, view.grid, box, series=view.series is not None)
+        return kind_of(self.finisher.kinds, job).agree(job, one, other)
 
     def _merge(self, job: Job, replica: Replica) -> Job | None:
         return self.ledger.merge(

@@ -18,7 +18,6 @@ from gridwell.engine.register import Best
 from gridwell.kinds.grid.chunking import Chunking
 from gridwell.kinds.grid.grid import Grid
 from gridwell.kinds.grid.job_view import grid_view
-from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.series import Series
 
 if TYPE_CHECKING:
@@ -202,26 +201,6 @@ def decode_progress(data: bytes, job: str) -> Progress | None:
             points_done=int(fields["points_done"]),
             done=frozenset(fields["done"]),
         )
-
-    return _decode(data, read)
-
-
-def encode_answer(problem: str, *points: Minimum) -> bytes:
-    """The answer to a problem: a pure function of it, so any client's job may use it."""
-    first, *others = (point.key() for point in points)
-    fields: dict[str, Any] = {"version": _VERSION, "problem": problem, "minimum": first}
-    if others:  # those of a single point are as they were before there were series
-        fields["others"] = others
-    return canonical_json(fields).encode()
-
-
-def decode_answer(data: bytes, problem: str) -> tuple[Minimum, ...] | None:
-    """The points that `encode_answer` gave, or None if the value is not that of `problem`."""
-
-    def read(fields: dict[str, Any]) -> tuple[Minimum, ...] | None:
-        if fields["problem"] != problem:
-            return None
-        return tuple(map(Minimum.from_key, [fields["minimum"], *fields.get("others", ())]))
 
     return _decode(data, read)
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from gridwell.engine.messages import ChunkMessage
 from gridwell.engine.task_set import TaskSet
-from gridwell.kinds.grid import cost
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -96,9 +95,10 @@ def _send(
     return False
 
 
-def resend_seconds(job: Job) -> float:
-    """How long after they were sent a job's chunk messages may first be taken for lost."""
-    drain = cost.seconds(
-        job.grid.shape, job.atom_count, job.kind, job.series, min_distance=job.min_distance
-    )
-    return max(LEAST_RESEND_SECONDS, 3 * drain)
+def resend_seconds(seconds: float) -> float:
+    """Return how long after they were sent chunk messages may first be taken for lost.
+
+    Args:
+        seconds: of one core, that the job is estimated to take.
+    """
+    return max(LEAST_RESEND_SECONDS, 3 * seconds)

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from gridwell.engine.errors import ServiceError
 from gridwell.engine.job_events import EventKind
+from gridwell.engine.kind import NO_KINDS
 from gridwell.engine.lru_cache import LruCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gridwell.engine.job_events import JobEvent, Notice
+    from gridwell.engine.kind import Kinds
     from gridwell.engine.ports import Clock, Topic
 
 _T = TypeVar("_T")
@@ -51,10 +53,19 @@ class Publisher:
         topic: takes them; None: nobody does, and nothing is kept.
         clock: measures.
         most: events that may wait.
+        kinds: say what is particular to their jobs; messages about others leave that out.
     """
 
-    def __init__(self, topic: Topic | None, *, clock: Clock, most: int = WAITING_MOST) -> None:
+    def __init__(
+        self,
+        topic: Topic | None,
+        *,
+        clock: Clock,
+        most: int = WAITING_MOST,
+        kinds: Kinds = NO_KINDS,
+    ) -> None:
         self._topic = topic
+        self._kinds = kinds
         self._clock = clock
         self._waiting: queue.Queue[Notice | None] = queue.Queue(most)  #: None only wakes
         self._lock = threading.Lock()
@@ -72,7 +83,7 @@ class Publisher:
         if event.kind is EventKind.PROGRESS and self._too_soon(event.job.id):
             return
         try:
-            self._waiting.put_nowait(event.notice())
+            self._waiting.put_nowait(self._notice(event))
         except queue.Full:
             self._drop(1, f"{self._waiting.maxsize} events wait already")
             return
@@ -116,6 +127,10 @@ class Publisher:
             thread.join(_CLOSING_SECONDS)
         if left := self._waiting.qsize():
             self._drop(left, "the process ends")
+
+    def _notice(self, event: JobEvent) -> Notice:
+        kind = self._kinds.get(event.job.kind)
+        return event.notice() if kind is None else event.notice(kind.facts(event.job))
 
     def _too_soon(self, job: str) -> bool:
         now = self._clock.monotonic()

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Self
 
 from gridwell.access.quota import (
     Quota,
+    charged,
     check_job,
     check_unfinished,
     day_of,
-    estimate,
     over_budget,
 )
 from gridwell.engine.errors import InvalidJob, OverQuota, ServiceError
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gridwell.access.ports import AccessLedger
+    from gridwell.engine.kind import Work
     from gridwell.engine.ports import Clock, JobLedger
-    from gridwell.kinds.grid.problem import Problem
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class QuotaCheck:
     spending: AccessLedger
     clock: Clock
 
-    def charge(self, client: str, problem: Problem, kind: str) -> Reservation:
+    def charge(self, client: str, work: Work) -> Reservation:
         """Let a client have one more job computed.
 
         The count of unfinished jobs comes from an index that lags a little: of jobs submitted in
@@ -79,7 +79,7 @@ class QuotaCheck:
             ServiceBusy: if the ledger cannot tell.
         """
         try:
-            return self._charged(client, problem, kind)
+            return self._charged(client, work)
         except InvalidJob:
             note(Event.OVER_QUOTA, reason="job_too_long")
             raise
@@ -87,15 +87,9 @@ class QuotaCheck:
             note(Event.OVER_QUOTA, reason=error.code)
             raise
 
-    def _charged(self, client: str, problem: Problem, kind: str) -> Reservation:
-        seconds = estimate(
-            problem.grid,
-            problem.atoms.count,
-            kind,
-            problem.series,
-            min_distance=problem.min_distance,
-        )
-        check_job(self.quota, seconds, problem.grid, problem.atoms.count)
+    def _charged(self, client: str, work: Work) -> Reservation:
+        seconds = charged(work.seconds)
+        check_job(self.quota, seconds, size=work.size, remedy=work.remedy)
         if self.quota.unfinished is not None:
             check_unfinished(self.quota, self.jobs.count_unfinished(client))
         if self.quota.day_seconds is None:

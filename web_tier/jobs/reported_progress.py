@@ -1,4 +1,4 @@
-"""How far workers say that series are, joined to the jobs that are shown."""
+"""Progress that workers report within a task, joined to the jobs that are shown."""
 
 from __future__ import annotations
 
@@ -13,34 +13,50 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gridwell.engine.job import Job
+    from gridwell.engine.kind import Kinds
     from gridwell.engine.ports import JobLedger
 
 logger = logging.getLogger(__name__)
 
 
-def with_progress(ledger: JobLedger, jobs: Iterable[Job]) -> list[Job]:
-    """The same jobs; of an unfinished series with the number of points that its worker told of.
+def reports_progress(job: Job, kinds: Kinds) -> bool:
+    """Return whether the workers of a job report how far a task is."""
+    kind = kinds.get(job.kind)
+    return kind is not None and kind.reports_progress
 
-    One of which a point was found is shown as running: its only result comes at the end.  What
+
+def with_progress(ledger: JobLedger, jobs: Iterable[Job], kinds: Kinds) -> list[Job]:
+    """Return the same jobs; unfinished ones with what their workers report within a task.
+
+    One of which something was reported is shown as running: its result comes at the end.  What
     cannot be read is left out, as it is only a hint.
+
+    Args:
+        ledger: where reports are kept.
+        jobs: any.
+        kinds: that may report; that of others is not read.
     """
     jobs = list(jobs)
-    series = {job.id: job.attempt for job in jobs if job.series and not job.state.terminal}
-    if not series:
+    asked = {
+        job.id: job.attempt
+        for job in jobs
+        if not job.state.terminal and reports_progress(job, kinds)
+    }
+    if not asked:
         return jobs
     try:
-        told = ledger.read_progress(series)
+        told = ledger.read_progress(asked)
     except GridwellError as error:
         logger.warning(
-            "how far %d series are cannot be read: %s",
-            len(series),
+            "reported progress of %d jobs cannot be read: %s",
+            len(asked),
             error,
-            extra={"action": "series.untold"},
+            extra={"action": "progress.unread"},
         )
         return jobs
     return [
         replace(job, reported=told[job.id], state=JobState.RUNNING)
-        if job.id in series and told.get(job.id)
+        if job.id in asked and told.get(job.id)
         else job
         for job in jobs
     ]

@@ -11,8 +11,9 @@ import threading
 from typing import TYPE_CHECKING, Final, Protocol
 
 from gridwell.engine.errors import ServiceError
+from gridwell.engine.kind import NO_KINDS
 from gridwell.engine.read_jobs import readable_jobs
-from web_tier.jobs.reported_progress import with_progress
+from web_tier.jobs.reported_progress import reports_progress, with_progress
 from web_tier.jobs.sealed_cache import sealed
 from web_tier.jobs.signer import Signer
 from web_tier.overload.fair_shares import FairShares, yielding_owner
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gridwell.engine.job import Job
+    from gridwell.engine.kind import Kinds
     from gridwell.engine.ports import Cache, Clock, JobLedger
 
 logger = logging.getLogger(__name__)
@@ -41,6 +43,7 @@ class Watcher:
         clock: measures how long ago the ledger was read.
         capacity: how many requests may wait together, so that threads are left for the others.
         streams: how many requests may follow a job together.
+        kinds: that report progress; that of others is not shown.
     """
 
     def __init__(
@@ -51,7 +54,9 @@ class Watcher:
         clock: Clock,
         capacity: int,
         streams: int = 0,
+        kinds: Kinds = NO_KINDS,
     ) -> None:
+        self._kinds = kinds
         self._cache = sealed(cache, Signer(ledger))
         self._ledger = ledger
         self._clock = clock
@@ -119,7 +124,7 @@ class Watcher:
             read_at=self._clock.monotonic(),
             owner=owner,
             follows=follows,
-            series=job.series is not None,
+            series=reports_progress(job, self._kinds),
         )
         with self._changed:
             if self._closed.is_set() or not self._has_room(owner, follows=follows):
@@ -167,7 +172,8 @@ class Watcher:
             return
         try:
             found, unreadable = readable_jobs(self._ledger, asked)
-            found = {job.id: job for job in with_progress(self._ledger, found.values())}
+            shown = with_progress(self._ledger, found.values(), self._kinds)
+            found = {job.id: job for job in shown}
         except ServiceError as error:
             logger.warning(
                 "%d awaited jobs cannot be read, trying again in a second: %s",

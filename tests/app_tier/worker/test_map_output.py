@@ -129,13 +129,13 @@ def test_a_map_that_is_there_already_stays_and_this_one_is_stored_beside_it() ->
 
     (result,) = world.sent()
     assert isinstance(result, ResultMessage)
-    assert result.map is not None
+    assert result.digest is not None
     assert world.memory.get(key) == b"first"
-    data = world.memory.get(map_object(job.id, job.attempt, 0, result.map))
-    digests = world.memory.get(map_digests_object(job.id, job.attempt, 0, result.map))
+    data = world.memory.get(map_object(job.id, job.attempt, 0, result.digest))
+    digests = world.memory.get(map_digests_object(job.id, job.attempt, 0, result.digest))
     assert data is not None
     assert digests == block_digests(data)
-    assert result.map == digest_of(digests)
+    assert result.digest == digest_of(digests)
 
 
 def test_a_chunk_that_is_let_go_leaves_no_map_behind() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from gridwell.access.keys import Scope
 from gridwell.engine.job import JobError
-from tests.harness.web_http import SMALL, Site, a_service
+from tests.harness.web_http import SMALL, Site, a_service, problem_of
 from tests.harness.web_keys import Keyed
 from tests.web_tier.api.test_jobs import assert_problem, body_of, finish_when_awaited
 from tests.web_tier.kinds.grid.test_points import IONS, TOP
@@ -152,7 +152,7 @@ def test_a_map_of_another_attempt_is_another_file() -> None:
     etag = get(site, path).headers["ETag"]
 
     other = replace(job, attempt="f" * 16)
-    problem = a_service(site.world).problem(job)
+    problem = problem_of(a_service(site.world), job)
     assert problem is not None
     site.world.keep_map(other, problem)
     site.world.values.set(final_key(job.id), encode_final(other), seconds=60)

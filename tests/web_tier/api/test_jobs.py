@@ -28,7 +28,7 @@ from gridwell.kinds.grid.job_view import grid_view
 from tests.harness.builders import NOW
 from tests.harness.oracle import true_minimum
 from tests.harness.web import Fuse
-from tests.harness.web_http import SMALL, Site, a_service, narrow_gates
+from tests.harness.web_http import SMALL, Site, a_service, narrow_gates, problem_of
 from web_tier.dependencies import dependencies_of
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def test_a_new_job_is_accepted_with_its_address() -> None:
 def test_a_done_job_shows_its_result_to_the_last_bit() -> None:
     site = Site()
     job = site.done()
-    problem = a_service(site.world).problem(job)
+    problem = problem_of(a_service(site.world), job)
     assert problem is not None
     truth = true_minimum(problem)
     assert truth is not None

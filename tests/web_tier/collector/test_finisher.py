@@ -17,6 +17,7 @@ from gridwell.engine.job import (
     JobState,
 )
 from gridwell.engine.object_keys import answer_object, problem_object, record_object
+from gridwell.kinds.grid.answer import decode_answer
 from gridwell.kinds.grid.grid import Grid
 from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.minimum import Minimum
@@ -26,7 +27,7 @@ from tests.harness.builders import NOW, OTHER_ATTEMPT, a_job, a_problem, a_regis
 from tests.harness.oracle import true_minimum, true_value
 from tests.harness.web import Died, Fuse, World
 from web_tier.collector.finisher import MAX_REFUSALS
-from web_tier.jobs.cached_jobs import answer_key, decode_answer, decode_final, final_key
+from web_tier.jobs.cached_jobs import answer_key, decode_final, final_key
 
 if TYPE_CHECKING:
     from typing import Any

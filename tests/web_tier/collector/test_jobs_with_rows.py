@@ -20,6 +20,7 @@ from gridwell.engine.job import DEADLINE_EXCEEDED, JobState
 from gridwell.engine.messages import ChunkMessage, ErrorMessage, RowsMessage
 from gridwell.engine.rows import Row
 from gridwell.engine.task_set import TaskSet
+from gridwell.kinds.registry import KINDS
 from tests.harness.builders import NOW, SECRET, a_job, a_problem
 from web_tier.collector.collector import Collected, Collector
 from web_tier.collector.finisher import Finisher
@@ -46,7 +47,9 @@ class Tier:
         cache = MemoryCache(self.clock)
         self.chunks, self.results = MemoryQueue(self.clock), MemoryQueue(self.clock)
         self.dead = MemoryQueue(self.clock)
-        finisher = Finisher(ledger=self.ledger, store=self.store, cache=cache, clock=self.clock)
+        finisher = Finisher(
+            ledger=self.ledger, store=self.store, cache=cache, kinds=KINDS, clock=self.clock
+        )
         self.signer = finisher.signs
         self.collector = Collector(
             results=self.results,

@@ -16,6 +16,7 @@ from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.replicas import agree
 from gridwell.kinds.grid.series import Series
+from gridwell.kinds.grid.work import work_of
 from tests.harness.builders import NOW, SIGNER, a_job, a_problem, a_result, a_series, an_error
 from tests.harness.oracle import true_minimum, true_series
 from tests.harness.web import World
@@ -61,7 +62,7 @@ def an_opinion(worker: str, *points: Minimum, chunk: int = 0) -> Replica:
 
 def test_a_doubled_chunk_is_sent_twice() -> None:
     world = Doubling()
-    replace(a_service(world), doubled_share=1.0).submit(a_problem(24, atoms=200))
+    replace(a_service(world), doubled_share=1.0).submit(work_of(a_problem(24, atoms=200)))
 
     sent = world.queued_chunks()
 

@@ -20,6 +20,7 @@ from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.potential import potential
 from gridwell.kinds.grid.problem import Problem
 from gridwell.kinds.grid.series import Series
+from gridwell.kinds.grid.work import work_of
 from tests.harness.builders import (
     NOW,
     OTHER_ATTEMPT,
@@ -120,7 +121,7 @@ def test_a_series_without_a_token_is_refused(world: World) -> None:
 
 
 def test_a_chunk_whose_old_report_has_no_token_is_sent_again(world: World) -> None:
-    job = a_service(world).submit(PROBLEM)
+    job = a_service(world).submit(work_of(PROBLEM))
     fields = json.loads(a_result(job, 0, true_minimum(PROBLEM)).encode())
     del fields["token"]
     world.results.send([json.dumps({**fields, "version": 1})])  # as the release before wrote it
@@ -140,7 +141,7 @@ def test_a_chunk_whose_old_report_has_no_token_is_sent_again(world: World) -> No
 
 
 def test_a_chunks_message_carries_the_token_that_its_report_needs(world: World) -> None:
-    job = a_service(world).submit(PROBLEM)
+    job = a_service(world).submit(work_of(PROBLEM))
     (received,) = world.chunks.receive(at_most=10, wait=0)
     message = ChunkMessage.decode(received.body)
     best = true_minimum(PROBLEM)
@@ -183,7 +184,7 @@ def test_no_job_is_accepted_while_the_secret_cannot_be_read(world: World) -> Non
     service = replace(a_service(world), signer=Signer(_Busy()))  # type: ignore[arg-type]
 
     with pytest.raises(ServiceBusy):
-        service.submit(PROBLEM)
+        service.submit(work_of(PROBLEM))
 
     assert world.ledger.unfinished() == []
 

@@ -11,16 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridwell.engine.job import Job, JobError, JobState
+from gridwell.kinds.grid.answer import decode_answer, encode_answer
 from gridwell.kinds.grid.job_view import grid_view, register_of
 from gridwell.kinds.grid.minimum import Minimum
 from tests.harness.builders import NOW, a_job
 from tests.kinds.grid.strategies import jobs, minima
 from web_tier.jobs.cached_jobs import (
     answer_key,
-    decode_answer,
     decode_final,
     decode_progress,
-    encode_answer,
     encode_final,
     encode_progress,
     final_key,

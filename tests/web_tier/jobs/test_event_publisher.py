@@ -12,6 +12,7 @@ from gridwell.engine.errors import ServiceBusy
 from gridwell.engine.job import JobState
 from gridwell.engine.job_events import EventKind, JobEvent
 from gridwell.kinds.grid.job_view import grid_view
+from gridwell.kinds.registry import KINDS
 from tests.harness.builders import NOW, a_job, a_problem
 from tests.harness.web import World
 from tests.harness.web_http import SMALL, Site
@@ -150,8 +151,12 @@ def test_an_event_tells_what_its_subscriber_needs_to_act() -> None:
     site = Site()
     job = site.done()
 
-    notice = JobEvent.of_end(job, at=NOW).notice()
+    topic = Recorder()
+    publisher = Publisher(topic, clock=ManualClock(), kinds=KINDS)
+    publisher.tell(JobEvent.of_end(job, at=NOW))
+    publisher.close()
 
+    (notice,) = topic.notices
     body = json.loads(notice.body)
     assert dict(notice.attributes) == {"job": job.id, "event": "done", "client": "public"}
     least = grid_view(job).result

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gridwell.access.quota import Quota, day_of, estimate
+from gridwell.access.quota import Quota, charged, day_of
 from gridwell.adapters.memory import MemoryAccessLedger
 from gridwell.engine.errors import ServiceBusy
 from gridwell.engine.messages import MAP_KIND
+from gridwell.kinds.grid.work import work_of
 from tests.harness.builders import a_problem
 from tests.harness.web import Fuse, World
 from tests.harness.web_http import SMALL, a_service
@@ -20,8 +21,10 @@ from web_tier.jobs.quota_check import QuotaCheck, Reservation
 if TYPE_CHECKING:
     from werkzeug.test import TestResponse
 
+    from gridwell.engine.kind import Work
+
 PROBLEM = a_problem()
-SECONDS = estimate(PROBLEM.grid, PROBLEM.atoms.count)
+SECONDS = charged(work_of(PROBLEM).seconds)
 
 
 def allowance(world: World, **quota: Any) -> QuotaCheck:
@@ -130,7 +133,7 @@ def test_a_job_that_was_not_accepted_costs_nothing(call: int) -> None:
     service = replace(a_service(world, Fuse(breaks_at=call)), charge=quotas.charge)
 
     try:
-        service.submit(PROBLEM)
+        service.submit(work_of(PROBLEM))
     except ServiceBusy:
         assert world.ledger.unfinished() == []
         assert spent(quotas) == 0
@@ -143,9 +146,10 @@ def test_a_map_costs_what_all_its_pairs_cost() -> None:
     quotas = allowance(world, day_seconds=1000.0)
     service = replace(a_service(world), charge=quotas.charge)
 
-    service.submit(problem, kind=MAP_KIND)
+    work = work_of(problem, kind=MAP_KIND)
+    service.submit(work)
 
-    assert spent(quotas) == estimate(problem.grid, 500, MAP_KIND) > estimate(problem.grid, 500)
+    assert spent(quotas) == charged(work.seconds) > charged(work_of(problem).seconds)
 
 
 def test_of_two_who_submit_at_once_one_is_charged() -> None:
@@ -153,11 +157,11 @@ def test_of_two_who_submit_at_once_one_is_charged() -> None:
     quotas = allowance(world, day_seconds=10 * SECONDS)
     service = replace(a_service(world), charge=quotas.charge)
 
-    def late(client: str, problem: Any, kind: str) -> Reservation:
-        service.submit(problem)  # somebody is quicker, between the look and the put
-        return quotas.charge(client, problem, kind)
+    def late(client: str, work: Work) -> Reservation:
+        service.submit(work)  # somebody is quicker, between the look and the put
+        return quotas.charge(client, work)
 
-    replace(service, charge=late).submit(PROBLEM)
+    replace(service, charge=late).submit(work_of(PROBLEM))
 
     assert spent(quotas) == SECONDS
 

@@ -11,6 +11,7 @@ from gridwell.adapters.memory import MemoryLedger
 from gridwell.engine.errors import ServiceBusy
 from gridwell.engine.job import JobState
 from gridwell.kinds.grid.series import Series
+from gridwell.kinds.registry import KINDS
 from tests.harness.builders import NOW, OTHER_ATTEMPT, a_job, a_problem
 from tests.harness.web_http import SMALL, Site
 from web_tier.jobs.reported_progress import with_progress
@@ -80,8 +81,8 @@ def test_how_far_a_series_is_may_be_unknown_without_harm(caplog: pytest.LogCaptu
         def read_progress(self, attempts: Any) -> dict[str, int]:
             raise ServiceBusy(f"throttled {attempts}")
 
-    assert with_progress(Away(), [SERIES]) == [SERIES]
-    assert "how far 1 series are cannot be read: throttled" in caplog.text
+    assert with_progress(Away(), [SERIES], KINDS) == [SERIES]
+    assert "reported progress of 1 jobs cannot be read: throttled" in caplog.text
 
 
 def test_only_unfinished_series_are_asked_for() -> None:
@@ -91,4 +92,4 @@ def test_only_unfinished_series_are_asked_for() -> None:
 
     jobs = [a_job(), replace(SERIES, state=JobState.CANCELLED)]
 
-    assert with_progress(Closed(), jobs) == jobs
+    assert with_progress(Closed(), jobs, KINDS) == jobs

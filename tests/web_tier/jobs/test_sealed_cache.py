@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from gridwell.adapters.memory import ManualClock, MemoryCache, MemoryLedger
 from gridwell.engine.errors import ServiceBusy
 from gridwell.engine.job import JobState
+from gridwell.kinds.grid.answer import encode_answer
 from gridwell.kinds.grid.job_view import register_of
 from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.potential import potential
+from gridwell.kinds.grid.work import work_of
 from tests.harness.builders import SIGNER, a_ledger, a_problem
 from tests.harness.oracle import true_minimum
 from tests.harness.web import World
@@ -22,7 +24,6 @@ from tests.harness.web_http import a_service
 from web_tier.jobs.cached_jobs import (
     answer_key,
     decode_final,
-    encode_answer,
     encode_final,
     final_key,
     progress_key,
@@ -43,7 +44,7 @@ def world() -> World:
 
 def done(world: World) -> Job:
     """A job that was submitted, computed and ended."""
-    job = a_service(world).submit(PROBLEM)
+    job = a_service(world).submit(work_of(PROBLEM))
     world.answer(job, PROBLEM)
     world.collector().step()
     ended = world.job(job)
@@ -144,7 +145,7 @@ def test_a_forged_end_is_not_shown(world: World) -> None:
     for key in (*raw(world), final_key(job.id), SIGNER.cache_key(final_key(job.id))):
         world.cache.set(key, encode_final(forged), seconds=60)
 
-    for shown in (a_service(world).read(job.id), a_service(world).submit(PROBLEM)):
+    for shown in (a_service(world).read(job.id), a_service(world).submit(work_of(PROBLEM))):
         assert shown is not None
         assert (shown.result, shown.client) == (job.result, job.client)
 
@@ -168,14 +169,14 @@ def test_a_forged_answer_to_a_problem_not_asked_yet_ends_no_job(world: World) ->
     for key in (answer_key(PROBLEM.sha), SIGNER.cache_key(answer_key(PROBLEM.sha))):
         world.cache.set(key, encode_answer(PROBLEM.sha, wrong), seconds=60)
 
-    assert a_service(world).submit(PROBLEM).state is JobState.QUEUED
+    assert a_service(world).submit(work_of(PROBLEM)).state is JobState.QUEUED
 
 
 def test_a_submission_is_stored_though_the_cache_says_that_it_is_done(world: World) -> None:
     job = done(world)
     world.ledger._jobs.clear()  # restored from before, or emptied: the cache is as it was
 
-    again = a_service(world).submit(PROBLEM)
+    again = a_service(world).submit(work_of(PROBLEM))
 
     stored = world.ledger.read(job.id)
     assert stored is not None
@@ -188,7 +189,7 @@ def test_another_stack_on_the_same_memcached_computes_its_own_job(world: World) 
     other.cache, other.ledger = world.cache, MemoryLedger()
 
     service = replace(a_service(other), signer=Signer(other.ledger), cache=other.cache)
-    mine = service.submit(PROBLEM)
+    mine = service.submit(work_of(PROBLEM))
 
     assert (mine.id, mine.state) == (job.id, JobState.QUEUED)
     assert service.read(job.id) == other.ledger.read(job.id)
@@ -199,7 +200,7 @@ def test_an_end_of_an_attempt_that_was_replaced_is_not_submitted_again(world: Wo
     later = replace(job, attempt="c" * 16)
     world.ledger._jobs[job.id] = later  # the cache has the older attempt's end
 
-    assert a_service(world).submit(PROBLEM).attempt == later.attempt
+    assert a_service(world).submit(work_of(PROBLEM)).attempt == later.attempt
 
 
 def test_ledgers_that_share_a_secret_share_a_cache() -> None:

@@ -13,7 +13,7 @@ from flask import Response, request
 from gridwell.engine.job import JobState
 from gridwell.kinds.grid import formats
 from gridwell.kinds.grid.job_view import grid_view
-from gridwell.kinds.grid.map_reader import SLAB_POINTS, MapGone
+from gridwell.kinds.grid.map_reader import SLAB_POINTS, MapGone, map_values
 from web_tier.api.downloads import download, exactly, in_pieces
 from web_tier.api.etags import kept, unless_known
 from web_tier.api.responses import gone
@@ -129,7 +129,9 @@ def _made(job: Job, form: MapForm, headers: Mapping[str, str]) -> Response:
     Who only looks is told the same by a single row.
     """
     is_looked_at = request.method == "HEAD"
-    values = current().service.map(job, most_points=_ROW if is_looked_at else SLAB_POINTS)
+    values = map_values(
+        current().service.store, job, most_points=_ROW if is_looked_at else SLAB_POINTS
+    )
     atoms = cache(partial(_atoms, job))
     try:
         values = itertools.chain([next(values)], values)

@@ -17,6 +17,7 @@ from gridwell.kinds.grid.formats.atoms.json_atoms import atoms_in
 from gridwell.kinds.grid.grid import Grid
 from gridwell.kinds.grid.problem import Problem, option_faults
 from gridwell.kinds.grid.series import Series
+from gridwell.kinds.grid.work import work_of
 from web_tier.kinds.grid.models import GridRequest, JobRequest, PlaceRequest
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class GridQuestion:
 
     def submit(self, service: JobService) -> Job:
         """Return the client's job for it."""
-        return service.submit(self.problem, seed=self.seed, kind=self.kind)
+        return service.submit(work_of(self.problem, kind=self.kind, seed=self.seed))
 
 
 def read_fields(fields: dict[str, Any]) -> GridQuestion:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from gridwell.kinds.grid.job_view import grid_view
+from gridwell.kinds.grid.problem import Problem
 from web_tier.auth.owners import owner
 from web_tier.dependencies import current
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gridwell.engine.job import Job
-    from gridwell.kinds.grid.problem import Problem
 
 _ATOM_BYTES: Final = 80  #: of an atom, as JSON, at most
 
@@ -36,5 +36,7 @@ def read_problem(job: Job) -> Problem | None:
 
     Raises:
         ObjectDenied: if the store refuses it.
+        InvalidMessage: if it is damaged, or of another release.
     """
-    return current().service.problem(job)
+    spec = current().service.spec(job)
+    return None if spec is None else Problem.decode(spec, sha=job.problem)

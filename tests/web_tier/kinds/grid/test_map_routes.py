@@ -35,7 +35,7 @@ from gridwell.kinds.grid.map_reader import MapGone, map_values
 from tests.harness.builders import NOW, a_job, a_problem, a_register
 from tests.harness.oracle import true_map, true_minimum
 from tests.harness.web import Fuse, World
-from tests.harness.web_http import SMALL, Site, a_service, narrow_gates
+from tests.harness.web_http import SMALL, Site, a_service, narrow_gates, problem_of
 from tests.load.server import serving
 from web_tier.api.downloads import exactly
 from web_tier.jobs.cached_jobs import encode_final, final_key
@@ -69,7 +69,7 @@ def done(site: Site, *, chunks: int = 8) -> Job:
 
 
 def values_of(site: Site, job: Job) -> np.ndarray:
-    problem = a_service(site.world).problem(job)
+    problem = problem_of(a_service(site.world), job)
     assert problem is not None
     return np.array(true_map(problem, problem.grid.box))
 
@@ -534,7 +534,7 @@ def a_lie(site: Site, change: Callable[[np.ndarray, Job], None]) -> Job:
     """A done job whose workers sent true results, and a changed map with its true digests."""
     world = site.world
     job = world.submit(read_fields(BODY).problem, chunks=8, kind=MAP_KIND)
-    problem = a_service(world).problem(job)
+    problem = problem_of(a_service(world), job)
     assert problem is not None
     values = np.array(true_map(problem, problem.grid.box))
     change(values, replace(job, result=a_register(true_minimum(problem))))

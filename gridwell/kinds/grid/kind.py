@@ -1,0 +1,141 @@
+"""What the grid kinds share on the engine's side: believing reports, and ending jobs.  Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from gridwell.engine.errors import InvalidMessage
+from gridwell.engine.job import NO_CANDIDATE_DETAIL, NO_CANDIDATE_POINT, JobError
+from gridwell.engine.kind import Draw, Ended, Flaw
+from gridwell.kinds.grid import cost
+from gridwell.kinds.grid.answer import encode_answer
+from gridwell.kinds.grid.job_view import grid_view, register_of
+from gridwell.kinds.grid.likely_minimum import find_incumbent
+from gridwell.kinds.grid.minimum import Minimum
+from gridwell.kinds.grid.problem import Problem
+from gridwell.kinds.grid.record import record
+from gridwell.kinds.grid.replicas import agree
+from gridwell.kinds.grid.sampling import sampled_points
+from gridwell.kinds.grid.series import find_flaw
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gridwell.engine.job import Job
+    from gridwell.engine.messages import ResultMessage
+    from gridwell.engine.register import Best
+    from gridwell.engine.replica import Replica
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GridKind:
+    """A kind whose tasks are boxes of a grid, and whose register is a minimum's key.
+
+    Attributes:
+        name: on the wire.
+        keeps_map: whether each task stores a file.
+        has_series: whether a report lists points, and tells of them as they are found.
+    """
+
+    name: str
+    keeps_map: bool = False
+    has_series: bool = False
+
+    @property
+    def reports_progress(self) -> bool:
+        """See `gridwell.engine.kind.Kind`."""
+        return self.has_series
+
+    def seconds(self, job: Job) -> float:
+        """See `gridwell.engine.kind.Kind`."""
+        view = grid_view(job)
+        return cost.seconds(
+            view.grid.shape,
+            view.atom_count,
+            self.name,
+            view.series,
+            min_distance=view.min_distance,
+        )
+
+    def misfit(self, job: Job, report: ResultMessage) -> str | None:
+        """See `gridwell.engine.kind.Kind`."""
+        if (report.payload is not None) != self.has_series:
+            return "a result of one kind, and a job of another"
+        if (report.digest is not None) != self.keeps_map:
+            return "a result without the digest of its map, or with one where none is kept"
+        try:
+            points = _minima(report.register)
+        except InvalidMessage as error:
+            return str(error)
+        total = grid_view(job).grid.points
+        if points and points[0].index >= total:
+            return f"a minimum at point {points[0].index}, the grid has {total}"
+        return None
+
+    def agree(self, job: Job, one: Replica, other: Replica) -> bool:
+        """See `gridwell.engine.kind.Kind`."""
+        view = grid_view(job)
+        box = view.chunking.box(one.task)
+        return agree(one, other, view.grid, box, series=self.has_series)
+
+    def check_spec(self, job: Job, spec: bytes) -> None:
+        """See `gridwell.engine.kind.Kind`."""
+        Problem.decode(spec, sha=job.problem)
+
+    def end(self, job: Job, spec: bytes, draw: Draw) -> Ended | Flaw | JobError:
+        """See `gridwell.engine.kind.Kind`.
+
+        The winner, or each point of a series, is computed once more, canonically, so its value is
+        true.  That no other point is less is checked at the problem's incumbent, at the winner's
+        neighbours and at the points drawn (all points of a small grid): a wrong choice that none
+        of these disproves becomes the answer.
+        """
+        view = grid_view(job)
+        problem = Problem.decode(spec, sha=job.problem)
+        if problem.incumbent is None:  # stored without one: as large a problem may be
+            problem = dataclasses.replace(problem, incumbent=find_incumbent(problem))
+        points = view.candidate
+        sampled = sampled_points(problem, seed=draw.seed, most=draw.most)
+        flaw = find_flaw(problem, points, sampled)
+        if flaw is not None:
+            place = None if flaw.index is None else view.grid.triple(flaw.index)
+            return Flaw(flaw.why, None if place is None else view.chunking.chunk_at(place))
+        if not points:
+            return JobError(NO_CANDIDATE_POINT, NO_CANDIDATE_DETAIL)
+        return ended(problem, points)
+
+    def facts(self, job: Job) -> dict[str, Any]:
+        """See `gridwell.engine.kind.Kind`."""
+        view = grid_view(job)
+        facts: dict[str, Any] = {
+            "points_done": view.points_done,
+            "points_total": view.grid.points,
+        }
+        if view.result is not None:
+            facts["result"] = {
+                "minimum": view.result.value,
+                "index": view.grid.triple(view.result.index),
+                "point": view.grid.point(view.result.index),
+            }
+        return facts
+
+
+def ended(problem: Problem, points: Sequence[Minimum]) -> Ended:
+    """Return the end of a job whose answer is verified."""
+    return Ended(
+        best=register_of(*points, series=problem.series is not None),
+        record=record(problem, *points),
+        answer=encode_answer(problem.sha, *points),
+    )
+
+
+def _minima(best: Best | None) -> tuple[Minimum, ...]:
+    """Return the points of a reported register.
+
+    Raises:
+        InvalidMessage: if one is none.
+    """
+    if best is None:
+        return ()
+    return tuple(map(Minimum.from_key, best.keys))
