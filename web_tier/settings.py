@@ -1,4 +1,4 @@
-"""The web tier's settings, from environment variables; only `web_tier.cli` reads them."""
+"""The web tier's settings, from environment variables; only `web_tier.composition` reads them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gridwell.kinds.grid.sampling import DEFAULT_POINTS
 from web_tier.auth.settings import AccessSettings
-from web_tier.collector.turns import RECONCILE_SECONDS
+from web_tier.collector.loop import RECONCILE_SECONDS
 
 #: Threads that never wait for a job's end, so that others are served while many wait.
 SERVING_THREADS = 128

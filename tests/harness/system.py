@@ -17,8 +17,8 @@ from tests.harness.builders import SIGNER
 from tests.harness.web import World
 from tests.harness.worker import ManualCompute
 from web_tier.collector.collector import Collector
+from web_tier.collector.loop import RECONCILE_SECONDS
 from web_tier.collector.reconciler import Reconciler
-from web_tier.collector.turns import RECONCILE_SECONDS
 from web_tier.jobs.enqueue import send_chunks
 
 if TYPE_CHECKING:

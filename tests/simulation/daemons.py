@@ -13,8 +13,8 @@ from tests.simulation.kernel import Process
 from tests.simulation.port import Port
 from web_tier.collector.collector import Collector
 from web_tier.collector.finisher import Finisher
+from web_tier.collector.loop import CollectorLoop
 from web_tier.collector.reconciler import Reconciler
-from web_tier.collector.turns import CollectorLoop
 from web_tier.waiting.wait_list import READ_SECONDS, ROUND_SECONDS
 from web_tier.waiting.watcher import Watcher
 

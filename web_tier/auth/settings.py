@@ -1,4 +1,4 @@
-"""Access and rate limits, from environment variables; only `web_tier.cli` reads them."""
+"""Access and rate limits, from environment variables; only `web_tier.composition` reads them."""
 
 from __future__ import annotations
 

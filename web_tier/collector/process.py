@@ -1,4 +1,4 @@
-"""The loop of the collector's process: takes turns, tells what they did, waits out outages."""
+"""Run the collector: iterate, log each iteration, back off during outages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gridwell.engine.errors import ServiceBusy
 from gridwell.engine.job import JobState
 from web_tier.collector.heartbeat import BEAT_SECONDS
-from web_tier.collector.turns import RECONCILE_SECONDS, CollectorLoop, RefusedObject
+from web_tier.collector.loop import RECONCILE_SECONDS, CollectorLoop, RefusedObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from gridwell.engine.ports import Clock
     from web_tier.collector.collector import Collected, Collector
     from web_tier.collector.finisher import ObjectRefusal
+    from web_tier.collector.loop import CollectorReport
     from web_tier.collector.reconciler import Reconciler
-    from web_tier.collector.turns import CollectorReport
 
 logger = logging.getLogger(__name__)
 
@@ -39,14 +39,14 @@ def run(
         collector: takes results from their queue.
         reconciler: looks after the jobs that were left behind.
         clock: for the pauses.
-        stopping: asked between turns.
+        stopping: asked between iterations.
         jitter: see `CollectorLoop`.
         reconcile_seconds: the interval between the reconciler's rounds.
         beat: leaves a sign of life, with the number of results merged so far.
         refused: hears how many reports each step refused.
 
     Raises:
-        Refused: if a service refuses every call, so that a supervisor starts the program again.
+        RefusedObject: if a service refuses every call: a supervisor starts the program again.
     """
     turns = CollectorLoop(
         collector, reconciler, clock=clock, jitter=jitter, reconcile_seconds=reconcile_seconds

@@ -44,7 +44,7 @@ class _Log(Logger):  # type: ignore[misc]  # gunicorn ships no types
 
 
 logger_class = _Log
-wsgi_app = "web_tier.cli:application()"
+wsgi_app = "web_tier.composition:application()"
 proc_name = "gridwell-web"
 workers = 1
 worker_class = "web_tier.http_server.buffering_worker.BufferingWorker"

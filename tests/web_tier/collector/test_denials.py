@@ -21,8 +21,8 @@ from tests.harness.web import World
 from tests.harness.web_http import SMALL, Site
 from tests.web_tier.collector.test_reconciler import bury
 from web_tier.collector.denials import Denials
+from web_tier.collector.loop import CollectorLoop, RefusedObject
 from web_tier.collector.process import run
-from web_tier.collector.turns import CollectorLoop, RefusedObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""One turn of the collector's process: what is due, in its order.  No loop, no sleep, no log."""
+"""The iterations of the collector's process: what is due, in its order.  No sleep, no log."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from web_tier.collector.reconciler import Reconciler
 
 RECONCILE_SECONDS: Final = 30.0
-BUSY_SECONDS: Final = 1.0  #: pause after a failed turn, so that an outage is no busy loop
+BUSY_SECONDS: Final = 1.0  #: delay after a failed iteration: an outage is no busy loop
 
 
 @dataclass(slots=True)
 class CollectorReport:
-    """What one turn did."""
+    """What one iteration did."""
 
     collected: Collected | None = None  #: None: results could not be received
     reconciled: list[Reconciled] | tuple[()] = ()
-    busy: ServiceBusy | None = None  #: why the turn ended early, if it did
+    busy: ServiceBusy | None = None  #: why the iteration ended early, if it did
 
     @property
     def pause(self) -> float:
-        """Seconds to wait before the next turn."""
+        """Seconds to wait before the next iteration."""
         return 0.0 if self.busy is None else BUSY_SECONDS
 
 
@@ -47,7 +47,7 @@ class RefusedObject(ServiceDenied):
 
 
 class CollectorLoop:
-    """Collects at every turn, and reconciles now and then.
+    """Collects at every iteration, and reconciles now and then.
 
     Args:
         collector: takes results from their queue.
@@ -75,13 +75,13 @@ class CollectorLoop:
         self._next_round = clock.monotonic()
 
     def step(self) -> CollectorReport:
-        """Take one turn; it lasts as long as the collector's poll.
+        """Make one iteration; it lasts as long as the collector's poll.
 
         What is refused of single jobs ends nothing.  After such a refusal a call that is of no
         job is made: if that is refused too, the process can do nothing and shall end.
 
         Raises:
-            Refused: if a service refuses every call; all that could be done was done before.
+            RefusedObject: if a service refuses every call; all that could be done was done before.
         """
         turn = CollectorReport()
         before = self._denied
