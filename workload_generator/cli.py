@@ -16,8 +16,7 @@ from gridwell.engine.errors import GridwellError
 from gridwell.kinds.grid import limits
 from gridwell.program.commands import echo
 from gridwell.program.logs import warn_on_stderr
-from workload_generator.bar import shown
-from workload_generator.fleet_size import FleetWatch
+from workload_generator.largest_fleet import LargestFleet
 from workload_generator.report import make_report, succeeded, table
 from workload_generator.requests import Energies, Mix
 from workload_generator.run import run
@@ -192,13 +191,20 @@ def _mix(*, energies: str, offset: int | None, **drawn: Any) -> Mix:
 def _report(
     url: str, mix: Mix, *, requests: int, concurrency: int, timeout: float
 ) -> dict[str, Any]:
+    # Imported here: --help needs no bar.
+    from rich.console import Console  # noqa: PLC0415
+
+    from gridwell.terminal.fleet_watch import watching_fleet  # noqa: PLC0415
+    from gridwell.terminal.progress_bar import counting  # noqa: PLC0415
+
     _check(url)
+    console, largest = Console(stderr=True), LargestFleet()
     with _service(url) as service:
         with (
             # It has a look to spare, and must not hold up the end of the run with tries.
             _service(url, tries=0) as glancing,
-            FleetWatch(glancing) as fleet,
-            shown("answered", requests, sys.stderr) as step,
+            watching_fleet(glancing.fleet, largest.see),
+            counting("answered", requests, console) as step,
         ):
             done = run(
                 service,
@@ -209,7 +215,7 @@ def _report(
                 on_outcome=step,
             )
         started = time.monotonic()
-        with shown("verified", requests, sys.stderr) as step:
+        with counting("verified", requests, console) as step:
             verdicts = judge_all(
                 done.outcomes, service, threads=os.cpu_count() or 1, on_verdict=step
             )
@@ -219,7 +225,7 @@ def _report(
         concurrency=concurrency,
         seconds=done.seconds,
         verification_seconds=time.monotonic() - started,
-        largest_fleet=fleet.largest,
+        largest_fleet=largest.size,
     )
 
 

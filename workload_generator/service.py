@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
-from urllib.parse import urlsplit
 
 import numpy as np
-import requests
-from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from gridwell.access.addresses import is_loopback
-from gridwell.client.bearer_key import BearerKey
-from gridwell.engine.errors import GridwellError, ServiceBusy, ServiceError
+from gridwell.client.errors import KeyRefused, NoSuchJob
+from gridwell.client.fleet import FleetStatus
+from gridwell.client.transport import ASKS_TO_RETRY, Transport
+from gridwell.engine.errors import (
+    GridwellError,
+    InvalidJob,
+    InvalidMessage,
+    ServiceError,
+    WrongState,
+)
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
+    import requests
     from numpy.typing import NDArray
 
-_CONNECT_SECONDS: Final = 5
-_READ_SECONDS: Final = 20  #: beyond the wait that was asked for
 _CONNECT_TRIES: Final = 8  #: a quarter of a minute: the service may be restarting
 _READ_TRIES: Final = 2
-_BUSY: Final = frozenset({429, 503})
 _PAUSE_SECONDS: Final = 1.0
-_REFUSED: Final = range(400, 500)
-_JSON: Final = {"Content-Type": "application/json"}
+_REFUSALS: Final = (InvalidJob, KeyRefused, NoSuchJob, WrongState)
 
 
 class RequestRefused(GridwellError):  # noqa: N818 - named for what it is, like InvalidJob
@@ -55,42 +53,40 @@ class ServiceReply:
 
 
 class ServiceClient:
-    """One session per thread over connections that stay open.
+    """The calls of the generator, each of which may be repeated.
 
-    Connection errors, 429 and 503 are tried again by urllib3, which keeps to Retry-After: a POST
-    too, since the same request joins the same job.
+    Connection errors, 429 and 503 are tried again, after the seconds of Retry-After however long
+    they are: a POST too, since the same request joins the same job.
 
     Args:
-        url: where the service is, without a path.
+        url: of the service, without a path.
         key: sent with every request, where the service asks for one.
-        tries: maximum number of repetitions of a call; fewer if the connection is refused.
+        tries: how often a call is made again at most; fewer times if nothing answers at all.
 
     Raises:
-        ValueError: if the key cannot be one, or may not be sent there; see `BearerKey`.
+        ValueError: if the URL or the key cannot be one, or may not be sent there.
     """
 
     def __init__(self, url: str, *, key: str | None = None, tries: int = 30) -> None:
-        self._auth = None if key is None else BearerKey(key, url)
-        self._url = url.rstrip("/")
-        self._tries = tries
-        self._mine = threading.local()
-        self._sessions: list[requests.Session] = []
-        self._lock = threading.Lock()
+        retry = Retry(
+            total=tries,
+            connect=min(tries, _CONNECT_TRIES),
+            read=min(tries, _READ_TRIES),
+            status_forcelist=ASKS_TO_RETRY,
+            allowed_methods=None,  # every method: each call here may be repeated
+            backoff_factor=0.1,
+            backoff_max=5,
+            raise_on_status=False,
+        )
+        self._transport = Transport(url, retries=tries, key=key, retry=retry)
 
     def __enter__(self) -> Self:
-        """The service itself."""
+        """Return the service itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the connections of every thread."""
-        with self._lock:
-            for session in self._sessions:
-                session.close()
+        self._transport.close()
 
     def check(self) -> None:
         """Return if the service answers.
@@ -104,18 +100,17 @@ class ServiceClient:
         """Post a job and wait up to `wait` seconds for its end.
 
         Raises:
-            Refused: if the service does not take it.
+            RequestRefused: if the service does not take it.
             ServiceError: if there is no answer.
         """
-        data = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
-        return _reply(self._call("POST", "/v1/jobs", wait=wait, data=data))
+        return _reply(self._call("POST", "/v1/jobs", wait=wait, body=body))
 
     def read(self, job: str, *, wait: int) -> ServiceReply:
         """Read a job and wait up to `wait` seconds for its end; raises as `submit` does."""
         return _reply(self._call("GET", f"/v1/jobs/{job}", wait=wait))
 
     def atoms(self, job: str) -> NDArray[np.float64]:
-        """A job's atoms, of shape (N, 4); raises as `submit` does."""
+        """Return a job's atoms, of shape (N, 4); raises as `submit` does."""
         response = self._call("GET", f"/v1/jobs/{job}/atoms", accept="application/x-npy")
         try:
             # ascontiguousarray: the service writes little-endian, whatever machine this is.
@@ -126,12 +121,16 @@ class ServiceClient:
             raise ServiceError(f"the atoms of job {job} are no .npy file: {error}") from error
 
     def record(self, job: str) -> dict[str, Any]:
-        """A job's record; raises as `submit` does."""
+        """Return a job's record; raises as `submit` does."""
         return _read_json(self._call("GET", f"/v1/jobs/{job}/record"))
 
-    def fleet(self) -> dict[str, Any]:
-        """The fleet; raises as `submit` does."""
-        return _read_json(self._call("GET", "/v1/fleet"))
+    def fleet(self) -> FleetStatus:
+        """Return the fleet; raises as `submit` does."""
+        fields = _read_json(self._call("GET", "/v1/fleet"))
+        try:
+            return FleetStatus.decode(fields)
+        except InvalidMessage as error:
+            raise ServiceError(str(error)) from error
 
     def _call(
         self,
@@ -140,49 +139,16 @@ class ServiceClient:
         *,
         wait: int = 0,
         accept: str = "application/json",
-        data: bytes | None = None,
+        body: Any = None,
     ) -> requests.Response:
-        headers = {"Accept": accept}
-        if data is not None:
-            headers |= _JSON
-        if wait:
-            headers["Prefer"] = f"wait={wait}"
+        headers = {"Accept": accept} | ({"Prefer": f"wait={wait}"} if wait else {})
         try:
-            response = self._session().request(
-                method,
-                self._url + path,
-                data=data,
-                headers=headers,
-                timeout=(_CONNECT_SECONDS, wait + _READ_SECONDS),
-                allow_redirects=False,  # the interface has none
-            )
-        except requests.RequestException as error:
-            raise ServiceBusy(f"{method} {self._url}{path} got no answer: {error}") from error
-        if not response.ok or response.is_redirect:
-            raise _error(response, f"{method} {path}")
-        return response
-
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._mine, "session", None)
-        if session is None:
-            retry = Retry(
-                total=self._tries,
-                connect=min(self._tries, _CONNECT_TRIES),
-                read=min(self._tries, _READ_TRIES),
-                status_forcelist=_BUSY,
-                allowed_methods=None,  # every method: each call here may be repeated
-                backoff_factor=0.1,
-                backoff_max=5,
-                raise_on_status=False,
-            )
-            session = self._mine.session = requests.Session()
-            session.auth = self._auth
-            session.trust_env = not is_loopback(urlsplit(self._url).hostname or "")
-            for scheme in ("http://", "https://"):
-                session.mount(scheme, HTTPAdapter(max_retries=retry))
-            with self._lock:
-                self._sessions.append(session)
-        return session
+            return self._transport.call(method, path, headers=headers, body=body, wait=wait)
+        except _REFUSALS as error:
+            code = "no_such_job" if isinstance(error, NoSuchJob) else error.code
+            raise RequestRefused(code, f"{method} {path}: {error}") from error
+        except InvalidMessage as error:
+            raise ServiceError(f"{method} {path}: {error}") from error
 
 
 def _reply(response: requests.Response) -> ServiceReply:
@@ -207,17 +173,3 @@ def _read_json(response: requests.Response) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ServiceError(f"{response.url} answered with no JSON object")
     return value
-
-
-def _error(response: requests.Response, call: str) -> GridwellError:
-    """The error that a response which is not a success stands for."""
-    try:
-        problem = _read_json(response)
-    except ServiceError:
-        problem = {}  # somebody between us and the service answered: the status must do
-    detail = f"{call}: {response.status_code} {problem.get('detail', response.reason)}"
-    if response.status_code in _BUSY:
-        return ServiceBusy(detail)
-    if response.status_code in _REFUSED:
-        return RequestRefused(str(problem.get("code", f"http_{response.status_code}")), detail)
-    return ServiceError(detail)

@@ -1,4 +1,4 @@
-"""HTTP to the service: sessions, patience, and its errors as ours."""
+"""HTTP to the service: sessions, retries, and its errors as ours."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _BACKOFF_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 30
 _PIECE: Final = 256 * 1024  #: bytes
 _SHOWN: Final = 200  #: characters of an answer that is not ours
-_ASKS_TO_RETRY: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+ASKS_TO_RETRY: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 _FAULTY: Final = (
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -60,6 +60,7 @@ class Transport:
             submission too: an equal one joins the same job.
         key: sent with every request; None: none is.
         allow_http: see `BearerKey`.
+        retry: how calls are tried again, instead of `retries` times.
 
     Raises:
         ValueError: if the URL is not one of HTTP, or the key cannot be one, or may not be sent
@@ -67,12 +68,18 @@ class Transport:
     """
 
     def __init__(
-        self, url: str, *, retries: int, key: str | None = None, allow_http: bool | None = None
+        self,
+        url: str,
+        *,
+        retries: int,
+        key: str | None = None,
+        allow_http: bool | None = None,
+        retry: Retry | None = None,
     ) -> None:
         _, host, _ = origin_of(url)
         self.url = url.rstrip("/")
         self._direct = is_loopback(host)
-        self._retries = retries
+        self._retry = _patience(retries) if retry is None else retry
         self._auth = None if key is None else BearerKey(key, url, allow_http=allow_http)
         self._mine = threading.local()
         self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
@@ -87,7 +94,7 @@ class Transport:
         wait: float = 0.0,
         stream: bool = False,
     ) -> requests.Response:
-        """The answer to a request, if it is a good one.
+        """Return the response to a request, if it is a good one.
 
         Args:
             method: of HTTP.
@@ -150,7 +157,7 @@ class Transport:
         body: Any = None,
         wait: float = 0.0,
     ) -> Any:
-        """The JSON value of the answer to a request; see `call`.
+        """Return the JSON value of the response to a request; see `call`.
 
         Raises:
             InvalidMessage: if the answer is not JSON.
@@ -161,7 +168,7 @@ class Transport:
     def lines(
         self, path: str, *, headers: Mapping[str, str], silence: float
     ) -> Iterator[Iterator[str]]:
-        """The lines of a stream of events, as they come; one that is refused is not tried again.
+        """Yield the lines of a stream of events as they come; a refused one is not tried again.
 
         Args:
             path: of the interface.
@@ -172,7 +179,7 @@ class Transport:
             Unreachable: if nothing answers, or the stream breaks.
             ServiceError: and the others of `call`, if there is no stream.
         """
-        with self._new_session(retries=0) as session:
+        with self._new_session(_patience(0)) as session:
             try:
                 with session.get(
                     self.url + path,
@@ -200,30 +207,23 @@ class Transport:
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._mine, "session", None)
         if session is None:
-            session = self._mine.session = self._new_session(retries=self._retries)
+            session = self._mine.session = self._new_session(self._retry)
             self._sessions.add(session)
         return session
 
-    def _new_session(self, *, retries: int) -> requests.Session:
+    def _new_session(self, retry: Retry) -> requests.Session:
         session = requests.Session()
         # A proxy for the outside world cannot reach a service on this machine.
         session.trust_env = not self._direct
         session.auth = self._auth
         session.headers["User-Agent"] = f"gridwell/{gridwell.__version__}"
-        retry = PatientRetry(
-            total=retries,
-            allowed_methods=None,
-            status_forcelist=_ASKS_TO_RETRY,
-            backoff_factor=_BACKOFF_SECONDS,
-            raise_on_status=False,
-        )
         for scheme in ("http://", "https://"):
             session.mount(scheme, HTTPAdapter(max_retries=retry))
         return session
 
 
 class PatientRetry(Retry):
-    """Keeps to Retry-After; what asks for longer than half a minute is for the caller to decide."""
+    """Tries that keep to Retry-After, unless it asks for longer than half a minute."""
 
     def increment(
         self,
@@ -244,8 +244,18 @@ class PatientRetry(Retry):
         return super().increment(method, url, response, error, _pool, _stacktrace)
 
 
+def _patience(retries: int) -> Retry:
+    return PatientRetry(
+        total=retries,
+        allowed_methods=None,
+        status_forcelist=ASKS_TO_RETRY,
+        backoff_factor=_BACKOFF_SECONDS,
+        raise_on_status=False,
+    )
+
+
 def parsed(response: requests.Response) -> Any:
-    """The JSON value of an answer.
+    """Return the JSON value of a response.
 
     Raises:
         InvalidMessage: if it is not JSON.
@@ -269,7 +279,7 @@ def _check(response: requests.Response, *, has_key: bool) -> None:
 
 
 def _error(response: requests.Response, *, has_key: bool) -> GridwellError:
-    """The error that an answer tells of."""
+    """Return the error that a response stands for."""
     try:
         problem = response.json()
     except ValueError:
@@ -277,27 +287,32 @@ def _error(response: requests.Response, *, has_key: bool) -> GridwellError:
     if not isinstance(problem, dict):
         problem = {}
     detail = str(problem.get("detail") or response.text[:_SHOWN] or response.reason)
-    status = response.status_code
+    status, code = response.status_code, str(problem.get("code") or f"http_{response.status_code}")
     if status in _FAULTY:
         faults = [
             Fault(str(fault.get("pointer", "")), str(fault.get("detail", "")))
             for fault in problem.get("errors") or ()
             if isinstance(fault, dict)
         ]
-        return InvalidJob(*(faults or [Fault("", detail)]))
+        invalid = InvalidJob(*(faults or [Fault("", detail)]))
+        invalid.code = code
+        return invalid
     if status in _ABSENT:
         known = problem.get("code") != _NO_ADDRESS
         no_address = f"{response.url} is no address of the interface; check the URL"
         return NoSuchJob(detail) if known else InvalidMessage(no_address)
     if status == HTTPStatus.CONFLICT:
-        return WrongState(detail)
+        return WrongState(detail, code=code)
     words = f"{response.url} answers {status}: {detail}"
-    if status in _ASKS_TO_RETRY:
+    if status in ASKS_TO_RETRY:
         wait = response.headers.get("Retry-After", "")
-        return ServiceBusy(f"{words} (it asks to wait {wait} s)" if wait.isdigit() else words)
+        words = f"{words} (it asks to wait {wait} s)" if wait.isdigit() else words
+        return ServiceBusy(words, code=code)
     if status == HTTPStatus.UNAUTHORIZED and not has_key:
         return KeyRefused(
             f"{response.url} asks for a key: set GRIDWELL_KEY for commands, or give "
-            "Client(url, key=…); the operator makes one by `gridwell keys create`"
+            "Client(url, key=…); the operator makes one by `gridwell keys create`",
+            code=code,
         )
-    return KeyRefused(words) if status in _DENIED else ServiceError(words)
+    refused = KeyRefused if status in _DENIED else ServiceError
+    return refused(words, code=code)

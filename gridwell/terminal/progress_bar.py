@@ -1,7 +1,9 @@
-"""The progress of one job: a live bar on a terminal, plain lines elsewhere."""
+"""Progress: a live bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
+import itertools
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -10,6 +12,8 @@ from gridwell.engine.job import JobState
 from gridwell.engine.printable import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from rich.console import Console
 
     from gridwell.client.status import JobStatus
@@ -32,8 +36,32 @@ class Bar(Protocol):
             instances: how many run; None if that is not known.
         """
 
+    def count(self, what: str, done: int, total: int) -> None:
+        """Show how many of a number of things are done.
+
+        Args:
+            what: is done, in a word or two.
+            done: how many are.
+            total: how many things there are, at least 1.
+        """
+
     def say(self, line: str) -> None:
         """Print a line above the bar."""
+
+
+@contextmanager
+def counting(what: str, total: int, console: Console) -> Iterator[Callable[[], None]]:
+    """Show a bar and yield a function to call once for each thing done.
+
+    Args:
+        what: is done, in a word or two.
+        total: how many things there are, at least 1.
+        console: where to show it.
+    """
+    done = itertools.count(1)
+    with bar_on(console) as bar:
+        bar.count(what, 0, total)
+        yield lambda: bar.count(what, next(done), total)
 
 
 def bar_on(console: Console) -> Bar:
@@ -81,6 +109,12 @@ class LiveBar:
             counts=counts(status, instances),
         )
 
+    def count(self, what: str, done: int, total: int) -> None:
+        """Move the bar."""
+        self._progress.update(
+            self._task, description=what, total=total, completed=done, words=f"{done}/{total}"
+        )
+
     def say(self, line: str) -> None:
         """Print a line above the bar."""
         self._progress.console.print(printable(line), highlight=False, markup=False)
@@ -109,6 +143,13 @@ class PlainBar:
             self._quarter = quarter
             line = ", ".join(filter(None, (words, counts(status, instances))))
             self.say(f"{100 * quarter // _QUARTERS:3d} %  {line}")
+
+    def count(self, what: str, done: int, total: int) -> None:
+        """Print a line if another quarter is done."""
+        quarter = _QUARTERS * done // total
+        if quarter > max(self._quarter, 0):
+            self._quarter = quarter
+            self.say(f"{what}: {done} of {total}")
 
     def say(self, line: str) -> None:
         """Print a line."""

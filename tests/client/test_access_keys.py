@@ -239,7 +239,10 @@ def test_the_load_generator_takes_a_key_too(served: Served, keyed: Keyed) -> Non
 
     with ServiceClient(served.url, key=keyed.key("load")) as service:
         reply = service.submit(body, wait=0)
-    with ServiceClient(served.url) as service, pytest.raises(RequestRefused, match="needs a key"):
+    with (
+        ServiceClient(served.url) as service,
+        pytest.raises(RequestRefused, match="asks for a key"),
+    ):
         service.submit(body, wait=0)
 
     job = keyed.world.ledger.read(reply.job["id"])

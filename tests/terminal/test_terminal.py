@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 from rich.console import Console
 from werkzeug.wrappers import Response
 
-from gridwell.client import Client, GridStatus
+from gridwell.client import Client, FleetStatus, GridStatus, Unreachable
 from gridwell.engine.job import CHUNK_FAILED, JobError
 from gridwell.engine.ports import Depth
 from gridwell.fleet.model import FleetView, InstanceView
 from gridwell.kinds.grid.job_view import grid_view
 from gridwell.terminal import ExitStatus, answer_lines, follow, job_line, run_demo
 from gridwell.terminal.fleet_changes import news
+from gridwell.terminal.fleet_watch import watching_fleet
 from gridwell.terminal.job_text import instance_name
-from gridwell.terminal.progress_bar import LiveBar, PlainBar, bar_on
+from gridwell.terminal.progress_bar import LiveBar, PlainBar, bar_on, counting
 from tests.harness.builders import NOW
 from tests.harness.served_app import Served, serving
 
@@ -280,3 +281,29 @@ def test_a_fleet_that_cannot_be_read_does_not_end_the_wait(
 
     assert result == job.result
     assert "100 %" in capsys.readouterr().err
+
+
+def test_a_look_at_the_fleet_that_fails_is_skipped(served: Served) -> None:
+    seen: list[FleetStatus] = []
+
+    def away() -> FleetStatus:
+        raise Unreachable("nothing answers")
+
+    with watching_fleet(away, seen.append):
+        pass
+    with Client(served.url) as client, watching_fleet(client.fleet, seen.append):
+        first = list(seen)
+
+    assert len(first) == 1
+    assert first[0].instances == ()
+
+
+def test_things_are_counted_by_a_line_at_each_quarter() -> None:
+    output = io.StringIO()
+
+    with counting("answered", 8, Console(file=output, width=80)) as step:
+        for _ in range(8):
+            step()
+
+    expected = "".join(f"answered: {done} of 8\n" for done in (2, 4, 6, 8))
+    assert output.getvalue() == expected

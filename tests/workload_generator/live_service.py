@@ -37,6 +37,7 @@ class Live:
         self.url = ""
         self.lie: Callable[[dict[str, Any]], None] | None = None  #: changes each job shown
         self.lie_of_record: Callable[[dict[str, Any]], None] | None = None
+        self.lie_of_fleet: Callable[[dict[str, Any]], object] | None = None
         self.busy = 0  #: calls still to be answered with 503
         self.posts: list[dict[str, Any]] = []
         self.working = True
@@ -68,6 +69,8 @@ class Live:
         path = environ["PATH_INFO"]
         if path.endswith("/record") and self.lie_of_record is not None:
             return self._changed(environ, start_response, self.lie_of_record)
+        if path == "/v1/fleet" and self.lie_of_fleet is not None:
+            return self._changed(environ, start_response, self.lie_of_fleet)
         is_job = path.startswith("/v1/jobs") and not path.endswith(("/record", "/atoms"))
         if is_job and self.lie is not None:
             return self._changed(environ, start_response, self.lie)
@@ -93,7 +96,7 @@ class Live:
         self.site.watcher.close()
 
     def _changed(
-        self, environ: dict[str, Any], start_response: Any, lie: Callable[[dict[str, Any]], None]
+        self, environ: dict[str, Any], start_response: Any, lie: Callable[[dict[str, Any]], object]
     ) -> list[bytes]:
         told: list[Any] = []
 
