@@ -11,7 +11,7 @@ import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from autoscaler.act.leadership_check import Ended, LeadershipCheck
+from autoscaler.act.leadership_check import LeadershipCheck, RoundEnded
 from autoscaler.act.start_and_launch import Grower, LaunchOfferings
 from autoscaler.act.stop_and_terminate import Shrinker
 from autoscaler.decide.failures import TERMINATE, FailureMemory
@@ -80,7 +80,7 @@ class Actor:
     def _until_ended(self, plan: FleetPlan, snapshot: Snapshot) -> Iterator[ActionOutcome]:
         try:
             yield from self._round(plan, snapshot)
-        except Ended as end:
+        except RoundEnded as end:
             if end.outcome is not None:
                 yield end.outcome
 

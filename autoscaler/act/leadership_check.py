@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _NOT_LEADER: Final = "the lease is no longer ours"
 
 
-class Ended(Exception):  # noqa: N818 - control flow, not an error
+class RoundEnded(Exception):  # noqa: N818 - control flow, not an error
     """End this round: no further call may be made."""
 
     def __init__(self, outcome: ActionOutcome | None = None) -> None:
@@ -43,20 +43,20 @@ class LeadershipCheck:
         """Return if the next call may be made.
 
         Raises:
-            Ended: a stop was requested, or the lease has ended.
+            RoundEnded: a stop was requested, or the lease has ended.
         """
         if self._halted():
-            raise Ended
+            raise RoundEnded
         if not self._leadership.holds:
-            raise Ended(replace(outcome, problem=_NOT_LEADER))
+            raise RoundEnded(replace(outcome, problem=_NOT_LEADER))
 
     def confirm(self, outcome: ActionOutcome) -> None:
         """Check, and prove leadership by renewing the lease; for actions that write no slot.
 
         Raises:
-            Ended: a stop was requested, or another autoscaler holds the lease.
+            RoundEnded: a stop was requested, or another autoscaler holds the lease.
             ServiceError: the ledger is unavailable.
         """
         self.check(outcome)
         if not self._leadership.renew():
-            raise Ended(replace(outcome, problem=_NOT_LEADER))
+            raise RoundEnded(replace(outcome, problem=_NOT_LEADER))

@@ -75,7 +75,7 @@ class Grower:
         """Start one instance: what became of it, and whether EC2 clearly refused.
 
         Raises:
-            Ended: see `LeadershipCheck`.
+            RoundEnded: see `LeadershipCheck`.
         """
         outcome = ActionOutcome(action=Action.START, instance=chosen.instance, slot=slot.number)
         self._guard.check(outcome)
@@ -115,7 +115,7 @@ class Grower:
         """Launch one instance, by the first offer that EC2 does not refuse.
 
         Raises:
-            Ended: see `LeadershipCheck`.
+            RoundEnded: see `LeadershipCheck`.
         """
         outcome = ActionOutcome(action=Action.LAUNCH, slot=slot.number)
         if self._is_unanswered(slot, snapshot):

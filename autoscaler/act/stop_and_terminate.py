@@ -45,7 +45,7 @@ class Shrinker:
         """Stop an instance that is still of no use, as the last look before the call shows it.
 
         Raises:
-            Ended: see `LeadershipCheck`.
+            RoundEnded: see `LeadershipCheck`.
         """
         outcome = ActionOutcome(action=Action(action_of(stop)), instance=stop.instance)
         try:
@@ -78,7 +78,7 @@ class Shrinker:
         before the call.  If EC2 clearly refuses, the mark is removed.
 
         Raises:
-            Ended: see `LeadershipCheck`.
+            RoundEnded: see `LeadershipCheck`.
         """
         outcome = ActionOutcome(action=Action.TERMINATE, instance=name)
         try:

@@ -19,7 +19,7 @@ from app_tier.worker import fitness, held_tasks, inbox, job_cache, outbox, sched
 from app_tier.worker.held_tasks import Renewal, TaskLease
 from autoscaler import leadership, observe, observed_ports
 from autoscaler.act import start_and_launch, stop_and_terminate
-from autoscaler.act.leadership_check import Ended
+from autoscaler.act.leadership_check import RoundEnded
 from autoscaler.decide import (
     backlog_rule,
     capacity,
@@ -40,7 +40,7 @@ from gridwell.fleet.model import InstanceState
 from gridwell.fleet.refusal import ALL
 from gridwell.kinds.grid import kind as grid_kind
 from gridwell.kinds.grid import map_reader
-from gridwell.kinds.grid.series import Flaw
+from gridwell.kinds.grid.series import PointsFlaw
 from tests.simulation import kernel, queue
 from web_tier.collector import collector, dead_letters, finisher, reconciler, task_failures
 from web_tier.jobs import cached_jobs, enqueue, sealed_cache, service, signer
@@ -291,7 +291,7 @@ def _maps_are_not_verified(patches: Patches) -> None:
 @_mutant("An attempt whose answer is wrong begins again without end.", within=300)
 def _refused_attempts_begin_again_without_end(patches: Patches) -> None:
     patches.set(finisher, "MAX_REFUSALS", 10**6)
-    patches.set(grid_kind, "find_flaw", lambda *_args: Flaw("as always"))
+    patches.set(grid_kind, "find_flaw", lambda *_args: PointsFlaw("as always"))
 
 
 # --- workers
@@ -732,7 +732,7 @@ def _a_throttled_start_ends_the_round(patches: Patches) -> None:
     def start(original: Any, self: start_and_launch.Grower, *args: Any) -> Any:
         outcome, no = original(self, *args)
         if outcome.throttled:
-            raise Ended(outcome)
+            raise RoundEnded(outcome)
         return outcome, no
 
     patches.wrap(start_and_launch.Grower, "start", start)

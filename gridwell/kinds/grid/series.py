@@ -162,8 +162,8 @@ class _Options(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class Flaw:
-    """Return the reason why points cannot be the answer to a problem."""
+class PointsFlaw:
+    """Proof that points cannot be the answer to a problem."""
 
     why: str
     #: A point whose potential proves it: whoever searched its chunk overlooked it; None: the
@@ -186,7 +186,7 @@ def flaw(problem: Problem, points: Sequence[Minimum]) -> str | None:
 
 def find_flaw(
     problem: Problem, points: Sequence[Minimum], sampled: NDArray[np.int64] = _NO_POINTS
-) -> Flaw | None:
+) -> PointsFlaw | None:
     """Return what proves that points are not the answer to a problem, or None if nothing does.
 
     Each point is evaluated canonically, with the ions that were placed before it, and none of the
@@ -200,9 +200,9 @@ def find_flaw(
     """
     wanted = 1 if problem.series is None else problem.series.count
     if len(points) > wanted:
-        return Flaw(f"there are {len(points)} points, and {wanted} were asked for")
+        return PointsFlaw(f"there are {len(points)} points, and {wanted} were asked for")
     reported = iter(points)
-    wrong: list[Flaw] = []
+    wrong: list[PointsFlaw] = []
 
     def check(acting: Atoms, zones: NDArray[np.float64], _hint: int | None) -> Minimum | None:
         point = next(reported, None)
@@ -218,7 +218,7 @@ def find_flaw(
     if wrong:
         return wrong[0]
     if any(later.value < earlier.value for earlier, later in itertools.pairwise(found)):
-        return Flaw("a later value is less than an earlier one")
+        return PointsFlaw("a later value is less than an earlier one")
     return None
 
 
@@ -228,7 +228,7 @@ def _flaw_of_step(
     zones: NDArray[np.float64],
     point: Minimum | None,
     sampled: NDArray[np.int64],
-) -> Flaw | None:
+) -> PointsFlaw | None:
     """Return what proves one reported point wrong; None: that no point is left."""
     options: _Options = {"min_distance": problem.min_distance, "softening": problem.softening}
     near = _NO_POINTS
@@ -238,7 +238,9 @@ def _flaw_of_step(
             potential(problem.grid, acting, point.index, zones=zones, **options) if inside else None
         )
         if true is None or point.key() != Minimum(true, point.index).key():
-            return Flaw(f"{point.value!r} at point {point.index}, whose potential is {true!r}")
+            return PointsFlaw(
+                f"{point.value!r} at point {point.index}, whose potential is {true!r}"
+            )
         near = neighbours(problem.grid, point.index, most=len(sampled))
     if not len(sampled):
         return None
@@ -247,8 +249,10 @@ def _flaw_of_step(
     if lower is None:
         return None
     if point is None:
-        return Flaw(f"no point was found that qualifies, and point {lower.index} does", lower.index)
-    return Flaw(
+        return PointsFlaw(
+            f"no point was found that qualifies, and point {lower.index} does", lower.index
+        )
+    return PointsFlaw(
         f"{point.value!r} at point {point.index}, and the potential of point {lower.index} is "
         f"{lower.value!r}",
         lower.index,
@@ -257,11 +261,11 @@ def _flaw_of_step(
 
 def _flaw_of_end(
     problem: Problem, acting: Atoms, zones: NDArray[np.float64], found: int
-) -> Flaw | None:
+) -> PointsFlaw | None:
     """Return what proves that a series goes on, where that is cheap to know."""
     options: _Options = {"min_distance": problem.min_distance, "softening": problem.softening}
     if problem.grid.points * acting.count > limits.CHECKED_PAIRS or none_qualifies(
         problem.grid, acting, zones=zones, **options
     ):
         return None
-    return Flaw(f"there are {found} points, and another one qualifies")
+    return PointsFlaw(f"there are {found} points, and another one qualifies")
