@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app_tier.executor.spec_cache import spec_cache
 from gridwell.engine.errors import OtherVersion
+from gridwell.engine.rows import Row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from app_tier.executor.port import Runner
+    from app_tier.executor.port import Report, Runner
     from app_tier.executor.spec_cache import SpecKey
     from gridwell.engine.lru_cache import LruCache
     from gridwell.engine.task_files import FileType
@@ -71,12 +72,13 @@ def ready() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """The output of a task, and how long it took."""
+    """The output of a task, or the rows of several, and how long they took."""
 
-    best: str | None
-    payload: tuple[str, ...] | None
     seconds: float
-    file: FileType | None  #: of the file that was written; None: there is none
+    best: str | None = None
+    payload: tuple[str, ...] | None = None
+    file: FileType | None = None  #: of the file that was written; None: there is none
+    rows: tuple[Row, ...] | None = None  #: None: the kind has none
 
 
 def run(
@@ -84,23 +86,23 @@ def run(
     key: SpecKey,
     stored: Path | None,
     detail: Mapping[str, Any],
-    task: int,
+    tasks: range,
     hint: str | None,
     path: Path,
 ) -> Ran:
-    """Run a task.
+    """Run a task, or the tasks of a chunk one after the other.
 
     Args:
         cell: the number of the task's cell of counters.
         key: names the runner and the spec.
         stored: a file that holds the spec and is removed; None: it was given before.
         detail: what the kind keeps in the job.
-        task: its number in the job.
+        tasks: their numbers in the job: a single one, unless the kind has rows.
         hint: the least value known of the job's register.
         path: for the task's file, if it gives one.
 
     Raises:
-        OtherVersion: if there is no runner of this kind.
+        OtherVersion: if there is no runner of this kind, or none for several tasks.
     """
     counters, start = _counters[0], time.perf_counter()
     moves, stop, reported = (cell * CELL_SIZE + place for place in (MOVES, STOP, REPORTED))
@@ -118,11 +120,30 @@ def run(
         raise OtherVersion(f"kind {kind!r} is none that this release runs: {', '.join(_runners)}")
     spec = _loaded(runner, key, stored)
     report(0)
-    output = runner.run(spec, detail, task, hint, report)
+    if runner.has_rows:
+        rows = tuple(_row(runner, spec, detail, task, report) for task in tasks)
+        return Ran(time.perf_counter() - start, rows=rows)
+    if len(tasks) != 1:
+        raise OtherVersion(f"kind {kind!r} has chunks of one task, and this one has {len(tasks)}")
+    output = runner.run(spec, detail, tasks[0], hint, report)
     if output.file is not None:
         output.file.write(path)
-    file = None if output.file is None else output.file.type
-    return Ran(output.best, output.payload, time.perf_counter() - start, file)
+    return Ran(
+        time.perf_counter() - start,
+        output.best,
+        output.payload,
+        None if output.file is None else output.file.type,
+    )
+
+
+def _row(
+    runner: Runner[Any], spec: Any, detail: Mapping[str, Any], task: int, report: Report
+) -> Row:
+    start = time.perf_counter()
+    output = runner.run(spec, detail, task, None, report)
+    report(0)
+    seconds = time.perf_counter() - start
+    return Row(task=task, exit=output.exit, seconds=round(seconds, 6), reason=output.reason)
 
 
 def _loaded(runner: Runner[Any], key: SpecKey, stored: Path | None) -> Any:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from gridwell.engine.rows import Row
     from gridwell.engine.task_files import FileType
 
 Spec = TypeVar("Spec")
@@ -36,11 +37,15 @@ class TaskOutput:
         best: what the job's register takes if it is less; None: nothing.
         payload: what the register keeps with it; None: the kind has no payload.
         file: a file that is stored before the result is sent; None: there is none.
+        exit: of a kind whose tasks have rows; 0: success.
+        reason: a stable word for a failure; empty for a success.
     """
 
     best: str | None = None
     payload: tuple[str, ...] | None = None
     file: TaskFile | None = None
+    exit: int = 0
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +89,14 @@ class KnownTask:
 
 
 class Runner(Protocol[Spec]):
-    """A kind of work, as compute processes run it.  Implementations derive from this class."""
+    """A kind of work, as compute processes run it.  Implementations derive from this class.
+
+    Attributes:
+        has_rows: whether each task's end is a row of its own, and a chunk may have several tasks;
+            False: a chunk is one task, whose result is merged into the job's register.
+    """
+
+    has_rows: bool = False
 
     def load(self, stored: Path, sha: str) -> Spec:
         """Read a stored spec.  A process keeps it for the tasks that follow.
@@ -118,14 +130,15 @@ class Runner(Protocol[Spec]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunTask:
-    """One task to run."""
+    """One task to run, or the consecutive tasks of one chunk."""
 
     ticket: int  #: the worker's own number for it, never used twice
     kind: str  #: names the runner
     spec: str  #: the spec's sha
     data: bytes  #: the stored spec
     detail: Mapping[str, Any]  #: what the kind keeps in the job
-    task: int  #: its number in the job
+    task: int  #: its number in the job; of several the first
+    count: int = 1  #: consecutive tasks, one after the other, where the kind has rows
     hint: str | None = None  #: the least value of the job's register that the worker knows
 
 
@@ -150,6 +163,7 @@ class TaskOutcome:
     ticket: int
     best: str | None = None
     payload: tuple[str, ...] | None = None
+    rows: tuple[Row, ...] | None = None  #: one a task; None: the kind has none
     file: OutputFile | None = None  #: to be stored before the result is sent
     digest: str | None = None  #: of the file that was stored
     seconds: float = 0.0  #: of computing, on one core

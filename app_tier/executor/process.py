@@ -124,7 +124,7 @@ class ComputeProcess:
                 key,
                 stored,
                 task.detail,
-                task.task,
+                range(task.task, task.task + task.count),
                 task.hint,
                 self._output(task.ticket),
             )
@@ -212,6 +212,7 @@ class ComputeProcess:
                 ticket=ticket,
                 best=ran.best,
                 payload=ran.payload,
+                rows=ran.rows,
                 file=None if ran.file is None else LocalFile(path, ran.file),
                 seconds=ran.seconds,
             )

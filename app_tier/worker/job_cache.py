@@ -104,11 +104,12 @@ def obsolete_reason(message: ChunkMessage, job: Job | None, now: float) -> str |
     """
     if job is None:
         return "its job does not exist"
+    ended = job.done | job.failed
     reasons = {
         f"its job is at attempt {job.attempt}": job.attempt != message.attempt,
         f"its job is {job.state}": job.state.terminal,
         "its job is past its deadline": now > job.deadline,
-        "its result is merged already": message.chunk in job.done,
+        "its result is merged already": all(task in ended for task in message.task_set),
         "its job has another plan": message.plan != job.plan.sha,
         "its job has another problem": message.problem != job.problem,
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from app_tier.worker.file_store import store_file
 from gridwell.engine.errors import ServiceBusy, ServiceDenied, ServiceError
-from gridwell.engine.messages import ErrorMessage, ResultMessage
+from gridwell.engine.messages import ErrorMessage, ResultMessage, RowsMessage
 from gridwell.engine.object_keys import problem_object
 from gridwell.engine.task_failure import MACHINE_FAILED, MAP_DENIED, STUCK, UNSUPPORTED
 
@@ -88,20 +88,25 @@ class Outbox:
             if held.outcome is not None and held.outcome.file is None
         ]
         if (ready or self._reports) and not context.paused:
-            bodies = [self._result(held, outcome) for held, outcome in ready]
+            results = [
+                (held.ticket, body)
+                for held, outcome in ready
+                for body in self._results(held, outcome)
+            ]
+            bodies = [body for _, body in results]
             try:
-                refused = set(context.ports.results.send([*bodies, *self._reports]))
+                positions = context.ports.results.send([*bodies, *self._reports])
             except ServiceBusy as error:
                 context.busy("sending results", error)
                 return
             self._reports = []  # a report that was refused is only worth one try
-            refused = {position for position in refused if position < len(ready)}
+            refused = {results[place][0] for place in positions if place < len(results)}
             if refused:
                 context.note("result_refused", f"{len(refused)} results are to be sent again")
             # Send first, delete second: dying in between costs a duplicate result, which the
             # ledger merges into nothing.  The other order would lose the task.
-            for position, (held, _) in enumerate(ready):
-                if position not in refused:
+            for held, _ in ready:
+                if held.ticket not in refused:
                     self.settle(held)
         self.delete()
 
@@ -209,9 +214,13 @@ class Outbox:
                 outcome.file.remove()
                 held.outcome = dataclasses.replace(outcome, file=None, digest=digest)
 
-    def _result(self, held: HeldTask, outcome: TaskOutcome) -> str:
+    def _results(self, held: HeldTask, outcome: TaskOutcome) -> list[str]:
+        """Return the messages of a result: one, but for rows that do not fit into one."""
         message = held.message
-        return ResultMessage(
+        if outcome.rows is not None:
+            reports = RowsMessage.of(message, outcome.rows, worker=self._worker)
+            return [report.encode() for report in reports]
+        result = ResultMessage(
             job=message.job,
             attempt=message.attempt,
             chunk=message.chunk,
@@ -222,4 +231,5 @@ class Outbox:
             seconds=outcome.seconds,
             digest=outcome.digest,
             payload=outcome.payload,
-        ).encode()
+        )
+        return [result.encode()]

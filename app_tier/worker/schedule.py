@@ -139,7 +139,8 @@ class Schedule:
             raise _NotRunnable(UNSUPPORTED, known.unreadable)
         if known.job is None:  # such a task is obsolete, and dropped before
             raise InvalidMessage(f"there is no job {message.job}")
-        if message.chunk >= known.job.tasks:
+        tasks = message.task_set
+        if tasks.stop > known.job.tasks:
             raise InvalidMessage(f"its job has {known.job.tasks} tasks, numbered from 0")
         return RunTask(
             ticket=held.ticket,
@@ -148,6 +149,7 @@ class Schedule:
             data=self._spec(message.problem),
             detail=_detail(known.job),
             task=message.chunk,
+            count=len(tasks),
             hint=known.best,
         )
 
