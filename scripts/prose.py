@@ -37,7 +37,7 @@ _FENCE: Final = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
 _CODE_LINE: Final = re.compile(r"^(    |\t).*$", re.MULTILINE)
 _INLINE: Final = re.compile(r"``.+?``|`[^`]+`|https?://\S+", re.DOTALL)
 _LINK: Final = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
-_ITEM: Final = re.compile(r"\n(?=\s*(?:[*+-]|\d+\.|#+|\||\w+:) ?)|\n\s*\n|(?<=:)\n|\|")
+_ITEM: Final = re.compile(r"\n(?=\s*(?:[*+-]|x |\d+[. ]|#+|\||\w+:))|\n\s*\n|(?<=:)\n|\|")
 _SENTENCE: Final = re.compile(r"(?<=[.!?])[\"')*\]]*\s+(?=[\"'(\[*]*[A-Z0-9])")
 #: A letter of a formula and a number are no words.
 _WORD: Final = re.compile(r"(?<![\w^])(?:[^\W\d_]{2}[\w'.,/+-]*|[aAI]\b)")

@@ -1,4 +1,4 @@
-"""What an address says of who is there."""
+"""Facts about a caller that its address gives."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _HOME: Final = 64  #: bits of an IPv6 address that a provider gives to one custo
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, which nobody else reaches under that name."""
+    """Return True if a host name or address is this machine's loopback."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:  # a name
@@ -29,10 +29,10 @@ def without_port(address: str) -> str:
 
 
 def network_of(address: str) -> str:
-    """What to count an address by: itself, or of IPv6 the network that one customer has.
+    """Return the key to count an address by: itself, or for IPv6 the network of one customer.
 
-    Who may choose among 2^64 addresses would else never be counted twice.  A port, as some proxies
-    write one, is left out.
+    A caller that may choose among 2^64 addresses would otherwise never be counted twice. A port, as
+    some proxies write one, is left out.
     """
     address = without_port(address)
     try:

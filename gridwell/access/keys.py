@@ -1,8 +1,8 @@
-"""Access keys: who a caller is, and what they may do.
+"""Access keys: identity and permissions of a caller.
 
-A key's text is `gw_<id>_<secret>`.  The ledger keeps the id and the SHA-256 of the text, so whoever
-reads the ledger learns no key.  The secret is 32 random bytes, which nobody can try out, so a fast
-hash is as good as a slow one.
+A key's text is `gw_<id>_<secret>`.  The ledger keeps the id and the SHA-256 of the text, so a
+reader of the ledger learns no key. The secret is 32 random bytes, too many to try, so a fast hash
+is as good as a slow one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NOBODY: Final = hashlib.sha256(b"").hexdigest()
 
 
 class Scope(enum.StrEnum):
-    """What a key lets its client do."""
+    """Permission that a key gives to its client."""
 
     SUBMIT = "submit"  #: submit jobs, and cancel them
     READ = "read"  #: look at its own jobs, and at the fleet
@@ -50,11 +50,11 @@ class AccessKey:
     revoked: float | None = None  #: when it was; None: it was not
 
     def allows(self, scope: Scope) -> bool:
-        """Whether its client may do this."""
+        """Return True if its client may do this."""
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
     def state(self, now: float) -> KeyState:
-        """Whether it opens anything, and if not, why."""
+        """Return its state at a time."""
         if self.revoked is not None:
             return KeyState.REVOKED
         if self.expires is not None and self.expires <= now:
@@ -63,7 +63,7 @@ class AccessKey:
 
 
 class KeyState(enum.StrEnum):
-    """What has become of a key; what is not active never will be again."""
+    """State of a key; a key that is not active never becomes so again."""
 
     ACTIVE = "active"
     EXPIRED = "expired"
@@ -97,7 +97,7 @@ def make_key(
     key_id: bytes,
     secret: bytes,
 ) -> tuple[str, AccessKey]:
-    """A new key.
+    """Return a new key.
 
     Args:
         client: whose it is.
@@ -108,7 +108,7 @@ def make_key(
         secret: `SECRET_BYTES` of them.
 
     Returns:
-        Its text, which is told once and kept nowhere, and what the ledger keeps.
+        Its text, which is shown once and stored nowhere, and what the ledger keeps.
 
     Raises:
         InvalidAccess: if the client's name cannot be used, or nothing is allowed.
@@ -138,7 +138,7 @@ def make_key(
 
 
 def is_key(presented: PresentedKey, stored: AccessKey | None) -> bool:
-    """Whether a caller shows the key that the ledger holds under that id.
+    """Return True if a caller shows the key that the ledger holds under that id.
 
     It takes the same time whether there is none, or another.
     """

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class AccessLedger(Protocol):
-    """What the ledger keeps of clients: their keys and sessions, and what they have spent."""
+    """Ledger of clients: their keys and sessions, and what they have spent."""
 
     @property
     def audit(self) -> AuditLog:
-        """What operators did."""
+        """Record of operators' actions."""
 
     def add_key(self, key: AccessKey) -> bool:
         """Store a new key.
@@ -91,7 +91,7 @@ class AccessLedger(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientUsage:
-    """Where a caller stands with a rate limit."""
+    """Usage of a rate limit by a caller."""
 
     limit: int  #: calls
     window: int  #: in so many seconds
@@ -117,4 +117,4 @@ class Rates(Protocol):
         """
 
     def look(self, rate: str, kind: str, who: str) -> ClientUsage:
-        """Where a caller would stand, without counting."""
+        """Return a caller's usage without counting a call."""

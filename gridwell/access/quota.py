@@ -1,4 +1,4 @@
-"""What a client may ask for: how much at once, in one job, and in one day."""
+"""Quota of a client: how much at once, in one job, and in one day."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def check_unfinished(quota: Quota, unfinished: int) -> None:
 
 
 def over_budget(quota: Quota, spent: float, seconds: float, now: float) -> OverQuota:
-    """What a client hears whose day is spent."""
+    """Return the error of a client whose budget of the day is spent."""
     return OverQuota(
         f"the job takes an estimated {seconds:.3f} s of one core, and of the "
         f"{quota.day_seconds:g} s that your jobs may take in a day (UTC) {spent:.3f} s are spent; "

@@ -27,7 +27,7 @@ _TEXT: Final = re.compile(r"gws_([0-9a-f]{12})_([A-Za-z0-9_-]{43})_([0-9a-f]{32}
 
 
 class SessionState(enum.StrEnum):
-    """Whether a session is open, and if not, why."""
+    """State of a session: open, or the reason of its end."""
 
     ACTIVE = "active"
     ENDED = "ended"  #: by logging out, or by a later login

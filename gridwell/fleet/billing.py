@@ -1,4 +1,4 @@
-"""What a fleet's instances cost so far, by EC2's rule for Linux on demand.  Pure.
+"""Cost of a fleet's instances so far, by EC2's rule for Linux on demand.
 
 An instance is billed while it is running, by the second, and for a minute at least each time that
 it is started.  Source: https://aws.amazon.com/ec2/pricing/on-demand/ (per-second billing).
@@ -20,9 +20,9 @@ _HOUR: Final = 3600.0
 class Bill:
     """Instance-seconds since the fleet's first view.
 
-    It is made of looks at the fleet, so each run counts from the look before it was first seen
-    running to the first look that no longer shows it: up to a look too much at either end, and
-    never too little.
+    It is computed from observations of the fleet. Each run counts from the observation before its
+    first to the first one without it. So a run is counted up to one interval too long at either
+    end, and never too short.
     """
 
     ended: float = 0.0  #: seconds of runs that are over

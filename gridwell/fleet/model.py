@@ -63,7 +63,7 @@ class Instance:
 
     @property
     def offer(self) -> Offering:
-        """What EC2 must have room for when it starts again."""
+        """The type and subnet for which EC2 needs capacity to start it again."""
         return Offering(type=self.type, subnet=self.subnet)
 
 
@@ -93,7 +93,7 @@ class Offering:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """What the ledger remembers of one of the N places: the intent, written before the call."""
+    """Record of one of the N places in the ledger: the intent, written before the call."""
 
     number: int
     epoch: int = 0  #: launches tried in this place; each has a token of its own
@@ -238,7 +238,7 @@ class FleetView:
     def is_stale(self, now: float) -> bool:
         """Return whether no autoscaler has written it for too long: it writes every ten seconds.
 
-        Nor can one be believed that says a time which is far from having come.
+        A view dated far in the future is stale too.
         """
         return abs(now - self.at) > STALE_SECONDS
 

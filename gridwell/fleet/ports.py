@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 class FleetLedger(Protocol):
-    """What the ledger keeps of the fleet."""
+    """Ledger of the fleet."""
 
     @property
     def audit(self) -> AuditLog:
-        """What operators did."""
+        """Record of operators' actions."""
 
     def beat(self, heartbeat: Heartbeat) -> None:
         """Store a worker's sign of life over its last one."""
@@ -46,10 +46,10 @@ class FleetLedger(Protocol):
         """Slots that were ever used, by number: all of them, or those in some places."""
 
     def write_slot(self, slot: Slot, *, seen: Slot) -> bool:
-        """Replace a slot if nobody has launched in it since it was read.
+        """Replace a slot if no launch has used it since it was read.
 
-        A holder of the lease who slept longer than it is stopped here: a slot that was written
-        under a later fence takes no write under an earlier one.
+        This stops a leader that slept longer than its lease: a slot that was written under a later
+        fence rejects a write under an earlier one.
 
         Args:
             slot: what it shall be, with the fence of the lease that its writer holds.

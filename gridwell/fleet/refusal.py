@@ -12,7 +12,7 @@ LONGEST_MESSAGE: Final = 200  #: characters
 
 
 class Cause(enum.StrEnum):
-    """Why an action came to nothing, as far as it says who may be tried instead."""
+    """Cause of a failed action, as far as it decides what to try instead."""
 
     FULL = "no capacity"  #: EC2 has no room for this type in this zone
     NO = "refused"  #: a clear refusal, without effect
@@ -46,7 +46,7 @@ class Refusal:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What it is about."""
+        """The action and its target."""
         return self.action, self.target
 
     @property
