@@ -52,6 +52,10 @@ I19 = "I19 one machine fails no job"
 I20 = "I20 unfit stays off"
 I21 = "I21 holders report"
 I22 = "I22 true maps"
+T1 = "T1 rows before tasks"
+T2 = "T2 tasks only end"
+T3 = "T3 settled before ended"
+T4 = "T4 tasks are conserved"
 CALM = "no program raises"
 
 INVARIANTS: Final[dict[str, str]] = {
@@ -100,5 +104,9 @@ INVARIANTS: Final[dict[str, str]] = {
     I20: "S: an instance whose worker said that it is unfit is never started again",
     I21: "S: a report changes a job only if its sender received the chunk",
     I22: "S: of a kept map a client reads what was computed, or is told that it cannot be read",
+    T1: "S: a task is done, or failed, only when a row that says so is stored",
+    T2: "S: no task leaves a set, no write is lost, or is of another attempt or size of blocks",
+    T3: "S: a job ends by its tasks only when all have ended, each counted once, done first",
+    T4: "S: a task that has not ended is in a chunk, its row in a result, until it is settled",
     CALM: "S: no program lets an unexpected error escape",
 }

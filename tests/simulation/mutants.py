@@ -30,9 +30,10 @@ from autoscaler.decide import (
 )
 from autoscaler.decide import failures as failures_memory
 from autoscaler.decide.launch_intents import Intent
-from gridwell.adapters.memory import MemoryLedger
+from gridwell.adapters.memory import MemoryLedger, task_blocks
 from gridwell.adapters.system_clock import ServiceClock
 from gridwell.engine import task_failure
+from gridwell.engine.blocks import Block, Blocks, TaskCounts, TaskStates
 from gridwell.engine.errors import NoCapacity
 from gridwell.engine.job import Job, JobState
 from gridwell.engine.messages import ChunkMessage
@@ -42,7 +43,14 @@ from gridwell.kinds.grid import kind as grid_kind
 from gridwell.kinds.grid import map_reader
 from gridwell.kinds.grid.series import PointsFlaw
 from tests.simulation import kernel, queue
-from web_tier.collector import collector, dead_letters, finisher, reconciler, task_failures
+from web_tier.collector import (
+    collector,
+    dead_letters,
+    finisher,
+    reconciler,
+    task_failures,
+    task_results,
+)
 from web_tier.jobs import cached_jobs, enqueue, sealed_cache, service, signer
 from web_tier.waiting import wait_list
 
@@ -779,3 +787,85 @@ def _aged_machines_go_late(patches: Patches) -> None:
         return original(snapshot, counts, dataclasses.replace(policy, stopped_max_age_seconds=late))
 
     patches.wrap(backlog_rule, "spent", spent)
+
+
+# --- jobs of many tasks
+
+
+@_mutant("Of several blocks that a flush touches the last one is not written.")
+def _a_lost_block_write(patches: Patches) -> None:
+    def settle(original: Any, self: Any, job: str, attempt: str, blocks: Any, sets: Any) -> Any:
+        before = dict(self._blocks)
+        touched = original(self, job, attempt, blocks, sets)
+        if len(touched) > 1:
+            key = job, attempt, touched[-1].number
+            self._blocks.pop(key)
+            self._blocks |= {key: before[key]} if key in before else {}
+        return touched
+
+    patches.wrap(task_blocks.MemoryBlocks, "settle", settle)
+
+
+@_mutant("The blocks of all attempts of a job are the same.")
+def _a_block_of_another_attempt(patches: Patches) -> None:
+    def settle(original: Any, self: Any, job: str, attempt: str, *args: Any) -> Any:
+        first = next((key[1] for key in self._blocks if key[0] == job), attempt)
+        return original(self, job, first, *args)
+
+    patches.wrap(task_blocks.MemoryBlocks, "settle", settle)
+
+
+@_mutant("Tasks that failed are added to those that are done.")
+def _done_and_failed_in_one_set(patches: Patches) -> None:
+    def outcome(original: Any, rows: Any) -> Any:
+        done, failed = original(rows)
+        return done | failed, failed
+
+    patches.wrap(task_results, "outcome", outcome)
+
+
+@_mutant("Tasks are settled before their rows are stored.")
+def _settle_before_rows(patches: Patches) -> None:
+    def settle(original: Any, self: Any, job: Job, joined: Any) -> Any:
+        if job.blocks is not None:
+            self._ledger.settle(
+                job.id,
+                job.attempt,
+                job.blocks,
+                joined.done,
+                joined.failed,
+                expires=job.deadline,
+            )
+        return original(self, job, joined)
+
+    patches.wrap(task_results.TaskResults, "_settle", settle)
+
+
+@_mutant("The size of blocks is this release's, whatever the job says.")
+def _block_size_from_a_setting(patches: Patches) -> None:
+    def blocks(job: Job) -> Blocks | None:
+        return Blocks(job.tasks, 16) if job.block else None
+
+    patches.set(Job, "blocks", property(blocks))
+
+
+@_mutant("A block is recorded as settled as soon as it is touched.")
+def _touched_blocks_are_full(patches: Patches) -> None:
+    patches.set(Block, "settled", property(lambda _block: True))
+
+
+@_mutant("Blocks that are settled are not recorded in the job.")
+def _full_is_never_recorded(patches: Patches) -> None:
+    def record(original: Any, self: Any, *args: Any, **kw: Any) -> Any:
+        return original(self, *args, **(kw | {"full": frozenset()}))
+
+    patches.wrap(MemoryLedger, "record_tasks", record)
+
+
+@_mutant("Any failure of a task counts, though it succeeded in another try.")
+def _a_late_success_is_no_success(patches: Patches) -> None:
+    def counts(states: TaskStates) -> TaskCounts:
+        done = states.done - states.failed
+        return TaskCounts(total=states.tasks, done=len(done), failed=len(states.failed))
+
+    patches.set(TaskStates, "counts", property(counts))

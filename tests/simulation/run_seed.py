@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from gridwell.fleet.model import InstanceState
@@ -13,6 +13,7 @@ from tests.simulation.invariants import CALM, I11, I11_TRIED, I13_AGED, I14
 from tests.simulation.kernel import Simulation, Violation
 from tests.simulation.recorded_answers import cut_finely
 from tests.simulation.simulated_system import World
+from tests.simulation.task_world import TaskWorld
 
 if TYPE_CHECKING:
     import random
@@ -25,6 +26,7 @@ _QUIET_SECONDS: Final = 60.0  #: at rest means for so long
 _PATIENCE: Final = 900.0  #: of the reconciler, before it sends again
 _DOUBLED: Final = 1 / 16  #: of all seeds, in which two workers compute a share of the chunks
 _DOUBLED_SHARE: Final = 0.3
+_MANY_TASKS: Final = 1 / 4  #: of all seeds, in which there are jobs of many tasks too
 _SHORT_AGE: Final = 1000.0  #: stopped instances that go so soon are waited for
 
 
@@ -70,19 +72,52 @@ def simulate(
         if doubled_share is None:
             doubled_share = _DOUBLED_SHARE if sim.chance("doubled share") < _DOUBLED else 0.0
         world = World(sim, cache_keeps=cache_keeps, doubled_share=doubled_share)
-        return report(world, lambda: _live(world, lively=seed % 2 == 0))
+        lived = report(world, lambda: _live(world, lively=seed % 2 == 0))
+    if lived.failure is None and sim.chance("many tasks") < _MANY_TASKS:
+        return _with_tasks(lived, tell=tell, faults=faults)
+    return lived
+
+
+def _with_tasks(
+    lived: Report,
+    *,
+    tell: Callable[[str], None] | None,
+    faults: Callable[[random.Random], Faults],
+) -> Report:
+    """Live through jobs of many tasks too, in a world of their own."""
+    sim = Simulation(lived.seed, tell=tell, faults=faults)
+    world = TaskWorld(sim)
+    failure = _failure_of(world.live)
+    ends = Counter(f"tasks: {job.state.value}" for job in world.ledger.jobs())
+    sim.note(f"the end of tasks: {sorted(ends.items())}, {failure}")
+    return replace(
+        lived,
+        fingerprint=f"{lived.fingerprint} {sim.fingerprint}",
+        events=lived.events + sim.events,
+        seconds=lived.seconds + sim.age,
+        jobs=lived.jobs + ends,
+        injected=lived.injected + sim.faults.injected,
+        checked=lived.checked + sim.checked,
+        failure=failure,
+        last=tuple(sim.last) if failure else (),
+    )
+
+
+def _failure_of(life: Callable[[], None]) -> str | None:
+    """Live; returns what did not hold, if anything."""
+    try:
+        life()
+    except Violation as violation:
+        return str(violation)
+    except Exception as error:  # noqa: BLE001 - whatever a program lets escape is a finding
+        return f"{CALM}: {error!r}"
+    return None
 
 
 def report(world: World, life: Callable[[], None]) -> Report:
     """Live, and tell what became of it."""
     sim = world.sim
-    failure = None
-    try:
-        life()
-    except Violation as violation:
-        failure = str(violation)
-    except Exception as error:  # noqa: BLE001 - whatever a program lets escape is a finding
-        failure = f"{CALM}: {error!r}"
+    failure = _failure_of(life)
     jobs = Counter(
         job.state.value if job.error is None else f"{job.state.value}: {job.error.code}"
         for job in world.ledger.jobs()
