@@ -63,6 +63,7 @@ class Work:
     seconds: float  #: of one core, estimated
     size: str  #: for people, in the plural: "512 points with 20 atoms"
     remedy: str = "ask for less"  #: what makes it cheaper, for people
+    has_rows: bool = False  #: whether each task leaves a row; else all share the job's register
     #: Says why no computation can answer it, where that is cheap to know; called for a new job.
     refusal: Callable[[], InvalidJob | None] = _no_refusal
     #: Verifies `Ended.answer` of an equal spec; None: it is damaged or wrong.  Left out where
@@ -114,6 +115,31 @@ class Kind(Protocol):
 
     def facts(self, job: Job) -> dict[str, Any]:
         """Return what messages about a job say of it besides what all jobs' say, as JSON."""
+
+
+class RowsKind(Kind):
+    """Base of kinds whose tasks leave rows: the engine ends their jobs by these alone."""
+
+    @property
+    def reports_progress(self) -> bool:
+        """False: the ends of tasks are the progress."""
+        return False
+
+    def misfit(self, job: Job, report: ResultMessage) -> str | None:  # noqa: ARG002 - any is one
+        """Return the reason why no report without rows can be of a job."""
+        return "a result without rows, and its job's tasks leave rows"
+
+    def agree(self, job: Job, one: Replica, other: Replica) -> bool:  # noqa: ARG002 - there are none
+        """Return False: tasks that leave rows are not computed twice."""
+        return False
+
+    def end(self, job: Job, spec: bytes, draw: Draw) -> Ended | Flaw | JobError:
+        """Raise, as jobs whose tasks leave rows end by their counts."""
+        raise NotImplementedError(f"job {job.id} ends by the rows of its tasks")
+
+    def facts(self, job: Job) -> dict[str, Any]:  # noqa: ARG002 - a default
+        """Return nothing beside what all jobs' messages say."""
+        return {}
 
 
 Kinds: TypeAlias = Mapping[str, Kind]

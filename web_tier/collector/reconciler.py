@@ -14,7 +14,7 @@ from web_tier.collector.denials import Denials
 from web_tier.collector.replicas import Replicas
 from web_tier.collector.task_failures import TaskFailures
 from web_tier.collector.task_results import settle_again
-from web_tier.jobs.enqueue import doubled, resend_seconds, send_chunks, send_tasks
+from web_tier.jobs.enqueue import doubled, pack_size, resend_seconds, send_chunks, send_tasks
 
 if TYPE_CHECKING:
     from gridwell.engine.job import Job
@@ -25,7 +25,6 @@ UNSENT_SECONDS: Final = 15.0  #: after so long without `sent_at` the submitter i
 QUIET_SECONDS: Final = 60.0  #: the queue must read empty for so long to be believed
 STILL_SECONDS: Final = 660.0  #: a chunk's hard limit and one lease: nothing moves for longer
 MAX_RESENDS: Final = 5
-_PACK: Final = 100  #: tasks of a chunk that is sent again
 
 
 class ReconcileStep(enum.Enum):
@@ -210,7 +209,9 @@ class Reconciler:
         """Queue the tasks that a job lacks; returns whether the queue took all of them."""
         if job.has_rows:
             missing = missing_tasks(self._ledger, job)
-            return send_tasks(self._chunks, job, missing, signer=self._signer, pack=_PACK)
+            kind = kind_of(self._finisher.kinds, job)
+            pack = pack_size(kind.seconds(job) / job.tasks)
+            return send_tasks(self._chunks, job, missing, signer=self._signer, pack=pack)
         chunks = job.missing
         if with_replicas:
             chunks = doubled(job, chunks, self._signer, self._finisher.doubled_share)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from gridwell.engine.blocks import block_size
 from gridwell.engine.job import DEADLINE_SECONDS, Job, JobState, job_id
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def build_new_job(work: Work, attempt: str, client: str, seen: Job | None, now: 
         run=1 if seen is None else seen.run + 1,
         created=now,
         deadline=now + DEADLINE_SECONDS,
+        block=block_size(work.tasks) if work.has_rows else None,
         **work.detail,
     )
 

@@ -18,6 +18,7 @@ from gridwell.engine.kind import NO_KINDS, Ended, Kinds, Work
 from gridwell.engine.object_keys import answer_object, problem_object, record_object
 from gridwell.engine.ports import Page
 from gridwell.engine.stored_objects import calls_about
+from gridwell.engine.task_set import TaskSet
 from web_tier.jobs.cached_jobs import (
     FINAL_SECONDS,
     PROGRESS_SECONDS,
@@ -28,7 +29,7 @@ from web_tier.jobs.cached_jobs import (
     final_key,
     progress_key,
 )
-from web_tier.jobs.enqueue import doubled, resend_seconds, send_chunks
+from web_tier.jobs.enqueue import doubled, pack_size, resend_seconds, send_chunks, send_tasks
 from web_tier.jobs.new_job import build_new_job, ended_job
 from web_tier.jobs.quota_check import Reservation
 from web_tier.jobs.reported_progress import with_progress
@@ -251,9 +252,7 @@ class JobService:
     def _dispatch(self, job: Job, seconds: float) -> None:
         """Send the chunks; what does not succeed is left to the reconciler."""
         try:
-            signer = cast("Signer", self.signer)
-            chunks = doubled(job, range(job.tasks), signer, self.doubled_share)
-            if send_chunks(self.chunks, job, chunks, signer=signer):
+            if self._send(job, seconds):
                 sent_at = self.clock.now()
                 self.ledger.mark_sent(
                     job.id,
@@ -275,6 +274,15 @@ class JobService:
                 extra={"action": "job.unsent", "job": job.id},
             )
         self.cache.set(progress_key(job.id), encode_progress(job), seconds=PROGRESS_SECONDS)
+
+    def _send(self, job: Job, seconds: float) -> bool:
+        """Queue all tasks of a job; returns whether the queue took them."""
+        signer = cast("Signer", self.signer)
+        if job.has_rows:
+            tasks, pack = TaskSet.span(0, job.tasks), pack_size(seconds / job.tasks)
+            return send_tasks(self.chunks, job, tasks, signer=signer, pack=pack)
+        chunks = doubled(job, range(job.tasks), signer, self.doubled_share)
+        return send_chunks(self.chunks, job, chunks, signer=signer)
 
 
 def _lasting(values: Mapping[str, bytes], job: str, now: float) -> Job | None:

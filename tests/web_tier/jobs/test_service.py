@@ -380,3 +380,14 @@ def test_the_record_of_a_known_answer_is_there_before_the_job() -> None:
     theirs = job_id("somebody else", problem.sha)
     assert site.world.ledger.read(theirs) is None
     assert record_object(theirs, "f" * 16) in site.world.store.objects
+
+
+def test_tasks_that_leave_rows_are_sent_in_chunks_of_two_seconds() -> None:
+    world = World()
+    work = replace(work_of(a_problem(40, atoms=50)), has_rows=True, known=None)
+
+    job = a_service(world).submit(replace(work, seconds=0.5 * work.tasks))
+
+    sent = [ChunkMessage.decode(each.body) for each in world.chunks.receive(at_most=10, wait=0)]
+    assert world.job(job).has_rows
+    assert sorted(message.tasks or "" for message in sent) == ["0-3", "4-7"]
