@@ -42,7 +42,7 @@ from web_tier.monitoring.forgeries import Forgeries
 from web_tier.monitoring.metrics import CountedCache, Metrics
 from web_tier.monitoring.metrics_server import MetricsServer
 from web_tier.monitoring.readiness import Readiness
-from web_tier.overload.concurrency_limit import usual_gates
+from web_tier.overload.concurrency_limit import default_limits
 from web_tier.overload.queue_limit import QueueLimit
 from web_tier.settings import Settings
 from web_tier.waiting.watcher import Watcher
@@ -183,7 +183,7 @@ def chosen_parts(settings: Settings) -> Dependencies:
         kinds=KINDS,
     )
     fleet = DynamoFleetLedger(dynamodb, settings.table, settings.fleet)
-    gates = usual_gates(clock)
+    gates = default_limits(clock)
     metrics.watch_rooms(gates, watcher)
     metrics.watch_losses(
         outages=lambda: cache.outages,

@@ -20,16 +20,16 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON: 
 
 
 def echo(*lines: str, err: bool = False) -> None:
-    """Print lines of text for people: every line that a command prints goes through here.
+    """Print lines of text for people, with unprintable characters as escapes.
 
-    What comes from the service, its workers or a file may hold line ends, escapes that move a
-    terminal's cursor, or marks of direction; all are written as escapes.
+    Every line that a command prints goes through this function.  Text from the service, its workers
+    or a file may hold line ends, escapes that move a terminal's cursor, or marks of direction.
     """
     click.echo("\n".join(map(printable, lines)), err=err)
 
 
 def echo_error(text: str) -> None:
-    """Print on stderr what went wrong: each line after the first is marked as one of its own."""
+    """Print an error on stderr; each line after the first has a mark."""
     first, *rest = f"error: {text}".split("\n")
     echo(first, *(f"    | {line}" for line in rest), err=True)
 
@@ -41,7 +41,7 @@ def print_json(fields: Mapping[str, Any]) -> None:
 
 @contextmanager
 def answered() -> Iterator[None]:
-    """End the program with a service's words where it does not answer as it should."""
+    """End the program with the error of a service."""
     try:
         yield
     except ServiceError as error:

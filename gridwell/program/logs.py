@@ -20,7 +20,7 @@ FORMAT: Final = "GRIDWELL_LOG_FORMAT"  #: json or text
 JSON: Final = "json"
 TEXT: Final = "text"
 
-#: The request that this thread serves, if it serves one: every line of it says so.
+#: The request that this thread serves, if any; each of its log lines names it.
 REQUEST: ContextVar[str] = ContextVar("request", default="")
 #: The client whose request that is, once it is known.
 CLIENT: ContextVar[str] = ContextVar("client", default="")
@@ -36,7 +36,7 @@ class JsonFormatter(logging.Formatter):
     """A record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """Return the line."""
         fields: dict[str, Any] = {
             "at": _time(record.created),
             "level": record.levelname.lower(),
@@ -82,10 +82,7 @@ class TextFormatter(logging.Formatter):
 
 
 def formatter(stream: TextIO) -> logging.Formatter:
-    """The formatter that `GRIDWELL_LOG_FORMAT` asks for, or else fits the stream.
-
-    A terminal has a reader; whatever else collects a program's lines is a machine.
-    """
+    """Return the formatter that `GRIDWELL_LOG_FORMAT` names; else text for a terminal, or JSON."""
     asked = os.environ.get(FORMAT, "")
     if asked not in ("", JSON, TEXT):
         sys.stderr.write(f"{FORMAT}: it is {asked!r}, neither {JSON} nor {TEXT}, and so ignored\n")
@@ -95,19 +92,19 @@ def formatter(stream: TextIO) -> logging.Formatter:
 
 
 def warn_on_stderr() -> None:
-    """Log warnings and errors without their times: of a command that a person runs."""
+    """Log warnings and errors without their times, for a command that a person runs."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(TextFormatter("%(levelname)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 def log_to_stderr() -> None:
-    """Log what matters to an operator, a line a record."""
+    """Log records from level INFO on, a line each."""
     hide_keys()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter(sys.stderr))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it found each thing
+    logging.getLogger("botocore").setLevel(logging.WARNING)  # it logs its configuration
 
 
 def hide_keys() -> None:
@@ -121,7 +118,7 @@ def hide_keys() -> None:
         try:
             message = record.getMessage()
         except (TypeError, ValueError, KeyError):
-            return record  # logging itself tells of a message that does not fit its arguments
+            return record  # logging itself reports a message that does not fit its arguments
         if redacted(message) != message:
             record.msg, record.args = redacted(message), ()
         if record.exc_info and record.exc_info[0] is not None:
@@ -135,8 +132,36 @@ def hide_keys() -> None:
     logging.setLogRecordFactory(make_hidden)
 
 
+class LogThrottle:
+    """Count of equal events, of which one log line at most is due in `seconds`.
+
+    Not safe to share between threads without a lock.
+
+    Args:
+        seconds: between two lines.
+    """
+
+    def __init__(self, seconds: float = 10.0) -> None:
+        self._seconds = seconds
+        self._count = 0
+        self._logged_at = float("-inf")
+
+    def add(self, count: int, now: float) -> int:
+        """Count events and return the number that a line is due for, or 0 if none is due.
+
+        Args:
+            count: of new events.
+            now: seconds by a monotonic clock.
+        """
+        self._count += count
+        if now - self._logged_at < self._seconds:
+            return 0
+        due, self._count, self._logged_at = self._count, 0, now
+        return due
+
+
 def _of_request(record: logging.LogRecord) -> dict[str, str]:
-    """The request that this thread serves, and its client.
+    """Return the request that this thread serves, and its client.
 
     A record that has such a field of its own is about another request, or about many.
     """

@@ -16,10 +16,10 @@ _USAGE: Final = 2
 
 
 def read_settings(read: Callable[[], _Settings]) -> _Settings:
-    """The settings; ends the program if they cannot be used, telling all that is wrong at once.
+    """Return the settings, or end the program with one line for each invalid setting.
 
     Args:
-        read: makes them of the environment, like a class of pydantic-settings.
+        read: reads them from the environment, like a class of pydantic-settings.
     """
     try:
         return read()

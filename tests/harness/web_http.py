@@ -25,7 +25,7 @@ from web_tier.jobs.event_publisher import both
 from web_tier.jobs.service import JobService
 from web_tier.monitoring.metrics import Metrics
 from web_tier.monitoring.readiness import Readiness
-from web_tier.overload.concurrency_limit import ConcurrencyLimit, ConcurrencyLimits, usual_gates
+from web_tier.overload.concurrency_limit import ConcurrencyLimit, ConcurrencyLimits, default_limits
 from web_tier.overload.queue_limit import QueueLimit
 from web_tier.waiting.watcher import Watcher
 
@@ -118,7 +118,7 @@ class Site:
             kinds=KINDS,
         )
         backlog = QueueLimit(world.chunks, clock=world.clock, limit=self.max_backlog)
-        gates = usual_gates(world.clock) if self.gates is None else self.gates
+        gates = default_limits(world.clock) if self.gates is None else self.gates
         self.metrics.watch_rooms(gates, self.watcher)
         tell = both(self.metrics.tell, self.tell)
         service = a_service(world, self.fuse, backlog.admit, self.allowance, tell)

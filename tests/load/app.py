@@ -27,7 +27,7 @@ from web_tier.auth.policy import Access
 from web_tier.auth.proxies import trusting
 from web_tier.dependencies import dependencies_of
 from web_tier.http_server import buffering_worker, request_buffer
-from web_tier.overload.concurrency_limit import ConcurrencyLimit, ConcurrencyLimits, usual_gates
+from web_tier.overload.concurrency_limit import ConcurrencyLimit, ConcurrencyLimits, default_limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -150,7 +150,7 @@ def small_gates() -> ConcurrencyLimits:
     """Gates of a few places, of which submissions open when the file `OPENS` is there."""
     clock = SystemClock()
     gates = replace(
-        usual_gates(clock),
+        default_limits(clock),
         downloads=ConcurrencyLimit("large downloads", clock=clock, places=PLACES, displaces=True),
     )
     if opens := os.environ.get(OPENS):

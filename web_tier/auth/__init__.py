@@ -1,1 +1,1 @@
-"""Who calls, and whether they may: keys, scopes, rate limits."""
+"""Authentication and authorization: keys, sessions, scopes, rate limits."""

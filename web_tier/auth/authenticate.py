@@ -131,11 +131,11 @@ def _active(
 def _found(
     presented: PresentedKey | SessionToken, access: Access, keyring: KeyCache
 ) -> AccessKey | None:
-    """The key that the ledger has under the id, unless the secret is known to be wrong.
+    """Return the key that the ledger has under the id, unless the secret is known to be wrong.
 
-    Whether the address has shown wrong keys never matters to a key that exists.  It only decides
-    how a never-seen id is looked for: by a read of its own, or in the list of all ids, which is one
-    read a second for any number of ids.  For ids that are younger than the list there is a reserve.
+    The wrong keys of an address never matter to a key that exists.  They only decide how an unknown
+    id is looked up: by a read of its own, or in the list of all ids.  The list is read once a
+    second for any number of ids.  Ids that are younger than the list have a reserve of reads.
     """
     lookup = keyring.remembered(presented.id)
     if lookup is None and not keyring.exists(presented.id):

@@ -1,6 +1,6 @@
-"""How long a request's body may be, by its request line alone.
+"""Limits of requests' bodies by route, known from the request line alone.
 
-The loop that receives requests asks this before it keeps a byte of a body.
+The HTTP server applies them before it stores a byte of a body.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What browsers may keep of an answer, and how they may come again."""
+"""Headers that limit what browsers cache and how they connect."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ _HTML: Final = "text/html"
 
 
 def protect(response: Response) -> Response:
-    """Return the response with headers against what a browser keeps and where it is led.
+    """Return the response with `Cache-Control` and `Strict-Transport-Security`.
 
-    Pages, and all that is answered to a session, are kept nowhere: after logging out, the back
-    button and the browser's disk show no molecule.  Programs that send a key keep what the route
-    lets them.
+    Pages, and all responses to a session, are not cached: after a logout, the back button and the
+    browser's disk show no molecule.  Programs that send a key may cache what the route allows.
     """
     # An answer without a body has the media type that the framework supposes.
     is_page = response.mimetype == _HTML and response.status_code != HTTPStatus.NOT_MODIFIED

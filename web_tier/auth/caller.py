@@ -1,4 +1,4 @@
-"""Whoever the request at hand comes from."""
+"""Caller of the current request."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ NOBODY: Final = Caller()
 
 
 def set_caller(caller: Caller) -> None:
-    """Note who the request comes from."""
+    """Store the caller of the current request."""
     setattr(g, _CALLER, caller)
     CLIENT.set(caller.client)
 
 
 def caller() -> Caller:
-    """Who the request comes from; `NOBODY` where no key was asked for."""
+    """Return the caller of the current request; `NOBODY` where no key is required."""
     found: Caller = getattr(g, _CALLER, NOBODY) if has_request_context() else NOBODY
     return found

@@ -1,8 +1,7 @@
-"""What scripts of pages of other origins may read (cross-origin resource sharing).
+"""Cross-origin resource sharing: responses that scripts of other origins may read.
 
-Nobody is let in by a cookie that way: no answer here allows credentials, so that browsers leave
-cookies out, or withhold the answer.  A page that wants more than files shows a key, which its user
-gave to it.
+No response allows credentials.  So browsers send no cookie, or withhold the response.  A page that
+wants more than files sends a key that its user gave to it.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ _SHOWN: Final = (
 
 
 def share(response: Response, *, with_keys: bool) -> None:
-    """Tell browsers which pages may read a response, and what they may send before it.
+    """Set the headers by which browsers let pages read a response.
 
     Args:
-        response: also one that refuses: a page should see why.
-        with_keys: whether callers need keys.
+        response: any response; a page may read the reason of a refusal, too.
+        with_keys: True if callers need keys.
     """
     if not is_shared(request.endpoint, with_keys=with_keys):
-        # Nor as a picture or a script, whose loading would tell whether it is there.
+        # Not as a picture or a script either: its loading would reveal that it exists.
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         return
     response.headers["Access-Control-Allow-Origin"] = "*"

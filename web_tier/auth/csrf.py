@@ -1,9 +1,9 @@
-"""Whether a request was made by a page of somebody else's.  Pure.
+"""Detection of cross-site requests (CSRF).
 
-A browser sends our cookie with whatever form is posted to us, whoever wrote the form: that is what
-SameSite=Strict prevents, but not from another host of the same site, nor where no cookie is needed
-as the service is open.  So a form is taken only if the browser says that a page of ours sent it.
-Programs say nothing of the kind, and have no cookie that somebody else could use.
+A browser sends our cookie with each form that is posted to us, even if another site's page holds
+the form.  SameSite=Strict prevents that, except for other hosts of the same site.  It does not help
+where the service is open and needs no cookie.  So a form is accepted only if the browser reports
+that a page of ours sent it.  Programs send no such headers and have no cookie to misuse.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _OWN: Final = frozenset({"same-origin", "none"})  #: none: typed, or a bookmark
 
 
 def is_foreign(method: str, *, site: str | None, origin: str | None, host: str) -> bool:
-    """Whether a page of another origin asks for a change.
+    """Return True if a page of another origin requests a change.
 
     Args:
         method: of the request.

@@ -1,4 +1,4 @@
-"""The guard before every route: who calls, what they may, and how often."""
+"""Checks before every route: authentication, authorization, rate limits."""
 
 from __future__ import annotations
 
@@ -48,41 +48,42 @@ _COUNTED: Final = "gridwell_counted"
 
 
 def install(app: Flask, access: Access, clock: Clock) -> None:
-    """Let nobody reach a route of `app` but by the rules, and log who tried."""
+    """Apply the rules to each request of `app`, and log the requests that they refuse."""
     security_log.install(app, clock, is_open=access.keyring is None)
 
     def check() -> Response | None:
         try:
-            who = _check(access, clock)
+            owner = _check(access, clock)
             _check_body()
             if HEAD_ALONE in request.environ:
                 _check_body_type()
                 # Nothing is counted yet: the same request comes again, with its body.
                 return None if request.routing_exception else go_on()
-            _count(access, rule_of(request.endpoint), who)
+            _count(access, rule_of(request.endpoint), owner)
             _check_body_type()
         except AccessRefused as refused:
             note_refusal(refused)
             return refused.response
         return None
 
-    def tell(response: Response) -> Response:
+    def add_headers(response: Response) -> Response:
         share(response, with_keys=access.keyring is not None)
-        return protect(_tell(response))
+        return protect(_with_usage(response))
 
     if access.proxies:
         trusted = trusting(app.wsgi_app, access.proxies)
         app.wsgi_app = trusted  # type: ignore[method-assign]  # Flask's own way
     app.register_error_handler(AccessRefused, lambda refused: refused.response)
     app.before_request(check)
-    app.after_request(tell)
+    app.after_request(add_headers)
 
 
 def demand(access: Access, rule: RouteRule) -> None:
-    """Ask more of a request than its route does: a reader that makes a job submits.
+    """Apply a stricter rule than the route's, for a read that makes a job.
 
     Raises:
-        Refused: if its key does not allow that, another site's page sent it, or it is too often.
+        AccessRefused: its key lacks the scope, another site's page sent it, or its client has used
+            up its rate.
     """
     try:
         _check_origin("POST", access)
@@ -96,10 +97,10 @@ def demand(access: Access, rule: RouteRule) -> None:
 
 
 def charge(access: Access, reads: int) -> None:
-    """Count a request that costs more than a read as some reads more.
+    """Count a request that costs more than a read as further reads.
 
     Raises:
-        Refused: if the client has had its reads.
+        AccessRefused: the client has used up its rate of reads.
     """
     key = caller().key
     if not reads:
@@ -125,7 +126,7 @@ def _check_host(access: Access) -> None:
 
 
 def _check_body() -> None:
-    """Hold the request to the body that its route takes; the front does so before it is kept."""
+    """Refuse a body that is larger than its route takes; the HTTP server has done so before."""
     if request.routing_exception is not None:
         return
     limit = body_limit(request.endpoint, request.method)
@@ -136,7 +137,7 @@ def _check_body() -> None:
 
 
 def _check_body_type() -> None:
-    """Hold the request to the media types that its route reads, by its head alone."""
+    """Refuse a media type that the route does not read, by the header fields alone."""
     types = body_types(request.endpoint, request.method)
     if types is None:
         return
@@ -156,8 +157,8 @@ def _check_origin(method: str, access: Access) -> None:
         and "Authorization" in headers
         and is_shared(request.endpoint, with_keys=True)
     ):
-        # A page that shows a key acts for whoever gave it to the page.  Browsers add cookies by
-        # themselves, this header only as a password, and no password opens anything here.
+        # A page that sends a key acts for the user who gave it to the page.  Browsers add cookies
+        # by themselves; this header they add only for a password, which this service never takes.
         return
     if is_foreign(
         method,
@@ -169,14 +170,18 @@ def _check_origin(method: str, access: Access) -> None:
 
 
 def _check(access: Access, clock: Clock) -> str:
-    """Who the request is counted as, if the caller may make it."""
+    """Authorize a request and return the owner that it is counted for.
+
+    Raises:
+        AccessRefused: the caller may not make the request.
+    """
     _check_host(access)
     _check_origin(request.method, access)
     rule = rule_of(request.endpoint)
-    who = address()
-    # What browsers ask before they send a key can have none, and its answer tells of no job.
+    owner = address()
+    # A browser's preflight request has no key, and its response reveals no job.
     if rule is None or access.keyring is None or request.method == "OPTIONS":
-        return who
+        return owner
     known = _caller(access, access.keyring, clock)
     set_caller(known)
     headers = request.headers
@@ -194,10 +199,10 @@ def _caller(access: Access, keyring: KeyCache, clock: Clock) -> Caller:
     except AccessRefused as refused:
         if request.method != "GET" or not is_for_people():
             raise
-        # People are asked who they are, and then led back; whoever put a key into the address
-        # shall not see it there again.
-        place = request.full_path.rstrip("?")
-        query = urlencode({"next": place if redacted(place) == place else "/"})
+        # A person logs in, and then returns to this page.  An address that contains a key is not
+        # repeated.
+        page = request.full_path.rstrip("?")
+        query = urlencode({"next": page if redacted(page) == page else "/"})
         raise AccessRefused(
             cast("Response", redirect(f"{LOGIN}?{query}")),
             code=refused.code,
@@ -207,18 +212,18 @@ def _caller(access: Access, keyring: KeyCache, clock: Clock) -> Caller:
         ) from refused
 
 
-def _count(access: Access, rule: RouteRule | None, who: str, cost: int = 1) -> None:
+def _count(access: Access, rule: RouteRule | None, owner: str, cost: int = 1) -> None:
     limit = None if rule is None else access.limits.get(rule.kind)
     if rule is None or limit is None or request.method == "OPTIONS":
         return
-    standing = access.rates.take(limit, rule.kind, who, cost)
+    standing = access.rates.take(limit, rule.kind, owner, cost)
     setattr(g, _COUNTED, (rule.kind, standing))
     if not standing.within:
         raise refusals.too_many_requests(rule.kind, limit, standing)
 
 
-def _tell(response: Response) -> Response:
-    """The same response, with where the caller stands, and for whom it may be kept."""
+def _with_usage(response: Response) -> Response:
+    """Return the response with the caller's rate limit, and with `Vary` for caches."""
     if rule_of(request.endpoint) is not None:
         response.vary.update(("Authorization", "Cookie"))
     counted: tuple[RouteKind, ClientUsage] | None = getattr(g, _COUNTED, None)

@@ -1,7 +1,7 @@
-"""What is said of a request by its head alone, before its body is received.
+"""Refusal of requests by their header fields, before their bodies are received.
 
-The door asks the application with the head of a request whose body is still to come.  What refuses
-it, whatever it brings, is its answer; else the application says to go on.
+The HTTP server calls the application with the header fields of a request whose body is still to
+come.  The application returns its refusal, or a response to go on.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ HEAD_ALONE: Final = "gridwell.head_alone"
 
 
 def go_on() -> Response:
-    """Nothing in the head speaks against the request."""
+    """Return the response that lets the body of a request be received."""
     return Response(status=HTTPStatus.CONTINUE)
 
 
 def is_to_go_on(response: AnyResponse) -> bool:
-    """Whether a response is no answer yet, but asks for the body."""
+    """Return True if a response is only that of `go_on`."""
     return response.status_code == HTTPStatus.CONTINUE

@@ -1,8 +1,8 @@
-"""Whether a request asks for this server by a name of its own.  Pure.
+"""Check of the Host header against DNS rebinding.
 
-A page of evil.example may let its own name lead to 127.0.0.1 (DNS rebinding).  To the browser it is
-then of the same origin as we are, and may read and send whatever needs no key; only the name in
-Host gives it away.
+A page of evil.example may let its own name resolve to 127.0.0.1.  To the browser it then has the
+same origin as this server, and may read and send everything that needs no key.  Only the name in
+Host reveals it.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ def name_of(host: str) -> str:
 
 
 def is_ours(host: str | None, names: Collection[str]) -> bool:
-    """Whether the header Host names this machine's loopback, or one of some names.
+    """Return True if the header Host names this machine's loopback, or one of some names.
 
     Args:
-        host: the header; browsers always send it, and who sends none is no browser.
+        host: the header; None if there is none, which browsers always send.
         names: in lower case, without ports.
     """
     if not host:

@@ -1,7 +1,6 @@
-"""The keys of the ledger, cached for a moment, and the bound on how often the ledger is read.
+"""Cache of the ledger's keys, with a bound on reads of the ledger.
 
-Keys that exist and ids that do not are cached apart, so that made-up ids cannot push a real key out
-of the cache.
+Keys that exist and ids that do not are cached apart, so that made-up ids cannot evict a real key.
 """
 
 from __future__ import annotations
@@ -39,10 +38,9 @@ class Lookup:
 
 
 class KeyCache:
-    """Reads keys and caches them.  Safe to share between threads.
+    """Cache of keys.  Safe to share between threads.
 
-    Without the ledger no key is accepted for longer than `KEPT_SECONDS`: it may have been revoked
-    meanwhile.
+    Without the ledger no key is accepted for longer than `KEPT_SECONDS`, as it may be revoked.
 
     Args:
         ledger: holds the keys.
@@ -72,25 +70,25 @@ class KeyCache:
             )
 
     def exists(self, key_id: str) -> bool:
-        """Return whether a key of this id was read within the last day."""
+        """Return True if a key of this id was read within the last day."""
         with self._lock:
             return self._recent(self._found, key_id, EXISTS_SECONDS) is not None
 
     def is_forged(self, presented: PresentedKey | SessionToken) -> bool:
-        """Return whether the id is of a known key and the secret is not of that key.
+        """Return True if the id is of a known key and the secret is not of that key.
 
-        The digest of a key never changes, so this needs no read: whoever knows an id alone cannot
-        cause any.
+        The digest of a key never changes, so this needs no read.  A caller that knows only an id
+        cannot cause one.
         """
         with self._lock:
             known = self._recent(self._found, presented.id, EXISTS_SECONDS)
         return known is not None and known.key is not None and not presented.fits(known.key)
 
     def is_listed(self, key_id: str) -> bool | None:
-        """Return whether an id is in the ledger's list of all ids: one read for any number of ids.
+        """Return True if an id is in the ledger's list of all ids: one read for any number of ids.
 
         Returns:
-            None if that cannot be said yet: the id is not in the list, and the list is younger than
+            None if it is unknown: the id is not in the list, and the list is younger than
             `LIST_SECONDS`, so that it is not read again.
 
         Raises:
@@ -107,7 +105,7 @@ class KeyCache:
             return key_id in self._ids
 
     def is_first_use(self, key_id: str) -> bool:
-        """Return whether nobody asked this since the key was last read: once in `KEPT_SECONDS`."""
+        """Return True at the first call after each read of the key: once in `KEPT_SECONDS`."""
         with self._lock:
             found = self._found.peek(key_id)
             if found is None or found.at == self._used.get(key_id):

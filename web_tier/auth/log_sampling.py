@@ -1,4 +1,4 @@
-"""Which events are written to the log, so that callers cannot flood it.  Pure.
+"""Sampling of log events, so that callers cannot flood the log.
 
 Of equal events the first is written at once, and the others as a count when their window is over.
 """
@@ -35,7 +35,7 @@ class _Window:
 
 @dataclass(slots=True)
 class Sampler:
-    """Groups events by what happened and to whom."""
+    """Groups of equal events by event and subject."""
 
     _windows: OrderedDict[tuple[str, str], _Window] = field(default_factory=OrderedDict)
 
@@ -46,7 +46,7 @@ class Sampler:
 
         Args:
             event: what happened.
-            subject: who caused it: events of the same one are counted together.
+            subject: its cause; events of one subject are counted together.
             fields: more about it.
             now: the time, which does not go back.
 

@@ -68,6 +68,6 @@ class Owners:
 
 
 def _joined(fields: Iterable[tuple[bytes, bytes]], wanted: bytes) -> str | None:
-    """The values of a field as a WSGI server joins them."""
+    """Return the values of a field as a WSGI server joins them."""
     values = [value.decode("latin-1") for name, value in fields if name == wanted]
     return ",".join(values) if values else None

@@ -1,4 +1,4 @@
-"""How callers are let in, as whoever starts the application decides."""
+"""Access policy of an application."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Without a keyring everybody is let in, as one client."""
+    """Keys, rates and limits of an application; without a keyring all callers are one client."""
 
     keyring: KeyCache | None = None
     rates: Rates = field(default_factory=CountedRates)
@@ -28,6 +28,6 @@ class Access:
     failure_limit: str = "20/minute"  #: wrong keys from one address
     #: the names by which the server may be asked for, besides this machine's; None: any
     hosts: frozenset[str] | None = frozenset()
-    #: those that were accepted, to count requests by client before they are judged
+    #: accepted credentials, to count requests by client before they are authenticated
     credentials: SeenCredentials = field(default_factory=SeenCredentials)
-    proxies: int = 0  #: of ours in front; only what they say of the caller is believed
+    proxies: int = 0  #: number of own proxies in front; only their forwarded headers count

@@ -1,4 +1,4 @@
-"""What those hear who are not let in."""
+"""Responses to requests that are refused."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _SHOWN: Final = 80  #: characters of a name that is not ours
 _REALM: Final = 'Bearer realm="gridwell"'
 
 
-class AccessRefused(Exception):  # noqa: N818 - it carries an answer, and nothing is broken
-    """The request ends here, with this answer.
+class AccessRefused(Exception):  # noqa: N818 - it carries a response, and nothing is broken
+    """Refusal of a request, with its response.
 
     Args:
-        response: the answer.
-        code: of the answer, by which the security log knows it.
+        response: the response.
+        code: of the response, which selects the security log's event.
         key_id: of the key that was presented.
-        client: whose key that is, where that was proved.
-        reason: more about it, for the security log.
+        client: owner of that key, where the secret was right.
+        reason: further details for the security log.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class AccessRefused(Exception):  # noqa: N818 - it carries an answer, and nothin
 
 
 def key_missing() -> AccessRefused:
-    """Nobody said who they are."""
+    """Refuse a request without a key."""
     return _unauthorized(
         "this needs a key; send it as `Authorization: Bearer gw_…`, or log in at /login",
         code="key_missing",
@@ -59,7 +59,7 @@ def key_missing() -> AccessRefused:
 
 
 def key_wrong(key_id: str = "") -> AccessRefused:
-    """What was shown opens nothing."""
+    """Refuse a key that does not exist, or whose secret is wrong."""
     return _unauthorized(
         "the key is not one of ours; check that all of it is there, or ask the operator for one",
         code="key_wrong",
@@ -68,7 +68,7 @@ def key_wrong(key_id: str = "") -> AccessRefused:
 
 
 def key_over(key: AccessKey, state: KeyState) -> AccessRefused:
-    """It did once, and no longer does."""
+    """Refuse a key that is expired or revoked."""
     return _unauthorized(
         f"the key {key.id} is {state}; ask the operator for another one",
         code=f"key_{state}",
@@ -78,7 +78,7 @@ def key_over(key: AccessKey, state: KeyState) -> AccessRefused:
 
 
 def session_over(key: AccessKey, state: SessionState) -> AccessRefused:
-    """A browser's session is no longer open."""
+    """Refuse a session that is no longer open."""
     return _unauthorized(
         f"the session is {state}; log in again at /login",
         code=f"session_{state}",
@@ -89,7 +89,7 @@ def session_over(key: AccessKey, state: SessionState) -> AccessRefused:
 
 
 def scope_missing(key: AccessKey, scope: Scope) -> AccessRefused:
-    """It opens other routes."""
+    """Refuse a key that lacks the scope of a route."""
     return AccessRefused(
         problem_response(
             HTTPStatus.FORBIDDEN,
@@ -106,7 +106,7 @@ def scope_missing(key: AccessKey, scope: Scope) -> AccessRefused:
 
 
 def cross_site() -> AccessRefused:
-    """A page of somebody else's asks in a caller's name."""
+    """Refuse a request that another site's page makes in a caller's name."""
     return AccessRefused(
         problem_response(
             HTTPStatus.FORBIDDEN,
@@ -119,7 +119,7 @@ def cross_site() -> AccessRefused:
 
 
 def unknown_host(host: str) -> AccessRefused:
-    """Somebody asks for a server of another name: a page that rebinds its own, perhaps."""
+    """Refuse a request for another host name, which may be a page's that rebinds its own."""
     return AccessRefused(
         problem_response(
             HTTPStatus.MISDIRECTED_REQUEST,
@@ -149,7 +149,7 @@ def unsupported_media_type(mimetype: str, remedy: str) -> AccessRefused:
 
 
 def unsupported_content_encoding(encoding: str) -> AccessRefused:
-    """Refuse a body that is encoded: a small one that unfolds to a huge one is no way in."""
+    """Refuse a body with a content encoding, as a small one could expand to a huge one."""
     return AccessRefused(
         problem_response(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -175,7 +175,7 @@ def malformed_host(host: str) -> AccessRefused:
 
 
 def too_many_failures(standing: ClientUsage, key_id: str = "") -> AccessRefused:
-    """An address that showed wrong keys too often."""
+    """Refuse an address that has sent too many wrong keys."""
     return _too_many(
         "too many wrong keys came from this address",
         standing,
@@ -185,7 +185,7 @@ def too_many_failures(standing: ClientUsage, key_id: str = "") -> AccessRefused:
 
 
 def too_many_requests(kind: str, limit: str, standing: ClientUsage) -> AccessRefused:
-    """A client that asks too often."""
+    """Refuse a client that has exceeded its rate."""
     return _too_many(
         f"there were more {kind} than {limit.replace('/', ' per ')}",
         standing,
@@ -214,12 +214,12 @@ def _unauthorized(
 
 
 def _too_many(
-    words: str, standing: ClientUsage, *, code: str, key_id: str = "", reason: str = ""
+    cause: str, standing: ClientUsage, *, code: str, key_id: str = "", reason: str = ""
 ) -> AccessRefused:
     return AccessRefused(
         problem_response(
             HTTPStatus.TOO_MANY_REQUESTS,
-            f"{words}; try again after the seconds of Retry-After",
+            f"{cause}; try again after the seconds of Retry-After",
             code=code,
             headers={"Retry-After": str(standing.reset)},
         ),

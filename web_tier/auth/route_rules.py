@@ -1,6 +1,6 @@
-"""What each route asks of its caller: all of it in one place, so that it can be looked over.
+"""Requirements of each route: scope, rate limit, body.
 
-A route that is not here needs the scope `admin`: what somebody forgets is closed.
+A route that is not listed needs the scope `admin`, so that a forgotten one is closed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class RouteKind(enum.StrEnum):
-    """What a call counts as, each with a limit of its own."""
+    """Kinds of calls, each with a rate limit of its own."""
 
     SUBMITS = "submits"
     READS = "reads"
@@ -25,7 +25,7 @@ class RouteKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteRule:
-    """What a route asks for."""
+    """Requirements of a route."""
 
     scope: Scope
     kind: RouteKind
@@ -40,7 +40,7 @@ CHANGES: Final = RouteRule(
 METRICS: Final = RouteRule(scope=Scope.METRICS, kind=RouteKind.READS)
 CLOSED: Final = RouteRule(scope=Scope.ADMIN, kind=RouteKind.READS)
 
-#: Routes that anybody may ask: they tell nothing of any job.
+#: Routes without authentication: they reveal nothing of any job.
 OPEN: Final = frozenset(
     {
         "access.login",
@@ -53,10 +53,9 @@ OPEN: Final = frozenset(
         "static",
     }
 )
-#: Routes that any name of the server may lead to: whoever watches over a process knows only its
-#: address, and they tell nothing.
+#: Routes that are served under any host name: a health check knows only the server's address.
 ANY_NAME: Final = frozenset({"fleet.healthz", "fleet.readyz"})
-#: What scripts of any page may read.
+#: Routes that scripts of any page may read.
 PUBLIC: Final = frozenset({"openapi.spec"})
 #: Files that such a script may fetch with a key, as viewers of molecules do.
 FILES: Final = frozenset(
@@ -70,7 +69,7 @@ FILES: Final = frozenset(
         "points.points_file",
     }
 )
-#: What such a script may do where it has to show a key for it.
+#: Further routes that such a script may call with a key.
 WITH_KEY: Final = frozenset(
     {
         "events.events",
@@ -138,16 +137,16 @@ def body_types(endpoint: str | None, method: str) -> frozenset[str] | None:
 
 
 def rule_of(endpoint: str | None) -> RouteRule | None:
-    """What a route asks for; None: nothing, as it is open or there is no such route."""
+    """Return the requirements of a route; None if it is open, or if there is no such route."""
     if endpoint is None or endpoint in OPEN:
         return None
     return RULES.get(endpoint, CLOSED)
 
 
 def is_shared(endpoint: str | None, *, with_keys: bool) -> bool:
-    """Return whether scripts of other origins may read what a route answers.
+    """Return True if scripts of other origins may read a route's responses.
 
-    While access is open any page that somebody looks at could list, read and submit jobs; and the
-    address of a file tells which problem it is of, so whoever knows a problem can compute it.
+    While access is open they may not, as each page in a user's browser could list, read and submit
+    jobs.  Files are no exception: a page that knows a problem can compute the address of its file.
     """
     return endpoint in PUBLIC or (with_keys and (endpoint in FILES or endpoint in WITH_KEY))

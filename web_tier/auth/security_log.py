@@ -1,4 +1,4 @@
-"""The security log: who did or tried what, in one structured line each."""
+"""Security log: one structured line for each accepted or refused action of a caller."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LONGEST: Final = 120  #: characters of what a caller chose
 
 
 class Event(enum.StrEnum):
-    """What can happen: the `action` of its line."""
+    """Kinds of events; each value is the `action` of a line."""
 
     KEY_ACCEPTED = "access.key_accepted"
     KEY_MISSING = "access.key_missing"
@@ -54,7 +54,7 @@ class Event(enum.StrEnum):
     JOB_CANCELLED = "job.cancelled"
 
 
-_WORDS: Final = {
+_MESSAGES: Final = {
     Event.KEY_ACCEPTED: "a key was accepted",
     Event.KEY_MISSING: "a request without a key was refused",
     Event.KEY_WRONG: "a wrong key or session was refused",
@@ -96,11 +96,11 @@ _OF_CODE: Final = {
 
 
 class SecurityLog:
-    """Writes events, many equal ones as a count.  Safe to share between threads.
+    """Log of events, with equal ones as a count.  Safe to share between threads.
 
     Args:
         clock: measures how long equal events are counted together.
-        everybody: the client that callers without a key are; empty where they are none.
+        everybody: the client of callers without a key; empty where each caller needs a key.
     """
 
     def __init__(self, clock: Clock, *, everybody: str) -> None:
@@ -134,23 +134,23 @@ def install(app: Flask, clock: Clock, *, is_open: bool) -> None:
 def note(
     event: Event, *, key_id: str = "", client: str = "", reason: str = "", job: str = ""
 ) -> None:
-    """Note an event of the request at hand.
+    """Note an event of the current request.
 
     Args:
         event: what happened.
-        key_id: that was presented, where the caller is not known by it.
-        client: whose key that is, where that was proved.
+        key_id: the presented id, where the caller is not authenticated by it.
+        client: the owner of that key, where the secret was right.
         reason: more about it; what a caller chose is cut.
         job: that it is about.
     """
     if not has_request_context() or _LOG not in current_app.extensions:
         return
     log: SecurityLog = current_app.extensions[_LOG]
-    who, rule = caller(), request.url_rule
+    known, rule = caller(), request.url_rule
     address = request.remote_addr or ""
     fields = {
-        "client": client or (log.everybody if who.key is None else who.client),
-        "key": key_id if who.key is None else who.key.id,
+        "client": client or (log.everybody if known.key is None else known.client),
+        "key": key_id if known.key is None else known.key.id,
         "address": address,
         "request": g.get("request_id", ""),
         "route": f"{request.method} {'-' if rule is None else rule.rule}",
@@ -158,12 +158,12 @@ def note(
         "reason": reason[:_LONGEST],
     }
     # An id that is only claimed is no subject: callers can make up any number of them.
-    subject = network_of(address) if who.key is None else who.key.id
+    subject = network_of(address) if known.key is None else known.key.id
     log.write(event, subject, {name: value for name, value in fields.items() if value})
 
 
 def note_refusal(refused: AccessRefused) -> None:
-    """Note that a request was refused: not every code is an event."""
+    """Note that a request was refused; some codes are no event."""
     event = _OF_CODE.get(refused.code)
     if event is None and f"access.{refused.code}" in set(Event):
         event = Event(f"access.{refused.code}")
@@ -189,12 +189,12 @@ def _write(event: Event, fields: Mapping[str, Any], count: int) -> None:
     own = {"client": "", "request": "", **fields}
     if count > 1:
         own |= {"request": "", "count": count}
-    words = " ".join(f"{name}={_shown(str(value))}" for name, value in own.items() if value)
+    shown = " ".join(f"{name}={_shown(str(value))}" for name, value in own.items() if value)
     level = logging.INFO if event in _ROUTINE else logging.WARNING
-    logger.log(level, "%s: %s", _WORDS[event], words, extra={"action": event.value, **own})
+    logger.log(level, "%s: %s", _MESSAGES[event], shown, extra={"action": event.value, **own})
 
 
 def _shown(value: str) -> str:
-    """A value in printable ASCII, quoted where it has spaces."""
+    """Return a value in printable ASCII, quoted where it has spaces."""
     quoted = ascii(value)
     return quoted if " " in value else quoted[1:-1]

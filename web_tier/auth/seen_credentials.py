@@ -12,10 +12,10 @@ _KEPT: Final = 10_000
 
 
 class SeenCredentials:
-    """Which credentials were accepted for which client, to count requests before they are judged.
+    """Clients of accepted credentials, to count requests before they are authenticated.
 
-    What is remembered lets nobody in.  It outlives a key, whose requests are then refused on its
-    own client's share.  Credentials are kept as digests only.
+    An entry admits no request.  It outlives its key: later requests with the key are refused, and
+    count for the key's client.  Credentials are stored as digests only.
     """
 
     def __init__(self) -> None:

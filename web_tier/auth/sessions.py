@@ -29,7 +29,7 @@ class Sessions:
 
     Args:
         ledger: holds the sessions.
-        clock: tells the time, and the age of cache entries.
+        clock: gives the time, and the age of cache entries.
     """
 
     def __init__(self, ledger: AccessLedger, clock: Clock) -> None:
@@ -39,7 +39,7 @@ class Sessions:
         self._lock = threading.Lock()
 
     def open(self, key: AccessKey) -> tuple[SessionToken, Session]:
-        """Open a new session for who presented a key.
+        """Open a new session for a caller that presented a key.
 
         Raises:
             ServiceBusy: if the ledger does not answer.

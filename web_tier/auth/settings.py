@@ -21,9 +21,10 @@ _USUAL: Final = Quota(unfinished=100, job_seconds=600.0, day_seconds=36_000.0)
 
 
 class AccessSettings(BaseSettings):
-    """Where the server listens, whom it lets in, and what each client may ask for.
+    """Settings of the address to listen on, of access, and of each client's limits.
 
-    A limit that is not set is the usual one with keys, and none while access is open.
+    A limit that is not set has its default value with keys, and does not exist while access is
+    open.
     """
 
     model_config = SettingsConfigDict(env_prefix="GRIDWELL_", extra="ignore", frozen=True)
@@ -152,7 +153,7 @@ class AccessSettings(BaseSettings):
         )
 
     def _or_usual(self, given: Any, usual: Any) -> Any:
-        """A limit as it is set; unset, the usual one with keys, and none without."""
+        """Return a limit as it is set; unset, the usual one with keys, and none without."""
         if given is None:
             return usual if self.access == "keys" else None
         return None if given == OFF else given

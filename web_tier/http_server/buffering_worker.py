@@ -1,8 +1,8 @@
-"""gunicorn's worker of threads, with a door in front of the threads.
+"""gunicorn's worker of threads, with a buffer in front of the threads.
 
-gunicorn's own gives a thread to each client that has sent a byte, for as long as it likes to take
-for the others, and closes connections in its only loop, two seconds for each client that does not
-close its end.  Here that loop receives requests whole, and threads only serve.
+gunicorn's own worker gives a thread to each client that has sent a byte, until the client has sent
+the rest.  It closes connections in its only loop, which takes two seconds for each client that does
+not close its end.  In this worker the loop receives whole requests, and threads only serve them.
 """
 
 from __future__ import annotations
@@ -50,20 +50,20 @@ if TYPE_CHECKING:
     from web_tier.overload.concurrency_limit import Permit
     from web_tier.request_limits import FramingError
 
-SPARE_THREADS: Final = 8  #: for whoever asks whether this process lives, however busy it is
+SPARE_THREADS: Final = 8  #: for health checks, however busy the process is
 SEND_SECONDS: Final = 30.0  #: for a client to take the next piece of an answer
 LINGER_SECONDS: Final = 2.0  #: for a client to close its end after the last answer
 REFUSED_SECONDS: Final = 15.0  #: the same after a refusal, while it may still be sending
 HELD_BYTES: Final = 512 * 1024 * 1024  #: of all requests that were not served yet
 QUEUED_MOST: Final = 1024  #: submissions that wait for a place
 QUEUED_SECONDS: Final = 10.0  #: how long they do
-LARGE_QUEUED_MOST: Final = 15  #: the same of large bodies, which lie on the disk
+LARGE_QUEUED_MOST: Final = 15  #: the same of large bodies, which are stored on the disk
 LARGE_QUEUED_SECONDS: Final = 20.0
-ACCEPTED_TOGETHER: Final = 64  #: connections taken in one turn of the loop
+ACCEPTED_TOGETHER: Final = 64  #: connections accepted in one iteration of the loop
 RESERVED_THREADS: Final = 32  #: that no single owner may hold, of fewer threads an eighth
 _READ_BYTES: Final = 256 * 1024
 _SWEEP_SECONDS: Final = 0.25
-#: Of whoever watches over this process.
+#: Request lines of health checks and of Prometheus.
 _HEALTH: Final = (b"GET /healthz ", b"GET /metrics ", b"GET /readyz ")
 _SUBMIT: Final = b"POST "
 
@@ -74,23 +74,23 @@ wsgi.SERVER = "gridwell"
 
 
 class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
-    """Receives requests in its loop, serves them in threads, and sends the rest away."""
+    """Worker that receives requests in its loop, serves them in threads, and refuses the rest."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._arrivals: dict[TConn, RequestBuffer] = {}
         self._leaving: dict[TConn, float] = {}
         self._held = 0
-        self._in_hand: dict[TConn, RequestBuffer] = {}
+        self._in_service: dict[TConn, RequestBuffer] = {}
         self._asked: set[TConn] = set()
         self._threads = FairShares()  #: at work for each owner
         self._swept_at = 0.0
-        self._places: dict[TConn, Permit] = {}
+        self._permits: dict[TConn, Permit] = {}
 
     def get_thread_pool(self) -> ThreadPoolExecutor:
         """Start all threads before the first request.
 
-        To start one later, the loop would wait until the others that are at work let it run.
+        A later start would make the loop wait for the threads that are at work.
         """
         pool: ThreadPoolExecutor = super().get_thread_pool()
         started = threading.Barrier(int(self.cfg.threads) + 1)
@@ -100,7 +100,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
         return pool
 
     def load_wsgi(self) -> None:
-        """Load the application, and hear of places that become free in it."""
+        """Load the application and connect the queues to its concurrency limits."""
         super().load_wsgi()
         parts = dependencies_of(self.wsgi)
         self._refused = parts.metrics.refused
@@ -112,20 +112,20 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
             parts.gates.large_bodies, most=LARGE_QUEUED_MOST, seconds=LARGE_QUEUED_SECONDS
         )
         for waiting in (self._small, self._large):
-            waiting.gate.on_leave = lambda: self.method_queue.defer(self._serve_queued)
+            waiting.limit.on_leave = lambda: self.method_queue.defer(self._serve_queued)
         self._limit_of = BodyLimits(self.wsgi.url_map)
 
-    # --- what gunicorn's loop calls
+    # --- called by gunicorn's loop
 
     def accept(self, listener: socket.socket) -> None:
-        """Take the connections that wait, for their first requests, without a thread."""
+        """Accept the waiting connections and receive their first requests without a thread."""
         for _ in range(ACCEPTED_TOGETHER):
             try:
                 sock, address = listener.accept()
             except OSError as error:
                 if error.errno in (errno.EMFILE, errno.ENFILE):
                     self._make_room()
-                return  # there is none left, or it left before we came
+                return  # there is none left, or it was closed before it was accepted
             conn = TConn(self.cfg, sock, address, listener.getsockname())
             self.nr_conns += 1
             self._conns.add(conn)
@@ -134,11 +134,11 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
                 self._make_room()
 
     def finish_request(self, conn: TConn, served: Future[bool]) -> None:
-        """Wait for the client's next request, or for its goodbye."""
-        arrival = self._in_hand.pop(conn)
+        """Wait for the client's next request, or for the end of its connection."""
+        arrival = self._in_service.pop(conn)
         self._threads.give_back(self._conns.owner(conn))
-        if conn in self._places:
-            self._places.pop(conn).leave()
+        if conn in self._permits:
+            self._permits.pop(conn).leave()
         again = (
             not served.cancelled()
             and served.exception() is None
@@ -159,7 +159,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
             self._take(conn, following, early)
 
     def murder_keepalived(self, force: bool = False) -> None:  # noqa: FBT001, FBT002 - gunicorn's
-        """End what has had its time; gunicorn calls this each turn of its loop."""
+        """Close connections whose time limit has passed; called in each iteration of the loop."""
         now = time.monotonic()
         if now - self._swept_at < _SWEEP_SECONDS and not force:
             return
@@ -177,19 +177,19 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
                 self._drop(conn)
 
     def murder_pending(self) -> None:
-        """Nothing to do: whoever is waited for is in one place."""
+        """Do nothing, as `murder_keepalived` ends all connections whose time limit has passed."""
 
-    # --- what its threads call
+    # --- called by its threads
 
     def handle_request(self, req: Any, conn: TConn) -> Any:
-        """Serve a request; a client that does not read is given up."""
+        """Serve a request; close the connection of a client that does not read."""
         conn.sock.settimeout(SEND_SECONDS)
         req.body = CheckedBody(req.body)
-        req._expected_100_continue = False  # noqa: SLF001 - the door has said it
+        req._expected_100_continue = False  # noqa: SLF001 - the loop has sent it
         for name, value in req.headers:
             if name == "TRANSFER-ENCODING" and value.lower() != _CHUNKED:
                 raise errors.UnsupportedTransferCoding(value)
-        HELD.set(self._places.get(conn))
+        HELD.set(self._permits.get(conn))
         try:
             return super().handle_request(req, conn)
         except TimeoutError:
@@ -197,7 +197,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
             raise StopIteration from None
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
-        """Answer a request that the parser refuses, or that broke, like every other one."""
+        """Respond to a request that the parser refuses, or whose handler failed."""
         if isinstance(exc, errors.ParseException):
             refusal = self._malformed(exc, addr)
         else:
@@ -251,7 +251,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
                 return  # it was its own bytes
         if framing.refusal is not None and framing.routed:
             self._refuse(conn, framing.refusal)
-        elif framing.refusal is not None:  # the application says why no route takes it
+        elif framing.refusal is not None:  # the application gives the reason: no route takes it
             self._ask(conn, arrival)
         elif framing.whole:
             self._serve(conn, arrival)
@@ -259,9 +259,9 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
             self._ask(conn, arrival)
 
     def _ask(self, conn: TConn, arrival: RequestBuffer) -> None:
-        """Ask what the head says alone, in a thread, as a key may have to be looked up.
+        """Check a request by its header fields in a thread, as a key may have to be looked up.
 
-        Meanwhile nothing is read: who has no key is not given room for its body.
+        Meanwhile nothing is read, so that a client without a key takes no room for its body.
         """
         if self._is_full(conn, SPARE_THREADS):
             self._refuse(conn, FULL)
@@ -272,9 +272,9 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
         owner = self._conns.owner(conn)
         self._threads.take(owner)
         head = bytes(arrival.framing.head)
-        said = self.tpool.submit(self._answer_to_head, conn, head)
-        said.add_done_callback(
-            lambda done: self.method_queue.defer(self._on_said, conn, arrival, owner, done)
+        checked = self.tpool.submit(self._answer_to_head, conn, head)
+        checked.add_done_callback(
+            lambda done: self.method_queue.defer(self._on_checked, conn, arrival, owner, done)
         )
 
     def _answer_to_head(self, conn: TConn, head: bytes) -> bytes | None:
@@ -282,20 +282,20 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
             return answer_to_head(self.wsgi, head, conn, self.cfg)
         except errors.ParseException as error:
             return refusal_bytes(self._malformed(error, conn.client))
-        except Exception:  # the loop must not end by it; the whole request will tell
-            self.log.exception("cannot tell by its head whether a request is refused")
+        except Exception:  # the loop must not end by it; the whole request will show the error
+            self.log.exception("the check of a request by its header fields failed")
             return None
 
-    def _on_said(
-        self, conn: TConn, arrival: RequestBuffer, owner: str, said: Future[bytes | None]
+    def _on_checked(
+        self, conn: TConn, arrival: RequestBuffer, owner: str, checked: Future[bytes | None]
     ) -> None:
         self._asked.discard(conn)
         self._threads.give_back(owner)
         if self._arrivals.get(conn) is not arrival:
-            return  # it was sent away meanwhile
+            return  # it was refused meanwhile
         # Its key may be known only now.
         self._conns.read_head(conn, arrival.framing.fields)
-        answer = said.result()
+        answer = checked.result()
         if answer is None and arrival.framing.refusal is not None:
             self._refuse(conn, arrival.framing.refusal)
             return
@@ -310,7 +310,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
                 conn.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _is_full(self, conn: TConn, spare: int) -> bool:
-        """Return whether all threads are at work for this one, but for some that are kept free."""
+        """Return True if no thread is free for a connection, except for the spare ones."""
         threads = int(self.cfg.threads)
         reserved = min(RESERVED_THREADS, threads // 8) if spare else 0
         return (
@@ -326,10 +326,10 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
             self._queue(conn, arrival)
             self._serve_queued()
         else:
-            self._hand_over(conn, self._taken(conn))
+            self._dispatch(conn, self._taken(conn))
 
     def _queue(self, conn: TConn, arrival: RequestBuffer) -> None:
-        """Let a submission wait for its place without a thread, for a moment."""
+        """Let a submission wait for its permit without a thread, for a moment."""
         waiting = self._small if arrival.is_small else self._large
         self._taken(conn)
         displaced = waiting.put(conn, arrival, self._conns.owner(conn), time.monotonic())
@@ -337,30 +337,30 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
             self._shed(displaced, waiting)
 
     def _serve_queued(self) -> None:
-        """Serve waiting submissions, of their owners in turn, as far as there are places."""
+        """Serve waiting submissions, of their owners in turn, as far as there are permits."""
         for waiting in (self._small, self._large):
-            for queued, place in waiting.admitted():
-                self._places[queued.conn] = place
-                self._hand_over(queued.conn, queued.arrival)
+            for queued, permit in waiting.admitted():
+                self._permits[queued.conn] = permit
+                self._dispatch(queued.conn, queued.arrival)
 
     def _shed(self, queued: Queued, waiting: PendingSubmissions) -> None:
-        """Send a submission away that waited in vain, or that made room for another owner's."""
+        """Refuse a submission that waited in vain, or that was displaced by another owner's."""
         self._forget(queued.arrival)
-        self._answer(queued.conn, overloaded(waiting.gate.refusal(queued.owner)))
+        self._answer(queued.conn, overloaded(waiting.limit.refusal(queued.owner)))
 
     def _taken(self, conn: TConn) -> RequestBuffer:
-        """The request of a client from which nothing more is read for now."""
+        """Stop reading from a client and return its request."""
         self.poller.unregister(conn.sock)
         return self._arrivals.pop(conn)
 
-    def _hand_over(self, conn: TConn, arrival: RequestBuffer) -> None:
-        self._in_hand[conn] = arrival
+    def _dispatch(self, conn: TConn, arrival: RequestBuffer) -> None:
+        self._in_service[conn] = arrival
         self._threads.take(self._conns.owner(conn))
         conn.parser = get_parser(self.cfg, arrival.replay(), conn.client)
         conn.initialized = conn.data_ready = True
         self.enqueue_req(conn)
 
-    # --- sending away
+    # --- refusing
 
     def _refuse(self, conn: TConn, refusal: FramingError) -> None:
         self._unlist(conn)
@@ -371,7 +371,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
         self._send_away(conn, refusal_bytes(refusal))
 
     def _send_away(self, conn: TConn, answer: bytes) -> None:
-        """Answer without a thread; the words fit into any socket's buffer."""
+        """Respond without a thread; the response fits into any socket's buffer."""
         with contextlib.suppress(OSError):
             conn.sock.send(answer)
         self._leave(conn, REFUSED_SECONDS)
@@ -384,13 +384,13 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
         try:
             conn.sock.settimeout(0)
             conn.sock.shutdown(socket.SHUT_WR)
-            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._on_goodbye, conn))
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._on_end, conn))
         except (OSError, ValueError):  # it is gone
             self._close(conn)
             return
         self._leaving[conn] = time.monotonic() + seconds
 
-    def _on_goodbye(self, conn: TConn, sock: socket.socket) -> None:
+    def _on_end(self, conn: TConn, sock: socket.socket) -> None:
         if conn not in self._leaving:
             return
         try:
@@ -403,9 +403,9 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
         self._drop(conn)
 
     def _make_room(self) -> None:
-        """Close a connection of the owner that has the most: the one nearest to its deadline.
+        """Close the connection nearest to its deadline, of the owner that has the most.
 
-        Those whose clients have had their answer go first.
+        Connections whose clients have their response already come first.
         """
         for own in self._conns.by_owner():
             left = [conn for conn in own if conn in self._leaving]
@@ -418,7 +418,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
                 return
 
     def _make_space(self) -> None:
-        """Give requests up until the others have room, of the owner of most bytes first."""
+        """Evict requests until the others have room, of the owner of most bytes first."""
         now, owner = time.monotonic(), self._conns.owner
         while self._held > HELD_BYTES:
             waiting = {
@@ -440,7 +440,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
             totals: Counter[str] = Counter()
             for held in candidates.values():
                 totals[held.owner] += held.size
-            for conn, arrival in self._in_hand.items():
+            for conn, arrival in self._in_service.items():
                 totals[owner(conn)] += arrival.size
             chosen = first_to_go(candidates, totals)
             if chosen is None:

@@ -18,7 +18,7 @@ def peer(conn: TConn) -> str:
 
 
 class Connections:
-    """Knows whose each connection is: its address's, and with each head that head's.
+    """Owners of connections: by address, and after each request by its header fields.
 
     Args:
         owners: finds them.
@@ -38,7 +38,7 @@ class Connections:
         self._own(conn, self._owners.of_head(peer(conn), fields))
 
     def owner(self, conn: TConn) -> str:
-        """Return whose a connection is."""
+        """Return the owner of a connection."""
         return self._owner[conn]
 
     def remove(self, conn: TConn) -> None:
@@ -50,7 +50,7 @@ class Connections:
                 del self._conns[owner]
 
     def by_owner(self) -> Iterator[list[TConn]]:
-        """Iterate over the connections of each owner, that of the most first."""
+        """Iterate over the connections of each owner, beginning with the owner of the most."""
         conns = self._conns
         for owner in sorted(conns, key=lambda owner: len(conns[owner]), reverse=True):
             yield list(conns[owner])

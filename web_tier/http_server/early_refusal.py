@@ -1,6 +1,7 @@
-"""Asks the application what it says of a request by its head alone.
+"""Check of a request by its header fields, before its body is received.
 
-Who has no key would else have 64 MiB received, and written to the disk, to hear that.
+Without it, a request without a key would have 64 MiB received and written to the disk before it is
+refused.
 """
 
 from __future__ import annotations
@@ -22,19 +23,19 @@ _END: Final = b"\r\n\r\n"
 
 
 def answer_to_head(application: Any, head: bytes, conn: TConn, cfg: Any) -> bytes | None:
-    """The answer to a request that is refused whatever its body is; None: let it come.
+    """Return the response to a request that is refused whatever its body is, else None.
 
     Args:
         application: of WSGI.
-        head: the request line and the header fields, without their end.
-        conn: where they came from.
+        head: the request line and the header fields, without the empty line.
+        conn: the client's connection.
         cfg: gunicorn's.
 
     Raises:
-        ParseException: if that is no head of a request.
+        ParseException: the bytes are no head of a request.
     """
     request: Any = next(get_parser(cfg, _Head(head + _END), conn.client))
-    request._expected_100_continue = False  # noqa: SLF001 - gunicorn would say it at once
+    request._expected_100_continue = False  # noqa: SLF001 - gunicorn would send it at once
     _, environ = create(request, conn.sock, conn.client, conn.server, cfg)
     environ |= {HEAD_ALONE: True, "wsgi.input": io.BytesIO()}
     response = Response.from_app(application, environ, buffered=True)
@@ -42,11 +43,11 @@ def answer_to_head(application: Any, head: bytes, conn: TConn, cfg: Any) -> byte
 
 
 class _Head:
-    """What gunicorn's parser takes for the client's socket."""
+    """Substitute of the client's socket for gunicorn's parser."""
 
     def __init__(self, data: bytes) -> None:
         self._bytes = io.BytesIO(data)
 
     def recv(self, size: int) -> bytes:
-        """The next bytes, or none at the end."""
+        """Return the next bytes, or none at the end."""
         return self._bytes.read(size)

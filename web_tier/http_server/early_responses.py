@@ -1,4 +1,4 @@
-"""What the loop and its threads answer without the application."""
+"""Responses of the HTTP server that need no application."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ _STATUS: Final = {
 
 
 def malformed(error: Exception) -> FramingError:
-    """Return the refusal of a request that the parser does not accept."""
+    """Return the error of a request that the parser does not accept."""
     status = _STATUS.get(type(error), HTTPStatus.BAD_REQUEST)
     return FramingError(status, "malformed_request", f"{error}; send a request as of RFC 9112")
 
 
-def overloaded(why: Exception) -> FramingError:
-    """Return the refusal of a request for which a gate has no place."""
-    said = f"{why}; try again after the seconds of Retry-After"
-    return FramingError(BUSY, "overloaded", said)
+def overloaded(reason: Exception) -> FramingError:
+    """Return the error of a request above a concurrency limit."""
+    detail = f"{reason}; try again after the seconds of Retry-After"
+    return FramingError(BUSY, "overloaded", detail)
 
 
 def refusal_bytes(refusal: FramingError) -> bytes:
-    """Return a whole answer, after which the connection ends."""
+    """Return a whole response, after which the connection ends."""
     return _made(refusal, retry_after() if refusal.status == BUSY else "")
 
 
-@lru_cache(maxsize=64)  # who sends many away must not spend much on it
+@lru_cache(maxsize=64)  # many refusals must be cheap
 def _made(refusal: FramingError, retry: str) -> bytes:
     headers = {"Retry-After": retry} if retry else None
     return as_bytes(
@@ -63,7 +63,7 @@ def _made(refusal: FramingError, retry: str) -> bytes:
 
 
 class CheckedBody:
-    """A body whose faults are errors of reading, which applications know, and not gunicorn's."""
+    """A body whose faults are `OSError`, which applications handle, and not gunicorn's errors."""
 
     def __init__(self, body: Any) -> None:
         self._body = body

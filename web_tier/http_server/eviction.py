@@ -1,4 +1,4 @@
-"""Which received bytes are given up when there is no room for more.  Pure."""
+"""Choice of the received bytes to evict when there is no room for more."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ K = TypeVar("K")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldBytes:
-    """A request that takes room."""
+    """Room that a request takes."""
 
     owner: str  #: a client or an address
     size: int  #: bytes received
@@ -28,23 +28,23 @@ class HeldBytes:
     def waste(self) -> float:
         """Byte seconds for which it has held room longer than a good upload would have.
 
-        An upload that was fast and then stands still wastes room at once; one that sends a byte now
-        and then does so as soon as it is slower than a good one on the whole.
+        An upload that was fast and then pauses wastes room at once.  One that sends a byte now and
+        then wastes room once its mean rate is below a good one.
         """
         late = self.seconds - self.size / GOOD_RATE
         return self.size * max(0.0, late, self.idle - PAUSE_SECONDS)
 
 
 def first_to_go(candidates: Mapping[K, HeldBytes], totals: Mapping[str, int]) -> K | None:
-    """Return the request to give up first, or None if there is none.
+    """Return the request to evict first, or None if there is none.
 
-    It is one of the owner that holds the most, so whatever an owner sends, and however many
-    connections it has, another owner keeps an equal share.  Of that owner it is the request that
-    has wasted the most room; where none has wasted any, the one of which the least is lost.
+    It belongs to the owner that holds the most, so that each other owner keeps an equal share.  Of
+    that owner it is the request that has wasted the most room.  If none has wasted any, it is the
+    one of which the least is lost.
 
     Args:
-        candidates: the requests that may be given up.
-        totals: the bytes that each owner holds, those that may not be given up included.
+        candidates: the requests that may be evicted.
+        totals: all bytes of each owner, including requests that may not be evicted.
     """
     if not candidates:
         return None

@@ -1,7 +1,7 @@
-"""How gunicorn serves the web tier: `python -m web_tier serve` adds address and threads.
+"""Configuration of gunicorn; `python -m web_tier serve` adds the address and the threads.
 
-One process with threads: waiting requests cost a thread's stack each, and every process would
-have a watcher and a limit of its own.  More capacity is more hosts.
+There is one process with threads.  A waiting request costs one thread's stack, and each further
+process would have a watcher and limits of its own.  For more capacity, add hosts.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _OTHER_FILES = 256  #: sockets to memcached and AWS above all
 
 
 def _connections() -> int:
-    """As many as the system lets us hold: each may need a file of its own for a large body.
+    """Return the most connections; each may need a file of its own for a large body.
 
-    A worker that cannot open the next file could accept nobody.
+    A worker that cannot open a further file could not accept connections.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 2 * _CONNECTIONS + _OTHER_FILES

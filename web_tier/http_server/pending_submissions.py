@@ -1,4 +1,4 @@
-"""Submissions that were received whole and wait for their place, without a thread."""
+"""Submissions that were received whole and wait for a permit, without a thread."""
 
 from __future__ import annotations
 
@@ -27,39 +27,39 @@ class Queued:
 
 
 class PendingSubmissions:
-    """Those that wait before one gate, of their owners in turn.
+    """Queue of the submissions for one concurrency limit, of their owners in turn.
 
     Args:
-        gate: gives places.
-        most: how many wait.
-        seconds: how long they do.
+        limit: gives permits.
+        most: number that may wait.
+        seconds: for which each may wait.
     """
 
-    def __init__(self, gate: ConcurrencyLimit, *, most: int, seconds: float) -> None:
-        self.gate = gate
+    def __init__(self, limit: ConcurrencyLimit, *, most: int, seconds: float) -> None:
+        self.limit = limit
         self._queue: FairQueue[Queued] = FairQueue(most)
         self._seconds = seconds
 
     def __iter__(self) -> Iterator[Queued]:
-        """Iterate over those that wait."""
+        """Iterate over the waiting submissions."""
         return (queued for _, queued in self._queue)
 
     def put(self, conn: TConn, arrival: RequestBuffer, owner: str, now: float) -> Queued | None:
-        """Let a submission wait, and return the one that has to leave for it, if any."""
+        """Let a submission wait, and return the one that it displaces, if any."""
         return self._queue.put(owner, Queued(conn, arrival, owner, now + self._seconds))
 
     def admitted(self) -> Iterator[tuple[Queued, Permit]]:
-        """Iterate over those for which there is a place now; they wait no longer."""
-        while self._queue and not self.gate.is_full:
-            taken = self._queue.take(self.gate.try_enter)
+        """Remove and yield the submissions for which there is a permit, each with it."""
+        while self._queue and not self.limit.is_full:
+            taken = self._queue.take(self.limit.try_enter)
             if taken is None:
                 return
             yield taken
 
     def expired(self, now: float) -> list[Queued]:
-        """Remove those that have waited long enough, and return them."""
+        """Remove and return the submissions whose time to wait is over."""
         return self._queue.remove_while(lambda queued: queued.deadline <= now)
 
     def remove(self, queued: Queued) -> None:
-        """Remove one."""
+        """Remove a submission."""
         self._queue.remove(queued)

@@ -1,4 +1,4 @@
-"""A request on its way in: its bytes, and until when the next ones must come."""
+"""Buffer of a request that is being received, with the deadline for its next bytes."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ FIRST_SECONDS: Final = 10.0  #: from a new connection to the first byte
 HEAD_SECONDS: Final = 10.0  #: from the first byte to the end of the header fields
 BODY_SECONDS: Final = 10.0  #: for a body, and a second more for each `BODY_RATE` bytes of it
 BODY_RATE: Final = 256 * 1024
-ASKED_BYTES: Final = 64 * 1024  #: of a body; the question costs about as much as receiving them
-IN_MEMORY_BYTES: Final = 64 * 1024  #: what is larger waits in a file
+ASKED_BYTES: Final = 64 * 1024  #: of a body; the check costs about as much as receiving them
+IN_MEMORY_BYTES: Final = 64 * 1024  #: larger requests are stored in a file
 
 
 class RequestBuffer:
-    """A request that is being received.
+    """Buffer of one request.
 
-    Its sender has a time for the head and a least rate for the body, both counted from their
-    beginning: a byte now and then earns no more.
+    Its sender has a time limit for the head and a least rate for the body, both counted from their
+    beginning.  A byte now and then does not extend them.
 
     Args:
         now: the time.
-        idle_seconds: until when the first byte must come.
+        idle_seconds: for the first byte.
         limit_of: as `Framing` takes it.
     """
 
@@ -41,40 +41,40 @@ class RequestBuffer:
     ) -> None:
         self.framing = Framing() if limit_of is None else Framing(limit_of)
         self.size = 0  #: bytes received
-        self.latest = now  #: when the last bytes came
-        self.began = now  #: when its body, or before that its head, began to come
+        self.latest = now  #: time of the last bytes
+        self.began = now  #: time of the first bytes of its body, or before that of its head
         self._deadline = now + idle_seconds
         # Closed by `close`: it outlives this call by design.
         self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115
 
     @property
     def idle(self) -> bool:
-        """Whether nothing has come yet."""
+        """True if no byte was received yet."""
         return not self.size
 
     @property
     def is_small(self) -> bool:
-        """Whether its body was announced, and is not what `LARGE_BODY` calls large."""
+        """True if its body is at most `LARGE_BODY` long, by its announced length or its limit."""
         framing = self.framing
         return self.size <= LARGE_BODY and (not framing.in_pieces or framing.limit <= LARGE_BODY)
 
     @property
     def is_asked_about(self) -> bool:
-        """Whether its head is worth a question before its body is received."""
+        """True if the application checks its head before its body is received."""
         framing = self.framing
         return framing.continues or framing.in_pieces or framing.announced > ASKED_BYTES
 
     @property
     def deadline(self) -> float:
-        """When the sender's time is over."""
+        """The end of the sender's time."""
         return self._deadline + (self.size / BODY_RATE if self.framing.in_body else 0.0)
 
     def wait(self) -> None:
-        """Its sender has time until `go_on`, as we are the ones that something is waited for."""
+        """Suspend the sender's deadline until `go_on`, as the sender waits for this process."""
         self._deadline = math.inf
 
     def go_on(self, now: float) -> None:
-        """The body may come: its time begins now."""
+        """Begin the time of the body."""
         self.began = self.latest = now
         self._deadline = now + BODY_SECONDS
 
@@ -94,21 +94,21 @@ class RequestBuffer:
             self._file.write(data)
 
     def replay(self) -> Replay:
-        """The received bytes from the first one, for a parser to read."""
+        """Return the received bytes from the first one, for a parser to read."""
         self._file.seek(0)
         return Replay(self)
 
     def read(self, size: int = -1) -> bytes:
-        """Received bytes that have not been read since `replay`."""
+        """Return received bytes that have not been read since `replay`."""
         return self._file.read(size)
 
     def close(self) -> None:
-        """Forget the bytes."""
+        """Delete the bytes."""
         self._file.close()
 
 
 class Replay:
-    """What gunicorn's parser takes for the client's socket: it ends where the bytes end.
+    """Substitute of the client's socket for gunicorn's parser, which ends where the bytes end.
 
     So a thread that serves a request never waits for its client to send.
     """
@@ -117,5 +117,5 @@ class Replay:
         self._arrival = arrival
 
     def recv(self, size: int) -> bytes:
-        """The next bytes, or none at the end."""
+        """Return the next bytes, or none at the end."""
         return self._arrival.read(size)

@@ -1,8 +1,8 @@
-"""How far a request has come, by its bytes alone: no socket, no clock.
+"""Framing of a request by its bytes alone, without socket or clock.
 
-This decides only *when* a request is served.  What it says is read again, from the same bytes, by
-gunicorn's parser, which alone judges it; so a mistake here could cost time and never let two
-readers see two different requests.
+It decides only *when* a request is served.  gunicorn's parser reads the same bytes again and alone
+interprets them.  So a mistake in this module could cost time, but two readers never see two
+different requests.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 HEAD_BYTES: Final = 32 * 1024  #: of a request line with all its header fields
 LINE_BYTES: Final = 8 * 1024  #: of a request line: method, path and query
 _CHUNK_LINE_BYTES: Final = 256  #: of a size in a body that comes in pieces
-#: What a body in pieces may be longer than its pieces: each piece costs time to find its end.
+#: Bytes that a body in pieces may have besides their content; each piece costs time.
 _OVERHEAD_BYTES: Final = 64 * 1024
 _OVERHEAD_SHARE: Final = 16  #: and a sixteenth of the pieces' size
 _END: Final = b"\r\n\r\n"
@@ -45,10 +45,10 @@ def _usual_limit(_: bytes) -> int | None:
 
 
 class Framing:
-    """Follows one request through its bytes.
+    """Incremental parser of one request's framing.
 
     Args:
-        limit_of: from a request line to the most bytes of the body; None: no route takes it.
+        limit_of: from a request line to the most bytes of the body; None if no route takes it.
     """
 
     def __init__(self, limit_of: Callable[[bytes], int | None] = _usual_limit) -> None:
@@ -58,7 +58,7 @@ class Framing:
         self.head = bytearray()  #: the request line and the header fields, once whole without end
         self.in_body = False  #: the head is whole
         self.whole = False  #: nothing more is needed to serve it
-        self.certain = True  #: whole by its own words; if not, the connection ends with it
+        self.certain = True  #: its end is clear; if not, the connection ends with it
         self.refusal: FramingError | None = None
         self.fields: list[tuple[bytes, bytes]] = []  #: of the header, names in lower case
         self.continues = False  #: the client waits for `100 Continue` before it sends the body
@@ -68,16 +68,16 @@ class Framing:
 
     @property
     def in_pieces(self) -> bool:
-        """Whether the body comes in pieces, so that its size was not known before."""
+        """True if the body comes in pieces, so that its size was not known before."""
         return self._chunks is not None
 
     @property
     def announced(self) -> int:
-        """Bytes of the body, where its size was known before."""
+        """The bytes of the body, where its size was known before."""
         return self._left
 
     def take(self, data: bytes) -> None:
-        """Follow the next bytes; those behind the request's end are passed over."""
+        """Parse the next bytes; bytes after the request's end are ignored."""
         if self.whole or self.refusal is not None:
             return
         if self.in_body:
@@ -121,14 +121,14 @@ class Framing:
             self._limit_body()
 
     def _limit_body(self) -> None:
-        """Judge by the head alone whether the body may come: none of it is kept if not."""
+        """Refuse a body that is larger than its route takes, before any of it is stored."""
         limit = self._limit_of(bytes(self.head.partition(b"\r\n")[0]))
         self.routed, self.limit = limit is not None, limit or 0
         if self._left > self.limit or not self.limit:
             self.refusal = too_large(self.limit)
 
     def _doubt(self) -> None:
-        """Where the body ends is not clear: let the parser say so, and read no further."""
+        """Read no further, as the end of the body is not clear; the parser refuses the request."""
         self.whole, self.certain = True, False
 
     def _take_body(self, data: bytes) -> None:
@@ -148,14 +148,14 @@ class Framing:
 
 
 def _is_clear(lengths: list[bytes], codings: list[bytes]) -> bool:
-    """Whether the header fields say in one way where the body ends."""
+    """Return True if the header fields define the end of the body in exactly one way."""
     if codings:
         return codings == [b"chunked"] and not lengths
     return len(lengths) == 1 and _DIGITS.fullmatch(lengths[0]) is not None
 
 
 class _Chunks:
-    """Follows a body that comes in pieces (RFC 9112, section 7.1) to its end."""
+    """Incremental parser of a body in pieces (RFC 9112, section 7.1)."""
 
     def __init__(self) -> None:
         self.size = 0  #: bytes of the pieces so far, announced ones included
@@ -166,7 +166,7 @@ class _Chunks:
         self._trailing = False
 
     def take(self, data: bytes) -> None:
-        """Follow the next bytes."""
+        """Parse the next bytes."""
         at = 0
         while at < len(data) and not (self.ended or self.broken):
             skipped = min(self._skip, len(data) - at)

@@ -1,4 +1,4 @@
-"""Answers as bytes, for connections that end with them."""
+"""Responses as bytes, for connections that end after them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def as_bytes(response: Response) -> bytes:
-    """A whole answer, after which the connection ends."""
+    """Return a whole response, after which the connection ends."""
     response.headers["Connection"] = "close"
     fields = "".join(f"{name}: {value}\r\n" for name, value in response.headers)
     head = f"HTTP/1.1 {response.status}\r\n{fields}\r\n"

@@ -16,6 +16,7 @@ from gridwell.engine.errors import ServiceError
 from gridwell.engine.job_events import EventKind
 from gridwell.engine.kind import NO_KINDS
 from gridwell.engine.lru_cache import LruCache
+from gridwell.program.logs import LogThrottle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,7 @@ logger = logging.getLogger(__name__)
 WAITING_MOST: Final = 1000  #: a kilobyte each
 PROGRESS_SECONDS: Final = 1.0  #: between two messages of progress of a job
 _BATCH: Final = 10  #: messages in one call
-_TELL_SECONDS: Final = 10.0  #: between two log lines
+
 _REMEMBERED: Final = 1000  #: jobs whose last message of progress is remembered
 _NAP_SECONDS: Final = 10.0
 _CLOSING_SECONDS: Final = 2.0  #: for what still waits when the process ends
@@ -72,8 +73,7 @@ class Publisher:
         self._progress: LruCache[str, float] = LruCache(_REMEMBERED)
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
-        self._told_at = float("-inf")
-        self._untold = 0
+        self._log = LogThrottle()
         self.dropped = 0  #: events that nobody will hear of
 
     def tell(self, event: JobEvent) -> None:
@@ -141,21 +141,16 @@ class Publisher:
             self._progress.put(job, now)
         return False
 
-    def _drop(self, count: int, why: str) -> None:
-        now = self._clock.monotonic()
+    def _drop(self, count: int, reason: str) -> None:
         with self._lock:
             self.dropped += count
-            self._untold += count
-            untold = self._untold
-            telling = now - self._told_at >= _TELL_SECONDS
-            if telling:
-                self._untold, self._told_at = 0, now
-        if telling:
+            dropped = self._log.add(count, self._clock.monotonic())
+        if dropped:
             logger.warning(
-                "job events dropped since this was last told: %d; %s",
-                untold,
-                why,
-                extra={"action": "events.dropped", "dropped": untold},
+                "job events dropped since the last line: %d; %s",
+                dropped,
+                reason,
+                extra={"action": "events.dropped", "dropped": dropped},
             )
 
     def _ensure_thread(self) -> None:

@@ -1,4 +1,4 @@
-"""The fleet and its queue as Prometheus sees them: from the view that the autoscaler wrote."""
+"""Prometheus metrics of the fleet and its queue, from the view that the autoscaler wrote."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ _STATES: Final = tuple(state.value for state in InstanceState)
 
 
 class FleetMetrics(Collector):
-    """Asks the ledger when somebody scrapes, for two seconds at most.
+    """Collector that reads the ledger at each scrape, for two seconds at most.
 
-    What cannot be read is left out, and not told as nought: the alarm is on `gridwell_fleet_seen`.
+    A value that cannot be read is left out and never reported as 0.  Alarms watch
+    `gridwell_fleet_seen`.
 
     Args:
-        ledger: where the view is.
+        ledger: holds the view.
         name: of the fleet.
-        clock: tells its age.
+        clock: measures the view's age.
     """
 
     def __init__(self, ledger: FleetLedger, *, name: str, clock: Clock) -> None:
@@ -45,14 +46,14 @@ class FleetMetrics(Collector):
         self._checks = Checks({"view": self._read}, clock=clock)
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """The values as they are now."""
+        """Return the values as they are now."""
         seen = not self._checks.problems()
         yield _one("gridwell_fleet_seen", "1 if the fleet's view could be read.", float(seen))
         if not seen:
             return
         if self._collector_age is not None:
-            words = "Seconds since a collector was last heard of."
-            yield _one("gridwell_collector_age_seconds", words, self._collector_age)
+            text = "Seconds since a collector's last heartbeat."
+            yield _one("gridwell_collector_age_seconds", text, self._collector_age)
         view = self._view
         if view is None:
             return
@@ -73,11 +74,11 @@ class FleetMetrics(Collector):
         yield chunks
         yield _one("gridwell_fleet_cap", "The most instances there may be.", view.cap)
         billed = view.bill.seconds(view.at)
-        words = "Seconds of instances that EC2 bills, since the first view."
-        yield _one("gridwell_fleet_billed_seconds", words, billed)
+        text = "Seconds of instances that EC2 bills, since the first view."
+        yield _one("gridwell_fleet_billed_seconds", text, billed)
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
-        """Nothing: asking the ledger must wait for a scrape."""
+        """Return nothing, as the ledger is read at a scrape only."""
         return ()
 
     def _read(self) -> None:
@@ -88,5 +89,5 @@ class FleetMetrics(Collector):
             raise GridwellError(f"the view cannot be read: {error!r}") from error
 
 
-def _one(name: str, words: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, words, value=value)
+def _one(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, value=value)

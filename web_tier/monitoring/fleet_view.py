@@ -1,4 +1,4 @@
-"""The fleet's view for those who show it: one that cannot be read shows as none."""
+"""Reader of the fleet's view for pages and the API; one that cannot be read counts as none."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ logger: Final = logging.getLogger(__name__)
 
 
 def last_view(ledger: FleetLedger) -> FleetView | None:
-    """Return the view as last written; None: there is none yet, or none that can be read.
+    """Return the view as last written; None if there is none, or if it cannot be read.
 
-    The autoscaler begins it again with its next look.
+    The autoscaler writes a new one at its next look.
 
     Raises:
         ServiceError: if the ledger is away.

@@ -1,7 +1,7 @@
-"""What this process counts, for Prometheus.
+"""Prometheus metrics of this process.
 
-Labels are words of ours (routes, states, codes), never a client's: each takes a handful of values.
-What is known elsewhere (queues, fleet, threads) is asked when somebody scrapes.
+Labels come from the code (routes, states, codes) and never from a client, so that each takes a
+handful of values.  Values that other objects hold (queues, fleet, threads) are read at a scrape.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class Metrics:
         self._refused_reports.inc(count)
 
     def refused(self, code: str) -> None:
-        """Count a request that the door sent away."""
+        """Count a request that the HTTP server refused."""
         self._refused.labels(code).inc()
 
     def looked_up(self, *, found: int, missed: int) -> None:
@@ -142,7 +142,7 @@ class Metrics:
         app.after_request(self._answered)
 
     def watch_rooms(self, gates: ConcurrencyLimits, watcher: Watcher) -> None:
-        """Tell of gates and of waiting clients whenever somebody asks."""
+        """Report the concurrency limits and the waiting clients at each scrape."""
         clients = Gauge(
             "gridwell_clients_waiting",
             "Requests that wait for a job's end, or follow it.",
@@ -151,7 +151,7 @@ class Metrics:
         )
         clients.labels("wait").set_function(lambda: watcher.waiting)
         clients.labels("stream").set_function(lambda: watcher.streaming)
-        self.registry.register(_GateMetrics(gates))
+        self.registry.register(_LimitMetrics(gates))
 
     def watch_losses(
         self,
@@ -160,14 +160,13 @@ class Metrics:
         dropped: Callable[[], int],
         forged: Callable[[], int] = lambda: 0,
     ) -> None:
-        """Tell of memcached's outages and forged values, and of events that were dropped."""
-        for name, words, value in (
+        """Report memcached's outages and forged values, and the dropped events."""
+        for name, text, value in (
             ("gridwell_cache_outages", "Times that memcached stopped answering.", outages),
             ("gridwell_cache_forged", "Cached values that this stack did not write.", forged),
             ("gridwell_job_events_dropped", "Events that could not be published.", dropped),
         ):
-            # Counted elsewhere, and so asked for.
-            self.registry.register(_CallbackMetric(name, words, value))
+            self.registry.register(_CallbackMetric(name, text, value))
 
     def watch_denials(self, jobs: Callable[[], int]) -> None:
         """Report how many jobs a service refuses something of."""
@@ -179,7 +178,7 @@ class Metrics:
         gauge.set_function(jobs)
 
     def text(self) -> bytes:
-        """All values in Prometheus's format."""
+        """Return all values in Prometheus's format."""
         return generate_latest(self.registry)
 
     def _answered(self, response: Response) -> Response:
@@ -201,41 +200,41 @@ def _begin() -> None:
 
 
 class _CallbackMetric(Collector):
-    """One counter whose value somebody else keeps."""
+    """A counter whose value a callback returns."""
 
-    def __init__(self, name: str, words: str, value: Callable[[], int]) -> None:
+    def __init__(self, name: str, text: str, value: Callable[[], int]) -> None:
         self._name = name
-        self._words = words
+        self._text = text
         self._value = value
 
     def collect(self) -> Iterable[Metric]:
-        """The value as it is now."""
-        return (CounterMetricFamily(self._name, self._words, value=self._value()),)
+        """Return the value as it is now."""
+        return (CounterMetricFamily(self._name, self._text, value=self._value()),)
 
 
-class _GateMetrics(Collector):
-    """Who is behind each gate, and who was sent away."""
+class _LimitMetrics(Collector):
+    """The requests at work under each concurrency limit, and those that it refused."""
 
-    def __init__(self, gates: ConcurrencyLimits) -> None:
-        self._gates = {
-            "submits": gates.submits,
-            "large_bodies": gates.large_bodies,
-            "downloads": gates.downloads,
+    def __init__(self, limits: ConcurrencyLimits) -> None:
+        self._limits = {
+            "submits": limits.submits,
+            "large_bodies": limits.large_bodies,
+            "downloads": limits.downloads,
         }
-        optional = {"files": gates.files, "readers": gates.readers}
-        self._gates |= {name: gate for name, gate in optional.items() if gate is not None}
+        optional = {"files": limits.files, "readers": limits.readers}
+        self._limits |= {name: limit for name, limit in optional.items() if limit is not None}
 
     def collect(self) -> Iterable[Metric]:
-        """The values as they are now."""
+        """Return the values as they are now."""
         inside = GaugeMetricFamily(
             "gridwell_gate_inside", "Requests at work behind a gate.", labels=["gate"]
         )
         refused = CounterMetricFamily(
             "gridwell_gate_refusals", "Requests that a gate sent away.", labels=["gate"]
         )
-        for name, gate in self._gates.items():
-            inside.add_metric([name], gate.inside)
-            refused.add_metric([name], gate.refusals)
+        for name, limit in self._limits.items():
+            inside.add_metric([name], limit.inside)
+            refused.add_metric([name], limit.refusals)
         return inside, refused
 
 
@@ -249,7 +248,7 @@ class CountedCache:
         self.delete = cache.delete
 
     def get_many(self, keys: Sequence[str]) -> Mapping[str, bytes]:
-        """The values that are there, by key."""
+        """Return the values that are there, by key."""
         found = self._cache.get_many(keys)
         self._metrics.looked_up(found=len(found), missed=len(set(keys)) - len(found))
         return found

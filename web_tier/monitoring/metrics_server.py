@@ -1,4 +1,4 @@
-"""The port at which a program without a web server shows what it counts."""
+"""HTTP server of the metrics of a program that has no other web server."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class MetricsServer(ThreadingHTTPServer):
-    """Serves one registry to Prometheus, and to no web page.
+    """Server of one registry for Prometheus, which refuses web pages.
 
-    On a loopback address it answers to this machine's names alone; on any other one, by whatever
-    name Prometheus has for it.
+    On a loopback address it serves requests for this machine's names alone, on any other address
+    requests for any name.
 
     Args:
         host: the address to listen on.

@@ -1,4 +1,4 @@
-"""Whether a web process can serve, and what it would have to do without."""
+"""Readiness of a web process, and the services that it can do without."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ _PROBE: Final = "readyz"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """One look."""
+    """Result of one look."""
 
-    problems: dict[str, str]  #: without these no job can be taken
-    notes: dict[str, str]  #: what costs only time
+    problems: dict[str, str]  #: services without which no job can be accepted
+    notes: dict[str, str]  #: services whose absence only costs time
 
 
 class Readiness:
-    """Looks, at most once in some seconds, and for at most two.
+    """Checks of the services, at most once in some seconds, and for at most two.
 
     Args:
         ledger: must be readable.
         store: must be readable.
-        chunks: the chunk queue, which must tell its depth.
-        cache: may be away.
-        fleet: where collectors leave their signs of life.
+        chunks: the chunk queue, whose depth must be readable.
+        cache: may be unavailable.
+        fleet: holds the collectors' heartbeats.
         name: of the fleet.
-        clock: tells the time.
+        clock: gives the time.
     """
 
     def __init__(
@@ -71,9 +71,9 @@ class Readiness:
         )
 
     def look(self) -> Ready:
-        """What is away."""
+        """Return the services that are unavailable."""
         problems = self._needed.problems()
-        # With the ledger away nobody can tell of the collector, and one reason is enough.
+        # Without the ledger the collector's heartbeat is unknown, and one reason is enough.
         return Ready(problems=problems, notes={} if problems else self._wanted.problems())
 
     def _ask_cache(self) -> None:
@@ -84,17 +84,17 @@ class Readiness:
     def _ask_collector(self) -> None:
         age = collector_silence(self._fleet, self._worker, self._silence)
         if age is None or age > SILENT_SECONDS:
-            heard = "never" if age is None else f"{age:.0f} s ago"
-            raise ServiceBusy(f"last heard of {heard}; jobs wait until one runs")
+            last = "never" if age is None else f"{age:.0f} s ago"
+            raise ServiceBusy(f"last heard of {last}; jobs wait until one runs")
 
 
 def collector_silence(ledger: FleetLedger, worker: str, silence: Silence) -> float | None:
-    """Return for how many seconds no collector was heard of, as far as is known; None: ever.
+    """Return the seconds since a collector's last heartbeat; None if there never was one.
 
     Args:
-        ledger: where collectors leave their signs of life.
-        worker: the name that they use.
-        silence: what was heard of them before.
+        ledger: holds the heartbeats.
+        worker: the name in them.
+        silence: their changes so far.
     """
     beat = ledger.heartbeats([worker]).get(worker)
     return None if beat is None else silence.seconds(worker, beat, at=beat.at)

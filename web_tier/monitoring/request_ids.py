@@ -1,4 +1,4 @@
-"""A name for each request, in its answer and in every line that is logged while it is served."""
+"""Id of each request, in its response and in every line that is logged while it is served."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _GIVEN: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
 def name_each(app: Flask, *, by_proxies: bool = False) -> None:
-    """Let each request of an application have a name.
+    """Give each request of an application an id.
 
     Args:
         app: the application.
-        by_proxies: whether the operator's own proxies give names; those of anybody else would let
-            callers choose what the log says.
+        by_proxies: True if the operator's own proxies set the ids.  Else callers could choose what
+            the log contains.
     """
 
     def name() -> None:
@@ -32,17 +32,17 @@ def name_each(app: Flask, *, by_proxies: bool = False) -> None:
         REQUEST.set(g.request_id)
 
     app.before_request(name)
-    app.after_request(_tell)
+    app.after_request(_add_header)
     app.teardown_request(_forget)
 
 
-def _tell(response: Response) -> Response:
+def _add_header(response: Response) -> Response:
     if "request_id" in g:
         response.headers[HEADER] = g.request_id
     return response
 
 
 def _forget(_: BaseException | None) -> None:
-    """Threads serve one request after another."""
+    """Clear the context, as threads serve one request after another."""
     REQUEST.set("")
     CLIENT.set("")

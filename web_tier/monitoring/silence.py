@@ -1,4 +1,4 @@
-"""For how long another program has been silent, whatever its clock says."""
+"""Time since another program last wrote, measured without its clock."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class Silence:
-    """Watches what other programs write now and then.
+    """Times since other programs last wrote.
 
-    Until a change was seen, the time in what they wrote is all that is known; a time that is still
-    to come says nothing.
+    Until a first change is observed, only the time in what a program wrote is known.  A time in the
+    future counts as now.
 
     Args:
         clock: our own.

@@ -1,4 +1,4 @@
-"""Asking others whether they answer, in a bounded time, however long they take."""
+"""Checks of services with a time limit."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from gridwell.engine.ports import Clock
 
 LOOK_SECONDS: Final = 2.0  #: for all of them together
-KEPT_SECONDS: Final = 5.0  #: what was seen counts for so long, whoever asks
+KEPT_SECONDS: Final = 5.0  #: for which all callers get the same result
 
 
 class Checks:
-    """Questions that are asked side by side, each in a thread of its own.
+    """Checks that run in parallel, each in a thread of its own.
 
-    One that hangs keeps its thread, and is not asked again before it comes back: nobody can make
-    this process hold more threads than there are questions.
+    A check that hangs keeps its thread and is not started again before it returns.  So there are
+    never more threads than checks.
 
     Args:
-        checks: name -> the question: raises a `GridwellError` if the answer is no.
-        clock: measures how old an answer is.
-        seconds: for all answers together.
+        checks: by name; a check that fails raises a `GridwellError`.
+        clock: measures the age of results.
+        seconds: for all checks together.
     """
 
     def __init__(
@@ -44,8 +44,8 @@ class Checks:
         self._looked_at = float("-inf")
 
     def problems(self) -> dict[str, str]:
-        """Which of them do not answer as they should, and what they say."""
-        with self._lock:  # whoever comes meanwhile waits for the same answers
+        """Return the messages of the checks that fail or do not return in time, by name."""
+        with self._lock:  # other callers wait for the same results
             if self._clock.monotonic() - self._looked_at >= KEPT_SECONDS:
                 self._look()
                 self._looked_at = self._clock.monotonic()
@@ -67,8 +67,8 @@ class Checks:
             thread.join(max(0.0, left))
             left = self._seconds - (self._clock.monotonic() - began)
         silent = f"no answer within {self._seconds:g} s"
-        said = {name: answers.get(name, silent) for name in self._checks}
-        self._problems = {name: words for name, words in said.items() if words}
+        messages = {name: answers.get(name, silent) for name in self._checks}
+        self._problems = {name: message for name, message in messages.items() if message}
 
 
 def _ask(name: str, check: Callable[[], object], answers: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""`dead-letters`: for operators with access to the queues and the ledger."""
+"""`dead-letters`: commands for operators with access to the queues and the ledger."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _limit = click.option(
     type=click.IntRange(min=1),
     default=1000,
     show_default=True,
-    help="Look at so many letters at most.",
+    help="The most dead letters to read.",
 )
 
 
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """Look at messages that were received too often, and send them again.
+    """List messages that were received too often, and send them again.
 
     Exit codes: 0 done, 1 the queue refused a message, 2 wrong usage or settings, 3 AWS did not
     answer as it should.
@@ -39,9 +39,9 @@ def dead_letters() -> None:
 @json_option
 @_limit
 def list_letters(*, as_json: bool, limit: int) -> None:
-    """List the dead letters of both queues: whose they are, how old, and why they died.
+    """List the dead letters of both queues with job, age and reason.
 
-    They are leased while they are read, so whoever else asks for them must wait a moment.
+    They are leased while they are read, so another reader gets them a moment later.
     """
     with answered(), _letters().held(limit) as letters:
         for letter in letters:
@@ -49,12 +49,12 @@ def list_letters(*, as_json: bool, limit: int) -> None:
                 print_json(letter.fields())
             else:
                 echo(letter.line())
-        _tell_of_more(len(letters), limit)
+        _note_more(len(letters), limit)
 
 
 @dead_letters.command()
-@click.option("--job", metavar="ID", help="Only the letters of this job.")
-@click.option("--all", "every", is_flag=True, help="All letters, also those that nobody can read.")
+@click.option("--job", metavar="ID", help="Only the dead letters of this job.")
+@click.option("--all", "every", is_flag=True, help="All, also those that are not readable.")
 @json_option
 @_limit
 def redrive(*, job: str | None, every: bool, as_json: bool, limit: int) -> None:
@@ -80,14 +80,14 @@ def redrive(*, job: str | None, every: bool, as_json: bool, limit: int) -> None:
             else:
                 for kind in _KINDS:
                     echo(f"{_count(sent, kind)} dead {kind} sent again")
-            _tell_of_more(len(held), limit)
+            _note_more(len(held), limit)
     if refused:
         echo(f"the queue refused {len(refused)} letters, which stay", err=True)
         raise SystemExit(1)
 
 
 def chosen_letters(names: Names) -> DeadLetterList:
-    """The dead letters on AWS."""
+    """Return the dead letters on AWS."""
     # boto3 costs half a second, which `--help` and a wrong setting should not.
     from gridwell.adapters.aws.client import client  # noqa: PLC0415
     from gridwell.adapters.aws.sqs import SqsQueue  # noqa: PLC0415
@@ -112,6 +112,6 @@ def _count(letters: Sequence[DeadLetter], kind: str) -> int:
     return sum(letter.kind == kind for letter in letters)
 
 
-def _tell_of_more(seen: int, limit: int) -> None:
+def _note_more(seen: int, limit: int) -> None:
     if seen == limit:
         echo(f"there may be more than {limit}; --limit looks at more", err=True)

@@ -1,4 +1,4 @@
-"""Dead letters as operators see them: listed with the reason, and sent again where they wish it."""
+"""List of dead letters with their reasons, and redrive of selected ones."""
 
 from __future__ import annotations
 
@@ -17,39 +17,40 @@ if TYPE_CHECKING:
     from gridwell.engine.ports import Clock, JobLedger, Queue, Received
 
 _BATCH: Final = 10
-_LOOK_SECONDS: Final = 300.0  #: for which letters are leased while they are looked at
-_POLL_SECONDS: Final = 1.0  #: only a long poll asks all of a queue's servers
+_LOOK_SECONDS: Final = 300.0  #: for which messages are leased while they are listed
+_POLL_SECONDS: Final = 1.0  #: only a long poll reads all of a queue's servers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A dead letter."""
+    """A message that was received too often."""
 
     kind: str  #: of its queue: chunks or results
     received: Received
-    job: str | None  #: None: the letter does not tell
+    job: str | None  #: None: the message does not name it
     chunk: int | None
-    client: str  #: whose job it is; empty: unknown
+    client: str  #: owner of the job; empty: unknown
     age: float | None  #: seconds since it was first sent
-    why: str  #: what is known of why it died, or of why nobody wants it
+    reason: str  #: cause of its failure, or the reason for which it is obsolete
 
     def fields(self) -> dict[str, Any]:
-        """The letter, for programs."""
+        """Return its fields as JSON data."""
         return {
             "queue": f"dead-{self.kind}",
             "job": self.job,
             "chunk": self.chunk,
             "age_seconds": self.age,
             "receives": self.received.receives,
-            "why": self.why,
+            "why": self.reason,
             "body": self.received.body,
         }
 
     def line(self) -> str:
-        """The letter, for people."""
+        """Return it as a line of text."""
         age = "?" if self.age is None else _duration(self.age)
         chunk = "?" if self.chunk is None else self.chunk
-        return f"dead-{self.kind:<7}  {self.job or '?':<32}  chunk {chunk:<4}  {age:>6}  {self.why}"
+        job = self.job or "?"
+        return f"dead-{self.kind:<7}  {job:<32}  chunk {chunk:<4}  {age:>6}  {self.reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +58,10 @@ class DeadLetterList:
     """Both queues of dead letters.
 
     Args:
-        ledger: knows the jobs, and why their chunks failed.
+        ledger: holds the jobs and the failures of their chunks.
         dead: queues of dead letters by kind, chunks and results.
-        living: where letters of each kind came from.
-        clock: tells their age.
+        living: queues that the dead letters of each kind came from.
+        clock: measures their age.
     """
 
     ledger: JobLedger
@@ -70,7 +71,7 @@ class DeadLetterList:
 
     @contextmanager
     def held(self, limit: int) -> Iterator[list[DeadLetter]]:
-        """Up to `limit` letters, leased to us until the end of the block, then given back."""
+        """Lease up to `limit` dead letters until the end of the block, then release them."""
         found: list[DeadLetter] = []
         try:
             for kind, queue in self.dead.items():
@@ -84,23 +85,23 @@ class DeadLetterList:
             yield found
         finally:
             for kind, queue in self.dead.items():
-                # One that was deleted meanwhile is passed over.
+                # Messages that were deleted meanwhile are ignored.
                 queue.extend([each.received.receipt for each in found if each.kind == kind], 0)
 
     def redrive(self, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
-        """Send held letters to where they came from.
+        """Send leased dead letters back to the queues that they came from.
 
         Returns:
-            Those that the queue refused: they stay dead letters.
+            Those that the queue refused; they stay dead letters.
         """
         refused: list[DeadLetter] = []
         for kind, client in sorted({(letter.kind, letter.client) for letter in letters}):
             group = [each for each in letters if (each.kind, each.client) == (kind, client)]
             bodies = [letter.received.body for letter in group]
-            # Send first, delete second: dying in between costs a duplicate and no letter.
-            places = set(self.living[kind].send(bodies, group=client))
-            refused += [letter for place, letter in enumerate(group) if place in places]
-            sent = [letter for place, letter in enumerate(group) if place not in places]
+            # Send first, delete second: a crash in between costs a duplicate and loses no message.
+            indexes = set(self.living[kind].send(bodies, group=client))
+            refused += [letter for index, letter in enumerate(group) if index in indexes]
+            sent = [letter for index, letter in enumerate(group) if index not in indexes]
             self.dead[kind].delete([letter.received.receipt for letter in sent])
         return refused
 
@@ -113,9 +114,9 @@ class DeadLetterList:
             else:
                 decode_report(received.body)
             job = None if envelope is None else self.ledger.read(envelope.job)
-            why = self._why(kind, envelope, job)
+            reason = self._reason(kind, envelope, job)
         except InvalidMessage as error:
-            why = str(error)
+            reason = str(error)
         sent_at = received.sent_at
         return DeadLetter(
             kind=kind,
@@ -124,10 +125,10 @@ class DeadLetterList:
             chunk=None if envelope is None else envelope.chunk,
             client="" if job is None else job.client,
             age=None if sent_at is None else max(0.0, self.clock.now() - sent_at),
-            why=why,
+            reason=reason,
         )
 
-    def _why(self, kind: str, envelope: Envelope | None, job: Job | None) -> str:
+    def _reason(self, kind: str, envelope: Envelope | None, job: Job | None) -> str:
         if envelope is None or job is None:
             return "not wanted: its job does not exist any more"
         reasons = {
@@ -141,11 +142,13 @@ class DeadLetterList:
         failure = self.ledger.read_failure(job.id, job.attempt, envelope.chunk)
         if failure is not None:
             return failure_detail(failure)
-        return "no worker told an error" if kind == "chunks" else "it could not be merged in time"
+        return (
+            "no worker reported an error" if kind == "chunks" else "it could not be merged in time"
+        )
 
 
 def _duration(seconds: float) -> str:
-    """A time in one unit, for people."""
+    """Return a time in one unit, such as ``3 min``."""
     for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"

@@ -106,7 +106,7 @@ def revoke(*, key_id: str, as_json: bool) -> None:
 
 
 def chosen_ledger(names: Names) -> tuple[AccessLedger, Clock]:
-    """The ledger on AWS, and this machine's clock."""
+    """Return the ledger on AWS, and this machine's clock."""
     # boto3 costs half a second, which `--help` and a wrong setting should not.
     from gridwell.adapters.aws.client import client  # noqa: PLC0415
     from gridwell.adapters.dynamodb.access_ledger import DynamoAccessLedger  # noqa: PLC0415

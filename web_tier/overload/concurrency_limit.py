@@ -1,7 +1,6 @@
-"""Sending requests away early, while that is cheap, so that the others are served in time.
+"""Load shedding: requests above a concurrency limit are refused before they consume resources.
 
-Past the point where everything is busy, one more request at work makes all of them slower; one
-more that is told to come back costs a tenth of a millisecond.
+On a busy machine, one more request makes all of them slower.  A refused one costs 0.1 ms.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from gridwell.engine.errors import ServiceBusy
+from gridwell.program.logs import LogThrottle
 from web_tier.overload.fair_shares import FairQueue, FairShares, yielding_owner
 
 if TYPE_CHECKING:
@@ -25,11 +25,10 @@ logger = logging.getLogger(__name__)
 
 QUICK_BYTES: Final = 16 * 1024  #: of a body that is read in a millisecond
 LARGE_BODY: Final = 1 << 20  #: bytes; only a few larger ones are read together
-_TELL_SECONDS: Final = 10.0  #: between two log lines of one gate
 
 
 class Overloaded(ServiceBusy):
-    """There is more to do than can be done in time: nothing was begun."""
+    """More requests than can be served in time; nothing was begun."""
 
     def __init__(self, detail: str, *, code: str = "overloaded") -> None:
         super().__init__(detail)
@@ -37,26 +36,26 @@ class Overloaded(ServiceBusy):
 
 
 class ConcurrencyLimit:
-    """Admits a few requests together, lets a few more wait for a moment, and refuses the rest.
+    """Limit of the requests at work; a few more wait for a moment, and the rest are refused.
 
-    Each place and each request that waits has an owner.  One owner never holds more than its share
-    of the places, waiting requests of several owners are admitted in turn, and the owner of most
-    waiting ones makes room for another.
+    Each permit and each waiting request has an owner.  One owner never holds more than its share
+    of the permits.  Waiting requests of several owners are admitted in turn, and the owner with the
+    most of them makes room for another.
 
     Args:
-        what: are at work, as the refusal names them.
-        clock: measures how long ago the log was told.
-        places: how many work together.
-        waiting: how many threads more may wait for a place.
-        seconds: how long they do.
-        share: how many places one owner may hold; all of them by default.
-        displaces: whether, with no place left, the owner of most of them loses its newest one to
+        subject: plural clause for the refusal, for example "requests are being submitted".
+        clock: measures the time since the last log line.
+        places: most permits at a time.
+        waiting: most threads that wait for a permit.
+        seconds: for which they wait.
+        share: most permits of one owner; all of them by default.
+        displaces: True if, with no permit left, the owner of the most loses its newest one to
             an owner that holds less.
     """
 
     def __init__(
         self,
-        what: str,
+        subject: str,
         *,
         clock: Clock,
         places: int,
@@ -71,29 +70,28 @@ class ConcurrencyLimit:
         self._displaces = displaces
         self._may_wait = waiting
         self._seconds = seconds
-        self._what = what
+        self._subject = subject
         self._changed = threading.Lock()
         self._held: dict[Permit, None] = {}  #: in the order in which they were taken
         self._shares = FairShares()
         self._waiters: FairQueue[_Waiter] = FairQueue(waiting)
-        self._refused = 0
+        self._log = LogThrottle()
         self.refusals = 0  #: since the process began
-        self._told_at = float("-inf")
-        self.on_leave: Callable[[], None] = lambda: None  #: called when a place became free
+        self.on_leave: Callable[[], None] = lambda: None  #: called after a permit was returned
 
     @property
     def inside(self) -> int:
-        """How many are at work."""
+        """The number of permits in use."""
         return self._shares.total
 
     @property
     def is_full(self) -> bool:
-        """Return whether no place is free."""
+        """True if no permit is free."""
         return self._shares.total >= self._places
 
     @property
     def threads(self) -> int:
-        """How many threads it may hold."""
+        """The most threads that it may hold."""
         return self._places + self._may_wait
 
     @property
@@ -102,22 +100,22 @@ class ConcurrencyLimit:
 
     @contextmanager
     def admitted(self, owner: str = "") -> Iterator[None]:
-        """Hold a place, or the one that was taken for this request already.
+        """Hold a permit, or the one that was acquired for this request already.
 
         Raises:
             Overloaded: if there is none, or none became free in time.
         """
         held = HELD.get()
-        with held if held is not None and held.gate is self else self.enter(owner):
+        with held if held is not None and held.limit is self else self.enter(owner):
             yield
 
     def try_enter(self, owner: str = "") -> Permit | None:
-        """Return a place, if one is free and the owner has not had its share."""
+        """Return a permit, if one is free and the owner has not used up its share."""
         with self._changed:
             return self._taken(owner)
 
     def enter(self, owner: str = "") -> Permit:
-        """Return a place.
+        """Acquire and return a permit.
 
         Raises:
             Overloaded: as `admitted`.
@@ -126,54 +124,49 @@ class ConcurrencyLimit:
         left: _Waiter | None = None
         waiter = _Waiter(owner)
         with self._changed:
-            place = self._taken(owner)
-            if place is None and self._displaces:
+            permit = self._taken(owner)
+            if permit is None and self._displaces:
                 displaced = self._displaced(owner)
-                place = self._taken(owner)
-            if place is None:
+                permit = self._taken(owner)
+            if permit is None:
                 left = self._waiters.put(owner, waiter)
         if displaced is not None:
             displaced.on_displaced()
-        if place is not None:
-            return place
+        if permit is not None:
+            return permit
         if left is not None:
             left.over.set()
         if left is not waiter:
             waiter.over.wait(self._seconds)
             with self._changed:
-                if waiter.place is not None:
-                    return waiter.place
+                if waiter.permit is not None:
+                    return waiter.permit
                 self._waiters.remove(waiter)
         raise self.refusal(owner)
 
-    def leave(self, place: Permit) -> None:
-        """Take a place back; `Permit.leave` calls it once."""
+    def leave(self, permit: Permit) -> None:
+        """Take a permit back; `Permit.leave` calls it once."""
         with self._changed:
-            self._free(place)
+            self._free(permit)
             admitted = self._waiters.take(self._taken)
             if admitted is not None:
-                waiter, next_place = admitted
-                waiter.place = next_place
+                waiter, next_permit = admitted
+                waiter.permit = next_permit
                 waiter.over.set()
         self.on_leave()
 
     def refusal(self, owner: str = "") -> Overloaded:
-        """Return the error of a request that is sent away; the log has one line for many."""
-        now = self._clock.monotonic()
+        """Count a refused request and return its error; one log line stands for many."""
         with self._changed:
-            self._refused += 1
             self.refusals += 1
-            refused = self._refused
             own = self._shares.of(owner)
-            telling = now - self._told_at >= _TELL_SECONDS
-            if telling:
-                self._refused, self._told_at = 0, now
-        reason = f"{self._places} {self._what} already"
+            refused = self._log.add(1, self._clock.monotonic())
+        reason = f"{self._places} {self._subject} already"
         if not self.is_full and own >= self._share:
-            reason = f"{own} {self._what} already for one client"
-        if telling:
+            reason = f"{own} {self._subject} already for one client"
+        if refused:
             logger.warning(
-                "requests sent away since this was last told: %d; %s",
+                "requests refused since the last line: %d; %s",
                 refused,
                 reason,
                 extra={"action": "http.shed", "refused": refused},
@@ -183,71 +176,71 @@ class ConcurrencyLimit:
     def _taken(self, owner: str) -> Permit | None:
         if self.is_full or self._shares.of(owner) >= self._share:
             return None
-        place = Permit(self, owner)
-        self._held[place] = None
+        permit = Permit(self, owner)
+        self._held[permit] = None
         self._shares.take(owner)
-        return place
+        return permit
 
-    def _free(self, place: Permit) -> None:
-        if place in self._held:  # else it was displaced
-            del self._held[place]
-            self._shares.give_back(place.owner)
+    def _free(self, permit: Permit) -> None:
+        if permit in self._held:  # else it was displaced
+            del self._held[permit]
+            self._shares.give_back(permit.owner)
 
     def _displaced(self, owner: str) -> Permit | None:
-        """The newest place of the owner that holds the most, which is free now."""
+        """Free and return the newest permit of the owner that holds the most."""
         loser = yielding_owner(self._shares.held, owner) if self.is_full else None
         if loser is None:
             return None
-        newest = next(place for place in reversed(self._held) if place.owner == loser)
+        newest = next(permit for permit in reversed(self._held) if permit.owner == loser)
         self._free(newest)
         return newest
 
 
 @dataclass(slots=True, eq=False)
 class _Waiter:
-    """A thread that waits for a place."""
+    """A thread that waits for a permit."""
 
     owner: str
     over: threading.Event = field(default_factory=threading.Event)
-    place: Permit | None = None
+    permit: Permit | None = None
 
 
 class Permit:
-    """A place behind a gate, until it is left.
+    """One permit of a concurrency limit.
 
     Args:
-        gate: the gate.
-        owner: whose place it is.
+        limit: that it is of.
+        owner: of the request that holds it.
     """
 
-    def __init__(self, gate: ConcurrencyLimit, owner: str = "") -> None:
-        self.gate = gate
+    def __init__(self, limit: ConcurrencyLimit, owner: str = "") -> None:
+        self.limit = limit
         self.owner = owner
         self._left = False
-        #: called, by another thread, when the place goes to another owner
+        #: called, by another thread, when the permit goes to another owner
         self.on_displaced: Callable[[], None] = lambda: None
 
     def __enter__(self) -> None:
-        """Nothing to do: it is held already."""
+        """Do nothing, as it is held already."""
 
     def __exit__(self, *_: object) -> None:
-        """Give it back."""
+        """Return it."""
         self.leave()
 
     def leave(self) -> None:
-        """Give it back; once is enough."""
+        """Return it; further calls have no effect."""
         if not self._left:
             self._left = True
-            self.gate.leave(self)
+            self.limit.leave(self)
 
 
-#: The place that the front took for the request that this thread serves, if it did.
+#: The permit that the HTTP server acquired for the request that this thread serves.
 HELD: ContextVar[Permit | None] = ContextVar("held", default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConcurrencyLimits:
-    """The gates of a process.  Together they hold fewer threads than never wait for a job."""
+    """Limits of a process.  Together they hold fewer threads than never wait for a job."""
 
     submits: ConcurrencyLimit
     large_bodies: ConcurrencyLimit
@@ -259,11 +252,11 @@ class ConcurrencyLimits:
 
     @contextmanager
     def submitting(self, length: int | None, owner: str = "") -> Iterator[None]:
-        """Hold the places that reading and judging a job takes.
+        """Hold the permits for reading and validating a job.
 
         Args:
-            length: bytes of its body; None: it comes in pieces, and nobody knows.
-            owner: whose job it is.
+            length: bytes of its body; None if unknown, as it comes in pieces.
+            owner: of the job.
 
         Raises:
             Overloaded: as `ConcurrencyLimit.admitted`.
@@ -277,11 +270,11 @@ class ConcurrencyLimits:
 
     @contextmanager
     def reading(self, length: int | None, owner: str = "") -> Iterator[None]:
-        """Hold the place that reading a body takes, which is work for the processor alone.
+        """Hold the permit for reading a body, which is work for the processor alone.
 
         Args:
             length: as for `submitting`.
-            owner: whose body it is.
+            owner: of the body.
 
         Raises:
             Overloaded: as `ConcurrencyLimit.admitted`.
@@ -291,14 +284,14 @@ class ConcurrencyLimits:
             yield
 
 
-def usual_gates(clock: Clock) -> ConcurrencyLimits:
-    """The gates, as wide as one process can bear.
+def default_limits(clock: Clock) -> ConcurrencyLimits:
+    """Return the limits of one process.
 
-    Each has a fourth more places than one owner may hold: those are for all others.
+    Each has a fourth more permits than one owner may hold; these are for other owners.
     """
     return ConcurrencyLimits(
         # Python computes one at a time; the others wait for AWS meanwhile.  More would only slow
-        # down the front, where many may wait without a thread.
+        # down the loop that receives requests, where many may wait without a thread.
         submits=ConcurrencyLimit(
             "requests are being submitted",
             clock=clock,
@@ -307,12 +300,12 @@ def usual_gates(clock: Clock) -> ConcurrencyLimits:
             waiting=16,
             seconds=2.0,
         ),
-        # Each takes half a gigabyte for some seconds; those that wait lie on the disk.
+        # Each takes half a gigabyte for some seconds; waiting ones are stored on the disk.
         large_bodies=ConcurrencyLimit(
             "large requests are being read", clock=clock, places=1, waiting=15, seconds=20.0
         ),
-        # Read side by side they would only take Python's lock from each other, and from everybody
-        # else.  Those that wait have a place among the submissions already.
+        # In parallel they would only compete for Python's lock.  Waiting ones have a permit of the
+        # submissions already.
         readers=ConcurrencyLimit(
             "bodies are being read", clock=clock, places=2, share=1, waiting=16, seconds=10.0
         ),

@@ -1,8 +1,8 @@
-"""Max-min fair shares of a bounded resource.  Pure.
+"""Max-min fair shares of a bounded resource.
 
-An owner is a client where its key is known, else an address.  Nobody else about, an owner may have
-everything.  Where there is no room left, the owner that holds the most makes room for one that
-holds less, so that one greedy client is never in the way of another.
+An owner is a client where its key is known, else an address.  A single owner may have everything.
+If there is no room left, the owner that holds the most makes room for one that holds less.  So one
+greedy client never blocks another.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-_AHEAD: Final = 2  #: with less between them, making room would only change who is short
+_LEAD: Final = 2  #: units; with a smaller lead the two owners would only change their roles
 
 T = TypeVar("T")
 P = TypeVar("P")
@@ -22,21 +22,21 @@ P = TypeVar("P")
 def yielding_owner(held: Mapping[str, int], newcomer: str) -> str | None:
     """Return the owner that makes room for another one, or None if there is none.
 
-    It holds the most, and still as much as the newcomer when one unit has changed hands: so no two
-    owners ever take the same unit from each other in turn.
+    It holds the most, and after the transfer of one unit still as much as the newcomer.  So two
+    owners never take the same unit from each other in turn.
 
     Args:
-        held: how much each owner holds.
+        held: units of each owner.
         newcomer: the owner that wants one unit more.
     """
     if not held:
         return None
     most = max(held, key=lambda owner: held[owner])
-    return most if held[most] >= held.get(newcomer, 0) + _AHEAD else None
+    return most if held[most] >= held.get(newcomer, 0) + _LEAD else None
 
 
 class FairShares:
-    """How much each owner holds."""
+    """Units that each owner holds."""
 
     def __init__(self) -> None:
         self._held: Counter[str] = Counter()
@@ -44,11 +44,11 @@ class FairShares:
 
     @property
     def held(self) -> Mapping[str, int]:
-        """The owners that hold something, with how much."""
+        """The units of each owner that holds any."""
         return self._held
 
     def of(self, owner: str) -> int:
-        """Return how much an owner holds."""
+        """Return the units of an owner."""
         return self._held.get(owner, 0)
 
     def take(self, owner: str) -> None:
@@ -65,7 +65,7 @@ class FairShares:
 
 
 class FairQueue(Generic[T]):
-    """Items that wait in a line for each owner; the lines are served in turn.
+    """Queue with a line of items for each owner; the lines are served in turn.
 
     Args:
         most: items of all lines together.
@@ -89,8 +89,8 @@ class FairQueue(Generic[T]):
         """Let an item wait at the end of its owner's line.
 
         Returns:
-            The item that has to leave for it: the newest of the longest line, or the item itself
-            where its own line is about as long; None if there was room.
+            The item that it displaces, the newest of the longest line.  The item itself, where its
+            own line is about as long.  None if there was room.
         """
         if self._count >= self._most:
             lengths = {other: len(line) for other, line in self._lines.items()}
@@ -106,10 +106,10 @@ class FairQueue(Generic[T]):
         return displaced
 
     def take(self, admit: Callable[[str], P | None]) -> tuple[T, P] | None:
-        """Take the oldest item of the first owner in turn that is admitted; its turn is then over.
+        """Take the oldest item of the first owner in turn that is admitted, and end its turn.
 
         Args:
-            admit: from an owner to what it is admitted with, or None.
+            admit: returns an owner's admission, or None to refuse it.
         """
         for owner in list(self._lines):
             admitted = admit(owner)
@@ -121,7 +121,7 @@ class FairQueue(Generic[T]):
         return None
 
     def remove(self, item: T) -> bool:
-        """Remove an item, and return whether it was there."""
+        """Remove an item; return True if it was in the queue."""
         for owner, line in self._lines.items():
             if item in line:
                 line.remove(item)

@@ -1,7 +1,7 @@
-"""A job as a stream of server-sent events: what is sent when, without HTTP.
+"""Server-sent events of a job, without HTTP.
 
-Progress is a state and not a log, so a stream that begins anew needs no history: its first event
-is how things stand, unless the client has just that already.
+Progress is a state and not a log.  So a client that connects again needs no history: the first
+event is the current state, unless the client has it already.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _RETRY_MS: Final = 1000
 
 def stream(
     job: Job,
-    ticket: Waiter | None,
+    waiter: Waiter | None,
     *,
     seen: str | None,
     watcher: Watcher | OwnedWatcher,
@@ -41,18 +41,18 @@ def stream(
     is_allowed: Callable[[], bool] = lambda: True,
     show: Show | None = None,
 ) -> Iterator[str]:
-    """The events of a job until it ends, the stream's life is over, or the process ends.
+    """Yield the events of a job until it ends, the stream's life is over, or the process ends.
 
     It also ends, without an event, when its caller may no longer see the job.
 
     Args:
         job: as last read.
-        ticket: what follows it; None: it has ended.
-        seen: the id of the last event that the client has, if it had one.
-        watcher: gave the ticket, and takes it back.
+        waiter: follows it; None if it has ended.
+        seen: the id of the last event that the client has, if any.
+        watcher: gave the waiter, and takes it back.
         clock: measures.
         read: reads the job by its id.
-        is_allowed: whether the caller may still see it; asked each `CHECK_SECONDS`.
+        is_allowed: returns True if the caller may still see it; called each `CHECK_SECONDS`.
         show: makes the data of an event; None: the tasks that are done.
 
     Yields:
@@ -62,29 +62,29 @@ def stream(
     yield f"retry: {_RETRY_MS}\n\n"
     dies = clock.monotonic() + LIFE_SECONDS
     permit = _Permit(is_allowed, clock)
-    while ticket is not None:
+    while waiter is not None:
         if _id(progress_of(job)) != seen:
             yield _event("progress", job, progress_of(job), show)
         try:
-            yield from _steps(job, ticket, dies, clock, permit, show)
+            yield from _steps(job, waiter, dies, clock, permit, show)
         finally:
-            watcher.leave(ticket)
+            watcher.leave(waiter)
         if permit.is_over():
             return
         latest = read(job.id)
-        if not ticket.ended or latest is None:
+        if not waiter.ended or latest is None:
             return  # the stream's life is over, it was displaced, or the job expired
         if latest == job and not latest.state.terminal:
             return  # this process is about to end: the client asks the next one
         job, seen = latest, None
-        ticket = None if job.state.terminal else watcher.follow(job)
-        if ticket is None and not job.state.terminal:
+        waiter = None if job.state.terminal else watcher.follow(job)
+        if waiter is None and not job.state.terminal:
             return
     yield _event("end", job, progress_of(job), show)
 
 
 class _Permit:
-    """Whether a stream may go on, asked again each `CHECK_SECONDS`."""
+    """Permission of a stream, checked again each `CHECK_SECONDS`."""
 
     def __init__(self, is_allowed: Callable[[], bool], clock: Clock) -> None:
         self._is_allowed = is_allowed
@@ -93,9 +93,9 @@ class _Permit:
         self._over = False
 
     def is_over(self) -> bool:
-        """Return whether the caller may not see the job any more.
+        """Return True if the caller may not see the job any more.
 
-        While the ledger cannot say, the stream goes on for `UNCHECKED_SECONDS` at most.
+        While the ledger does not respond, the stream goes on for `UNCHECKED_SECONDS` at most.
         """
         now = self._clock.monotonic()
         if self._over or now - self._allowed_at < CHECK_SECONDS:
@@ -110,28 +110,28 @@ class _Permit:
 
 
 def _steps(
-    job: Job, ticket: Waiter, dies: float, clock: Clock, permit: _Permit, show: Show
+    job: Job, waiter: Waiter, dies: float, clock: Clock, permit: _Permit, show: Show
 ) -> Iterator[str]:
-    """The steps of one attempt until it ends, or until the stream may not go on."""
+    """Yield the steps of one attempt until it ends, or until the stream may not go on."""
     sent_at, known = clock.monotonic(), _id(progress_of(job))
-    while not _is_woken(ticket) and clock.monotonic() < dies and not permit.is_over():
-        if not ticket.event.wait(HEARTBEAT_SECONDS):
+    while not _is_woken(waiter) and clock.monotonic() < dies and not permit.is_over():
+        if not waiter.event.wait(HEARTBEAT_SECONDS):
             yield ": still there\n\n"
             continue
         rest = APART_SECONDS - (clock.monotonic() - sent_at)
-        if rest > 0 and not _is_woken(ticket):
+        if rest > 0 and not _is_woken(waiter):
             clock.sleep(rest)
-        ticket.event.clear()
-        if ticket.latest is None or _is_woken(ticket):
+        waiter.event.clear()
+        if waiter.latest is None or _is_woken(waiter):
             continue
-        if (step := _id(ticket.latest)) != known:  # the watcher begins with how things stand
-            yield _event("progress", job, ticket.latest, show)
+        if (step := _id(waiter.latest)) != known:  # the watcher begins with how things stand
+            yield _event("progress", job, waiter.latest, show)
             sent_at, known = clock.monotonic(), step
 
 
-def _is_woken(ticket: Waiter) -> bool:
-    """Return whether no step comes any more: the attempt ended, or another owner has the place."""
-    return ticket.ended or ticket.displaced
+def _is_woken(waiter: Waiter) -> bool:
+    """Return True if the attempt has ended or the waiter was displaced."""
+    return waiter.ended or waiter.displaced
 
 
 def plain_step(job: Job, progress: Progress) -> Mapping[str, Any]:
@@ -155,5 +155,5 @@ def _event(name: str, job: Job, progress: Progress, show: Show) -> str:
 
 
 def _id(progress: Progress) -> str:
-    """Names a state, so that a client that has it is not sent it again."""
+    """Return the id of a state, which is not sent twice to a client."""
     return f"{progress.attempt}-{progress.points_done}-{progress.found}"

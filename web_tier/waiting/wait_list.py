@@ -1,4 +1,4 @@
-"""Which waiting requests to wake: the decisions of `waiting.watcher`, without I/O or clock.
+"""Waiting requests and the decisions to wake them, without I/O or clock.
 
 A request waits for the end of its job, or follows each step on the way there.
 """
@@ -35,14 +35,14 @@ class Waiter:
     job: str
     attempt: str  #: the attempt that the ledger last showed; values of another one are misses
     read_at: float  #: when the ledger last showed it
-    owner: str = ""  #: who waits
-    follows: bool = False  #: whether it is woken by progress, too
+    owner: str = ""  #: of the request
+    follows: bool = False  #: True if progress wakes it, too
     series: bool = False  #: whether the steps of its job show in the ledger alone
     event: threading.Event = field(default_factory=threading.Event)
-    ended: bool = False  #: whether the attempt has, or may have, ended
-    displaced: bool = False  #: whether its place went to another owner
-    latest: Progress | None = None  #: how far the attempt is known to have come
-    known: bool = False  #: whether the cache had something to say about it when last asked
+    ended: bool = False  #: True if the attempt has, or may have, ended
+    displaced: bool = False  #: True if its place went to another owner
+    latest: Progress | None = None  #: the attempt's latest known progress
+    known: bool = False  #: True if the cache had its progress at the last look
     progress: bytes | None = None  #: the last progress looked at, so that it is decoded once
 
     def end(self) -> None:
@@ -69,40 +69,40 @@ class WaitList:
     """The requests that wait, and what is known of their jobs."""
 
     def __init__(self) -> None:
-        self._tickets: set[Waiter] = set()
+        self._waiters: set[Waiter] = set()
         self._round_at = float("-inf")
 
     def __len__(self) -> int:
-        return len(self._tickets)
+        return len(self._waiters)
 
-    def __contains__(self, ticket: Waiter) -> bool:
-        return ticket in self._tickets
+    def __contains__(self, waiter: Waiter) -> bool:
+        return waiter in self._waiters
 
-    def add(self, ticket: Waiter) -> None:
+    def add(self, waiter: Waiter) -> None:
         """Let a request wait."""
-        self._tickets.add(ticket)
+        self._waiters.add(waiter)
 
-    def remove(self, ticket: Waiter) -> None:
+    def remove(self, waiter: Waiter) -> None:
         """Forget a request, woken or not."""
-        self._tickets.discard(ticket)
+        self._waiters.discard(waiter)
 
     def keys(self) -> list[str]:
-        """The cache keys to ask for, each once, the final ones first."""
-        jobs = sorted({ticket.job for ticket in self._sleeping()})
+        """Return the cache keys to ask for, each once, the final ones first."""
+        jobs = sorted({waiter.job for waiter in self._sleeping()})
         return [final_key(job) for job in jobs] + [progress_key(job) for job in jobs]
 
     def look(self, values: Mapping[str, bytes]) -> None:
-        """Wake the requests whose job has ended, by what the cache answered."""
-        for ticket in self._sleeping():
-            data = values.get(final_key(ticket.job))
-            final = None if data is None else decode_final(data, ticket.job)
-            if final is not None and final.attempt == ticket.attempt:
-                ticket.end()
+        """Wake the requests whose job has ended, by the cached values."""
+        for waiter in self._sleeping():
+            data = values.get(final_key(waiter.job))
+            final = None if data is None else decode_final(data, waiter.job)
+            if final is not None and final.attempt == waiter.attempt:
+                waiter.end()
                 continue
-            ticket.known = self._is_running(ticket, values.get(progress_key(ticket.job)))
+            waiter.known = self._is_running(waiter, values.get(progress_key(waiter.job)))
 
     def due(self, now: float) -> list[str]:
-        """The jobs to read from the ledger now, the longest unread first.
+        """Return the jobs to read from the ledger now, the longest unread first.
 
         Those of which the cache knows nothing, series that are followed, and those not read for
         `READ_SECONDS`; none before `ROUND_SECONDS` have passed since the last that were.
@@ -110,44 +110,44 @@ class WaitList:
         if now - self._round_at < ROUND_SECONDS:
             return []
         oldest: dict[str, float] = {}
-        for ticket in self._sleeping():
-            unread = now - ticket.read_at
-            soon = not ticket.known or (ticket.series and ticket.follows)
+        for waiter in self._sleeping():
+            unread = now - waiter.read_at
+            soon = not waiter.known or (waiter.series and waiter.follows)
             if unread >= (ROUND_SECONDS if soon else READ_SECONDS):
-                oldest[ticket.job] = min(ticket.read_at, oldest.get(ticket.job, ticket.read_at))
+                oldest[waiter.job] = min(waiter.read_at, oldest.get(waiter.job, waiter.read_at))
         if oldest:
             self._round_at = now
         return sorted(oldest, key=lambda job: (oldest[job], job))[:ROUND_JOBS]
 
     def learn(self, asked: Sequence[str], found: Mapping[str, Job], now: float) -> None:
-        """Wake the requests whose attempt has ended, by what the ledger answered."""
+        """Wake the requests whose attempt has ended, by the ledger's jobs."""
         jobs = set(asked)
-        for ticket in self._sleeping():
-            if ticket.job not in jobs:
+        for waiter in self._sleeping():
+            if waiter.job not in jobs:
                 continue
-            ticket.read_at = now
-            job = found.get(ticket.job)
-            if job is None or job.attempt != ticket.attempt or job.state.terminal:
-                ticket.end()
-            elif ticket.follows:
-                ticket.move(progress_of(job))
+            waiter.read_at = now
+            job = found.get(waiter.job)
+            if job is None or job.attempt != waiter.attempt or job.state.terminal:
+                waiter.end()
+            elif waiter.follows:
+                waiter.move(progress_of(job))
 
     def wake_all(self) -> None:
-        """Wake everybody: the process is about to end."""
-        for ticket in self._tickets:
-            ticket.end()
+        """Wake all requests, as the process is about to end."""
+        for waiter in self._waiters:
+            waiter.end()
 
     def _sleeping(self) -> list[Waiter]:
-        return [ticket for ticket in self._tickets if not ticket.ended]
+        return [waiter for waiter in self._waiters if not waiter.ended]
 
     @staticmethod
-    def _is_running(ticket: Waiter, data: bytes | None) -> bool:
-        """Whether a cached progress is of the awaited attempt; the same bytes say the same."""
-        if data == ticket.progress:
-            return ticket.known
-        ticket.progress = data
-        progress = None if data is None else decode_progress(data, ticket.job)
-        if progress is None or progress.attempt != ticket.attempt:
+    def _is_running(waiter: Waiter, data: bytes | None) -> bool:
+        """Return True if a cached progress is of the awaited attempt."""
+        if data == waiter.progress:
+            return waiter.known
+        waiter.progress = data
+        progress = None if data is None else decode_progress(data, waiter.job)
+        if progress is None or progress.attempt != waiter.attempt:
             return False
-        ticket.move(progress)
+        waiter.move(progress)
         return True

@@ -1,6 +1,6 @@
-"""The watcher: one thread per process that wakes all waiting requests.
+"""Watcher: one thread per process that wakes all waiting requests.
 
-However many requests wait, memcached is asked once a tick and the ledger once a second.  Without
+It reads memcached once a tick and the ledger once a second, for any number of requests.  Without
 memcached the service is slower and never wrong.
 """
 
@@ -32,18 +32,18 @@ TICK_SECONDS: Final = 0.025
 
 
 class Watcher:
-    """Lets requests wait for their jobs.
+    """The requests that wait for their jobs.
 
-    Where no place is left, the owner of the most loses its newest one to an owner of fewer: waiting
-    ends early then, and a stream ends, which its client begins again.
+    If no place is left, the owner of the most loses its newest one to an owner of fewer.  A wait
+    then ends early, and a stream ends, which its client opens again.
 
     Args:
-        cache: where ends show first.
-        ledger: where they show for certain.
-        clock: measures how long ago the ledger was read.
-        capacity: how many requests may wait together, so that threads are left for the others.
-        streams: how many requests may follow a job together.
-        kinds: that report progress; that of others is not shown.
+        cache: shows the ends of jobs first.
+        ledger: shows them for certain.
+        clock: measures the time since the ledger was read.
+        capacity: most requests that wait together, so that threads are left for the others.
+        streams: most requests that follow a job together.
+        kinds: kinds of work that report progress; progress of others is not shown.
     """
 
     def __init__(
@@ -70,55 +70,56 @@ class Watcher:
 
     @property
     def waiting(self) -> int:
-        """How many requests wait for an end."""
+        """The number of requests that wait for an end."""
         return self._used[False].total
 
     @property
     def streaming(self) -> int:
-        """How many requests follow a job."""
+        """The number of requests that follow a job."""
         return self._used[True].total
 
     def wait(self, job: Job, seconds: float, owner: str = "") -> bool:
-        """Return when the job's attempt has, or may have, ended, or `seconds` have passed.
+        """Wait until the job's attempt has, or may have, ended, for up to `seconds`.
 
         A wake-up carries no data: read the job afterwards.
 
         Returns:
-            False, at once, if there is no room to wait or the process is about to end; and as soon
-            as another owner, who has less, needs the room.
+            False, at once, if there is no room to wait or the process is about to end.  False also
+            as soon as another owner, who has less, needs the room.
         """
-        ticket = self._enter(job, owner, follows=False)
-        if ticket is None:
+        waiter = self._enter(job, owner, follows=False)
+        if waiter is None:
             return False
         try:
-            ticket.event.wait(seconds)
+            waiter.event.wait(seconds)
         finally:
-            self.leave(ticket)
-        return not ticket.displaced
+            self.leave(waiter)
+        return not waiter.displaced
 
     def follow(self, job: Job, owner: str = "") -> Waiter | None:
-        """Follow a job's attempt: the ticket is woken by each step, and has the latest.
+        """Follow a job's attempt: each step wakes the waiter, which then has the latest progress.
 
-        Whoever was woken clears the event before looking at the ticket, and leaves in the end.
+        After each wake-up the caller clears the event before it reads the waiter.  It calls `leave`
+        in the end.
 
         Returns:
             None, at once, if there is no room to follow or the process is about to end.
         """
         return self._enter(job, owner, follows=True)
 
-    def leave(self, ticket: Waiter) -> None:
-        """Neither wait nor follow any more; once is enough."""
+    def leave(self, waiter: Waiter) -> None:
+        """End a wait or a stream; further calls have no effect."""
         with self._changed:
-            self._remove(ticket)
+            self._remove(waiter)
 
-    def _remove(self, ticket: Waiter) -> None:
-        if ticket in self._entered:
-            del self._entered[ticket]
-            self._used[ticket.follows].give_back(ticket.owner)
-            self._watch.remove(ticket)
+    def _remove(self, waiter: Waiter) -> None:
+        if waiter in self._entered:
+            del self._entered[waiter]
+            self._used[waiter.follows].give_back(waiter.owner)
+            self._watch.remove(waiter)
 
     def _enter(self, job: Job, owner: str, *, follows: bool) -> Waiter | None:
-        ticket = Waiter(
+        waiter = Waiter(
             job=job.id,
             attempt=job.attempt,
             read_at=self._clock.monotonic(),
@@ -130,11 +131,11 @@ class Watcher:
             if self._closed.is_set() or not self._has_room(owner, follows=follows):
                 return None
             self._used[follows].take(owner)
-            self._entered[ticket] = None
-            self._watch.add(ticket)
+            self._entered[waiter] = None
+            self._watch.add(waiter)
             self._ensure_thread()
             self._changed.notify()
-        return ticket
+        return waiter
 
     def _has_room(self, owner: str, *, follows: bool) -> bool:
         used, capacity = self._used[follows], self._capacity[follows]
@@ -144,23 +145,23 @@ class Watcher:
         if loser is None:
             return False
         newest = next(
-            ticket
-            for ticket in reversed(self._entered)
-            if (ticket.owner, ticket.follows) == (loser, follows)
+            waiter
+            for waiter in reversed(self._entered)
+            if (waiter.owner, waiter.follows) == (loser, follows)
         )
         self._remove(newest)
         newest.displace()
         return True
 
     def close(self) -> None:
-        """Wake everybody, let nobody wait any more, and end the thread."""
+        """Wake all requests, refuse further ones, and end the thread."""
         self._closed.set()
         with self._changed:
             self._watch.wake_all()
             self._changed.notify()
 
     def step(self) -> None:
-        """One tick: ask the cache, and now and then the ledger; never while holding the lock."""
+        """Read the cache, and the ledger once a second; never while holding the lock."""
         with self._changed:
             keys = self._watch.keys()
         values = self._cache.get_many(keys) if keys else {}
@@ -183,11 +184,11 @@ class Watcher:
             )
             return
         with self._changed:
-            # Whoever awaits one that this release cannot read goes on waiting for its end.
+            # Requests for a job that this release cannot read go on waiting for its end.
             self._watch.learn([job for job in asked if job not in unreadable], found, now)
 
     def _ensure_thread(self) -> None:
-        """Start the thread with the first wait: one started before a fork would not be there."""
+        """Start the thread at the first wait, as a fork would end one that was started before."""
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
             self._thread.start()
@@ -201,11 +202,11 @@ class Watcher:
 
 
 class OwnedWatcher:
-    """A watcher as one owner sees it.
+    """A watcher for the requests of one owner.
 
     Args:
         watcher: of the process.
-        owner: who waits and follows.
+        owner: of the requests.
     """
 
     def __init__(self, watcher: Watcher, owner: str) -> None:
@@ -214,19 +215,19 @@ class OwnedWatcher:
         self.leave = watcher.leave
 
     def wait(self, job: Job, seconds: float) -> bool:
-        """See `Watcher.wait`."""
+        """Wait for a job as `Watcher.wait` does."""
         return self._watcher.wait(job, seconds, self._owner)
 
     def follow(self, job: Job) -> Waiter | None:
-        """See `Watcher.follow`."""
+        """Follow a job as `Watcher.follow` does."""
         return self._watcher.follow(job, self._owner)
 
 
 class Waits(Protocol):
-    """What `await_end` needs of a watcher."""
+    """A watcher, as `await_end` uses it."""
 
     def wait(self, job: Job, seconds: float) -> bool:
-        """See `Watcher.wait`."""
+        """Wait for a job as `Watcher.wait` does."""
 
 
 def await_end(
@@ -236,13 +237,13 @@ def await_end(
 
     Args:
         job: as last read.
-        seconds: how long.
-        watcher: lets us wait.
-        clock: measures it.
+        seconds: the longest wait.
+        watcher: waits.
+        clock: measures the time.
         read: reads the job by its id.
 
     Returns:
-        The job as last read, and whether the wish to wait was granted: it ended, or the time is up.
+        The job as last read, and True if it ended or the time is up; False if there was no room.
     """
     deadline = clock.monotonic() + seconds
     while not job.state.terminal:
@@ -252,7 +253,7 @@ def await_end(
         if not watcher.wait(job, left):
             return job, False
         latest = read(job.id)
-        if latest is None:  # it expired under our eyes: show what was seen last
+        if latest is None:  # it expired meanwhile: return its last state
             break
         job = latest
     return job, True

@@ -92,7 +92,7 @@ def test_letters_of_both_queues_are_listed_with_job_chunk_age_and_reason(
 def test_people_get_a_line_for_each(world: World, job: Job) -> None:
     lines = call("list").stdout.splitlines()
 
-    assert lines[0] == f"dead-chunks   {job.id}  chunk 2        2 h  no worker told an error"
+    assert lines[0] == f"dead-chunks   {job.id}  chunk 2        2 h  no worker reported an error"
     assert len(lines) == 4
 
 

@@ -18,7 +18,7 @@ from web_tier.overload.concurrency_limit import (
     QUICK_BYTES,
     ConcurrencyLimit,
     Overloaded,
-    usual_gates,
+    default_limits,
 )
 from web_tier.overload.queue_limit import LOOK_SECONDS, QueueLimit
 from web_tier.settings import SERVING_THREADS
@@ -155,7 +155,7 @@ def test_waiting_owners_are_admitted_in_turn_and_the_longest_line_makes_room() -
 
 
 def test_one_owner_reads_one_long_body_at_a_time_and_short_ones_at_once() -> None:
-    gates = usual_gates(ManualClock())
+    gates = default_limits(ManualClock())
     assert gates.readers is not None
     with gates.reading(QUICK_BYTES + 1, "greedy"):
         assert gates.readers.try_enter("greedy") is None
@@ -187,7 +187,7 @@ def test_many_refusals_are_one_line_of_the_log(caplog: pytest.LogCaptureFixture)
 
 
 def test_the_gates_leave_threads_for_those_who_only_read() -> None:
-    gates = usual_gates(ManualClock())
+    gates = default_limits(ManualClock())
     assert gates.files is not None
     each = (gates.submits, gates.large_bodies, gates.downloads, gates.files)
     held = sum(gate.threads for gate in each)

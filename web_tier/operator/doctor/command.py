@@ -27,12 +27,12 @@ _LIBRARIES = ("boto3", "flask", "gunicorn", "numpy")
 @json_option
 @click.option("--url", envvar="GRIDWELL_URL", help="Where the web tier answers.", show_envvar=True)
 def doctor(*, as_json: bool, url: str | None) -> None:
-    """Look at everything once: what answers, which settings are in force, what costs money.
+    """Check all services once, and show the settings in force and the cost.
 
     It reads the same settings as the web tier, and changes nothing.
 
-    Exit codes: 0 all is well or only worth a warning, 1 something does not answer as it must,
-    2 wrong usage or settings, 3 AWS cannot be asked at all.
+    Exit codes: 0 no failure, at most warnings. 1 a service does not answer as it must. 2 wrong
+    usage or settings. 3 AWS cannot be reached at all.
     """
     settings = read_settings(Settings)
     in_force = masked(
@@ -45,8 +45,8 @@ def doctor(*, as_json: bool, url: str | None) -> None:
         **{name: version(name) for name in _LIBRARIES},
     }
     if not as_json:
-        told = ", ".join(f"{name} {number}" for name, number in versions.items())
-        echo(f"versions  {told}", "settings")
+        listed = ", ".join(f"{name} {number}" for name, number in versions.items())
+        echo(f"versions  {listed}", "settings")
         for name, value in in_force.items():
             echo(f"  {name}={value}{'' if name in os.environ else '  (default)'}")
     findings: list[Finding] = []
@@ -67,7 +67,7 @@ def doctor(*, as_json: bool, url: str | None) -> None:
 
 
 def chosen_examination(settings: Settings, url: str) -> Examination:
-    """The examination on AWS and memcached; each call is tried twice at most."""
+    """Return the diagnosis on AWS and memcached; each call is tried twice at most."""
     # boto3 costs half a second, which `--help` and a wrong setting should not.
     from gridwell.adapters.aws.client import FEW_TRIES, client  # noqa: PLC0415
     from gridwell.adapters.aws.ec2 import Ec2Fleet  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Looking at everything once; what fails is a finding, and keeps nothing from being looked at."""
+"""Diagnosis of all services; a check that fails is a finding and does not stop the others."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _NO_OBJECT: Final = "problems/doctor"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
-    """One look at a fleet and all that it stands on."""
+    """Diagnosis of a fleet and the services that it uses."""
 
     ledger: FleetLedger
     store: ObjectStore
@@ -50,14 +50,14 @@ class Examination:
     ec2: Ec2
     clock: Clock
     fleet: str  #: its name
-    account: Callable[[], str]  #: tells whose account it is
+    account: Callable[[], str]  #: returns the AWS account
     url: str  #: of the web tier
     dollars_per_hour: float  #: what an instance costs
     #: Seconds by which this machine's clock is ahead of the services' time; None: unknown.
     skew: Callable[[], float | None] = lambda: None
 
     def findings(self) -> Iterator[Finding]:
-        """What there is to say, one thing after another as it is found."""
+        """Yield the findings, each as soon as its check is done."""
         yield _asked("account", self.account, lambda name: Finding(what="account", says=name))
         if (skew := self.skew()) is not None:
             yield of_clock(skew)
@@ -72,7 +72,7 @@ class Examination:
             yield _asked(name, queue.depth, partial(judge, name))
         if view:
             yield of_view(view[0], self.clock.now())
-            yield _asked("collector", self._collector, lambda told: of_collector(*told))
+            yield _asked("collector", self._collector, lambda beat: of_collector(*beat))
         yield _asked("release", self.ec2.release, of_release)
         yield from self._clocks()
         seen = view[0] if view else None
@@ -89,14 +89,14 @@ class Examination:
             raise GridwellError(f"the fleet's view cannot be read: {error!r}") from error
 
     def _collector(self) -> tuple[float | None, str]:
-        """Return the age of the collector's last sign of life, and what services refuse it."""
+        """Return the age of the collector's last heartbeat, and its report of refusals."""
         name = collector_name(self.fleet)
         age = collector_age(self.ledger, name, self.clock.now())
         beat = self.ledger.heartbeats([name]).get(name)
         return age, "" if beat is None else beat.refuses
 
     def _clocks(self) -> Iterator[Finding]:
-        """Judge the clocks of machines that are on, and of the collectors, by their heartbeats."""
+        """Check the clocks of running machines and of the collectors by their heartbeats."""
         on = (InstanceState.PENDING, InstanceState.RUNNING)
         try:
             arns = [one.arn for one in self.ec2.instances() if one.state in on]
@@ -113,27 +113,27 @@ class Examination:
             raise ServiceBusy("it keeps nothing: answers come later, and none is wrong; start it")
 
     def _readyz(self) -> dict[str, Any]:
-        # No proxy is asked: an operator's tool goes where it is told.
+        # Without a proxy: the tool calls exactly the given address.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(f"{self.url}/readyz", timeout=_SECONDS) as reply:
-                told: dict[str, Any] = json.load(reply)
+                content: dict[str, Any] = json.load(reply)
         except urllib.error.HTTPError as error:
             with error:
                 raise ServiceBusy(
-                    f"{self.url}/readyz answers {error.code}: {_said(error)}"
+                    f"{self.url}/readyz answers {error.code}: {_detail(error)}"
                 ) from error
         except (OSError, ValueError) as error:
             raise ServiceBusy(
                 f"{self.url} does not answer ({error}); start it, or give --url"
             ) from error
-        return told
+        return content
 
-    def _of_web(self, told: Mapping[str, Any]) -> Finding:
-        says = f"{self.url} is {told.get('status')}"
-        if told.get("version"):
-            says += f", version {told['version']}"
-        notes = told.get("notes") or []
+    def _of_web(self, content: Mapping[str, Any]) -> Finding:
+        says = f"{self.url} is {content.get('status')}"
+        if content.get("version"):
+            says += f", version {content['version']}"
+        notes = content.get("notes") or []
         if notes:
             return Finding(what="web tier", says=f"{says}; {'; '.join(notes)}", level=Level.WARNING)
         return Finding(what="web tier", says=says)
@@ -142,7 +142,14 @@ class Examination:
 def _asked(
     what: str, ask: Callable[[], _T], judge: Callable[[_T], Finding], away: Level = Level.FAILED
 ) -> Finding:
-    """What an answer means, or that there is none; the errors' words name the remedy."""
+    """Return the finding about a service's response, or about its error.
+
+    Args:
+        what: name of the service.
+        ask: calls the service.
+        judge: makes the finding of its response.
+        away: severity if the service raises an error.
+    """
     try:
         return judge(ask())
     except GridwellError as error:
@@ -153,7 +160,7 @@ def _answers(what: str) -> Callable[[object], Finding]:
     return lambda _: Finding(what=what, says="answers")
 
 
-def _said(error: urllib.error.HTTPError) -> str:
+def _detail(error: urllib.error.HTTPError) -> str:
     text = error.read(2000).decode(errors="replace")
     try:
         return str(json.loads(text)["detail"])

@@ -1,4 +1,4 @@
-"""What each look means, and what to do about it.  Pure."""
+"""Findings of the diagnosis, each with its remedy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SET_CLOCK: Final = (
     "systemd-timesyncd keep it (timedatectl set-ntp true)"
 )
 _SHOWN_REFUSALS: Final = 5
-COLLECTOR_SECONDS: Final = 60.0  #: a silence that says that none runs
+COLLECTOR_SECONDS: Final = 60.0  #: without a heartbeat, after which no collector runs
 _BILLED: Final = frozenset({InstanceState.RUNNING})
 _GONE: Final = frozenset({InstanceState.SHUTTING_DOWN, InstanceState.TERMINATED})
 _SECRET: Final = re.compile(r"SECRET|TOKEN|PASSWORD|(^|_)KEY", re.IGNORECASE)
@@ -37,7 +37,7 @@ _SHOWN_NAMES: Final = re.compile(r"(GRIDWELL|AWS)_")
 
 
 class Level(enum.StrEnum):
-    """How well a thing is."""
+    """Severity of a finding."""
 
     OK = "OK"
     WARNING = "warning"
@@ -46,7 +46,7 @@ class Level(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that was looked at."""
+    """Result of one check."""
 
     what: str
     says: str
@@ -55,7 +55,7 @@ class Finding:
 
 
 def masked(environment: Mapping[str, str]) -> dict[str, str]:
-    """Our variables and AWS's, in their order, with secrets masked.
+    """Return our variables and AWS's, sorted, with secrets masked.
 
     Args:
         environment: of a program.
@@ -68,7 +68,7 @@ def masked(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def of_view(view: FleetView | None, now: float) -> Finding:
-    """The autoscaler, by the age of what it wrote."""
+    """Return the finding about the autoscaler, by the age of its view."""
     what, start = "autoscaler", "start it: python -m autoscaler run"
     if view is None:
         return Finding(
@@ -86,23 +86,25 @@ def of_view(view: FleetView | None, now: float) -> Finding:
             level=Level.WARNING,
             do="nothing starts meanwhile; gridwell resume ends it",
         )
-    told = [f"{described(one)}, {one.count} times in {now - one.since:.0f} s" for one in lasting]
+    refusals = [
+        f"{described(one)}, {one.count} times in {now - one.since:.0f} s" for one in lasting
+    ]
     remedies = "; ".join(dict.fromkeys(remedy(one) for one in lasting))
     if view.held:
-        words = "; ".join((f"{says}; held: {view.held}", *told))
-        return Finding(what=what, says=words, level=Level.WARNING, do=remedies)
-    if told:
-        words = "; ".join((says, *told))
-        return Finding(what=what, says=words, level=Level.WARNING, do=remedies)
+        text = "; ".join((f"{says}; held: {view.held}", *refusals))
+        return Finding(what=what, says=text, level=Level.WARNING, do=remedies)
+    if refusals:
+        text = "; ".join((says, *refusals))
+        return Finding(what=what, says=text, level=Level.WARNING, do=remedies)
     return Finding(what=what, says=says)
 
 
 def of_collector(age: float | None, refused: str = "") -> Finding:
-    """The collector, by its last sign of life.
+    """Return the finding about the collector, by its last heartbeat.
 
     Args:
-        age: of that, in seconds; None: there is none.
-        refused: what it says that services refuse of single jobs.
+        age: of the heartbeat in seconds; None if there is none.
+        refused: its report of what services refuse of single jobs; empty if nothing.
     """
     if age is not None and age <= COLLECTOR_SECONDS:
         if refused:
@@ -113,17 +115,17 @@ def of_collector(age: float | None, refused: str = "") -> Finding:
                 do="restore the object or allow access to it; the job fails by its deadline else",
             )
         return Finding(what="collector", says=f"was heard of {age:.0f} s ago")
-    heard = "has never been heard of" if age is None else f"was last heard of {age:.0f} s ago"
+    last = "has never been heard of" if age is None else f"was last heard of {age:.0f} s ago"
     return Finding(
         what="collector",
-        says=heard,
+        says=last,
         level=Level.WARNING,
         do="no job ends without one; start it: python -m web_tier collect",
     )
 
 
 def of_clock(skew: float) -> Finding:
-    """This machine's wall clock against the time in AWS's replies.
+    """Return the finding about this machine's clock, against the time in AWS's replies.
 
     Args:
         skew: seconds by which it is ahead.
@@ -135,7 +137,7 @@ def of_clock(skew: float) -> Finding:
 
 
 def clock_skews(beats: Iterable[Heartbeat], *, now: float) -> dict[str, float]:
-    """Return by how many seconds the clocks of workers and collectors are ahead, where it is known.
+    """Return the seconds by which the clocks of workers and collectors are ahead, where known.
 
     Args:
         beats: the last ones of those that are on.
@@ -152,30 +154,30 @@ def clock_skews(beats: Iterable[Heartbeat], *, now: float) -> dict[str, float]:
 
 
 def of_clocks(skews: Mapping[str, float]) -> Finding:
-    """The clocks of workers and collectors, by `clock_skews`."""
+    """Return the finding about the clocks of workers and collectors, by `clock_skews`."""
     wrong = {name: skew for name, skew in skews.items() if abs(skew) > SKEW_SECONDS}
     if not wrong:
         return Finding(what="clocks", says=f"{len(skews)} known, none wrong")
     worst = sorted(wrong, key=lambda name: -abs(wrong[name]))[:_SHOWN_CLOCKS]
-    said = ", ".join(
+    listed = ", ".join(
         f"{name} {abs(wrong[name]):.1f} s {'ahead' if wrong[name] > 0 else 'behind'}"
         for name in worst
     )
     return Finding(
         what="clocks",
-        says=f"{len(wrong)} of {len(skews)} wrong: {said}",
+        says=f"{len(wrong)} of {len(skews)} wrong: {listed}",
         level=Level.WARNING,
         do=_SET_CLOCK,
     )
 
 
 def of_queue(what: str, depth: Depth) -> Finding:
-    """A queue of living messages."""
+    """Return the finding about a queue of live messages."""
     return Finding(what=what, says=f"{depth.visible} visible, {depth.in_flight} in flight")
 
 
 def of_dead(what: str, depth: Depth) -> Finding:
-    """A queue of dead letters: each is somebody's job that waits, or a mistake of ours."""
+    """Return the finding about a queue of dead letters: each may be a job that waits."""
     dead = depth.visible + depth.in_flight
     if not dead:
         return Finding(what=what, says="none")
@@ -188,7 +190,7 @@ def of_dead(what: str, depth: Depth) -> Finding:
 
 
 def of_release(release: str | None) -> Finding:
-    """What a launch would run."""
+    """Return the finding about the release that a launch would run."""
     if release is not None:
         return Finding(what="release", says=f"the launch template runs {release[:16]}")
     return Finding(
@@ -202,42 +204,42 @@ def of_release(release: str | None) -> Finding:
 def of_instances(
     instances: Iterable[Instance], view: FleetView | None, *, dollars_per_hour: float
 ) -> Finding:
-    """The instances by state, and what those that run cost."""
-    there = [one for one in instances if one.state not in _GONE]
-    states = Counter(one.state.value for one in there)
-    running = sum(one.state in _BILLED for one in there)
-    releases = sorted({one.release[:16] for one in there if one.release})
-    said = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none"
+    """Return the finding about the instances: their states and their cost."""
+    present = [one for one in instances if one.state not in _GONE]
+    states = Counter(one.state.value for one in present)
+    running = sum(one.state in _BILLED for one in present)
+    releases = sorted({one.release[:16] for one in present if one.release})
+    text = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none"
     if releases:
-        said += f", of release {' and '.join(releases)}"
-    said += f"; ${running * dollars_per_hour:.4f} an hour now"
+        text += f", of release {' and '.join(releases)}"
+    text += f"; ${running * dollars_per_hour:.4f} an hour now"
     if view is not None:
         seconds = view.bill.seconds(view.at)
         spent = cost(seconds, dollars_per_hour=dollars_per_hour)
-        said += f", ${spent:.4f} so far for {seconds:.0f} instance-seconds"
+        text += f", ${spent:.4f} so far for {seconds:.0f} instance-seconds"
     if states[InstanceState.STOPPED]:
-        said += "; those that are stopped cost their disks"
+        text += "; those that are stopped cost their disks"
     unfit = () if view is None else view.unfit
     if unfit:
         last = max(unfit, key=lambda one: one.at)
         return Finding(
             what="instances",
-            says=f"{said}; {counted(len(unfit), 'machine')} not fit to work of late",
+            says=f"{text}; {counted(len(unfit), 'machine')} not fit to work of late",
             level=Level.WARNING,
             do=f"{described(last)}; {remedy(last)}",
         )
-    strange = [one.id for one in there if one.slot is None]
-    if strange:
+    untagged = [one.id for one in present if one.slot is None]
+    if untagged:
         return Finding(
             what="instances",
-            says=said,
+            says=text,
             level=Level.WARNING,
-            do=f"without the tag of a slot, placed by the ledger alone: {', '.join(strange)}",
+            do=f"without the tag of a slot, placed by the ledger alone: {', '.join(untagged)}",
         )
-    return Finding(what="instances", says=said)
+    return Finding(what="instances", says=text)
 
 
 def line(finding: Finding, width: int) -> str:
-    """A finding for people; its level is a word, as colours are not for everybody."""
+    """Return a finding as text; its level is a word, which needs no colours."""
     remedy = f"\n{'':{width + 11}}-> {printable(finding.do)}" if finding.do else ""
     return f"{finding.level:<9}{finding.what:<{width}}  {printable(finding.says)}{remedy}"
