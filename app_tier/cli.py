@@ -32,22 +32,22 @@ RUNNERS: Final = "app_tier.kinds.registry:RUNNERS"
 
 
 class _Orders:
-    """Carries an order to stop to the worker, also one that comes before there is a worker."""
+    """An order to stop, which may come before there is a worker."""
 
     def __init__(self) -> None:
-        self._told = False
+        self._stops = False
         self._worker: Worker | None = None
 
     def stop(self, *_: object) -> None:
-        """A signal's handler."""
-        self._told = True
+        """Handle a signal."""
+        self._stops = True
         if self._worker is not None:
             self._worker.stop()
 
     def follow(self, worker: Worker) -> None:
-        """Tell it to stop when we are told, or were already."""
+        """Stop a worker at the next order, or now if there was one."""
         self._worker = worker
-        if self._told:
+        if self._stops:
             worker.stop()
 
 
@@ -56,8 +56,8 @@ def main() -> None:
     """The app tier: computes chunks until there are none.
 
     Exit codes: 0 done (for `work`: the queue is idle, and nothing else), 1 failed, 2 wrong usage
-    or settings, 69 the queues have not answered for long, 71 this machine is not fit to compute, 75
-    told to stop.
+    or settings.  69: the queues have not answered for long.  71: this machine is not fit to
+    compute.  75: a signal stopped it.
     """
 
 
@@ -100,7 +100,7 @@ def _attempt(settings: Settings, pool: ProcessPool, orders: _Orders) -> int:
         return _unfit(settings, f"compute processes do not start: {error!r}")
 
 
-def _unfit(settings: Settings, why: str) -> int:
+def _unfit(settings: Settings, reason: str) -> int:
     """Report a machine that cannot even begin to work; returns the exit status."""
     import time  # noqa: PLC0415 - see above
 
@@ -113,7 +113,7 @@ def _unfit(settings: Settings, why: str) -> int:
 
     logger.critical(
         "this machine takes no work: %s; `python -m app_tier smoke` says more",
-        why,
+        reason,
         extra={"action": "worker.unfit"},
     )
     heartbeat = Heartbeat(
@@ -124,14 +124,16 @@ def _unfit(settings: Settings, why: str) -> int:
         chunks=0,
         seconds=0.0,
         version=__version__,
-        unfit=why[:UNFIT_TEXT],
+        unfit=reason[:UNFIT_TEXT],
     )
     try:
         dynamodb = client("dynamodb", tries=FEW_TRIES)
         DynamoFleetLedger(dynamodb, settings.table, settings.fleet).beat(heartbeat)
     except ServiceError:
-        # Switched off without a word it counts as a boot that failed, which ends the same way.
-        logger.exception("that is not reported", extra={"action": "worker.unreported"})
+        # Switched off without a report it counts as a boot that failed, which ends the same way.
+        logger.exception(
+            "the ledger did not take the report", extra={"action": "worker.unreported"}
+        )
     return WorkerExit.UNFIT.value
 
 
@@ -148,7 +150,7 @@ def check() -> None:
 
 
 def chosen_ports(settings: Settings, pool: ProcessPool) -> WorkerPorts:
-    """The ports on AWS."""
+    """Return the worker's ports on AWS."""
     from app_tier.worker.context import WorkerPorts  # noqa: PLC0415 - see above
     from app_tier.worker.machine_check import MachineCheck  # noqa: PLC0415
     from gridwell.adapters.aws.client import FEW_TRIES, client  # noqa: PLC0415

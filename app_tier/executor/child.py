@@ -1,7 +1,8 @@
 """The code of a compute process.  It imports the runners, and neither AWS nor logging.
 
-One task at a time.  A task has a cell of shared numbers: the child raises the first as the task
-moves, the parent sets the second to stop it, and the third is the progress that the task reports.
+One task at a time.  A task has a cell of three shared numbers.  The child raises the first as the
+task moves, and the parent sets the second to stop it.  The third is the progress that the task
+reports.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def begin(counters: Counters, runners: str) -> None:
 
 
 def ready() -> int:
-    """Show that the process is up: its id."""
+    """Return the process's id, which shows that it is up."""
     return os.getpid()
 
 

@@ -84,7 +84,7 @@ class ProcessPool:
         return [future.result(_START_SECONDS) for future in self._starting]
 
     def submit(self, task: RunTask) -> None:
-        """See `app_tier.executor.port.Executor`."""
+        """Take a task; it starts when a process has room."""
         self._waiting.append(task)
         self._feed()
 
@@ -97,15 +97,15 @@ class ProcessPool:
                 self._stopping[ticket] = time.monotonic()
 
     def progress(self) -> Mapping[int, int]:
-        """See `app_tier.executor.port.Executor`."""
+        """Return the counter of each task that has started and not ended, by ticket."""
         return dict(ChainMap(*(process.progress() for process in self._processes)))
 
     def reported(self) -> Mapping[int, int]:
-        """See `app_tier.executor.port.Executor`."""
+        """Return the progress that unended tasks reported, by ticket."""
         return dict(ChainMap(*(process.reported() for process in self._processes)))
 
     def finished(self) -> list[TaskOutcome]:
-        """See `app_tier.executor.port.Executor`."""
+        """Return the outcomes of tasks that ended, each once."""
         self._kill_stuck()
         outcomes = list(
             itertools.chain.from_iterable(process.finished() for process in self._processes)
@@ -114,7 +114,7 @@ class ProcessPool:
         return outcomes
 
     def wait(self, seconds: float) -> None:
-        """See `app_tier.executor.port.Executor`."""
+        """Return when a task has ended, or after `seconds`."""
         futures = [future for process in self._processes for future in process.futures]
         if futures:
             concurrent.futures.wait(

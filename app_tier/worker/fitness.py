@@ -1,8 +1,8 @@
 """The fitness of a machine: failures in a row, and its test of itself.
 
-Failures in a row may be the machine's fault or that of what it was given.  So a machine first tests
-itself.  One that fails the test is unfit; so is one that passes it again and again while chunks of
-several jobs go on to fail: a single bad job must not take machines away.
+Failures in a row may be the fault of the machine or of its work.  So a machine first tests itself.
+One that fails the test is unfit.  So is one that passes it again and again while chunks of several
+jobs go on to fail: a single bad job must not take machines away.
 """
 
 from __future__ import annotations
@@ -85,14 +85,14 @@ class Fitness:
         self._failures = 0
         self._due = False
 
-    def failed_test(self, why: str) -> None:
+    def failed_test(self, reason: str) -> None:
         """Note that the self-test failed."""
         row = f"{self.row} ({self._last}), and " if self._failures else ""
-        self.condemn(f"{row}its self-test failed: {why}")
+        self.condemn(f"{row}its self-test failed: {reason}")
 
-    def condemn(self, why: str) -> None:
+    def condemn(self, reason: str) -> None:
         """Take no more work; the first reason stays."""
-        self.unfit = self.unfit or why
+        self.unfit = self.unfit or reason
 
 
 class SelfTest:

@@ -27,7 +27,7 @@ RETRY: Final = BackoffPolicy(first=2.0, longest=LEASE_SECONDS, jitter=(0.75, 1.2
 
 
 class Renewal(enum.Enum):
-    """What to do about a lease now."""
+    """The action that a lease needs now."""
 
     KEEP = "keep"
     EXTEND = "extend"

@@ -1,9 +1,9 @@
-"""Showing that we are alive: to systemd's watchdog, and to the machine's deadline.
+"""Signs of life: for systemd's watchdog, and for the machine's deadline.
 
-Two signs, as two things can be wrong.  Each call that returns, with whatever, says that the main
-loop does not hang: without that systemd kills and restarts us (WatchdogSec).  Each call that a
-queue answers says that we are of use: without that for long we end, and if we cannot even do
-that, or hang again after every restart, `gridwell-deadline` switches the machine off.
+Report two signals.  Every call that returns, with an error too, proves that the main loop does not
+hang: without it systemd kills and restarts the worker (WatchdogSec).  Every call that a queue
+answers proves that the worker can work: without it for long the worker ends.  If it cannot even
+end, or hangs after every restart, `gridwell-deadline` switches the machine off.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _EVERY_SECONDS: Final = 5.0  #: systemd's limit is minutes
 
 
 class Notifier:
-    """Sends to the socket that systemd names in NOTIFY_SOCKET.
+    """Sender to the socket that systemd names in NOTIFY_SOCKET.
 
     The main loop feeds the watchdog as it goes on: a process that hangs in a call is alive to the
-    kernel, and of no use.
+    kernel alone.
 
     Args:
-        address: a path, an abstract name that begins with "@", or None: nobody listens.
+        address: a path, or an abstract name that begins with "@"; None: there is no listener.
         clock: time.
     """
 
@@ -42,18 +42,18 @@ class Notifier:
         self._fed_at = float("-inf")
 
     def ready(self) -> None:
-        """We are up."""
+        """Report that the worker is up."""
         self._send("READY=1")
 
     def alive(self) -> None:
-        """The main loop went on; sent now and then only."""
+        """Report that the main loop went on; sent now and then only."""
         now = self._clock.monotonic()
         if now - self._fed_at >= _EVERY_SECONDS:
             self._fed_at = now
             self._send("WATCHDOG=1")
 
     def stopping(self) -> None:
-        """We are about to end."""
+        """Report that the worker is about to end."""
         self._send("STOPPING=1")
 
     def _send(self, state: str) -> None:
@@ -67,9 +67,9 @@ class Notifier:
                 sender.setblocking(False)  # noqa: FBT003 - the standard library's signature
                 sender.sendto(state.encode(), name)
         except OSError as error:
-            # Whoever listens draws the conclusion from silence; the work goes on.
+            # systemd acts on silence; the work goes on.
             logger.warning(
-                "systemd was not told %s at %s: %s",
+                "sending %s to systemd at %s failed: %s",
                 state,
                 self._address,
                 error,
@@ -78,11 +78,11 @@ class Notifier:
 
 
 class Contact:
-    """When a queue last answered.
+    """The time of the last answer of a queue.
 
     Args:
         clock: time.
-        sign: a file to touch when it does, for whoever watches the machine; None: nobody does.
+        sign: a file to touch at an answer, for the machine's deadline; None: there is none.
     """
 
     def __init__(self, clock: Clock, sign: Path | None) -> None:
@@ -97,7 +97,7 @@ class Contact:
         return self._clock.monotonic() - self._at
 
     def made(self) -> None:
-        """A queue answered; the file is touched now and then only."""
+        """Note that a queue answered; the file is touched now and then only."""
         self._at = self._clock.monotonic()
         if self._sign is None or self._at - self._touched_at < _EVERY_SECONDS:
             return
@@ -107,7 +107,7 @@ class Contact:
         except OSError as error:
             # A machine that cannot write this any more will be switched off, and rightly so.
             logger.warning(
-                "the sign of progress %s was not written: %s",
+                "writing the sign of progress %s failed: %s",
                 self._sign,
                 error,
                 extra={"action": "worker.sign_failed"},
@@ -115,7 +115,7 @@ class Contact:
 
 
 class _Watched:
-    """A port whose every call is told of when it returns."""
+    """A port that reports the end of each of its calls."""
 
     def __init__(
         self, port: object, returned: Callable[[], None], answered: Callable[[], None]
@@ -125,7 +125,7 @@ class _Watched:
         self._answered = answered
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        """The port's method, with its calls told of."""
+        """Return the port's method; the end of its calls is reported."""
         method = getattr(self._port, name)
 
         def call(*args: Any, **options: Any) -> Any:
@@ -141,7 +141,7 @@ class _Watched:
 
 
 def watched(ports: WorkerPorts, notifier: Notifier, contact: Contact) -> WorkerPorts:
-    """Ports that feed the watchdog with every call, and note each answer of a queue."""
+    """Return ports that feed the watchdog with every call, and note each answer of a queue."""
 
     def queue(port: object) -> Any:
         return _Watched(port, notifier.alive, contact.made)

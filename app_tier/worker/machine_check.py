@@ -1,4 +1,4 @@
-"""A look at what a worker's machine must have: a disk that takes files, room on it, and memory."""
+"""A check of a worker's machine: a disk that takes files, free space on it, and memory."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _MEMORY: Final = Path("/proc/meminfo")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineCheck:
-    """Called, it says what is wrong with the machine; nothing: an empty text.
+    """A check that returns what is wrong with the machine, or empty text.
 
     Args:
-        folder: where problems and maps are handed over.
+        folder: in which specs and files are handed over.
         free_bytes: that its disk must have.
         memory_bytes: that must be available, by the kernel's estimate.
     """
@@ -30,14 +30,14 @@ class MachineCheck:
     memory_bytes: int
 
     def __call__(self) -> str:
-        """Look."""
+        """Return the first thing that is wrong; empty: nothing."""
         try:
             return self._limit() or self._disk() or self._memory()
         except OSError as error:
             return f"{self.folder} cannot be written and read: {error}"
 
     def _limit(self) -> str:
-        """Return whether files may be as large as they must."""
+        """Return an error if files may not be as large as they must."""
         most, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
         if most == resource.RLIM_INFINITY or most >= self.free_bytes:
             return ""

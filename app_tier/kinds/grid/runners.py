@@ -70,13 +70,13 @@ class GridRunner(Runner[Problem]):
     tests_as: str | None = None
 
     def load(self, stored: Path, sha: str) -> Problem:
-        """See `app_tier.executor.port.Runner`."""
+        """Read a stored problem."""
         return Problem.decode(stored, sha=sha)
 
     def run(
         self, spec: Problem, detail: Mapping[str, Any], task: int, hint: str | None, report: Report
     ) -> TaskOutput:
-        """See `app_tier.executor.port.Runner`."""
+        """Compute the task's box."""
         box = Chunking.decode(detail["plan"]).box(task)
         if is_large(spec.atoms, box):
             have_compiled(report)
@@ -89,7 +89,7 @@ class GridRunner(Runner[Problem]):
         )
 
     def known_task(self) -> KnownTask | None:
-        """See `app_tier.executor.port.Runner`."""
+        """Return the problem whose answer is known."""
         return None if self.tests_as is None else known_task(self.tests_as)
 
 
@@ -151,7 +151,7 @@ def series(problem: Problem, box: Box, incumbent: int | None, report: Report) ->
 def whole_map(problem: Problem, box: Box, incumbent: int | None, report: Report) -> Found:
     """Compute the potentials of the box, and the same minimum as every other kind gives.
 
-    The map only tells where to look first: its values are rounded, and the minimum is exact.
+    The map only shows where to search first: its values are rounded, and the minimum is exact.
     """
     found = potential_map(
         problem.grid,
