@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 from app_tier.executor.port import TaskOutcome
@@ -20,7 +21,7 @@ from gridwell.engine.messages import (
     decode_report,
 )
 from gridwell.engine.object_keys import problem_object
-from gridwell.kinds.grid.problem import Problem
+from gridwell.engine.rows import Row
 from tests.harness.builders import a_job, a_ledger, a_problem, a_token
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from gridwell.engine.ports import Received
     from gridwell.engine.task_files import FileType
     from gridwell.fleet.ports import FleetLedger
+    from gridwell.kinds.grid.problem import Problem
 
 WORKER = "worker-1"
 
@@ -105,21 +107,30 @@ class ManualCompute:
             if error is not None:
                 self.outcomes.append(TaskOutcome(ticket=ticket, error=error))
                 continue
-            spec = Problem.decode(task.data, sha=task.spec)
-            output = RUNNERS[task.kind].run(
-                spec, task.detail, task.task, task.hint, lambda _progress: None
-            )
-            file = None if output.file is None else MemoryFile(output.file)
-            self.files += [] if file is None else [file]
-            self.outcomes.append(
-                TaskOutcome(
-                    ticket=ticket,
-                    best=output.best,
-                    payload=output.payload,
-                    file=file,
-                    seconds=0.5,
-                ),
-            )
+            self.outcomes.append(self._run(task))
+
+    def _run(self, task: RunTask) -> TaskOutcome:
+        runner = RUNNERS[task.kind]
+        with TemporaryDirectory() as folder:
+            stored = Path(folder) / "spec"
+            stored.write_bytes(task.data)
+            spec = runner.load(stored, task.spec)
+        outputs = [
+            runner.run(spec, task.detail, number, task.hint, lambda _progress: None)
+            for number in range(task.task, task.task + task.count)
+        ]
+        if runner.has_rows:
+            rows = [
+                Row(task=number, exit=output.exit, reason=output.reason)
+                for number, output in enumerate(outputs, task.task)
+            ]
+            return TaskOutcome(ticket=task.ticket, rows=tuple(rows), seconds=0.5)
+        (output,) = outputs
+        file = None if output.file is None else MemoryFile(output.file)
+        self.files += [] if file is None else [file]
+        return TaskOutcome(
+            ticket=task.ticket, best=output.best, payload=output.payload, file=file, seconds=0.5
+        )
 
 
 class Recorded:
