@@ -63,7 +63,7 @@ def measure(name: str, ledger: JobLedger, tasks: int, pack: int) -> None:
     _say(
         f"{name}: {tasks:,} tasks, {pack} a chunk, {len(flushes):,} flushes of {_FLUSHES} chunks: "
         f"{written:,} writes of blocks, {1000 * settled / len(flushes):.2f} ms of CPU a flush, "
-        f"{1e6 * settled / tasks:.1f} us a task; counting all: {counted:.2f} s of CPU"
+        f"{1e6 * settled / tasks:.2f} us a task; counting all: {counted:.2f} s of CPU"
     )
 
 

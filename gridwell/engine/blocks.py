@@ -25,7 +25,7 @@ def block_size(tasks: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskCounts:
-    """How many tasks are in which state."""
+    """Numbers of tasks by their state."""
 
     total: int
     done: int = 0
@@ -34,7 +34,7 @@ class TaskCounts:
 
     @property
     def left(self) -> int:
-        """Tasks that have not come to an end."""
+        """The tasks that have not come to an end."""
         return self.total - self.done - self.failed - self.cancelled
 
     def __add__(self, other: TaskCounts) -> TaskCounts:
@@ -66,18 +66,18 @@ class TaskStates:
 
     @property
     def missing(self) -> TaskSet:
-        """Tasks that have not come to an end."""
+        """The tasks that have not come to an end."""
         ended = TaskSet.union((self.done, self.failed, self.cancelled))
         return TaskSet.span(0, self.tasks) - ended
 
     @property
     def settled(self) -> bool:
-        """Whether every task has come to an end."""
+        """True if every task has come to an end."""
         return not self.missing
 
     @property
     def counts(self) -> TaskCounts:
-        """How many tasks are in which state, each counted once."""
+        """The numbers of tasks by their state; each task counts once."""
         failed = self.failed - self.done
         return TaskCounts(
             total=self.tasks,
@@ -96,7 +96,7 @@ class Block(TaskStates):
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """How a job's tasks lie in blocks.
+    """The layout of a job's tasks in blocks.
 
     Args:
         tasks: of the job.

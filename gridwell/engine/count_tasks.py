@@ -1,4 +1,4 @@
-"""How many tasks of a job came to which end, and which are missing, wherever their states lie."""
+"""Counts of a job's tasks by their state, and the missing ones, with blocks or without."""
 
 from __future__ import annotations
 

@@ -111,12 +111,12 @@ class Job:
 
     @property
     def has_rows(self) -> bool:
-        """Whether each task leaves a row, by which it is done or failed."""
+        """True if each task leaves a row, by which it is done or failed."""
         return self.block is not None
 
     @property
     def blocks(self) -> Blocks | None:
-        """How the tasks lie in blocks; None: their states lie in the job's item."""
+        """The layout of the tasks in blocks; None: their states lie in the job's item."""
         return Blocks(self.tasks, self.block) if self.block else None
 
     @property
@@ -126,7 +126,7 @@ class Job:
 
     @property
     def complete(self) -> bool:
-        """Whether every task has come to an end."""
+        """True if every task has come to an end."""
         if self.blocks is not None:
             return len(self.full) == len(self.blocks)
         return len(self.done | self.failed) == self.tasks

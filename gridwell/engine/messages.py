@@ -260,7 +260,7 @@ _WITH_PAYLOAD: Final = _RESULT | {"kind", "points"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowsMessage(_Message):
-    """What tasks of a chunk gave, a row for each; a chunk may be reported in several of these."""
+    """The rows of tasks of a chunk; a chunk may be reported in several of these."""
 
     kind: str = ROWS_KIND
     job: str

@@ -1,4 +1,4 @@
-"""Rows: what one execution of a task gave, as messages carry them and segments keep them.  Pure."""
+"""Rows: the outcomes of tasks, as messages carry them and segments keep them.  Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SUCCESS: Final = 3  #: values of a row without a reason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What one execution of a task gave.
+    """The outcome of one execution of a task.
 
     Raises:
         InvalidMessage: if a value is not as it should be.
@@ -59,7 +59,7 @@ class Row:
 
     @property
     def failed(self) -> bool:
-        """Whether the task was computed without success."""
+        """True if the task was computed without success."""
         return self.exit != 0
 
     def encode(self) -> list[Any]:

@@ -35,7 +35,7 @@ _KNOWN: Final = 100  #: attempts whose blocks are remembered, to count them with
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flush:
-    """What several results of one attempt say together."""
+    """The rows of several results of one attempt, and the tasks that they settle."""
 
     segment: bytes  #: their rows, as they are stored
     done: TaskSet

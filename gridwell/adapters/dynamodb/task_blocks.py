@@ -1,8 +1,8 @@
 """States of tasks in blocks, in items of their own.
 
-An item holds three sets of runs of offsets, and is changed by ADD alone: without a condition and
-without being read before, so that any number of collectors may write it, in any order, twice.
-TTL removes it after its job.
+An item holds three sets of runs of offsets.  It is changed by ADD alone, without a condition and
+without a read, so any number of collectors may write it in any order.  TTL removes it after its
+job.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _key(job: str, attempt: str, block: int) -> Item:
 
 
 def _decoded(item: Mapping[str, Any], block: int, blocks: Blocks) -> Block:
-    """Return what an item holds; one without attributes is a block that nobody wrote yet."""
+    """Return what an item holds; one without attributes is a block that was never written."""
     tasks = blocks.tasks_of(block)
     with explained(item):
         sets = {name: TaskSet.read(item[name]["SS"]) for name in _SETS if name in item}
