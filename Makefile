@@ -26,7 +26,7 @@ down: .venv/ready ## end what `make up` started
 test: .venv/ready .venv/testers ## run every test; says what was skipped and why
 	@exec $(PYTHON) -m pytest
 
-screenshots: .venv/ready .venv/testers ## take the pictures of docs/images anew
+screenshots: .venv/ready .venv/testers ## take the pictures of docs/images again
 	@exec $(PYTHON) -m tests.browser.screenshots
 
 check: .venv/ready ## format, lint, types, import rules, prose, known vulnerabilities
@@ -59,7 +59,7 @@ bench-kernels: .venv/ready ## measure the kernels: a table, benchmarks/kernels.c
 	@$(PYTHON) -m pip install $(PINNED) -r benchmarks/requirements.txt
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m benchmarks.kernels
 
-notebook: .venv/ready ## execute the notebooks of docs/examples anew, on a local stack of their own
+notebook: .venv/ready ## execute the notebooks of docs/examples again, on a local stack of their own
 	@$(PYTHON) -m pip install $(PINNED) -r docs/examples/requirements.txt
 	@exec $(PYTHON) scripts/notebook.py
 
@@ -69,7 +69,7 @@ settings: .venv/ready ## write docs/reference/settings.md from the Settings clas
 sbom: .venv/ready ## print the release's bill of materials: the packages of its image (CycloneDX)
 	@$(PYTHON) -m ami sbom
 
-lock: .venv/ready ## pin every dependency of pyproject.toml anew, in requirements.txt
+lock: .venv/ready ## pin every dependency of pyproject.toml again, in requirements.txt
 	@exec scripts/lock.sh
 
 clean: ## remove the environment and the local region

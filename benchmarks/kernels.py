@@ -151,7 +151,7 @@ def minimum(
     limit: rivals.Rival | None,
     rounds: Rounds,
 ) -> list[Figure]:
-    """The minimum of a cube by all means; the baseline is our own direct kernel."""
+    """Return the minimum of a cube by all means; the baseline is our own direct kernel."""
     grid = Grid.cube(n)
     atoms = random_atoms(count, seed=n + count, grid=grid, energy_range=energies)
     return _found(setting, grid, atoms, limit, rounds)
@@ -237,7 +237,7 @@ def ten_seeds(rounds: Rounds) -> list[Figure]:
 
 
 def processes(rounds: Rounds) -> list[Figure]:
-    """The same job cut into chunks, by one and by two processes."""
+    """Return the same job cut into chunks, by one and by two processes."""
     grid = Grid.cube(64)
     atoms = random_atoms(2000, seed=1, grid=grid)
     pairs = grid.points * atoms.count

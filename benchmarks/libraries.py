@@ -118,7 +118,7 @@ def _fortran(grid: Grid, atoms: Atoms, rows: range) -> NDArray[np.float64]:
 
 
 def fast_multipole(grid: Grid, atoms: Atoms, eps: float) -> int:
-    """The index of the least of the approximate potentials of all points."""
+    """Return the index of the least of the approximate potentials of all points."""
     out = import_module("fmm3dpy").lfmm3d(
         eps=eps,
         sources=np.asfortranarray(atoms.positions.T),

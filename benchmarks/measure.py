@@ -67,7 +67,7 @@ def interleaved(
 
 
 def machine() -> str:
-    """The machine, the versions that matter and the date, in one line."""
+    """Return the machine, the versions that matter and the date, in one line."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():

@@ -133,7 +133,7 @@ def _seconds(figures: list[Figure]) -> dict[str, float]:
 
 
 def _truth(grid: Grid, atoms: Atoms, rows: range) -> NDArray[np.longdouble]:
-    """The potentials in long double: 64 bits of mantissa where the processor has them."""
+    """Return the potentials in long double: 64 bits of mantissa where the processor has them."""
     wide = atoms.rows().astype(np.longdouble)
     planes = []
     for row in rows:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def lines(figures: Sequence[Figure]) -> Iterator[str]:
-    """The figures as lines of text, a block for each setting."""
+    """Yield the figures as lines of text, a block for each setting."""
     for setting, block in groupby(figures, key=lambda figure: figure.setting):
         yield f"\n{setting}"
         yield f"  {'':38}{'seconds':>11}{'Gpairs/s':>11}{'ratio':>10}{'spread':>8}"

@@ -26,7 +26,7 @@ Rival = Callable[[Grid, "Atoms", range], "NDArray[np.float64]"]
 
 
 def student(grid: Grid, atoms: Atoms, rows: range) -> NDArray[np.float64]:
-    """What one writes first: for each point, the norm of all differences."""
+    """Return what one writes first: for each point, the norm of all differences."""
     n = grid.shape[0]
     out = np.empty((len(rows), n))
     for i, row in enumerate(rows):
@@ -51,7 +51,7 @@ def scipy_cdist(grid: Grid, atoms: Atoms, rows: range) -> NDArray[np.float64]:
 
 
 def direct(grid: Grid, atoms: Atoms, rows: range) -> NDArray[np.float64]:
-    """This project's own sums over all pairs; rows must lie in one ix."""
+    """Return this project's own sums over all pairs; rows must lie in one ix."""
     n = grid.shape[0]
     x, y = divmod(rows.start, n)
     found = potential_map(grid, atoms, Box((x, y, 0), (x + 1, y + len(rows), n)))
@@ -59,7 +59,7 @@ def direct(grid: Grid, atoms: Atoms, rows: range) -> NDArray[np.float64]:
 
 
 def c_limit() -> Rival:
-    """The C kernel, built for this machine on the spot.
+    """Return the C kernel, built for this machine on the spot.
 
     Raises:
         FileNotFoundError: if there is no gcc.

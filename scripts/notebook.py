@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def gridwell(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command `gridwell`."""
+    """Return the command `gridwell`."""
     command = [sys.executable, "-m", "gridwell", *arguments]
     return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE)
 

@@ -22,7 +22,7 @@ class Arrivals:
         self._stopped = False
 
     def take(self) -> int | None:
-        """The next place, or None if there is none left or the run was stopped."""
+        """Return the next place, or None if there is none left or the run was stopped."""
         with self._lock:
             return None if self._stopped else next(self._left, None)
 

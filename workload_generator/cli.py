@@ -230,7 +230,7 @@ def _report(
 
 
 def _service(url: str, *, tries: int = 30) -> ServiceClient:
-    """The service, with the key of the environment, if there is one."""
+    """Return the service, with the key of the environment, if there is one."""
     try:
         return ServiceClient(url, key=os.environ.get(_KEY_VARIABLE) or None, tries=tries)
     except ValueError as error:

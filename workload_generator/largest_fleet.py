@@ -1,4 +1,4 @@
-"""How large the fleet grew while a run was under way."""
+"""Size of the fleet during a run."""
 
 from __future__ import annotations
 

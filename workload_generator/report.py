@@ -29,7 +29,7 @@ def make_report(
     verification_seconds: float,
     largest_fleet: int | None,
 ) -> dict[str, Any]:
-    """The report as JSON holds it.
+    """Return the report as JSON holds it.
 
     Args:
         mix: what was asked; with its seed and offset the run can be repeated.
@@ -59,19 +59,19 @@ def make_report(
 
 
 def percentile(rising: Sequence[float], percent: int) -> float | None:
-    """The least value that `percent` of all do not exceed (nearest rank); None if there is none."""
+    """Return the least value that `percent` of all do not exceed (nearest rank), or None."""
     if not rising:
         return None
     return rising[max(0, math.ceil(len(rising) * percent / 100) - 1)]
 
 
 def succeeded(report: dict[str, Any]) -> bool:
-    """True if every answer arrived and was right."""
+    """Return True if every answer arrived and was right."""
     return bool(report["verified"] == report["requests"])
 
 
 def table(report: dict[str, Any]) -> str:
-    """The report for people, one thing a line."""
+    """Return the report for people, one thing a line."""
     latency = ", ".join(
         f"{name} {'-' if value is None else f'{value:.3f} s'}"
         for name, value in report["latency_seconds"].items()

@@ -71,7 +71,7 @@ class Request:
         return unit
 
     def body(self) -> dict[str, Any]:
-        """The request as the service's interface wants it."""
+        """Return the request as the service's interface wants it."""
         atoms = self.atoms()
         if atoms is not None:
             return {"grid_size": self.grid_size, "atoms": atoms.tolist()}
@@ -84,7 +84,7 @@ class Request:
 
 
 def request(mix: Mix, place: int) -> Request:
-    """The request at a place of a run.
+    """Return the request at a place of a run.
 
     Args:
         mix: what it is drawn from.

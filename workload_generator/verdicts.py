@@ -74,7 +74,7 @@ def judge_all(
 
 
 def _without_answer(outcome: RunOutcome) -> Verdict | None:
-    """The verdict where there is nothing to verify."""
+    """Return the verdict where there is nothing to verify."""
     job = outcome.job
     if outcome.refused:
         return _verdict(outcome, Severity.FAILED, outcome.error, outcome.detail)

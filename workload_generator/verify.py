@@ -26,7 +26,7 @@ Triple = tuple[int, int, int]
 
 
 def least(size: int, atoms: NDArray[np.float64]) -> tuple[float, Triple] | None:
-    """The least potential and its point, of equal ones the first in C order.
+    """Return the least potential and its point, of equal ones the first in C order.
 
     Source: n terms summed in any order err by less than n ulp/2 times the sum of their absolute
     values (Higham, Accuracy and Stability of Numerical Algorithms, section 4.2). The terms
@@ -56,7 +56,7 @@ def least(size: int, atoms: NDArray[np.float64]) -> tuple[float, Triple] | None:
 
 
 def exact(px: float, py: float, pz: float, rows: list[list[float]]) -> float:
-    """The correctly rounded sum of energy / distance at a point on which no atom sits."""
+    """Return the correctly rounded sum of energy / distance at a point on which no atom sits."""
     terms = []
     for x, y, z, energy in rows:
         dx, dy, dz = px - x, py - y, pz - z
@@ -130,7 +130,7 @@ def record_faults(
 def _rough(
     size: int, atoms: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Sums of the terms and of their absolute values at each point; inf on atoms, and inf and 0."""
+    """Return the sums of terms and of absolute terms at each point; on atoms inf, and inf and 0."""
     steps = np.arange(size, dtype=np.float64)[:, None]
     squares = [np.square(steps - atoms[:, k]) for k in range(3)]  # each (n, N)
     energies = atoms[:, 3]

@@ -79,7 +79,7 @@ class PresentedKey:
 
     @classmethod
     def parse(cls, text: str) -> PresentedKey | None:
-        """The key that a text is, or None if it cannot be one."""
+        """Return the key that a text is, or None if it cannot be one."""
         found = _TEXT.fullmatch(text)
         return None if found is None else cls(found[1], text)
 
@@ -148,7 +148,7 @@ def is_key(presented: PresentedKey, stored: AccessKey | None) -> bool:
 
 
 def read_scopes(text: str) -> frozenset[Scope]:
-    """The scopes in a list such as `submit,read`.
+    """Return the scopes in a list such as `submit,read`.
 
     Raises:
         InvalidAccess: if one is none.
@@ -161,7 +161,7 @@ def read_scopes(text: str) -> frozenset[Scope]:
 
 
 def read_lifetime(text: str) -> float | None:
-    """The seconds in `30m`, `12h` or `90d`; None for `never`.
+    """Return the seconds in `30m`, `12h` or `90d`; None for `never`.
 
     Raises:
         InvalidAccess: if it is neither.

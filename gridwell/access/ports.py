@@ -29,7 +29,7 @@ class AccessLedger(Protocol):
         """
 
     def key(self, key_id: str) -> AccessKey | None:
-        """The key of that id, as of now."""
+        """Return the key of that id, as of now."""
 
     def key_ids(self) -> frozenset[str]:
         """Return the ids of all keys that ever were, as of now: one read, however many there are.
@@ -86,7 +86,7 @@ class AccessLedger(Protocol):
         """Take from what a client has spent in a day what was spent for nothing."""
 
     def spent(self, client: str, day: int) -> float:
-        """The estimated seconds that a client has spent in a day."""
+        """Return the estimated seconds that a client has spent in a day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

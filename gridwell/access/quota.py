@@ -73,5 +73,5 @@ def over_budget(quota: Quota, spent: float, seconds: float, now: float) -> OverQ
 
 
 def day_of(now: float) -> int:
-    """The day in UTC, counted from 1970: the one whose budget is spent."""
+    """Return the day in UTC, counted from 1970: the one whose budget is spent."""
     return int(now // DAY_SECONDS)

@@ -35,12 +35,12 @@ _NO_CHANGE: Final = "No updates are to be performed"
 
 
 def template() -> str:
-    """The template's text: the same for AWS and for the local region."""
+    """Return the template's text: the same for AWS and for the local region."""
     return importlib.resources.files("gridwell.deploy").joinpath("stack.yaml").read_text("utf-8")
 
 
 def parameter_names(text: str) -> list[str]:
-    """The names of a template's parameters, as our template is written.
+    """Return the names of a template's parameters, as our template is written.
 
     A reader of YAML would be one more package on each web host, for six names.
     """
@@ -105,7 +105,7 @@ def create_or_update(
 
 
 def environment_of(outputs: Mapping[str, str]) -> dict[str, str]:
-    """The settings that tell a tier where its queues, table and bucket are."""
+    """Return the settings that tell a tier where its queues, table and bucket are."""
     there = {setting: outputs[output] for output, setting in _SETTINGS.items()}
     return there | {
         setting: outputs[output] for output, setting in _OPTIONAL.items() if output in outputs
@@ -123,7 +123,7 @@ def _found(client: CloudFormationClient, name: str) -> StackTypeDef | None:
 
 
 def _kept(stack: StackTypeDef, *, besides: Collection[str]) -> list[dict[str, Any]]:
-    """The parameters of a stack that an update leaves as they are.
+    """Return the parameters of a stack that an update leaves as they are.
 
     Only those that the template still has: CloudFormation refuses others.
     """

@@ -33,7 +33,7 @@ class Bill:
         return self.ended + sum(_billed(now - began) for began in self.runs.values())
 
     def after(self, running: Mapping[str, float], *, now: float, last: float | None) -> Bill:
-        """The bill after one more look.
+        """Return the bill after one more look.
 
         Args:
             running: the instances that are running, and when each was last started.
@@ -55,12 +55,12 @@ class Bill:
         return Bill(ended=ended, runs=runs)
 
     def encode(self) -> dict[str, Any]:
-        """The bill as JSON values."""
+        """Return the bill as JSON values."""
         return {"ended": round(self.ended, 3), "runs": dict(self.runs)}
 
     @classmethod
     def decode(cls, fields: Mapping[str, Any]) -> Bill:
-        """The bill that `encode` gave."""
+        """Return the bill that `encode` gave."""
         return cls(ended=float(fields["ended"]), runs=dict(fields["runs"]))
 
 

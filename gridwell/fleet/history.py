@@ -36,7 +36,7 @@ class History:
     samples: tuple[Sample, ...] = ()
 
     def with_sample(self, sample: Sample) -> History:
-        """The history with one sample more, unless there is one of the same ten seconds.
+        """Return the history with one sample more, unless there is one of the same ten seconds.
 
         Tens of seconds by the clock and not since the last sample: a daemon that ticks each 9.9 s
         would otherwise leave out every second one.
@@ -51,19 +51,19 @@ class History:
         return History((*self.samples[first:last_kept], sample))
 
     def columns(self) -> dict[str, list[int]]:
-        """The values of each field, the oldest first."""
+        """Return the values of each field, the oldest first."""
         names = ("at", *COUNTS)
         return {name: [getattr(one, name) for one in self.samples] for name in names}
 
     def encode(self) -> str:
-        """The history as text: differences in columns, which compress to a byte a sample or two."""
+        """Return the history as text: differences in columns, about a byte a sample compressed."""
         columns = [_differences(column) for column in self.columns().values()]
         text = json.dumps(columns, separators=(",", ":"))
         return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
     @classmethod
     def decode(cls, text: str) -> History:
-        """The history that `encode` gave."""
+        """Return the history that `encode` gave."""
         columns: list[Any] = json.loads(zlib.decompress(base64.b64decode(text)))
         names = ("at", *COUNTS)
         rows = zip(*(_sums(column) for column in columns), strict=True)

@@ -75,7 +75,7 @@ class Offering:
     subnet: str = ""  #: empty: the launch template's, or one that EC2 chooses
 
     def __str__(self) -> str:
-        """The offer for people."""
+        """Return the offer for people."""
         place = f" in {self.subnet}" if self.subnet else ""
         return f"{self.type or 'the launch template'}{place}"
 
@@ -86,7 +86,7 @@ class Offering:
 
     @classmethod
     def named(cls, name: str) -> Offering:
-        """The offer that `name` gave."""
+        """Return the offer that `name` gave."""
         kind, _, subnet = name.partition("@")
         return cls(type=kind, subnet=subnet)
 
@@ -243,7 +243,7 @@ class FleetView:
         return abs(now - self.at) > STALE_SECONDS
 
     def encode(self) -> str:
-        """The view as JSON text."""
+        """Return the view as JSON text."""
         # The hour's samples one by one would be taken apart first, and be thousands of objects.
         plain = dataclasses.asdict(dataclasses.replace(self, history=History(), bill=Bill()))
         compact = {"history": self.history.encode(), "bill": self.bill.encode()}
@@ -251,7 +251,7 @@ class FleetView:
 
     @classmethod
     def decode(cls, text: str) -> FleetView:
-        """The view that `encode` gave."""
+        """Return the view that `encode` gave."""
         fields: dict[str, Any] = json.loads(text)
         return cls(
             at=fields["at"],

@@ -34,7 +34,7 @@ class FleetLedger(Protocol):
         """Store a worker's sign of life over its last one."""
 
     def heartbeats(self, workers: Iterable[str]) -> dict[str, Heartbeat]:
-        """The last heartbeats of workers that ever sent one, by worker."""
+        """Return the last heartbeats of workers that ever sent one, by worker."""
 
     def suspects(self, workers: Iterable[str]) -> dict[str, Suspect]:
         """Return what is kept of those workers whose reports were proved wrong, by worker.
@@ -61,19 +61,19 @@ class FleetLedger(Protocol):
         """
 
     def control(self) -> Control:
-        """The operator's switch."""
+        """Return the operator's switch."""
 
     def write_control(self, control: Control) -> None:
         """Set the operator's switch."""
 
     def view(self) -> FleetView | None:
-        """The fleet as last written, or None before the first time."""
+        """Return the fleet as last written, or None before the first time."""
 
     def write_view(self, view: FleetView) -> None:
         """Replace the view."""
 
     def lease(self) -> Lease | None:
-        """The right to change the fleet as last taken, or None before the first time."""
+        """Return the right to change the fleet as last taken, or None before the first time."""
 
     def write_lease(self, lease: Lease, *, seen: Lease | None) -> bool:
         """Take, renew or give back the lease, if it is still what was seen.
@@ -98,7 +98,7 @@ class Ec2(Protocol):
         """
 
     def release(self) -> str | None:
-        """The release that a launch would run, or None while there is no image to launch."""
+        """Return the release that a launch would run, or None while there is no image to launch."""
 
     def launch(self, slot: int, token: str, offer: Offering | None = None) -> str:
         """Launch one instance; the same token gives the same instance.

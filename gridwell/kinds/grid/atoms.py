@@ -78,22 +78,22 @@ class Atoms:
         return len(self.energies)
 
     def with_energies(self, energies: NDArray[np.float64]) -> Atoms:
-        """The same places with other energies, which must be within the limits, not copied."""
+        """Return the same places with other energies, within the limits and not copied."""
         return _unchecked(self.positions, energies)
 
     def rows(self) -> NDArray[np.float64]:
-        """The atoms as one C-ordered little-endian float64 array of shape (N, 4)."""
+        """Return the atoms as one C-ordered little-endian float64 array of shape (N, 4)."""
         return _table(self.positions, self.energies)
 
     def followed_by(self, other: Atoms) -> Atoms:
-        """These atoms and then others."""
+        """Return these atoms and then others."""
         return _unchecked(
             np.concatenate([self.positions, other.positions]),
             np.concatenate([self.energies, other.energies]),
         )
 
     def sha(self) -> str:
-        """The sha256 of `rows`, in hex: equal atoms in equal order, and nothing else."""
+        """Return the sha256 of `rows`, in hex: equal atoms in equal order, and nothing else."""
         found = hashlib.sha256()
         for start in range(0, self.count, _BLOCK):
             part = slice(start, start + _BLOCK)

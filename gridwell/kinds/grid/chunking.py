@@ -44,7 +44,7 @@ class Chunking:
         return _sha(self.cuts)
 
     def box(self, chunk: int) -> Box:
-        """The box of chunk number `chunk`.
+        """Return the box of chunk number `chunk`.
 
         Raises:
             InvalidMessage: if there is no such chunk.
@@ -73,12 +73,12 @@ class Chunking:
         return sum(sizes[chunk] for chunk in chunks)
 
     def encode(self) -> list[list[int]]:
-        """The plan as JSON holds it."""
+        """Return the plan as JSON holds it."""
         return [list(cuts) for cuts in self.cuts]
 
     @classmethod
     def decode(cls, value: Any) -> Chunking:
-        """The plan that `encode` gave.
+        """Return the plan that `encode` gave.
 
         Raises:
             InvalidMessage: if these are not three rising rows of cut indices from 0.
@@ -124,7 +124,7 @@ def split(shape: tuple[int, int, int], chunks: int) -> Chunking:
 
 @functools.lru_cache(maxsize=1024)
 def _sizes(cuts: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
-    """The points of each chunk: added up for every step of a job's bar."""
+    """Return the points of each chunk: added up for every step of a job's bar."""
     spans = ([high - low for low, high in itertools.pairwise(row)] for row in cuts)
     return tuple(math.prod(shape) for shape in itertools.product(*spans))
 

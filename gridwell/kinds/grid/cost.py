@@ -59,7 +59,7 @@ class _Slowdown:
     points: float  #: and of the number of points
 
     def of(self, atoms: int, count: int, density: float) -> float:
-        """The mean over `count` points, where there are `density` atoms for each grid point."""
+        """Return the mean over `count` points, with `density` atoms for each grid point."""
         flat = self.once * math.pow(atoms / 1000, self.atoms) * math.pow(count, self.points)
         return flat / (1 + _CROWDED * density)
 

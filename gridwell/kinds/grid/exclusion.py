@@ -19,7 +19,7 @@ NO_ZONES: Final = np.empty((0, _COLUMNS))
 
 
 def checked(zones: NDArray[np.float64] | None) -> NDArray[np.float64]:
-    """The zones as an array, none of them for None.
+    """Return the zones as an array, none of them for None.
 
     Raises:
         ValueError: if they are not of shape (M, 4), or a number is not finite or a radius negative.

@@ -90,7 +90,7 @@ def _atoms_cover_grid(problem: Problem) -> bool:
 
 
 def _nearest(axis: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.intp]:
-    """The position in a rising axis of the coordinate nearest to each value."""
+    """Return the position in a rising axis of the coordinate nearest to each value."""
     above = np.clip(np.searchsorted(axis, values), 0, len(axis) - 1)
     below = np.maximum(above - 1, 0)
     nearer: NDArray[np.intp] = np.where(

@@ -84,7 +84,7 @@ def _allowed(shape: tuple[int, int, int]) -> bool:
 
 
 def _finest(low: list[float], high: list[float]) -> float:
-    """A short number that is nearly the least spacing with an allowed number of points."""
+    """Return a short number that is nearly the least spacing with an allowed number of points."""
     extents = [b - a for a, b in zip(low, high, strict=True)]
     coarse = max(extents)  # two points along an axis
     fine = coarse / limits.MAX_POINTS

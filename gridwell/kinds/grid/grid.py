@@ -57,7 +57,7 @@ class Grid:
 
     @classmethod
     def cube(cls, n: int) -> Grid:
-        """A grid of n x n x n points at the integer coordinates 0..n-1."""
+        """Return a grid of n x n x n points at the integer coordinates 0..n-1."""
         return cls((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (n, n, n))
 
     @property
@@ -76,17 +76,17 @@ class Grid:
         return self.origin[k] + self.spacing[k] * steps
 
     def linear(self, ix: int, iy: int, iz: int) -> int:
-        """The linear index of point (ix, iy, iz)."""
+        """Return the linear index of point (ix, iy, iz)."""
         return (ix * self.shape[1] + iy) * self.shape[2] + iz
 
     def triple(self, index: int) -> tuple[int, int, int]:
-        """The (ix, iy, iz) of linear index `index`."""
+        """Return the (ix, iy, iz) of linear index `index`."""
         rest, iz = divmod(index, self.shape[2])
         ix, iy = divmod(rest, self.shape[1])
         return ix, iy, iz
 
     def point(self, index: int) -> tuple[float, float, float]:
-        """The coordinates of linear index `index`, as `axis` gives them."""
+        """Return the coordinates of linear index `index`, as `axis` gives them."""
         x, y, z = (
             self.origin[k] + self.spacing[k] * float(step)
             for k, step in enumerate(self.triple(index))

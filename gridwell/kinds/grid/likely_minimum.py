@@ -23,7 +23,7 @@ _WELLS: Final = 24  #: with the corners 32 evaluations, so the cost stays a few 
 
 
 def find_incumbent(problem: Problem) -> int | None:
-    """The best of the grid's corners and of the points nearest to the deepest negative atoms.
+    """Return the best of the grid's corners and the points nearest to the most negative atoms.
 
     Minima sit beside strongly negative atoms, or, where energies are positive, at the rim.
 

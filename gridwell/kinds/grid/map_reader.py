@@ -38,7 +38,7 @@ class MapGone(GridwellError):  # noqa: N818 - named for what it is, as all of th
 def map_values(
     store: ObjectStore, job: Job, *, most_points: int = SLAB_POINTS
 ) -> Iterator[NDArray[np.float64]]:
-    """The map of a done job in C order, in slabs that are read as they are asked for.
+    """Yield the map of a done job in C order, in slabs that are read as they are asked for.
 
     Each byte is verified by the digests that the ledger has; a job of a release that kept none is
     read as it is.  Between two slabs no connection to the store is held, and of memory a block of

@@ -38,7 +38,7 @@ class Minimum:
 
     @classmethod
     def from_key(cls, key: str) -> Minimum:
-        """The minimum that `key` was made of.
+        """Return the minimum that `key` was made of.
 
         Raises:
             InvalidMessage: if the text is not such a key, or its value is not a finite number.
@@ -56,7 +56,7 @@ class Minimum:
 
 
 def lesser(a: Minimum | None, b: Minimum | None) -> Minimum | None:
-    """The lesser of two minima, where None (no point qualified) loses to any."""
+    """Return the lesser of two minima, where None (no point qualified) loses to any."""
     if a is None or b is None:
         return a or b
     return min(a, b)

@@ -49,7 +49,7 @@ def potential(
     softening: float = 0.0,
     zones: NDArray[np.float64] | None = None,
 ) -> float | None:
-    """The canonical potential of one grid point, or None if the point does not qualify.
+    """Return the canonical potential of one grid point, or None if the point does not qualify.
 
     Args:
         grid: the grid.
@@ -149,7 +149,7 @@ def _squares(points: NDArray[np.float64], positions: NDArray[np.float64]) -> NDA
 
 
 def _nearest(points: NDArray[np.float64], atoms: Atoms) -> NDArray[np.float64]:
-    """The least r2 of every point."""
+    """Return the least r2 of every point."""
     nearest = np.full(len(points), np.inf)
     for part in _blocks(atoms):
         np.minimum(nearest, _squares(points, atoms.positions[part]).min(axis=1), out=nearest)
@@ -168,7 +168,7 @@ def _qualifies(
 def _quotients(
     points: NDArray[np.float64], atoms: Atoms, *, softening: float
 ) -> Iterator[NDArray[np.float64]]:
-    """The terms of every point (rows), some atoms (columns) after the other."""
+    """Yield the terms of every point (rows), some atoms (columns) after the other."""
     for part in _blocks(atoms):
         distance = _squares(points, atoms.positions[part])
         np.sqrt(distance, out=distance)
@@ -177,7 +177,7 @@ def _quotients(
 
 
 def _sum(point: NDArray[np.float64], atoms: Atoms, *, softening: float) -> float:
-    """The canonical value of one point, which qualifies."""
+    """Return the canonical value of one point, which qualifies."""
     terms = _quotients(point, atoms, softening=softening)
     # fsum of lists is up to twice as fast as of arrays.
     return math.fsum(chain.from_iterable(block[0].tolist() for block in terms)) + 0.0

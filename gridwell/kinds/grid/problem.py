@@ -72,7 +72,7 @@ class Problem:
         return self.grid.points * self.atoms.count
 
     def encode(self) -> bytes:
-        """The problem as one .npz file: options as JSON text, atoms as raw float64, no pickle.
+        """Return the problem as an .npz file: options as JSON, atoms as raw float64, no pickle.
 
         Equal problems with equal hints give equal bytes.
         """
@@ -84,7 +84,7 @@ class Problem:
 
     @classmethod
     def decode(cls, data: bytes | Path, *, sha: str) -> Problem:
-        """The problem that `encode` gave.
+        """Return the problem that `encode` gave.
 
         Args:
             data: the file's bytes, or where it is.

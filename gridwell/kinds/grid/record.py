@@ -62,7 +62,7 @@ def record(problem: Problem, *points: Minimum) -> bytes:
 
 
 def _rows(atoms: Atoms) -> Iterator[bytes]:
-    """The atoms as JSON, without the outer brackets, in pieces."""
+    """Yield the atoms as JSON, without the outer brackets, in pieces."""
     table = atoms.rows()
     for start in range(0, atoms.count, _ROWS):
         yield to_json(table[start : start + _ROWS].tolist())[1:-1]

@@ -75,12 +75,12 @@ class Series:
         return self.count == 1 and not self.ion
 
     def encode(self) -> list[float]:
-        """The series as JSON holds it."""
+        """Return the series as JSON holds it."""
         return [self.count, float(self.min_separation), self.ion]
 
     @classmethod
     def decode(cls, value: Any) -> Series | None:
-        """The series that `encode` gave, or None of None.
+        """Return the series that `encode` gave, or None of None.
 
         Raises:
             TypeError: if it is none (or ValueError).
@@ -94,12 +94,12 @@ class Series:
         return cls(count, float(separation), ion)
 
     def acting(self, atoms: Atoms) -> Atoms:
-        """The atoms whose potential is minimised: where the ion is negative, of opposite energy."""
+        """Return the atoms whose potential is minimised; a negative ion reverses their energies."""
         # Zero less an energy, as the opposite of 0.0 would be -0.0.
         return atoms if self.ion >= 0 else atoms.with_energies(0.0 - atoms.energies)
 
     def with_found(self, acting: Atoms, grid: Grid, indices: Sequence[int]) -> Atoms:
-        """The atoms that act on the points after some that were found."""
+        """Return the atoms that act on the points after some that were found."""
         if not self.ion or not indices:
             return acting
         energy = float(self.ion * self.ion)
@@ -108,11 +108,11 @@ class Series:
         )
 
     def zone(self, grid: Grid, index: int) -> list[float]:
-        """The zone around a point that was found."""
+        """Return the zone around a point that was found."""
         return [*grid.point(index), self.min_separation]
 
     def potential_of(self, value: float) -> float:
-        """The potential of a point whose value, q times it, was minimised."""
+        """Return the potential of a point whose value, q times it, was minimised."""
         return value * (self.ion or 1) + 0.0
 
     def _faults(self) -> Iterator[Fault]:
@@ -133,7 +133,7 @@ class Series:
 def steps(
     problem: Problem, search: Callable[[Atoms, NDArray[np.float64], int | None], Minimum | None]
 ) -> Iterator[Minimum]:
-    """The points of a problem's series, each as `search` finds it, until none is left.
+    """Yield the points of a problem's series, each as `search` finds it, until none is left.
 
     Args:
         problem: the problem; one without a series asks for one point.

@@ -40,7 +40,7 @@ class ValueRun:
     low: tuple[int, int, int]  #: where the block begins in the slab
 
     def values(self, data: bytes) -> NDArray[np.float64]:
-        """The block, from the bytes that were read.
+        """Return the block, from the bytes that were read.
 
         Raises:
             InvalidMessage: if they are not those of a chunk of this plan.
@@ -62,7 +62,7 @@ class Slab:
 
 
 def map_slabs(plan: Chunking, *, most_points: int) -> Iterator[Slab]:
-    """A map in slabs that follow each other in C order.
+    """Yield a map in slabs that follow each other in C order.
 
     Args:
         plan: how the map is cut into chunks.
@@ -78,7 +78,7 @@ def map_slabs(plan: Chunking, *, most_points: int) -> Iterator[Slab]:
 
 
 def _slab(plan: Chunking, i: int, x: tuple[int, int], y: tuple[int, int]) -> Slab:
-    """The slab of the points between x and y, which lies in row `i` of the plan's chunks."""
+    """Return the slab of the points between x and y, which lies in row `i` of the plan's chunks."""
     y_intervals, z_intervals = (_intervals(cuts) for cuts in plan.cuts[1:])
     runs = []
     for j, (y_low, y_high) in enumerate(y_intervals):

@@ -70,7 +70,7 @@ def find_minimum(
     progress: Progress | None = None,
     **options: Unpack[Options],
 ) -> Minimum | None:
-    """The least canonical potential of a box's points and the incumbent, or None if none qualifies.
+    """Return the least canonical potential of a box and the incumbent, or None if none qualifies.
 
     Args:
         grid: the grid.

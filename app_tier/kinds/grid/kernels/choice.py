@@ -27,7 +27,7 @@ def is_large(atoms: Atoms, box: Box) -> bool:
 
 
 def fastest(grid: Grid, atoms: Atoms, box: Box, *, compiled: bool = False) -> str:
-    """The name of the kernel that is expected to be the fastest for a box.
+    """Return the name of the kernel that is expected to be the fastest for a box.
 
     It need not be right: a search takes about twice as long as summing at most.
 

@@ -76,7 +76,7 @@ def fingerprint(sources: Path) -> str:
 
 
 def _kept(function: Any, folder: Path | None) -> Any | None:
-    """The function, its machine code kept below a folder (None: where numba would), if it can be.
+    """Return the function, with machine code cached below a folder if possible (None: numba's).
 
     Numba would keep it somewhere else where it cannot write the folder.
     """

@@ -31,7 +31,7 @@ def floats(fields: Sequence[str]) -> NDArray[np.float64] | None:
 
 
 def number(field: str) -> float:
-    """The number that a field holds; an exponent may be Fortran's, as in 1.0D+02.
+    """Return the number that a field holds; an exponent may be Fortran's, as in 1.0D+02.
 
     Raises:
         ValueError: with what is wrong with it.

@@ -47,12 +47,12 @@ class Text:
 
 
 def file_fault(detail: str) -> InvalidJob:
-    """The error about a file as a whole."""
+    """Return the error about a file as a whole."""
     return InvalidJob(Fault("/atoms", detail))
 
 
 def read_text(data: bytes) -> Text:
-    """The lines of a file: UTF-8, UTF-16 with a byte order mark, or else Latin-1.
+    """Return the lines of a file: UTF-8, UTF-16 with a byte order mark, or else Latin-1.
 
     Lines end as editors count them, by LF, CR LF or CR, and by nothing else.
 

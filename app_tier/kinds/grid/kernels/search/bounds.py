@@ -66,7 +66,7 @@ def bounds(
     min_distance: float,
     softening: float,
 ) -> tuple[Quadratics, NDArray[np.bool_]]:
-    """A quadratic for each part of a box, below the potential of some sources there.
+    """Return a quadratic for each part of a box, below the potential of some sources there.
 
     Args:
         positive: rows of `Sources.rows` of sources of positive energy, shape (10, P).
@@ -164,7 +164,7 @@ def _chords(
 
 
 def _moments(rows: NDArray[np.float64], centre: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The moments about the centre as columns: m0, m1 (3), m2; shape (K, 5)."""
+    """Return the moments about the centre as columns: m0, m1 (3), m2; shape (K, 5)."""
     d = rows[PLACE] - centre[:, None]
     out = np.empty((5, rows.shape[1]))
     out[0] = rows[ENERGY]

@@ -34,7 +34,7 @@ Cut = tuple[Pieces, Pieces, Pieces]
 
 
 def whole(axes: Axes, box: Box) -> Cut:
-    """A box as the only part of itself."""
+    """Return a box as the only part of itself."""
     x, y, z = (
         _pieces(axis, np.array([low, high]))
         for axis, low, high in zip(axes, box.low, box.high, strict=True)
@@ -43,7 +43,7 @@ def whole(axes: Axes, box: Box) -> Cut:
 
 
 def cut(axes: Axes, box: Box) -> Cut:
-    """A small box cut into points, a larger one in halves along those axes where it is long.
+    """Return a small box cut into points, a larger one in halves along those axes where it is long.
 
     Halving only the axes of more than half the greatest length makes boxes cubes: the bounds
     depend on their diagonals.
@@ -69,7 +69,7 @@ def cut(axes: Axes, box: Box) -> Cut:
 
 
 def parts(pieces: Cut) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The parts' first indices and the ends of their indices, both of shape (M, 3)."""
+    """Return the parts' first indices and the ends of their indices, both of shape (M, 3)."""
     return product([p.start for p in pieces]), product([p.stop for p in pieces])
 
 

@@ -44,7 +44,7 @@ class Stepwise(Protocol):
 def searched(
     search: Stepwise, box: Box, *, budget: float, rest: Rest, progress: Progress
 ) -> Minimum | None:
-    """The least of a box, by a search, and of what it leaves when the budget is spent, by summing.
+    """Return the least of a box by a search, and by sums when the budget is spent.
 
     Args:
         search: of the box, just begun.

@@ -111,7 +111,7 @@ add_chords = compiled(_add_chords)
 
 
 def _least(gradient: float, curvature: float, half: float) -> float:
-    """The least of (gradient + curvature t) t for |t| <= half."""
+    """Return the least of (gradient + curvature t) t for |t| <= half."""
     least = curvature * half * half - abs(gradient) * half
     if curvature > 0.0 and abs(gradient) < 2.0 * curvature * half:
         least = min(least, -0.25 * gradient * gradient / curvature)
@@ -122,7 +122,7 @@ least_along = compiled(_least, inline=True)
 
 
 def _below(desk: ScratchBuffers, k: int, slack: float) -> float:
-    """A bound below the values in part k; minus infinity where it overflows."""
+    """Return a bound below the values in part k; minus infinity where it overflows."""
     lines, f = desk.lines, desk.moved
     x, y, z = desk.parts[k], desk.parts[8 + k], desk.parts[16 + k]
     hx, hy, hz = desk.parts[24 + k], desk.parts[32 + k], desk.parts[40 + k]

@@ -69,7 +69,7 @@ add_far = compiled(_add_far)
 
 
 def _value(f: NDArray[np.float64], x: float, y: float, z: float) -> float:
-    """A field's polynomial at (x, y, z) from its centre."""
+    """Return a field's polynomial at (x, y, z) from its centre."""
     along_x = f[1] + (f[4] + f[10] * x + f[13] * y + f[14] * z) * x + f[7] * y + f[8] * z
     along_y = f[2] + (f[5] + f[11] * y + f[15] * x + f[16] * z) * y + f[9] * z
     along_z = f[3] + (f[6] + f[12] * z + f[17] * x + f[18] * y) * z

@@ -84,7 +84,7 @@ class ScratchBuffers(NamedTuple):
 
 
 def new_tree(question: Question, sources: SourceTree) -> Tree:
-    """The tree of a problem.
+    """Return the tree of a problem.
 
     Zones so small that their squares may lose digits rule nothing out here; `Points` knows them.
     """
@@ -107,7 +107,7 @@ def new_tree(question: Question, sources: SourceTree) -> Tree:
 
 
 def new_path(box: Box) -> SearchPath:
-    """The path of a search that begins with one box."""
+    """Return the path of a search that begins with one box."""
     path = SearchPath(
         counts=np.zeros(3, dtype=np.int64),
         numbers=np.zeros(5),

@@ -59,7 +59,7 @@ class Field:
     size: float
 
     def plus(self, other: Field) -> Field:
-        """The sum of two fields about the same centre."""
+        """Return the sum of two fields about the same centre."""
         return Field(
             value=self.value + other.value,
             slope=self.slope + other.slope,
@@ -69,7 +69,7 @@ class Field:
         )
 
     def about(self, shift: NDArray[np.float64]) -> Field:
-        """The same field about the centre moved by `shift`, shape (3,)."""
+        """Return the same field about the centre moved by `shift`, shape (3,)."""
         turned = self.bend @ shift
         return Field(
             value=self.value + float((self.slope + 0.5 * turned) @ shift),
@@ -109,7 +109,7 @@ def split(
     gap: float,
     softening: float,
 ) -> tuple[Field, NDArray[np.bool_], NDArray[np.bool_]]:
-    """The field of those sources that are far from a box, and which these are.
+    """Return the field of those sources that are far from a box, and which these are.
 
     Args:
         rows: rows of `Sources.rows`, shape (10, K).

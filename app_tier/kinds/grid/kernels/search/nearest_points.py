@@ -21,7 +21,7 @@ LEAST: Final = (
 def floors(
     grid: Grid, positions: NDArray[np.float64], min_distance: float, softening: float
 ) -> NDArray[np.float64]:
-    """A distance to each atom that no qualifying point of the grid falls short of, shape (N,).
+    """Return a lower bound of the distance from each atom to qualifying points, shape (N,).
 
     Distances below the softening count as the softening, so they are never less either.
 
@@ -60,7 +60,7 @@ def nearest_points(
     low: tuple[int, int, int],
     high: tuple[int, int, int],
 ) -> NDArray[np.int64]:
-    """The index triples of a box's points that are about nearest to some places, shape (N, 3)."""
+    """Return the index triples of a box's points nearest to some places, roughly; (N, 3)."""
     steps = (positions - np.array(grid.origin)) / np.array(grid.spacing)
     # Clip before the cast: an atom far outside a fine grid is more steps away than int64 holds.
     nearest: NDArray[np.int64] = np.rint(np.clip(steps, low, np.array(high) - 1)).astype(np.int64)

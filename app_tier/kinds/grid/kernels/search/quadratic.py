@@ -33,7 +33,7 @@ class Quadratics:
     size: NDArray[np.float64]
 
     def plus(self, other: Quadratics) -> Quadratics:
-        """The sums of these and others about the same centre."""
+        """Return the sums of these and others about the same centre."""
         return Quadratics(
             constant=self.constant + other.constant,
             gradient=self.gradient + other.gradient,

@@ -58,14 +58,14 @@ class SearchNode:
 
 
 def root(search: Search, box: Box) -> SearchNode:
-    """The box that the search begins with; nothing is far from it yet."""
+    """Return the box that the search begins with; nothing is far from it yet."""
     return SearchNode(
         box=box, centre=_centre(whole(search.axes, box)), far=NOTHING, near=search.sources.tops
     )
 
 
 def narrowed(search: Search, parent: SearchNode, box: Box, gap: float) -> SearchNode:
-    """The family of a part of a box: more sources are far from it, and near clusters are finer.
+    """Return the node of a part of a box: more sources are far, and near clusters are finer.
 
     Args:
         search: the search.
@@ -99,7 +99,7 @@ def narrowed(search: Search, parent: SearchNode, box: Box, gap: float) -> Search
 def cut_and_bounded(
     search: Search, family: SearchNode, slack: float
 ) -> tuple[Cut, NDArray[np.float64], NDArray[np.bool_]]:
-    """The parts of a family's box, bounds below their canonical values, and which are void.
+    """Return the parts of a family's box, bounds below their canonical values, and which are void.
 
     Args:
         search: the search.

@@ -100,7 +100,7 @@ class SourceTree:
         return rows
 
     def parts_of(self, clusters: NDArray[np.int32]) -> NDArray[np.int32]:
-        """The numbers of the parts of some clusters."""
+        """Return the numbers of the parts of some clusters."""
         steps = np.arange(RUN, dtype=np.int32)
         places = clusters - int(self.cluster_ends[0])
         numbers: NDArray[np.int32] = self.child[places, None] + steps
@@ -109,7 +109,7 @@ class SourceTree:
 
 @latest  # a worker computes many chunks of one problem in a row
 def sources_of(grid: Grid, atoms: Atoms, min_distance: float, softening: float) -> SourceTree:
-    """The sources of a problem."""
+    """Return the sources of a problem."""
     positives, negatives = _in_order(grid, atoms)
     levels = [_levels(len(order)) for order in (positives, negatives)]
     first_cluster = len(positives)
@@ -193,7 +193,7 @@ def _gather(
 
 
 def _clusters(below: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The clusters of some sources, eight by eight: rows as those of `SourceTree.rows`."""
+    """Return the clusters of some sources, eight by eight: rows as those of `SourceTree.rows`."""
     count = below.shape[1]
     starts = np.arange(0, count, RUN)
     rows = np.empty((len(below), len(starts)))
@@ -212,7 +212,7 @@ def _clusters(below: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _in_order(grid: Grid, atoms: Atoms) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The numbers of the atoms of positive and of negative energy, along Morton's curve."""
+    """Return the numbers of the atoms of positive and of negative energy, along Morton's curve."""
     low = np.array(grid.origin)
     extent = np.array([s * (n - 1) for s, n in zip(grid.spacing, grid.shape, strict=True)])
     last = float((1 << _CELLS) - 1)

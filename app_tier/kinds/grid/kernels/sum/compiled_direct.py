@@ -58,7 +58,7 @@ def jit_direct_minimum(
 def least_of_boxes(
     question: Question, boxes: Iterable[Box], best: Minimum | None, progress: Progress
 ) -> Minimum | None:
-    """The same for several boxes: what was learned in one rules out points of the others."""
+    """Return the same for several boxes: what was learned in one rules out points of the others."""
     survivors, sums = Survivors(question, best), Sums(question)
 
     def look(slab: RowBlock) -> Iterator[float]:

@@ -66,7 +66,7 @@ class IncrementalSeries:
     def __call__(
         self, atoms: Atoms, zones: NDArray[np.float64], _hint: int | None
     ) -> Minimum | None:
-        """The least outside the zones, of which all but the last were there before."""
+        """Return the least outside the zones, of which all but the last were there before."""
         with np.errstate(all="ignore"):  # 1/0 on an atom and inf - inf: those are told apart
             if not len(zones):
                 self._sum_all(atoms)

@@ -26,7 +26,7 @@ def potential_map(
     softening: float = 0.0,
     progress: Progress | None = None,
 ) -> NDArray[np.float64]:
-    """The potentials of a box's points, float64 in the box's shape.
+    """Return the potentials of a box's points, float64 in the box's shape.
 
     Each differs from the canonical potential by at most 2 (N + 8) 2^-53 sum |e_i| / r_i, with N
     atoms: see `app_tier.kinds.grid.kernels.sum.row_sums`.  So the least of a map need not be the

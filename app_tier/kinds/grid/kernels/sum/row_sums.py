@@ -80,7 +80,7 @@ class RowBlock:
         return len(self.ix) * len(self.iz)
 
     def indices(self, grid: Grid) -> NDArray[np.int64]:
-        """The points' linear indices, shape (rows, z)."""
+        """Return the points' linear indices, shape (rows, z)."""
         _, ny, nz = grid.shape
         return ((self.ix * ny + self.iy) * nz)[:, None] + self.iz
 
@@ -111,7 +111,7 @@ def add_products(target: NDArray[np.float64], r: NDArray[Any], weights: Weights)
 
 
 def slabs(box: Box) -> Iterator[RowBlock]:
-    """The box in slabs that hold every point once."""
+    """Yield the box in slabs that hold every point once."""
     (nx, ny, nz), (x0, y0, z0) = box.shape, box.low
     height = max(1, _POINTS // min(nz, _LENGTH))
     for first in range(0, nx * ny, height):

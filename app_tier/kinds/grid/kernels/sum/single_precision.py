@@ -81,7 +81,7 @@ def single_minimum(
 def least_of_boxes(
     question: Question, boxes: Iterable[Box], best: Minimum | None, progress: Progress
 ) -> Minimum | None:
-    """The same for several boxes: what was learned in one, such as the way to sum, serves all."""
+    """Return the same for several boxes, which share what one teaches, such as the way to sum."""
     search = _Filter(question, best)
     every = _small_first(chain.from_iterable(map(slabs, boxes)), question.atoms.count)
     return swept(every, search.look, search.survivors, progress)
@@ -219,7 +219,7 @@ class _Filter:
 
 
 def _small_first(every: Iterator[RowBlock], atoms: int) -> Iterator[RowBlock]:
-    """The same points, the first few of them by themselves if they have many atoms."""
+    """Yield the same points, the first few of them by themselves if they have many atoms."""
     for slab in every:
         few = max(1, _PROBE // len(slab.iz))
         rows = few if slab.points * atoms >= _PROBED else len(slab.ix)
@@ -231,7 +231,7 @@ def _small_first(every: Iterator[RowBlock], atoms: int) -> Iterator[RowBlock]:
 
 
 def _extent(grid: Grid, atoms: Atoms) -> float:
-    """A length that no distance between a point and an atom exceeds."""
+    """Return a length that no distance between a point and an atom exceeds."""
     low = np.minimum(atoms.positions.min(axis=0), [grid.axis(k)[0] for k in range(3)])
     high = np.maximum(atoms.positions.max(axis=0), [grid.axis(k)[-1] for k in range(3)])
     return max(float(np.linalg.norm(high - low)), 1e-200)

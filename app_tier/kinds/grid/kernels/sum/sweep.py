@@ -21,7 +21,7 @@ def swept(
     survivors: Survivors,
     progress: Progress,
 ) -> Minimum | None:
-    """The least of the points of some slabs.
+    """Return the least of the points of some slabs.
 
     Args:
         slabs: each with points that no other has.

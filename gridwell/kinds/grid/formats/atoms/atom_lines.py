@@ -43,7 +43,7 @@ class Rows:
 
 
 def line_fault(line: int, detail: str) -> Fault:
-    """A fault of one line."""
+    """Return a fault of one line."""
     return Fault("/atoms", f"line {line}: {detail}")
 
 
@@ -54,7 +54,7 @@ def read_rows(
     names: Sequence[str] = NAMES,
     mend: Callable[[str], str] | None = None,
 ) -> NDArray[np.float64]:
-    """The numbers in lines.
+    """Return the numbers in lines.
 
     Args:
         lines: one for each atom.

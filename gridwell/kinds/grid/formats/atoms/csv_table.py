@@ -21,7 +21,7 @@ _ENERGIES: Final = ("energy", "charge", "e", "q", "charges", "partial_charge")
 
 
 def read_table(text: Text) -> Rows:
-    """The atoms of a table with four columns, or with a header that names x, y, z and charge.
+    """Return the atoms of a table of four columns, or with a header of x, y, z and charge.
 
     A comment right above the first row may be the header, as numpy's savetxt writes it.
 
@@ -56,7 +56,7 @@ def read_table(text: Text) -> Rows:
 
 
 def fields_of(line: str, delimiter: str | None) -> list[str]:
-    """The fields of a line, without blanks and quotes around them."""
+    """Return the fields of a line, without blanks and quotes around them."""
     return [field.strip().strip("\"'").strip() for field in line.split(delimiter)]
 
 
@@ -79,7 +79,7 @@ def _cutter(
 
 
 def _above(lines: Sequence[str], delimiter: str | None) -> tuple[Sequence[int], int]:
-    """The columns that the comment above the first row names; else the four of a bare table."""
+    """Return the columns that the comment above the first row names, else the first four."""
     above = next((line.strip() for line in reversed(lines) if line.strip()), "")
     names = fields_of(above[1:LONGEST_LINE].strip(), delimiter)
     if {name.lower() for name in names}.issuperset(NAMES[:3]):

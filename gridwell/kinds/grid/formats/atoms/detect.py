@@ -67,18 +67,18 @@ _LOOKED_AT: Final = 2_000  #: lines, by which every format has shown itself
 
 
 def suffix_of(name: str) -> str:
-    """The last part of a file's name, from its last full stop."""
+    """Return the last part of a file's name, from its last full stop."""
     dot = name.rfind(".")
     return name[dot:].lower() if dot >= 0 else ""
 
 
 def named(name: str) -> Format | None:
-    """The format that a file's name says."""
+    """Return the format that a file's name says."""
     return _NAMED.get(suffix_of(name))
 
 
 def shown_by(text: Text, name: str) -> Format | None:
-    """The format that a text shows beyond doubt; None if it may be many.
+    """Return the format that a text shows beyond doubt; None if it may be many.
 
     Raises:
         InvalidJob: if it is of a format without charges.
@@ -99,7 +99,7 @@ def shown_by(text: Text, name: str) -> Format | None:
 
 
 def guessed(text: Text) -> Format:
-    """The format of a text which neither shows it beyond doubt nor has a name that says it."""
+    """Return the format of a text whose content and name leave it open."""
     if is_count(text.lines[0]) and len(text.lines) > len("12"):
         fields = text.lines[2][:LONGEST_LINE].split()
         if len(fields) > len("xyz") and fields[0].isalpha():
@@ -108,7 +108,7 @@ def guessed(text: Text) -> Format:
 
 
 def chargeless(kind: str, unless: str = "") -> InvalidJob:
-    """The error about a format that has no charges."""
+    """Return the error about a format that has no charges."""
     return file_fault(
         f"the file is {kind}, which holds no charges; let a program assign them and write PQR, "
         "such as PDB2PQR for proteins or Open Babel for small "

@@ -71,7 +71,7 @@ def _overflows(rows: list[list[float]]) -> Iterator[Fault]:
 
 
 def _some(faults: Iterator[Fault]) -> list[Fault]:
-    """The first faults, and a word that there are more."""
+    """Return the first faults, and a word that there are more."""
     first = list(itertools.islice(faults, _REPORTED))
     if next(faults, None) is not None:
         first.append(Fault("/atoms", f"more values are faulty; the first {_REPORTED} are listed"))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def read_json(text: Text) -> Atoms:
-    """The atoms of a JSON file.
+    """Return the atoms of a JSON file.
 
     Raises:
         InvalidJob: with a pointer to each faulty value, up to a few.

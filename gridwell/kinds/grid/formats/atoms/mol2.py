@@ -22,7 +22,7 @@ _pick: Callable[[list[str]], tuple[str, ...]] = itemgetter(2, 3, 4, 8)
 
 
 def read_mol2(text: Text) -> Rows:
-    """The atoms of a MOL2 file's first molecule.
+    """Return the atoms of a MOL2 file's first molecule.
 
     Raises:
         InvalidJob: if it holds no charges, is cut short, or a line is faulty.
@@ -60,7 +60,7 @@ def read_mol2(text: Text) -> Rows:
 
 
 def cut(line: str) -> Sequence[str]:
-    """The fields x, y, z and charge of a line.
+    """Return the fields x, y, z and charge of a line.
 
     Raises:
         BadLine: if it has no ninth field.

@@ -24,7 +24,7 @@ def float64_header(shape: tuple[int, ...]) -> bytes:
 
 
 def read_npy(data: bytes) -> Atoms:
-    """The atoms of a .npy file: an array of numbers, of shape (N, 4).
+    """Return the atoms of a .npy file: an array of numbers, of shape (N, 4).
 
     Raises:
         InvalidJob: if it is another array, or cut short.

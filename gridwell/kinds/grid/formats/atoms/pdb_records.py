@@ -28,7 +28,7 @@ class Records:
     notes: tuple[str, ...]
 
     def rows(self, table: NDArray[np.float64]) -> Rows:
-        """Records found, with the numbers of their lines."""
+        """Return the records found, with the numbers of their lines."""
         return Rows(
             table=table,
             numbers=self.numbers,
@@ -39,7 +39,7 @@ class Records:
 
 
 def atom_records(text: Text) -> Records:
-    """The ATOM and HETATM lines of a file's first model; the others are counted, not judged.
+    """Return the ATOM and HETATM lines of a file's first model; the others are counted, not judged.
 
     Several models are one molecule in several poses: together they would count it many times.
 

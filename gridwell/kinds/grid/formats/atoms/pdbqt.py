@@ -16,7 +16,7 @@ _COLUMNS: Final = (slice(30, 38), slice(38, 46), slice(46, 54), slice(66, 76))
 
 
 def read_pdbqt(text: Text) -> Rows:
-    """The atoms of a PDBQT file's first model: its columns are fixed, and may touch.
+    """Return the atoms of a PDBQT file's first model: its columns are fixed, and may touch.
 
     Raises:
         InvalidJob: with what is wrong with each line.
@@ -26,6 +26,6 @@ def read_pdbqt(text: Text) -> Rows:
 
 
 def cut(line: str) -> Sequence[str]:
-    """The columns of x, y, z and charge."""
+    """Return the columns of x, y, z and charge."""
     x, y, z, charge = _COLUMNS
     return line[x], line[y], line[z], line[charge]

@@ -22,7 +22,7 @@ _TOUCHING: Final = re.compile(
 
 
 def read_pqr(text: Text) -> Rows:
-    """The atoms of a PQR file.
+    """Return the atoms of a PQR file.
 
     Its fields are parted by blanks and vary in number, as the chain may be missing, so the last
     five are taken; Open Babel writes the element behind them.  Wide columns touch: they are parted
@@ -37,17 +37,17 @@ def read_pqr(text: Text) -> Rows:
 
 
 def apart(line: str) -> str:
-    """The line with a blank between numbers that touch."""
+    """Return the line with a blank between numbers that touch."""
     return _TOUCHING.sub(" ", line)
 
 
 def without_element(fields: list[str]) -> list[str]:
-    """A line's fields up to its radius: the element may follow."""
+    """Return a line's fields up to its radius: the element may follow."""
     return fields[:-1] if fields and fields[-1].isalpha() else fields
 
 
 def cut(line: str) -> Sequence[str]:
-    """The last five fields of a line: x, y, z, charge and radius.
+    """Return the last five fields of a line: x, y, z, charge and radius.
 
     Raises:
         BadLine: if there are fewer numbers.

@@ -24,7 +24,7 @@ _SERIALS: Final = 100_000  #: an atom's number has five columns; nobody should r
 
 
 def json_atoms(atoms: Atoms) -> Iterator[bytes]:
-    """The atoms as `{"atoms": [[x, y, z, energy], …]}`."""
+    """Yield the atoms as `{"atoms": [[x, y, z, energy], …]}`."""
     yield b'{"atoms":['
     for start, rows in _pieces(atoms):
         yield (b"," if start else b"") + json.dumps(rows, separators=(",", ":"))[1:-1].encode()
@@ -32,21 +32,21 @@ def json_atoms(atoms: Atoms) -> Iterator[bytes]:
 
 
 def csv_atoms(atoms: Atoms) -> Iterator[bytes]:
-    """The atoms as CSV with a header."""
+    """Yield the atoms as CSV with a header."""
     yield b"x,y,z,energy\r\n"
     for _, rows in _pieces(atoms):
         yield "".join(f"{x!r},{y!r},{z!r},{e!r}\r\n" for x, y, z, e in rows).encode()
 
 
 def npy_atoms(atoms: Atoms) -> Iterator[bytes]:
-    """The atoms as a .npy file: float64 of shape (N, 4)."""
+    """Yield the atoms as a .npy file: float64 of shape (N, 4)."""
     file = io.BytesIO()
     np.save(file, atoms.rows(), allow_pickle=False)
     yield file.getvalue()
 
 
 def xyz_atoms(atoms: Atoms, title: str = "") -> Iterator[bytes]:
-    """The atoms as extended XYZ: places in the second to fourth column, charges in the fifth.
+    """Yield the atoms as extended XYZ: places in the second to fourth column, charges in the fifth.
 
     The element is X, the format's word for none: a problem does not know which atoms they are.
     """
@@ -59,7 +59,7 @@ def xyz_atoms(atoms: Atoms, title: str = "") -> Iterator[bytes]:
 
 
 def pqr_atoms(atoms: Atoms, title: str = "") -> Iterator[bytes]:
-    """The atoms as PQR, all in one residue UNK, each radius 0: a problem knows no more.
+    """Yield the atoms as PQR, all in one residue UNK, each radius 0: a problem knows no more.
 
     Coordinates stand in PDB's columns, as viewers look for them there, and keep three decimals;
     charges keep every bit.
@@ -88,7 +88,7 @@ _UNQUOTED: Final = str.maketrans({'"': "'", "\\": "/", "=": ":"})
 
 
 def _pieces(atoms: Atoms) -> Iterator[tuple[int, list[list[float]]]]:
-    """The number of each piece's first atom, and the piece's rows of x, y, z, energy."""
+    """Yield the number of each piece's first atom, and the piece's rows of x, y, z, energy."""
     table = atoms.rows()
     for start in range(0, atoms.count, _ROWS):
         yield start, table[start : start + _ROWS].tolist()

@@ -27,7 +27,7 @@ _TITLE: Final = re.compile(r'(?:^|\s)(?:title|comment)="([^"]*)"', re.IGNORECASE
 
 
 def read_xyz(text: Text) -> Rows:
-    """The atoms of an XYZ file's first frame, plain or extended.
+    """Return the atoms of an XYZ file's first frame, plain or extended.
 
     Extended ones (a `Properties=` in the comment) name their columns, and so the charges'.
 

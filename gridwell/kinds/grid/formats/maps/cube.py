@@ -39,7 +39,7 @@ def cube(
     *,
     title: str = "",
 ) -> Iterator[bytes]:
-    """A map as a cube file with its atoms.
+    """Yield a map as a cube file with its atoms.
 
     The format is in Bohr, so the grid's unit of length is taken for the angstrom; the values stay
     as they are.  All counts are positive: readers disagree on what negative ones mean.

@@ -34,7 +34,7 @@ _LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)  #: no time of day: equal maps give equ
 
 
 def npz(grid: Grid, values: Iterable[NDArray[np.float64]]) -> Iterator[bytes]:
-    """A map as .npz: `origin` (3), `spacing` (3) and `potential` in the grid's shape, float64.
+    """Yield a map as .npz: `origin` (3), `spacing` (3), `potential` in the grid's shape; float64.
 
     Every bit is kept, and nothing is pickled: `np.load(file, allow_pickle=False)` reads it.
     A point without a value is NaN.

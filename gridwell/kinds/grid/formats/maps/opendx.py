@@ -22,7 +22,7 @@ _PIECE: Final = 30_000  #: values per piece of bytes
 def dx(
     grid: Grid, values: Iterable[NDArray[np.float64]], *, title: Sequence[str] = ()
 ) -> Iterator[bytes]:
-    """A map as OpenDX text.
+    """Yield a map as OpenDX text.
 
     Numbers keep every bit.  A point without a value is written as 0, and the header says so: not
     all readers take "nan".  The comments stand

@@ -48,5 +48,5 @@ def pieces(
 
 
 def without_gaps(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The values, 0 where a point has none: text formats have no word for that."""
+    """Return the values, 0 where a point has none: text formats have no word for that."""
     return np.where(np.isfinite(values), values, 0.0)
