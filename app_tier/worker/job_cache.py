@@ -110,7 +110,7 @@ def obsolete_reason(message: ChunkMessage, job: Job | None, now: float) -> str |
         f"its job is {job.state}": job.state.terminal,
         "its job is past its deadline": now > job.deadline,
         "its result is merged already": all(task in ended for task in message.task_set),
-        "its job has another plan": message.plan != job.plan.sha,
-        "its job has another problem": message.problem != job.problem,
+        "its job has another plan": message.plan != job.plan,
+        "its job has another problem": message.problem != job.spec,
     }
     return next((reason for reason, holds in reasons.items() if holds), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from app_tier.executor.port import RunTask
 from gridwell.engine.errors import InvalidMessage, ServiceBusy, ServiceDenied
@@ -11,13 +11,12 @@ from gridwell.engine.object_keys import problem_object
 from gridwell.engine.task_failure import PROBLEM_DENIED, PROBLEM_MISSING, UNSUPPORTED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from app_tier.worker.context import WorkerContext
     from app_tier.worker.held_tasks import HeldTask, HeldTasks
     from app_tier.worker.job_cache import JobCache
     from app_tier.worker.outbox import Outbox
-    from gridwell.engine.job import Job
 
 SUSPECT_RECEIVES: Final = 3  #: more than a machine that goes home or is killed explains
 _KEPT_SPECS: Final = 256
@@ -147,7 +146,7 @@ class Schedule:
             kind=message.kind,
             spec=message.problem,
             data=self._spec(message.problem),
-            detail=_detail(known.job),
+            detail=known.job.detail,
             task=message.chunk,
             count=len(tasks),
             hint=known.best,
@@ -162,10 +161,6 @@ class Schedule:
                 raise _NotRunnable(PROBLEM_MISSING, f"problem {sha} is not in the store")
             self._specs.put(sha, data, len(data))
         return data
-
-
-def _detail(job: Job) -> Mapping[str, Any]:
-    return {"plan": job.plan.encode()}
 
 
 def isolate_suspects(tasks: Sequence[HeldTask], chance: float) -> list[HeldTask]:

@@ -7,7 +7,7 @@ import hashlib
 import math
 import zlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.engine.blocks import Blocks
 from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
     from gridwell.engine.blocks import TaskCounts
     from gridwell.engine.replica import Replica
-    from gridwell.kinds.grid.chunking import Chunking
-    from gridwell.kinds.grid.grid import Grid
-    from gridwell.kinds.grid.series import Series
 
 NO_CANDIDATE_POINT: Final = "no_candidate_point"
 NO_CANDIDATE_DETAIL: Final = (
@@ -64,29 +61,26 @@ class JobError:
 
     code: str
     detail: str
+    permanent: bool = False  #: it lies in what is asked: another attempt cannot mend it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One client's request for a problem, as the ledger holds it.  Times in seconds since 1970."""
+    """One client's request, as the ledger holds it.  Times in seconds since 1970."""
 
     id: str
     client: str
-    problem: str  #: the problem's sha
-    kind: str = MINIMUM_KIND  #: of its chunks: names the handler that workers look up
-    grid: Grid
-    atom_count: int
-    seed: int | None = None  #: the request's own way to write atoms, for people to read
-    min_distance: float = 0.0
-    softening: float = 0.0
-    series: Series | None = None  #: the points that are wanted; None: the least one
+    kind: str  #: names what reads, computes and ends it in each program
+    spec: str  #: the sha of what is asked
+    detail: Mapping[str, Any]  #: what the kind keeps of it, as JSON has it; nobody else looks in
+    tasks: int  #: how many there are, numbered from 0
+    plan: str  #: the sha of how they are numbered: messages and results carry it
     state: JobState
     attempt: str  #: 16 hex digits, drawn for each run: late messages of an older run never match
     run: int = 1
-    plan: Chunking
     created: float
     deadline: float
-    done: frozenset[int] = frozenset()  #: chunks whose result is merged
+    done: frozenset[int] = frozenset()  #: tasks whose result is merged
     best: Best | None = None  #: the least of what merged tasks reported
     workers: frozenset[str] = frozenset()  #: who computed chunks of this attempt
     credits: frozenset[int] = frozenset()  #: which of them reported which chunk, see `credit`
@@ -120,11 +114,6 @@ class Job:
         return Blocks(self.tasks, self.block) if self.block else None
 
     @property
-    def tasks(self) -> int:
-        """How many tasks the job has, numbered from 0."""
-        return self.plan.chunks
-
-    @property
     def complete(self) -> bool:
         """True if every task has come to an end."""
         if self.blocks is not None:
@@ -142,6 +131,12 @@ class Job:
             raise ValueError(f"the tasks of job {self.id} lie in blocks; read them by read_blocks")
         ended = self.done | self.failed
         return [task for task in range(self.tasks) if task not in ended]
+
+    @property
+    def found(self) -> int:
+        """Items of its register's payload, or as many as a worker reports before its task ends."""
+        register = self.result or self.best
+        return (0 if register is None else len(register.payload)) or self.reported
 
     def reporters(self, chunk: int) -> list[str]:
         """Return the workers that reported a chunk of this attempt, in order of their names."""
@@ -197,7 +192,7 @@ class Job:
         if self.expires is not None and self.expires < now:
             return True
         if self.state is JobState.FAILED:
-            return self.error is None or self.error.code != NO_CANDIDATE_POINT
+            return self.error is None or not self.error.permanent
         return self.state is JobState.CANCELLED
 
 

@@ -77,7 +77,7 @@ class JobEvent:
             "client": job.client,
             "attempt": job.attempt,
             "run": job.run,
-            "problem": job.problem,
+            "problem": job.spec,
             **facts,
         }
         if job.error is not None:

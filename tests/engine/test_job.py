@@ -87,15 +87,15 @@ def test_a_job_that_failed_by_our_fault_is_renewed(code: str) -> None:
     assert a_job(state=JobState.FAILED, error=JobError(code, "why")).renewable(NOW)
 
 
-def test_a_job_without_a_candidate_point_stays_failed() -> None:
-    job = a_job(state=JobState.FAILED, error=JobError(NO_CANDIDATE_POINT, "why"))
+def test_a_job_whose_failure_is_permanent_stays_failed() -> None:
+    job = a_job(state=JobState.FAILED, error=JobError(NO_CANDIDATE_POINT, "why", permanent=True))
 
     assert not job.renewable(NOW)
 
 
 @given(st.sampled_from([s for s in JobState if s.terminal]))
 def test_a_job_past_its_keeping_is_renewed_whatever_it_was(state: JobState) -> None:
-    error = JobError(NO_CANDIDATE_POINT, "why")
+    error = JobError(NO_CANDIDATE_POINT, "why", permanent=True)
     job = a_job(state=state, error=error, expires=NOW)
 
     assert job.renewable(NOW + 1)

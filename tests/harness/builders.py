@@ -22,7 +22,7 @@ from gridwell.engine.task_failure import MACHINE_FAILED
 from gridwell.kinds.grid.atoms import Atoms, random_atoms
 from gridwell.kinds.grid.chunking import split
 from gridwell.kinds.grid.grid import Grid
-from gridwell.kinds.grid.job_view import register_of
+from gridwell.kinds.grid.job_view import grid_detail, register_of
 from gridwell.kinds.grid.problem import Problem
 from web_tier.jobs.signer import Signer
 
@@ -65,20 +65,27 @@ def atoms_at(*rows: tuple[float, float, float, float]) -> Atoms:
 def a_job(problem: Problem | None = None, *, chunks: int = 4, **changes: Any) -> Job:
     """A job as submit stores it: queued, its messages not yet known to be sent."""
     problem = a_problem() if problem is None else problem
-    client = changes.get("client", PUBLIC_CLIENT)
+    series = changes.pop("series", problem.series)
+    client, chunks = changes.get("client", PUBLIC_CLIENT), chunks if series is None else 1
+    chunking = changes.pop("chunking", None) or split(problem.grid.shape, chunks)
     job = Job(
         id=job_id(client, problem.sha, changes.get("kind", MINIMUM_KIND)),
         client=client,
-        problem=problem.sha,
-        kind=MINIMUM_KIND if problem.series is None else SERIES_KIND,
-        grid=problem.grid,
-        atom_count=problem.atoms.count,
-        min_distance=problem.min_distance,
-        softening=problem.softening,
-        series=problem.series,
+        kind=MINIMUM_KIND if series is None else SERIES_KIND,
+        spec=problem.sha,
+        detail=grid_detail(
+            problem.grid,
+            chunking,
+            atom_count=problem.atoms.count,
+            seed=changes.pop("seed", None),
+            min_distance=problem.min_distance,
+            softening=problem.softening,
+            series=series,
+        ),
+        tasks=chunking.chunks,
+        plan=chunking.sha,
         state=JobState.QUEUED,
         attempt=ATTEMPT,
-        plan=split(problem.grid.shape, chunks if problem.series is None else 1),
         created=NOW,
         deadline=NOW + DEADLINE_SECONDS,
     )
@@ -106,7 +113,7 @@ def a_result(job: Job, chunk: int, best: Minimum | None, /, **changes: Any) -> R
         job=job.id,
         attempt=job.attempt,
         chunk=chunk,
-        plan=job.plan.sha,
+        plan=job.plan,
         token=a_token(job, chunk),
         best=None if best is None else best.key(),
         worker="worker-1",
@@ -123,7 +130,7 @@ def a_series(job: Job, /, *points: Minimum, **changes: Any) -> ResultMessage:
         job=job.id,
         attempt=job.attempt,
         chunk=0,
-        plan=job.plan.sha,
+        plan=job.plan,
         token=a_token(job, 0),
         best=keys[0] if keys else None,
         payload=keys,
@@ -139,7 +146,7 @@ def an_error(job: Job, chunk: int, /, **changes: Any) -> ErrorMessage:
         job=job.id,
         attempt=job.attempt,
         chunk=chunk,
-        plan=job.plan.sha,
+        plan=job.plan,
         token=a_token(job, chunk),
         worker="worker-1",
         code=MACHINE_FAILED,

@@ -41,7 +41,7 @@ class Nap:
 
     def submit(self, service: JobService) -> Job:
         job = a_job(a_problem(seed=9), chunks=4)
-        name = job_id(job.client, job.problem, NAP)
+        name = job_id(job.client, job.spec, NAP)
         seen = service.ledger.read(name)
         run = 1 if seen is None else seen.run + 1
         job = replace(job, id=name, kind=NAP, attempt=f"{run:016x}", run=run)

@@ -74,7 +74,7 @@ def a_service(
 def problem_of(service: JobService, job: Job) -> Problem | None:
     """The problem of a job, as it is stored."""
     spec = service.spec(job)
-    return None if spec is None else Problem.decode(spec, sha=job.problem)
+    return None if spec is None else Problem.decode(spec, sha=job.spec)
 
 
 def narrow_gates() -> ConcurrencyLimits:

@@ -215,8 +215,8 @@ class World:
                 "job": job.id,
                 "attempt": job.attempt,
                 "chunk": chunk,
-                "plan": job.plan.sha,
-                "problem": job.problem,
+                "plan": job.plan,
+                "problem": job.spec,
                 "token": a_token(job, chunk),
             }
             self.queue.send([ChunkMessage(**(fields | changes)).encode()])

@@ -142,7 +142,7 @@ class Client(Supervised):
     def _judge(self, job: Job) -> None:
         if not job.state.terminal:
             return
-        known, view = self._world.known[job.problem], grid_view(job)
+        known, view = self._world.known[job.spec], grid_view(job)
         true = (
             (view.result, view.points) == (known.least, known.points)
             if job.state is JobState.DONE
@@ -152,7 +152,7 @@ class Client(Supervised):
         if job.state is JobState.DONE and job.kind == MAP_KIND:
             self._read_map(job)
         # An hour is enough.
-        hopeless = job.problem in (self._world.chunks.swallows, self._world.store.denied)
+        hopeless = job.spec in (self._world.chunks.swallows, self._world.store.denied)
         if job.renewable(self.sim.now) and self._tries <= 1 and not hopeless:
             self._job = None
             return
@@ -163,7 +163,7 @@ class Client(Supervised):
     def _read_map(self, job: Job) -> None:
         """Read the map of a chunk: what was computed, or a word that it cannot be read."""
         chunk = self.sim.rng.randrange(job.tasks)
-        expected = map_of(job.problem, grid_view(job).chunking.box(chunk))
+        expected = map_of(job.spec, grid_view(job).chunking.box(chunk))
         try:
             data = ChunkReader(self._world.store, job, chunk).read(0, len(expected))
         except InvalidMessage:

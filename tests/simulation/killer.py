@@ -151,7 +151,7 @@ def _forged_report(world: World) -> bool:
         "job": job.id,
         "attempt": job.attempt,
         "chunk": chunk,
-        "plan": job.plan.sha,
+        "plan": job.plan,
         "token": token,
         "worker": FORGER,
     }

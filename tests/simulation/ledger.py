@@ -247,7 +247,7 @@ class WatchedLedger:
         if after.state.terminal:
             self.ended_at.setdefault(after.attempt, self._sim.now)
         if after.state is JobState.DONE:
-            known = self._known[after.problem]
+            known = self._known[after.spec]
             require(I2, after.complete, f"{after.id} misses {after.missing}")
             view = grid_view(after)
             true = (view.result, view.points) == (known.least, known.points)

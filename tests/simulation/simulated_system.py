@@ -284,7 +284,7 @@ class World:
     def _is_record_of(self, key: str, problem: str) -> bool:
         folder, _, rest = key.partition("/")
         job = self.ledger.inner.read(rest.partition("/")[0]) if folder == "jobs" else None
-        return job is not None and job.problem == problem
+        return job is not None and job.spec == problem
 
     def _silent(self, instance: Instance) -> float:
         if self.ledger.inner.suspects([instance.arn]):

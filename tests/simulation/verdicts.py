@@ -140,12 +140,10 @@ class Judge:
             ),
             LOST_MESSAGES: lambda: job.resends >= MAX_RESENDS and not self._is_answered(job),
             STORAGE_DENIED: lambda: (
-                job.problem == self._world.store.denied and self._world.store.was_refused
+                job.spec == self._world.store.denied and self._world.store.was_refused
             ),
             CHUNK_FAILED: lambda: self._is_hopeless(job, options.get("unless_done")),
-            NO_CANDIDATE_POINT: lambda: (
-                job.complete and self._world.known[job.problem].least is None
-            ),
+            NO_CANDIDATE_POINT: lambda: job.complete and self._world.known[job.spec].least is None,
         }
         return job.error is not None and job.error.code in reasons and reasons[job.error.code]()
 
@@ -164,9 +162,7 @@ class Judge:
         """Whether the map of a chunk is stored, and is its own."""
         key = map_object(job.id, job.attempt, chunk)
         stored = self._world.store.get(key)
-        return key in self.altered or stored == map_of(
-            job.problem, grid_view(job).chunking.box(chunk)
-        )
+        return key in self.altered or stored == map_of(job.spec, grid_view(job).chunking.box(chunk))
 
     def _late(self, job: Job) -> bool:
         return self._world.sim.now > job.deadline - SERVICE_SKEW
@@ -178,7 +174,7 @@ class Judge:
         """Whether a chunk raises the same everywhere, or has been among the dead letters."""
         if chunk is None or chunk in job.done:
             return False
-        this = job.problem, grid_view(job).chunking.box(chunk)
+        this = job.spec, grid_view(job).chunking.box(chunk)
         if self._world.sim.faults.rates.keys() == {"poison chunk"}:
             return self._world.poison == this
         raises = self._world.raises == this
@@ -230,8 +226,8 @@ class Judge:
                 job=job.id,
                 attempt=job.attempt,
                 chunk=chunk,
-                plan=job.plan.sha,
-                problem=job.problem,
+                plan=job.plan,
+                problem=job.spec,
                 token=self._world.signer.token(job, chunk),
             )
             self._known[job.attempt, chunk] = first.encode(), replace(first, again=True).encode()

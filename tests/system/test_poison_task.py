@@ -48,7 +48,7 @@ def lived_through(
     """A system after the end of a job with such a chunk, and of two others beside it."""
     system = System()
     jobs = [system.submit(problem) for problem in (SICK, *WELL)]
-    assert jobs[0].plan.chunks > POISON
+    assert jobs[0].tasks > POISON
     for number in range(machines):
         system.machine(f"w-{number}", cores=cores, breaks=poisoned(jobs[0], act))
 

@@ -62,8 +62,8 @@ class Place:
                 job=job.id,
                 attempt=job.attempt,
                 chunk=chunk,
-                plan=job.plan.sha,
-                problem=job.problem,
+                plan=job.plan,
+                problem=job.spec,
                 token=a_token(job, chunk),
             ).encode()
             for chunk in range(job.tasks)

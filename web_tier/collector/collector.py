@@ -314,8 +314,8 @@ def _by_attempt(
 
 def _misfit(message: Report, job: Job) -> str | None:
     """Return what a report says of itself that is not of its job, if anything."""
-    if message.plan != job.plan.sha:
-        return f"a result of plan {message.plan}, the job's is {job.plan.sha}"
+    if message.plan != job.plan:
+        return f"a result of plan {message.plan}, the job's is {job.plan}"
     if message.chunk >= job.tasks:
         return f"a result of chunk {message.chunk}, the job has {job.tasks}"
     return misfit(message, job)

@@ -184,7 +184,7 @@ class DeadLetters:
         return (
             job.attempt == message.attempt
             and not job.state.terminal
-            and job.plan.sha == message.plan
+            and job.plan == message.plan
             and message.chunk < job.tasks
             and is_missing(self.ledger, job, tasks_of(message))
         )

@@ -107,11 +107,11 @@ class Finisher:
             self.store.put_new(key, end.record, content_type="application/json")
         # True whatever becomes of this attempt: it is the spec's, and not the job's.
         if end.answer is not None:
-            self._keep_answer(job.problem, end.answer)
+            self._keep_answer(job.spec, end.answer)
         if not self.ledger.finish(job.id, job.attempt, end.best, now=self.clock.now()):
             return None
         if end.answer is not None:
-            self.cache.set(answer_key(job.problem), end.answer, seconds=FINAL_SECONDS)
+            self.cache.set(answer_key(job.spec), end.answer, seconds=FINAL_SECONDS)
         return self._publish(job)
 
     def fail_without_problem(self, job: Job) -> Job | None:
@@ -131,7 +131,7 @@ class Finisher:
         except OtherVersion:
             return None
         except InvalidMessage as error:
-            detail = f"{error}; remove {problem_object(job.problem)}, then submit the job again"
+            detail = f"{error}; remove {problem_object(job.spec)}, then submit the job again"
             return self.fail(job, JobError(INTEGRITY, detail))
         return self._fail_gone(job) if spec is None else None
 
@@ -234,11 +234,11 @@ class Finisher:
         return self.discard(job, suspects, flaw.why)
 
     def _fail_gone(self, job: Job) -> Job | None:
-        detail = f"the stored problem {job.problem} is gone; submit the job again"
+        detail = f"the stored problem {job.spec} is gone; submit the job again"
         return self.fail(job, JobError(INTEGRITY, detail))
 
     def _spec(self, job: Job) -> bytes | None:
-        key = problem_object(job.problem)
+        key = problem_object(job.spec)
         with calls_about(key):
             return self.store.get(key)
 

@@ -25,15 +25,17 @@ def build_new_job(work: Work, attempt: str, client: str, seen: Job | None, now: 
     return Job(
         id=job_id(client, work.sha, work.kind),
         client=client,
-        problem=work.sha,
+        spec=work.sha,
         kind=work.kind,
+        detail=work.detail,
+        tasks=work.tasks,
+        plan=work.plan,
         state=JobState.QUEUED,
         attempt=attempt,
         run=1 if seen is None else seen.run + 1,
         created=now,
         deadline=now + DEADLINE_SECONDS,
         block=block_size(work.tasks) if work.has_rows else None,
-        **work.detail,
     )
 
 

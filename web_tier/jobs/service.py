@@ -176,7 +176,7 @@ class JobService:
         Raises:
             ObjectDenied: if the store refuses it.
         """
-        key = problem_object(job.problem)
+        key = problem_object(job.spec)
         with calls_about(key):
             return self.store.get(key)
 

@@ -110,5 +110,5 @@ class Signer:
 
 
 def _task(job: Job, chunk: int, tasks: str | None = None) -> tuple[str, ...]:
-    words = job.id, job.attempt, str(chunk), job.plan.sha, job.problem, job.kind
+    words = job.id, job.attempt, str(chunk), job.plan, job.spec, job.kind
     return words if tasks is None else (*words, tasks)

@@ -156,4 +156,4 @@ def _event(name: str, job: Job, progress: Progress, show: Show) -> str:
 
 def _id(progress: Progress) -> str:
     """Return the id of a state, which is not sent twice to a client."""
-    return f"{progress.attempt}-{progress.points_done}-{progress.found}"
+    return f"{progress.attempt}-{len(progress.done)}-{progress.found}"

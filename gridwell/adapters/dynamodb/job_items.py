@@ -1,35 +1,32 @@
 """A job as a DynamoDB item, in the client's low-level form.  Pure.
 
 What must come back to the last bit never becomes a DynamoDB number, whose 38 digits end at 1e126:
-minima are stored as their key, the grid and the options as JSON text.  Times are numbers, as the
-index and the TTL need them; the digits of `repr` bring the same float back.
+a register is stored as its key, and what its kind keeps of a job as JSON text.  Times are numbers,
+as the index and the TTL need them; the digits of `repr` bring the same float back.
 """
 
 from __future__ import annotations
 
-import json
 import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from gridwell.engine.blocks import TaskCounts
-from gridwell.engine.errors import GridwellError, InvalidMessage
-from gridwell.engine.job import Job, JobError, JobState
-from gridwell.engine.messages import MINIMUM_KIND
-from gridwell.engine.register import Best
-from gridwell.engine.replica import Replica
-from gridwell.kinds.grid.chunking import Chunking
-from gridwell.kinds.grid.grid import Grid
-from gridwell.kinds.grid.series import Series
+from gridwell.adapters.dynamodb.items_of_release_0_1 import upgraded
+from gridwell.engine.errors import InvalidMessage
+from gridwell.engine.job_fields import fields_of, job_of_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from gridwell.engine.blocks import TaskCounts
+    from gridwell.engine.job import Job, JobError
 
 Item: TypeAlias = dict[str, Any]
 
 #: Values of the index of unfinished jobs: more than one, as one value takes 1,000 writes a second.
 SHARDS: Final = ("0", "1", "2", "3")
 _JOB: Final = "job#"
+_DIGEST: Final = "map_"
 
 
 def job_key(job: str) -> Item:
@@ -52,12 +49,12 @@ def binary(value: bytes) -> Item:
     return {"B": value}
 
 
-def digest_attribute(attempt: str, task: int) -> str:
+def digest_attribute(attempt: str, task: int | str) -> str:
     """Return the name of the attribute that holds the digest of a task's stored file.
 
     It names the attempt, so that none of an earlier one stands in the way of the next one's.
     """
-    return f"map_{attempt}_{task}"
+    return f"{_DIGEST}{attempt}_{task}"
 
 
 def number(value: float) -> Item:
@@ -99,64 +96,24 @@ def texts(values: Iterable[str]) -> Item:
 
 def error_map(error: JobError) -> Item:
     """Why a job failed."""
-    return {"M": {"code": text(error.code), "detail": text(error.detail)}}
+    permanent = {"permanent": {"BOOL": True}} if error.permanent else {}
+    return {"M": {"code": text(error.code), "detail": text(error.detail), **permanent}}
 
 
 def counts_map(counts: TaskCounts) -> Item:
     """How many tasks ended how."""
-    names = TaskCounts.__dataclass_fields__
+    names = type(counts).__dataclass_fields__
     return {"M": {name: number(getattr(counts, name)) for name in names}}
 
 
 def encode_job(job: Job) -> Item:
-    """The item that holds a job; absent attributes stand for None, the empty set and 0 resends."""
-    register = job.result or job.best
-    payload = () if register is None else register.payload
-    grid = [job.grid.origin, job.grid.spacing, job.grid.shape]
-    item = {
-        **job_key(job.id),
-        "client": text(job.client),
-        "problem": text(job.problem),
-        "kind": text(job.kind),
-        "grid": text(_json(grid)),
-        "options": text(_json([job.min_distance, job.softening])),
-        "atom_count": number(job.atom_count),
-        "state": text(job.state),
-        "attempt": text(job.attempt),
-        "run": number(job.run),
-        "plan": text(_json(job.plan.encode())),
-        "n": number(job.plan.chunks),
-        "created": number(job.created),
-        "deadline": number(job.deadline),
-        "resends": number(job.resends),
-    }
-    optional = {
-        "seed": None if job.seed is None else number(job.seed),
-        "done": number_set(job.done) if job.done else None,
-        "best": None if job.best is None else text(job.best.key),
-        "best_by": None if job.best is None or job.best.by is None else text(job.best.by),
-        "workers": text_set(job.workers) if job.workers else None,
-        **{
-            digest_attribute(job.attempt, task): binary(bytes.fromhex(digest))
-            for task, digest in job.digests
-        },
-        "opinions": text_set(frozenset(each.encode() for each in job.replicas))
-        if job.replicas
-        else None,
-        "credits": number_set(job.credits) if job.credits else None,
-        "refusals": number(job.refusals) if job.refusals else None,
-        "result": None if job.result is None else text(job.result.key),
-        "error": None if job.error is None else error_map(job.error),
-        "series": None if job.series is None else text(_json(job.series.encode())),
-        "points": texts(payload) if payload else None,
-        "unfinished": None if job.state.terminal else text(_shard(job.id)),
-        "block": None if job.block is None else number(job.block),
-        "full": number_set(job.full) if job.full else None,
-        "failed": number_set(job.failed) if job.failed else None,
-        "counts": None if job.counts is None else counts_map(job.counts),
-        **{name: _time(getattr(job, name)) for name in _OPTIONAL_TIMES},
-    }
-    return item | {name: value for name, value in optional.items() if value is not None}
+    """The item that holds a job; absent attributes stand for their fields' defaults."""
+    fields = fields_of(job)
+    digests = fields.pop("maps", {})
+    item = job_key(job.id) | {name: _attribute(value) for name, value in fields.items()}
+    for task, digest in digests.items():
+        item[digest_attribute(job.attempt, task)] = binary(bytes.fromhex(digest))
+    return item if job.state.terminal else item | {"unfinished": text(_shard(job.id))}
 
 
 def decode_job(item: Mapping[str, Any]) -> Job:
@@ -166,8 +123,16 @@ def decode_job(item: Mapping[str, Any]) -> Job:
         InvalidMessage: if the item is not one that `encode_job` or a later write made.
     """
     try:
-        return _decoded(item)
-    except (KeyError, TypeError, ValueError, GridwellError) as error:
+        known = upgraded(item)
+        prefix = digest_attribute(known["attempt"]["S"], "")
+        fields: dict[str, Any] = {"maps": {}}
+        for name, attribute in known.items():
+            if name.startswith(prefix):
+                fields["maps"][name.removeprefix(prefix)] = bytes(attribute["B"]).hex()
+            elif not name.startswith(_DIGEST):  # those of an earlier attempt are forgotten
+                fields[name] = _value(attribute)
+        return job_of_fields(job_of_key(item), fields)
+    except (KeyError, TypeError, ValueError, StopIteration) as error:
         key = item.get("pk", {}).get("S")
         raise InvalidMessage(
             f"the ledger's item {key!r} does not hold a job ({error!r}); it was written by hand or "
@@ -175,75 +140,41 @@ def decode_job(item: Mapping[str, Any]) -> Job:
         ) from error
 
 
-_OPTIONAL_TIMES: Final = ("sent_at", "resend_at", "moved", "finished", "expires")
+def _attribute(value: Any) -> Item:
+    """Return a field's value as an attribute."""
+    if isinstance(value, frozenset):
+        numbers = all(type(each) is int for each in value)
+        return number_set(value) if numbers else text_set(value)
+    if isinstance(value, dict):
+        return {"M": {name: _attribute(each) for name, each in value.items()}}
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    if isinstance(value, tuple):
+        return texts(value)
+    return text(value) if isinstance(value, str) else number(value)
 
 
-def _decoded(item: Mapping[str, Any]) -> Job:
-    origin, spacing, shape = json.loads(item["grid"]["S"])
-    min_distance, softening = json.loads(item["options"]["S"])
-    error = item.get("error", {}).get("M")
-    payload = tuple(each["S"] for each in item.get("points", {}).get("L", ()))
-    return Job(
-        id=job_of_key(item),
-        client=item["client"]["S"],
-        problem=item["problem"]["S"],
-        # Older releases knew one kind, and did not write it down.
-        kind=item["kind"]["S"] if "kind" in item else MINIMUM_KIND,
-        grid=Grid(tuple(origin), tuple(spacing), tuple(shape)),
-        atom_count=int(item["atom_count"]["N"]),
-        seed=int(item["seed"]["N"]) if "seed" in item else None,
-        min_distance=min_distance,
-        softening=softening,
-        state=JobState(item["state"]["S"]),
-        attempt=item["attempt"]["S"],
-        run=int(item["run"]["N"]),
-        plan=Chunking.decode(json.loads(item["plan"]["S"])),
-        created=float(item["created"]["N"]),
-        deadline=float(item["deadline"]["N"]),
-        done=frozenset(int(chunk) for chunk in item.get("done", {}).get("NS", ())),
-        best=_register(item, "best", payload, item.get("best_by", {}).get("S")),
-        workers=frozenset(item.get("workers", {}).get("SS", ())),
-        digests=frozenset(_digests(item)),
-        replicas=frozenset(map(Replica.decode, item.get("opinions", {}).get("SS", ()))),
-        credits=frozenset(int(each) for each in item.get("credits", {}).get("NS", ())),
-        refusals=int(item.get("refusals", {}).get("N", "0")),
-        resends=int(item["resends"]["N"]),
-        result=_register(item, "result", payload),
-        series=Series.decode(json.loads(item["series"]["S"])) if "series" in item else None,
-        reported=0,  # kept apart: `gridwell.adapters.dynamodb.task_progress`
-        error=JobError(error["code"]["S"], error["detail"]["S"]) if error else None,
-        block=int(item["block"]["N"]) if "block" in item else None,
-        full=frozenset(int(each) for each in item.get("full", {}).get("NS", ())),
-        failed=frozenset(int(each) for each in item.get("failed", {}).get("NS", ())),
-        counts=_counts(item["counts"]["M"]) if "counts" in item else None,
-        **{name: float(item[name]["N"]) for name in _OPTIONAL_TIMES if name in item},
-    )
+def _value(attribute: Mapping[str, Any]) -> Any:
+    """Return the value of a field that `_attribute` gave."""
+    ((kind, value),) = attribute.items()
+    match kind:
+        case "N":
+            return _number(value)
+        case "NS":
+            return frozenset(map(int, value))
+        case "L":
+            return tuple(_value(each) for each in value)
+        case "M":
+            return {name: _value(each) for name, each in value.items()}
+    return value
 
 
-def _counts(value: Mapping[str, Any]) -> TaskCounts:
-    return TaskCounts(**{name: int(value[name]["N"]) for name in TaskCounts.__dataclass_fields__})
-
-
-def _digests(item: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
-    prefix = digest_attribute(item["attempt"]["S"], 0)[:-1]
-    for name, value in item.items():
-        if name.startswith(prefix):
-            yield int(name.removeprefix(prefix)), bytes(value["B"]).hex()
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
-
-
-def _register(
-    item: Mapping[str, Any], name: str, payload: tuple[str, ...], by: str | None = None
-) -> Best | None:
-    return Best(item[name]["S"], payload, by) if name in item else None
+def _number(digits: str) -> float:
+    try:
+        return int(digits)
+    except ValueError:
+        return float(digits)
 
 
 def _shard(job: str) -> str:
     return SHARDS[zlib.crc32(job.encode()) % len(SHARDS)]
-
-
-def _time(value: float | None) -> Item | None:
-    return None if value is None else number(value)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.adapters.dynamodb import page_cursor
 from gridwell.adapters.dynamodb.audit_log import DynamoAuditLog
+from gridwell.adapters.dynamodb.items_of_release_0_1 import PERMANENT_CODE
 from gridwell.adapters.dynamodb.job_items import (
     SHARDS,
     binary,
@@ -32,7 +33,7 @@ from gridwell.adapters.dynamodb.table import Table
 from gridwell.adapters.dynamodb.task_blocks import BlockItems
 from gridwell.adapters.dynamodb.task_failures import FailureItems
 from gridwell.adapters.dynamodb.task_progress import FoundItems
-from gridwell.engine.job import NO_CANDIDATE_POINT, UNFINISHED, JobState, credit, expiry
+from gridwell.engine.job import UNFINISHED, JobState, credit, expiry
 from gridwell.engine.ports import NO_DIGESTS, Page
 from gridwell.engine.task_set import NO_TASKS
 
@@ -52,7 +53,8 @@ _ABSENT: Final = "attribute_not_exists(#pk)"
 #: `Job.renewable`, as a condition.
 _RENEWABLE: Final = (
     "#attempt = :seen AND (#state = :cancelled OR #expires < :now OR (#state = :failed AND "
-    "(attribute_not_exists(#error) OR #error.#code <> :hopeless)))"
+    "(attribute_not_exists(#error) OR (attribute_not_exists(#error.#permanent) AND "
+    "#error.#code <> :permanent))))"
 )
 _LIVE: Final = "#state IN (:queued, :running) AND #attempt = :attempt"
 _MERGE: Final = (
@@ -116,7 +118,7 @@ class DynamoJobLedger:
                 "seen": text(replaces.attempt),
                 "cancelled": text(JobState.CANCELLED),
                 "failed": text(JobState.FAILED),
-                "hopeless": text(NO_CANDIDATE_POINT),
+                "permanent": text(PERMANENT_CODE),
                 "now": number(job.created),
             }
         stored, against = self._table.put(encode_job(job), condition, values)

@@ -6,16 +6,19 @@ The engine keeps it for them and never looks in; all that knows a grid asks here
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from gridwell.engine.errors import GridwellError, InvalidMessage
 from gridwell.engine.register import Best
+from gridwell.kinds.grid.chunking import Chunking
+from gridwell.kinds.grid.grid import Grid
 from gridwell.kinds.grid.minimum import Minimum
+from gridwell.kinds.grid.series import Series
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gridwell.engine.job import Job
-    from gridwell.kinds.grid.chunking import Chunking
-    from gridwell.kinds.grid.grid import Grid
-    from gridwell.kinds.grid.series import Series
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,13 +110,56 @@ def grid_view(job: Job) -> GridView:
     Raises:
         InvalidMessage: if it is a job of another kind, or damaged.
     """
-    return GridView(
-        job=job,
-        grid=job.grid,
-        atom_count=job.atom_count,
-        seed=job.seed,
-        min_distance=job.min_distance,
-        softening=job.softening,
-        series=job.series,
-        chunking=job.plan,
-    )
+    detail = job.detail
+    try:
+        origin, spacing, shape = detail["grid"]
+        min_distance, softening = detail["options"]
+        chunking = Chunking.decode(detail["plan"])
+        _check_cuts(chunking, shape, job.tasks)
+        return GridView(
+            job=job,
+            grid=Grid(tuple(origin), tuple(spacing), tuple(shape)),
+            atom_count=detail["atom_count"],
+            seed=detail.get("seed"),
+            min_distance=min_distance,
+            softening=softening,
+            series=Series.decode(detail.get("series")),
+            chunking=chunking,
+        )
+    except (KeyError, TypeError, ValueError, GridwellError) as error:
+        raise InvalidMessage(
+            f"job {job.id} of kind {job.kind} has no detail of a grid ({error!r}); it was written "
+            "by hand or by another version"
+        ) from error
+
+
+def _check_cuts(chunking: Chunking, shape: Sequence[int], tasks: int) -> None:
+    ends = [cuts[-1] for cuts in chunking.cuts]
+    if chunking.chunks != tasks or ends != list(shape):
+        raise ValueError(f"{chunking.chunks} chunks up to {ends}, {tasks} tasks of {shape} points")
+
+
+def grid_detail(
+    grid: Grid,
+    chunking: Chunking,
+    *,
+    atom_count: int,
+    seed: int | None = None,
+    min_distance: float = 0.0,
+    softening: float = 0.0,
+    series: Series | None = None,
+) -> dict[str, Any]:
+    """Return what the grid kinds keep in a job, as JSON has it: what `grid_view` reads.
+
+    Args are the fields of `GridView`.
+    """
+    detail: dict[str, Any] = {
+        "grid": [list(grid.origin), list(grid.spacing), list(grid.shape)],
+        "options": [min_distance, softening],
+        "atom_count": atom_count,
+    }
+    if seed is not None:
+        detail["seed"] = seed
+    if series is not None:
+        detail["series"] = series.encode()
+    return detail | {"plan": chunking.encode()}

@@ -81,7 +81,7 @@ class GridKind:
 
     def check_spec(self, job: Job, spec: bytes) -> None:
         """See `gridwell.engine.kind.Kind`."""
-        Problem.decode(spec, sha=job.problem)
+        Problem.decode(spec, sha=job.spec)
 
     def end(self, job: Job, spec: bytes, draw: Draw) -> Ended | Flaw | JobError:
         """See `gridwell.engine.kind.Kind`.
@@ -92,7 +92,7 @@ class GridKind:
         of these disproves becomes the answer.
         """
         view = grid_view(job)
-        problem = Problem.decode(spec, sha=job.problem)
+        problem = Problem.decode(spec, sha=job.spec)
         if problem.incumbent is None:  # stored without one: as large a problem may be
             problem = dataclasses.replace(problem, incumbent=find_incumbent(problem))
         points = view.candidate
@@ -102,7 +102,7 @@ class GridKind:
             place = None if flaw.index is None else view.grid.triple(flaw.index)
             return Flaw(flaw.why, None if place is None else view.chunking.chunk_at(place))
         if not points:
-            return JobError(NO_CANDIDATE_POINT, NO_CANDIDATE_DETAIL)
+            return JobError(NO_CANDIDATE_POINT, NO_CANDIDATE_DETAIL, permanent=True)
         return ended(problem, points)
 
     def facts(self, job: Job) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class MapCheck:
         self._job = job
         self._read_problem = read_problem
         #: A part of the rounding's bound: the magnitudes' sum is never less than the value.
-        self._slack = _rounding(job.atom_count)
+        self._slack = _rounding(grid_view(job).atom_count)
 
     def check_slab(self, first: int, values: NDArray[np.float64]) -> None:
         """Check values that follow each other in C order.
@@ -88,7 +88,7 @@ class MapCheck:
         return abs(value - true) <= self._slack * _magnitude(problem, index)
 
     def _reporters(self, index: int) -> str:
-        chunk = self._job.plan.chunk_at(self._job.grid.triple(index))
+        chunk = grid_view(self._job).chunking.chunk_at(grid_view(self._job).grid.triple(index))
         return " or ".join(self._job.reporters(chunk)) or "unknown"
 
 

@@ -75,12 +75,12 @@ def map_values(
 
 
 def _problem(store: ObjectStore, job: Job) -> Problem:
-    key = problem_object(job.problem)
+    key = problem_object(job.spec)
     with calls_about(key):
         data = store.get(key)
     if data is None:
         raise MapGone(f"the map of job {job.id} cannot be checked, as its problem is gone")
-    return Problem.decode(data, sha=job.problem)
+    return Problem.decode(data, sha=job.spec)
 
 
 class ChunkReader:
@@ -128,7 +128,7 @@ class ChunkReader:
         Args:
             place: the point's grid indices.
         """
-        box = self._job.plan.box(self._chunk)
+        box = grid_view(self._job).chunking.box(self._chunk)
         own = [at - low for at, low in zip(place, box.low, strict=True)]
         before = int(np.ravel_multi_index(own, box.shape)) * VALUE_BYTES
         data = self.read(len(float64_header(box.shape)) + before, VALUE_BYTES)

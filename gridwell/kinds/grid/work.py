@@ -13,6 +13,7 @@ from gridwell.kinds.grid import cost, limits
 from gridwell.kinds.grid.answer import decode_answer
 from gridwell.kinds.grid.chunking import Chunking, split
 from gridwell.kinds.grid.feasibility import has_no_candidate
+from gridwell.kinds.grid.job_view import grid_detail
 from gridwell.kinds.grid.kind import ended
 from gridwell.kinds.grid.likely_minimum import find_incumbent
 from gridwell.kinds.grid.names import MAP_KIND, MINIMUM_KIND, SERIES_KIND
@@ -36,15 +37,15 @@ def work_of(problem: Problem, *, kind: str = MINIMUM_KIND, seed: int | None = No
         kind=kind if series is None else SERIES_KIND,
         sha=problem.sha,
         encode=partial(_encode, problem),
-        detail={
-            "grid": grid,
-            "atom_count": atoms,
-            "seed": seed,
-            "min_distance": problem.min_distance,
-            "softening": problem.softening,
-            "series": series,
-            "plan": chunking,
-        },
+        detail=grid_detail(
+            grid,
+            chunking,
+            atom_count=atoms,
+            seed=seed,
+            min_distance=problem.min_distance,
+            softening=problem.softening,
+            series=series,
+        ),
         tasks=chunking.chunks,
         plan=chunking.sha,
         seconds=cost.seconds(grid.shape, atoms, kind, series, min_distance=problem.min_distance),

@@ -17,7 +17,7 @@ from tests.kinds.grid.strategies import minima, problems, series
 #: From 1970 on, to the microsecond at its start and to the float's own grain later.
 times = st.one_of(st.integers(0, 2**33).map(float), st.floats(1e-6, 2**33))
 words = st.text(min_size=1, max_size=12)
-errors = st.builds(JobError, words, words)
+errors = st.builds(JobError, words, words, st.booleans())
 keys = minima.map(Minimum.key)
 
 
@@ -28,6 +28,12 @@ def registers(
     return st.builds(Best, keys, st.just(payload), workers)
 
 
+#: What a kind may keep in its jobs: any object of JSON.
+details = st.dictionaries(
+    st.text(max_size=8),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False),
+    max_size=4,
+)
 counts = st.builds(
     TaskCounts,
     total=st.integers(1, 10**6),
@@ -41,11 +47,18 @@ counts = st.builds(
 def stored_jobs(draw: st.DrawFn) -> Job:
     """Jobs as a ledger may hold them, in every state."""
     payload = tuple(draw(st.lists(keys, max_size=3)))
-    job = a_job(draw(problems), chunks=draw(st.integers(1, 12)), client=draw(words))
+    job = a_job(
+        draw(problems),
+        chunks=draw(st.integers(1, 12)),
+        client=draw(words),
+        seed=draw(st.none() | st.integers(0, 2**53 - 1)),
+        series=draw(st.none() | series),
+    )
     return replace(
         job,
         kind=draw(st.sampled_from([MINIMUM_KIND, MAP_KIND, SERIES_KIND])),
-        seed=draw(st.none() | st.integers(0, 2**53 - 1)),
+        detail=draw(st.just(job.detail) | details),
+        plan=draw(st.just(job.plan) | words),
         state=draw(st.sampled_from(JobState)),
         run=draw(st.integers(1, 9)),
         created=draw(times),
@@ -60,7 +73,6 @@ def stored_jobs(draw: st.DrawFn) -> Job:
         resends=draw(st.integers(0, 5)),
         moved=draw(st.none() | times),
         result=draw(st.none() | registers(payload, st.none())),
-        series=draw(st.none() | series),
         error=draw(st.none() | errors),
         finished=draw(st.none() | times),
         expires=draw(st.none() | times),

@@ -117,7 +117,7 @@ RENEWABLE: dict[str, dict[str, Any]] = {
     "expired": {"state": JobState.DONE, "expires": NOW + 9},
     "expired without hope": {
         "state": JobState.FAILED,
-        "error": JobError(NO_CANDIDATE_POINT, "none"),
+        "error": JobError(NO_CANDIDATE_POINT, "none", permanent=True),
         "expires": NOW + 9,
     },
 }
@@ -125,7 +125,10 @@ LASTING: dict[str, dict[str, Any]] = {
     "queued": {"state": JobState.QUEUED},
     "running": {"state": JobState.RUNNING, "done": frozenset({1})},
     "done": {"state": JobState.DONE, "expires": NOW + 11},
-    "without hope": {"state": JobState.FAILED, "error": JobError(NO_CANDIDATE_POINT, "none")},
+    "without hope": {
+        "state": JobState.FAILED,
+        "error": JobError(NO_CANDIDATE_POINT, "none", permanent=True),
+    },
     "just not expired": {"state": JobState.DONE, "expires": NOW + 10},
 }
 
@@ -281,7 +284,7 @@ def test_a_job_that_has_ended_takes_no_more_results(ledger: JobLedger, job: Job)
 
 
 def test_a_hundred_racing_merges_lose_nothing(ledger: JobLedger) -> None:
-    job = fresh_job(plan=a_job(a_problem(8), chunks=64).plan)
+    job = fresh_job(tasks=64)
     ledger.create(job)
     bests = {chunk: Minimum(float((chunk * 37) % 64), chunk) for chunk in range(64)}
     chunks = [*range(64), *range(36)]  # some twice

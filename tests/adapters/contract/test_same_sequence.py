@@ -33,7 +33,9 @@ _clients = itertools.count()
 attempts = st.sampled_from(["a" * 16, "a" * 16, "b" * 16])
 chunks = st.integers(0, CHUNKS - 1)
 bests = st.builds(Minimum, st.sampled_from([-1.5, -0.0, 0.0, 2.0]), st.integers(0, 3))
-errors = st.sampled_from([JobError("chunk_failed", "why"), JobError(NO_CANDIDATE_POINT, "why")])
+errors = st.sampled_from(
+    [JobError("chunk_failed", "why"), JobError(NO_CANDIDATE_POINT, "why", permanent=True)]
+)
 
 
 @st.composite

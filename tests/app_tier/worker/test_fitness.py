@@ -254,7 +254,7 @@ def test_a_machine_on_which_a_bad_job_fails_stays_and_works_for_others() -> None
 
     def end() -> None:
         for place, task in reversed(list(enumerate(list(machine.world.compute.tasks.values())))):
-            error = ODD if task.spec == bad.problem else None
+            error = ODD if task.spec == bad.spec else None
             machine.world.compute.end(place, error=error)
 
     machine._end = end  # type: ignore[method-assign]

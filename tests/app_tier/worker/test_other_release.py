@@ -63,7 +63,7 @@ def test_a_message_of_another_version_is_told_of_by_what_every_version_says() ->
 
     (error,) = world.errors()
     assert (error.job, error.attempt, error.chunk) == (job.id, job.attempt, 0)
-    assert (error.plan, error.code, error.receives) == (job.plan.sha, UNSUPPORTED, 1)
+    assert (error.plan, error.code, error.receives) == (job.plan, UNSUPPORTED, 1)
     assert error.text == LATER
     assert world.named("chunks.delete") == []
 
@@ -116,7 +116,7 @@ def test_a_job_of_another_releases_ledger_hides_no_other_job(
 
     step = world.step()
 
-    assert [task.spec for task in world.compute.tasks.values()] == [own.problem]
+    assert [task.spec for task in world.compute.tasks.values()] == [own.spec]
     assert actions(step) == ["worker.chunk_refused"]
     world.step()
     (error,) = world.errors()

@@ -30,7 +30,7 @@ def test_a_jobs_chunks_are_computed_and_their_messages_deleted() -> None:
     results = world.sent()
     assert [result.chunk for result in results] == list(range(8))
     assert {(r.job, r.attempt, r.plan, r.worker) for r in results} == {
-        (job.id, job.attempt, job.plan.sha, WORKER)
+        (job.id, job.attempt, job.plan, WORKER)
     }
     best: Best | None = None
     for result in results:
@@ -340,12 +340,12 @@ def test_a_chunk_outside_the_plan_is_refused_and_its_neighbours_are_computed() -
 def test_a_problem_that_is_not_in_the_store_is_given_back_and_said_so() -> None:
     world = World()
     job = world.submit(chunks=1)
-    del world.memory.objects[problem_object(job.problem)]
+    del world.memory.objects[problem_object(job.spec)]
 
     step = world.step()
 
     assert actions(step) == ["worker.chunk_refused"]
-    assert job.problem in step.notes[0].text
+    assert job.spec in step.notes[0].text
     world.clock.advance(3)
     assert world.left() == (1, 0)
     world.step()
@@ -388,7 +388,7 @@ def test_a_failed_try_is_told_with_the_results_and_its_chunk_stays_in_the_queue(
     (bodies,) = [arguments[0] for arguments in world.named("results.send")]
     assert len(bodies) == 2
     (error,) = world.errors()
-    assert (error.job, error.attempt, error.plan) == (job.id, job.attempt, job.plan.sha)
+    assert (error.job, error.attempt, error.plan) == (job.id, job.attempt, job.plan)
     assert sum(world.left()) == 1
 
 
@@ -412,7 +412,7 @@ def test_reports_never_pile_up() -> None:
     world = World()
     job = world.submit(chunks=1)
     token = a_token(job, 0)
-    chunk = Envelope(job=job.id, attempt=job.attempt, chunk=0, plan=job.plan.sha, token=token)
+    chunk = Envelope(job=job.id, attempt=job.attempt, chunk=0, plan=job.plan, token=token)
     for n in range(150):
         world.worker._outbox.report(chunk, 1, STUCK, f"{n}")
     world.step()

@@ -8,6 +8,7 @@ from gridwell.engine.job import Job, JobState
 from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND, SERIES_KIND
 from gridwell.kinds.grid import limits
 from gridwell.kinds.grid.atoms import Atoms
+from gridwell.kinds.grid.chunking import split
 from gridwell.kinds.grid.grid import Grid
 from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.problem import Problem
@@ -55,11 +56,11 @@ plan_shapes = st.tuples(*[st.integers(1, 400)] * 3)
 def jobs(draw: st.DrawFn) -> Job:
     """Jobs of random problems, with some chunks merged."""
     problem, kind = draw(problems), draw(st.sampled_from([MINIMUM_KIND, MAP_KIND, SERIES_KIND]))
-    job = a_job(problem, chunks=draw(st.integers(1, 12)))
-    done = draw(st.frozensets(st.integers(0, job.tasks - 1)))
+    chunking = split(problem.grid.shape, draw(st.integers(1, 12)))
+    done = draw(st.frozensets(st.integers(0, chunking.chunks - 1)))
     return a_job(
         problem,
-        plan=job.plan,
+        chunking=chunking,
         kind=kind,
         done=done,
         series=draw(st.none() | series),

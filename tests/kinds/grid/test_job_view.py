@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import pytest
+
+from gridwell.engine.errors import InvalidMessage
 from gridwell.engine.job import JobState
 from gridwell.kinds.grid.job_view import grid_view, register_of
 from gridwell.kinds.grid.minimum import Minimum
@@ -52,3 +56,25 @@ def test_the_candidate_of_a_running_job_is_what_its_register_holds() -> None:
     assert grid_view(a_job(best=register_of(LEAST))).candidate == (LEAST,)
     best = register_of(LEAST, NEXT, series=True)
     assert grid_view(a_job(series, best=best)).candidate == (LEAST, NEXT)
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        {},
+        {"grid": [[0, 0, 0], [0, 0, 0], [1, 1, 1]]},
+        {"grid": [[0, 0, 0], [1, 1, 1]]},
+        {"grid": [[0, 0, 0], [1, 1, 1], [4, 4, 5]]},
+        {"options": None},
+        {"plan": [[0, 4], [0, 4]]},
+        {"plan": [[0, 4], [0, 4], [0, 4]]},
+        {"series": [0, 0.0, 0]},
+    ],
+    ids=str,
+)
+def test_a_job_whose_detail_is_no_grid_is_named(detail: dict[str, Any]) -> None:
+    job = a_job()
+    damaged = replace(job, detail={**job.detail, **detail} if detail else {})
+
+    with pytest.raises(InvalidMessage, match=f"job {job.id} of kind minimum has no detail"):
+        grid_view(damaged)

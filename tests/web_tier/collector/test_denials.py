@@ -360,8 +360,8 @@ def done_site(kind: str) -> tuple[Site, Job]:
     site = Site()
     world = site.world
     job = site.stored(site.post(SMALL | ({"keep_grid": True} if kind == "map" else {})))
-    data = world.store.objects[problem_object(job.problem)]
-    problem = Problem.decode(data, sha=job.problem)
+    data = world.store.objects[problem_object(job.spec)]
+    problem = Problem.decode(data, sha=job.spec)
     if kind == "map":
         world.keep_map(job, problem)
     world.answer(job, problem)
@@ -386,9 +386,9 @@ def test_a_refused_object_is_answered_with_a_code_and_a_remedy(
 ) -> None:
     site, job = done_site(kind)
     key = {
-        "atoms": problem_object(job.problem),
+        "atoms": problem_object(job.spec),
         "record": record_object(job.id, job.attempt),
-        "result?top=3": problem_object(job.problem),
+        "result?top=3": problem_object(job.spec),
     }.get(path, map_object(job.id, job.attempt, 0))
     denying = Denying(MemoryStore(), about(key))
     denying._port.objects = site.world.store.objects

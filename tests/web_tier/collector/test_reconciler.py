@@ -387,8 +387,8 @@ def bury(world: World, job: Job, chunk: int, /, **changes: Any) -> None:
         job=job.id,
         attempt=job.attempt,
         chunk=chunk,
-        plan=job.plan.sha,
-        problem=job.problem,
+        plan=job.plan,
+        problem=job.spec,
         token=a_token(job, chunk),
     )
     world.dead_chunks.send([replace(message, **changes).encode()])

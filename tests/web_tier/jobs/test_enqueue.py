@@ -51,8 +51,8 @@ def test_a_message_names_its_job_attempt_chunk_plan_and_problem() -> None:
             job=job.id,
             attempt=job.attempt,
             chunk=2,
-            plan=job.plan.sha,
-            problem=job.problem,
+            plan=job.plan,
+            problem=job.spec,
             token=a_token(job, 2),
         )
     ]

@@ -42,7 +42,7 @@ from web_tier.jobs.cached_jobs import (
 from web_tier.jobs.enqueue import CHUNK_SECONDS
 
 BROKEN = JobError(CHUNK_FAILED, "chunk 0 was given back")
-HOPELESS = JobError(NO_CANDIDATE_POINT, NO_CANDIDATE_DETAIL)
+HOPELESS = JobError(NO_CANDIDATE_POINT, NO_CANDIDATE_DETAIL, permanent=True)
 
 
 def test_a_new_problem_becomes_a_queued_job_with_all_its_messages() -> None:
@@ -60,7 +60,7 @@ def test_a_new_problem_becomes_a_queued_job_with_all_its_messages() -> None:
     data = world.values.get_many([progress_key(job.id)])[progress_key(job.id)]
     progress = decode_progress(data, job.id)
     assert progress is not None
-    assert (progress.attempt, progress.points_done) == (job.attempt, 0)
+    assert (progress.attempt, progress.done) == (job.attempt, frozenset())
 
 
 def test_the_stored_problem_is_the_one_asked_and_names_a_hint() -> None:

@@ -228,7 +228,11 @@ def test_a_cancelled_job_is_submitted_again_from_its_page(fields: dict[str, Any]
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/jobs/{job.id}")
     renewed = site.world.ledger.read(job.id)
     assert renewed is not None
-    assert (renewed.run, renewed.kind, grid_view(renewed).seed) == (2, job.kind, job.seed)
+    assert (renewed.run, renewed.kind, grid_view(renewed).seed) == (
+        2,
+        job.kind,
+        grid_view(job).seed,
+    )
     assert not renewed.state.terminal
     assert site.client.post("/jobs/nothing/again").status_code == 404
 

@@ -12,7 +12,7 @@ from gridwell.engine.job import CHUNK_FAILED, JobError, JobState
 from gridwell.engine.ports import Depth
 from gridwell.fleet.billing import Bill
 from gridwell.fleet.model import Decision, FleetView, InstanceView
-from gridwell.kinds.grid.job_view import register_of
+from gridwell.kinds.grid.job_view import grid_view, register_of
 from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.series import Series
 from tests.harness.builders import NOW, a_job, a_problem
@@ -211,6 +211,7 @@ def test_what_stands_between_backticks_is_code_and_nothing_is_html() -> None:
     ],
 )
 def test_the_picture_names_what_stands_out(series: Series | None, words: str) -> None:
-    view = job_view(replace(DONE, series=series), None, now=NOW, dollars_per_hour=0.0)
+    detail = a_job(series=series, chunking=grid_view(DONE).chunking).detail
+    view = job_view(replace(DONE, detail=detail), None, now=NOW, dollars_per_hour=0.0)
 
     assert view.marked == words

@@ -148,9 +148,9 @@ def test_a_job_that_has_ended_is_told_at_once() -> None:
 def test_ids_rise_and_one_that_the_client_has_is_not_sent_again() -> None:
     first, second, *_ = told(done_chunks(0), ends)
     assert first.splitlines()[0] == f"id: {ATTEMPT}-0-0"
-    assert second.splitlines()[0] == f"id: {ATTEMPT}-16-0"
+    assert second.splitlines()[0] == f"id: {ATTEMPT}-1-0"
 
-    again = told(ends, job=replace(JOB, done=frozenset({0})), seen=f"{ATTEMPT}-16-0")
+    again = told(ends, job=replace(JOB, done=frozenset({0})), seen=f"{ATTEMPT}-1-0")
 
     assert [data(event)["state"] for event in again] == ["done"]
 
@@ -163,7 +163,7 @@ def test_how_things_stand_is_told_once_though_the_watcher_says_it_again() -> Non
 
 
 def test_each_point_of_a_series_is_a_step_that_no_chunk_shows() -> None:
-    series = replace(JOB, series=Series(6, 5.0, 1))
+    series = a_job(series=Series(6, 5.0, 1))
 
     def found(count: int) -> Callable[[Waiter], bool]:
         def act(ticket: Waiter) -> bool:
@@ -206,7 +206,7 @@ def test_a_new_attempt_goes_on_in_the_same_stream() -> None:
     events = told(ends, ends, then=[renewed, DONE])
 
     ids = [event.splitlines()[0] for event in events]
-    assert ids == [f"id: {ATTEMPT}-0-0", f"id: {OTHER_ATTEMPT}-0-0", f"id: {ATTEMPT}-64-0"]
+    assert ids == [f"id: {ATTEMPT}-0-0", f"id: {OTHER_ATTEMPT}-0-0", f"id: {ATTEMPT}-4-0"]
 
 
 def test_a_stream_ends_without_an_end_when_the_process_does() -> None:

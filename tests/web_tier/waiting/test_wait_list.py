@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gridwell.engine.job import JobState
-from gridwell.kinds.grid.job_view import register_of
+from gridwell.kinds.grid.job_view import grid_view, register_of
 from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.series import Series
 from tests.harness.builders import ATTEMPT, OTHER_ATTEMPT, a_job, a_problem
@@ -211,7 +211,7 @@ def test_without_the_cache_steps_come_from_the_ledger() -> None:
     assert watch.keys(), "a follower that was woken still follows"
 
 
-SERIES = replace(JOB, series=Series(6, 5.0, 1))
+SERIES = a_job(series=Series(6, 5.0, 1), chunking=grid_view(JOB).chunking)
 
 
 def following_a_series(watch: WaitList) -> Waiter:

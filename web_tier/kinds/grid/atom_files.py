@@ -51,7 +51,7 @@ def atoms(job_id: str) -> Response:
     count = grid_view(job).atom_count
     # Each form has bytes of its own, so an ETag of its own.
     return unless_known(
-        f"{job.problem}.{form.suffix}",
+        f"{job.spec}.{form.suffix}",
         {"Cache-Control": _FOR_EVER, "Vary": "Accept"},
         lambda headers: download(
             partial(_atoms, job, form, headers),

@@ -165,7 +165,7 @@ def job_view(job: Job, atoms: Atoms | None, *, now: float, dollars_per_hour: flo
         options=_options(view),
         created=iso(job.created),
         created_words=ago(job.created, now),
-        problem=job.problem,
+        problem=job.spec,
         picture_words=_picture_words(view),
         marked=_marked(view),
         downloads=tuple(links),

@@ -139,7 +139,7 @@ def ions_file(job_id: str) -> Response:
         Ion(element=_ELEMENTS[charge], charge=charge, position=view.grid.point(found.index))
         for found in view.answer
     ]
-    title = [f"Gridwell job {job.id}", f"problem {job.problem[:32]}"]
+    title = [f"Gridwell job {job.id}", f"problem {job.spec[:32]}"]
     return _attached(job, "ions.pdb", "chemical/x-pdb", ions_pdb(ions, title=title))
 
 

@@ -54,7 +54,7 @@ def show_job(job: Job) -> JobShown:
             finished=sorted(job.done),
         ),
         workers=sorted(job.workers),
-        problem=job.problem,
+        problem=job.spec,
         keep_grid=job.kind == MAP_KIND,
         grids=[f"{path}/grid.{suffix}" for suffix in MAP_FORMATS] if has_map(job) else [],
         attempt=job.attempt,
@@ -100,7 +100,7 @@ def show_step(job: Job, progress: Progress) -> dict[str, Any]:
     series = view.series
     return {
         "state": state_at(job, progress),
-        "points_done": progress.points_done,
+        "points_done": view.chunking.points(progress.done),
         "points_total": view.grid.points,
         "finished": sorted(progress.done),
         "series": series and {"count": series.count, "found": progress.found},

@@ -39,4 +39,4 @@ def read_problem(job: Job) -> Problem | None:
         InvalidMessage: if it is damaged, or of another release.
     """
     spec = current().service.spec(job)
-    return None if spec is None else Problem.decode(spec, sha=job.problem)
+    return None if spec is None else Problem.decode(spec, sha=job.spec)

@@ -57,7 +57,7 @@ def test_atoms_come_in_the_form_asked_for_and_keep_every_bit(
     assert response.mimetype == content_type
     assert response.headers["Cache-Control"] == "private, max-age=31536000, immutable"
     assert set(response.vary) == {"Accept", "Authorization", "Cookie"}
-    assert job.problem in response.headers["ETag"]
+    assert job.spec in response.headers["ETag"]
     assert parsed(content_type, response.data).sha() == TRUE.sha()
 
 
@@ -122,7 +122,7 @@ def test_pages_of_any_origin_may_read_with_a_key_what_a_job_stands_on() -> None:
 def test_objects_that_have_expired_are_gone() -> None:
     site = Site()
     job = site.done()
-    site.world.store.objects.pop(problem_object(job.problem))
+    site.world.store.objects.pop(problem_object(job.spec))
     site.world.store.objects.pop(record_object(job.id, job.attempt))
 
     assert site.client.get(f"/v1/jobs/{job.id}/atoms").status_code == 410

@@ -239,7 +239,9 @@ def test_points_of_a_job_that_kept_its_map_are_all_of_the_grids(site: Site) -> N
     values = [float(row["potential"] or "nan") for row in rows]
     assert np.array_equal(values, values_of(site, job).reshape(-1), equal_nan=True)
     places = [tuple(float(row[axis]) for axis in "xyz") for row in rows]
-    assert places == [grid_view(job).grid.point(index) for index in range(job.grid.points)]
+    assert places == [
+        grid_view(job).grid.point(index) for index in range(grid_view(job).grid.points)
+    ]
     assert "Map (.csv)" in site.client.get(f"/jobs/{job.id}").text
 
 
@@ -292,7 +294,7 @@ def test_a_map_that_expired_is_gone(site: Site, form: str) -> None:
 
 def test_only_the_file_that_holds_the_atoms_needs_them(site: Site) -> None:
     job = done(site)
-    site.world.store.objects.pop(problem_object(job.problem))
+    site.world.store.objects.pop(problem_object(job.spec))
 
     assert code(site, job, "cube") == (410, "gone")
     assert site.client.head(path(job, "cube")).status_code == 410
@@ -618,6 +620,6 @@ def test_values_within_a_maps_rounding_do_not_contradict_the_answer(
 
 def test_a_value_that_only_a_problem_that_is_gone_could_judge_is_gone_too(site: Site) -> None:
     job = a_lie(site, at_answer(0.0))
-    site.world.store.objects.pop(problem_object(job.problem))
+    site.world.store.objects.pop(problem_object(job.spec))
 
     assert code(site, job, "npz") == (410, "gone")

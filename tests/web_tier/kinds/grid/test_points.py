@@ -123,7 +123,7 @@ def test_more_points_are_looked_for_by_a_job_that_every_such_request_joins() -> 
 
     asked = read_fields(SMALL).problem
     wanted = Problem(asked.grid, asked.atoms, series=Series(3, 1.5))
-    assert derived.problem == wanted.sha
+    assert derived.spec == wanted.sha
     assert third.status_code == 200
     points = body_of(third)["points"]
     assert [each["value"] for each in points] == [p.value for p in true_series(wanted)]
