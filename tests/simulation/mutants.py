@@ -41,7 +41,7 @@ from gridwell.fleet.model import InstanceState
 from gridwell.fleet.refusal import ALL
 from gridwell.kinds.grid import kind as grid_kind
 from gridwell.kinds.grid import map_reader
-from gridwell.kinds.grid.series import PointsFlaw
+from gridwell.kinds.grid.series_points import PointsFlaw
 from tests.simulation import kernel, queue
 from web_tier.collector import (
     collector,

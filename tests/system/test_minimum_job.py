@@ -19,7 +19,8 @@ from gridwell.engine.job import INTEGRITY, NO_CANDIDATE_POINT, Job, JobState
 from gridwell.engine.object_keys import record_object
 from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.minimum import Minimum
-from gridwell.kinds.grid.series import Series, flaw
+from gridwell.kinds.grid.series import Series
+from gridwell.kinds.grid.series_points import flaw
 from gridwell.kinds.grid.work import work_of
 from tests.harness.builders import SIGNER, a_problem, a_result, a_series
 from tests.harness.oracle import true_minimum, true_series

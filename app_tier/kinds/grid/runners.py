@@ -25,7 +25,7 @@ from gridwell.kinds.grid.grid import Box
 from gridwell.kinds.grid.map_objects import MAP_FILE
 from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.problem import Problem
-from gridwell.kinds.grid.series import steps
+from gridwell.kinds.grid.series_points import steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

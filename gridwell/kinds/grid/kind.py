@@ -17,7 +17,7 @@ from gridwell.kinds.grid.problem import Problem
 from gridwell.kinds.grid.record import record
 from gridwell.kinds.grid.replicas import agree
 from gridwell.kinds.grid.sampling import sampled_points
-from gridwell.kinds.grid.series import find_flaw
+from gridwell.kinds.grid.series_points import find_flaw
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

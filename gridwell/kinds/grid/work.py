@@ -17,7 +17,7 @@ from gridwell.kinds.grid.job_view import grid_detail
 from gridwell.kinds.grid.kind import ended
 from gridwell.kinds.grid.likely_minimum import find_incumbent
 from gridwell.kinds.grid.names import MAP_KIND, MINIMUM_KIND, SERIES_KIND
-from gridwell.kinds.grid.series import flaw
+from gridwell.kinds.grid.series_points import flaw
 
 if TYPE_CHECKING:
     from gridwell.kinds.grid.problem import Problem

@@ -23,7 +23,8 @@ from gridwell.kinds.grid.sampling import (
     neighbours,
     sampled_points,
 )
-from gridwell.kinds.grid.series import Series, find_flaw
+from gridwell.kinds.grid.series import Series
+from gridwell.kinds.grid.series_points import find_flaw
 from tests.kinds.grid.strategies import problems
 
 

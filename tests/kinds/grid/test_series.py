@@ -14,7 +14,8 @@ from gridwell.kinds.grid.cost import LADDER_POINTS, chunk_count, is_summed, seco
 from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.potential import least, potential
 from gridwell.kinds.grid.problem import Problem
-from gridwell.kinds.grid.series import Series, flaw, steps
+from gridwell.kinds.grid.series import Series
+from gridwell.kinds.grid.series_points import flaw, steps
 from tests.harness.builders import a_problem
 from tests.harness.oracle import true_series
 

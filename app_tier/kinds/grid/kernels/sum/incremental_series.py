@@ -44,7 +44,7 @@ _POINTS: Final = 1 << 18  #: points that are looked at together: temporary array
 
 
 class IncrementalSeries:
-    """Finds the points of one series, each call the next (`gridwell.kinds.grid.series.steps`).
+    """Finds the points of one series, each call the next (`series_points.steps`).
 
     Args:
         grid: the grid, of few enough points to keep two numbers for each.

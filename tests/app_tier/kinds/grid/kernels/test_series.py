@@ -13,7 +13,8 @@ from app_tier.kinds.grid.kernels.sum.incremental_series import IncrementalSeries
 from app_tier.kinds.grid.runners import SERIES
 from gridwell.kinds.grid import limits
 from gridwell.kinds.grid.problem import Problem
-from gridwell.kinds.grid.series import Series, flaw, steps
+from gridwell.kinds.grid.series import Series
+from gridwell.kinds.grid.series_points import flaw, steps
 from tests.harness.builders import a_problem
 from tests.harness.oracle import true_series
 from tests.kinds.grid import strategies
