@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from app_tier.executor.spec_cache import spec_cache
-from gridwell.engine.errors import OtherVersion
+from gridwell.engine.errors import InvalidMessage, OtherVersion
 from gridwell.engine.rows import Row
 
 if TYPE_CHECKING:
@@ -143,8 +143,13 @@ def _row(
     start = time.perf_counter()
     output = runner.run(spec, detail, task, None, report)
     report(0)
-    seconds = time.perf_counter() - start
-    return Row(task=task, exit=output.exit, seconds=round(seconds, 6), reason=output.reason)
+    seconds = round(time.perf_counter() - start, 6)
+    if (output.best, output.payload, output.file) != (None, None, None):
+        raise ValueError(f"task {task} has a row, and gives a value or a file, which no row keeps")
+    try:
+        return Row(task=task, exit=output.exit, seconds=seconds, reason=output.reason)
+    except InvalidMessage as error:  # the runner is to blame, and not the stored spec
+        raise ValueError(str(error)) from error
 
 
 def _loaded(runner: Runner[Any], key: SpecKey, stored: Path | None) -> Any:

@@ -104,13 +104,20 @@ def obsolete_reason(message: ChunkMessage, job: Job | None, now: float) -> str |
     """
     if job is None:
         return "its job does not exist"
-    ended = job.done | job.failed
-    reasons = {
-        f"its job is at attempt {job.attempt}": job.attempt != message.attempt,
-        f"its job is {job.state}": job.state.terminal,
-        "its job is past its deadline": now > job.deadline,
-        "its result is merged already": all(task in ended for task in message.task_set),
-        "its job has another plan": message.plan != job.plan,
-        "its job has another problem": message.problem != job.spec,
-    }
-    return next((reason for reason, holds in reasons.items() if holds), None)
+    # Runs for each received chunk: a reason becomes text only where it holds.
+    reasons = (
+        (job.attempt != message.attempt, "its job is at attempt {0.attempt}"),
+        (job.state.terminal, "its job is {0.state}"),
+        (now > job.deadline, "its job is past its deadline"),
+        (_has_ended(message, job), "its result is merged already"),
+        (message.plan != job.plan, "its job has another plan"),
+        (message.problem != job.spec, "its job has another problem"),
+    )
+    return next((reason.format(job) for holds, reason in reasons if holds), None)
+
+
+def _has_ended(message: ChunkMessage, job: Job) -> bool:
+    """Return True if all tasks of a chunk are known to have ended; no blocks are read for it."""
+    if message.tasks is None:
+        return message.chunk in job.done or message.chunk in job.failed
+    return all(task in job.done or task in job.failed for task in message.task_set)

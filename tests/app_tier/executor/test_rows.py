@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app_tier.executor.pool import ProcessPool
-from app_tier.executor.port import RunTask, TaskOutcome
-from gridwell.engine.task_failure import UNSUPPORTED
+from app_tier.executor.port import RunTask, TaskOutcome, TaskOutput
+from gridwell.engine.task_failure import RAISED, UNSUPPORTED
 from tests.harness.builders import a_problem
 from tests.harness.grid_tasks import RUNNERS, a_run_task
 from tests.harness.row_runner import EVEN_RUNNERS
@@ -63,3 +63,20 @@ def test_several_tasks_of_a_kind_without_rows_are_another_releases() -> None:
 
     assert outcome.code == UNSUPPORTED
     assert "has chunks of one task" in (outcome.error or "")
+
+
+@pytest.mark.parametrize(
+    ("output", "text"),
+    [
+        (TaskOutput(exit=0, reason="late"), "'late' of task 4"),
+        (TaskOutput(exit=1000, reason="late"), "the exit 1000 of task 4"),
+        (TaskOutput(best="00"), "task 4 has a row, and gives a value or a file"),
+    ],
+)
+def test_output_that_no_row_can_keep_is_an_error_of_the_runner(
+    pool: ProcessPool, output: TaskOutput, text: str
+) -> None:
+    outcome = outcome_of(pool, a_chunk(ticket=3, detail={"4": output}))
+
+    assert outcome.code == RAISED
+    assert text in (outcome.error or "")
