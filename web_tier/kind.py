@@ -14,15 +14,8 @@ if TYPE_CHECKING:
 
     from gridwell.engine.errors import InvalidJob
     from gridwell.engine.job import Job
+    from gridwell.engine.kind import Work
     from web_tier.jobs.cached_jobs import Progress
-    from web_tier.jobs.service import JobService
-
-
-class Submission(Protocol):
-    """A request that was read and found valid."""
-
-    def submit(self, service: JobService) -> Job:
-        """Return the client's job for it: joined, renewed or made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +56,7 @@ class WebForm(Protocol):
             faults: of them.
         """
 
-    def read(self, fields: Mapping[str, str], upload: Upload | None) -> Submission:
+    def read(self, fields: Mapping[str, str], upload: Upload | None) -> Work:
         """Return what a form asks for.
 
         Raises:
@@ -124,7 +117,7 @@ class WebKind(Protocol):
     routes: tuple[Blueprint, ...] = ()
     form: WebForm | None = None
 
-    def read(self, fields: dict[str, Any], kind: str | None) -> Submission:
+    def read(self, fields: dict[str, Any], kind: str | None) -> Work:
         """Return what the fields of a body ask for.
 
         Args:
@@ -135,12 +128,12 @@ class WebKind(Protocol):
             InvalidJob: with every fault, each with a JSON pointer.
         """
 
-    def stored(self, job: Job) -> AbstractContextManager[Submission | None]:
+    def stored(self, job: Job) -> AbstractContextManager[Work | None]:
         """Return what a job asked, from its stored spec, to submit it again; None if it is gone."""
 
-    def details(self, job: Job) -> Mapping[str, Any]:  # noqa: ARG002 - a default
+    def details(self, job: Job) -> Mapping[str, Any]:
         """Return what the plain JSON of a job says beside what all jobs have."""
-        return {}
+        return job.detail
 
 
 def presenter_of(kinds: Mapping[str, WebKind], job: Job) -> JobPresenter | None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 from gridwell.engine.errors import Fault, InvalidJob
-from gridwell.engine.job import job_id
-from tests.harness.builders import a_job, a_problem
+from gridwell.engine.kind import Work
 from tests.harness.web_http import Site
 from web_tier.app import create_app
 from web_tier.dependencies import dependencies_of
@@ -18,10 +18,9 @@ from web_tier.kind import WebKind
 from web_tier.kinds.registry import WEB_KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from gridwell.engine.job import Job
-    from web_tier.jobs.service import JobService
 
 NAP = "nap"
 
@@ -33,20 +32,20 @@ class NapRequest(BaseModel):
     seconds: float
 
 
-@dataclass(frozen=True)
-class Nap:
-    """A submission of a kind that the service does not know yet: it goes to the ledger itself."""
-
-    seconds: float
-
-    def submit(self, service: JobService) -> Job:
-        job = a_job(a_problem(seed=9), chunks=4)
-        name = job_id(job.client, job.spec, NAP)
-        seen = service.ledger.read(name)
-        run = 1 if seen is None else seen.run + 1
-        job = replace(job, id=name, kind=NAP, attempt=f"{run:016x}", run=run)
-        assert service.ledger.create(job, replaces=seen)
-        return job
+def nap(seconds: float) -> Work:
+    """Return a nap of four tasks."""
+    text = f"nap of {seconds} s".encode()
+    sha = hashlib.sha256(text).hexdigest()
+    return Work(
+        kind=NAP,
+        sha=sha,
+        encode=lambda: text,
+        detail={"seconds": seconds, "note": "<b>"},
+        tasks=4,
+        plan=sha,
+        seconds=4 * seconds,
+        size="4 naps",
+    )
 
 
 class NapWeb(WebKind):
@@ -54,20 +53,16 @@ class NapWeb(WebKind):
 
     request = NapRequest
 
-    def read(self, fields: dict[str, Any], kind: str | None) -> Nap:
+    def read(self, fields: dict[str, Any], kind: str | None) -> Work:
         assert kind == NAP
         if not isinstance(fields.get("seconds"), float):
             raise InvalidJob(Fault("/seconds", "give a number of seconds"))
-        return Nap(fields["seconds"])
+        return nap(fields["seconds"])
 
     @contextmanager
-    def stored(self, job: Job) -> Iterator[Nap | None]:
+    def stored(self, job: Job) -> Iterator[Work | None]:
         assert job.kind == NAP
-        yield Nap(0.5)
-
-    def details(self, job: Job) -> Mapping[str, Any]:
-        assert job.kind == NAP
-        return {"seconds": 0.5, "note": "<b>"}
+        yield nap(0.5)
 
 
 def site_with_naps() -> Site:

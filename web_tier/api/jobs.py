@@ -18,7 +18,7 @@ from web_tier.api.etags import ASK_AGAIN, kept, tagged
 from web_tier.api.models import JobPage
 from web_tier.api.negotiation import wait_seconds
 from web_tier.api.present import show_job
-from web_tier.api.request_body import read_submission
+from web_tier.api.request_body import read_work
 from web_tier.api.responses import NO_STORE, find_job, is_job_id, json_response, no_such_job
 from web_tier.auth.owners import owner
 from web_tier.dependencies import current
@@ -95,8 +95,8 @@ def _submitted() -> Job:
     parts = current()
     with parts.gates.submitting(request.content_length, owner()):
         with parts.gates.reading(request.content_length, owner()):
-            asked = read_submission(_body(), parts.kinds)
-        return asked.submit(parts.service)
+            work = read_work(_body(), parts.kinds)
+        return parts.service.submit(work)
 
 
 def _body() -> bytes:

@@ -13,7 +13,8 @@ from gridwell.engine.json_text import RepeatedName, check_size, holds_more, name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from web_tier.kind import Submission, WebKind
+    from gridwell.engine.kind import Work
+    from web_tier.kind import WebKind
 
 _KIND = "kind"
 
@@ -22,7 +23,7 @@ class NotJson(GridwellError):  # noqa: N818 - named for what it is, as all of th
     """The body is not JSON text."""
 
 
-def read_submission(body: bytes, kinds: Mapping[str, WebKind]) -> Submission:
+def read_work(body: bytes, kinds: Mapping[str, WebKind]) -> Work:
     """Return what a body asks for, as read by the kind that it names.
 
     Args:

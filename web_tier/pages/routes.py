@@ -53,8 +53,8 @@ def submit() -> ResponseReturnValue:
     try:
         with parts.gates.submitting(request.content_length, owner()):
             with parts.gates.reading(request.content_length, owner()):
-                asked = form.read(request.form, _upload())
-            job = asked.submit(parts.service)
+                work = form.read(request.form, _upload())
+            job = parts.service.submit(work)
     except InvalidJob as error:
         return _home(form.refused(request.form, error)), HTTPStatus.UNPROCESSABLE_ENTITY
     return redirect(url_for("pages.job", job_id=job.id), HTTPStatus.SEE_OTHER)
@@ -123,10 +123,10 @@ def again(job_id: str) -> ResponseReturnValue:
             f"job {job_id} is of kind {found.kind}, which this release cannot submit",
             code="unknown_kind",
         )
-    with kind.stored(found) as asked:
-        if asked is None:
+    with kind.stored(found) as work:
+        if work is None:
             return gone("its spec is")
-        asked.submit(parts.service)
+        parts.service.submit(work)
     return redirect(url_for("pages.job", job_id=job_id), HTTPStatus.SEE_OTHER)
 
 

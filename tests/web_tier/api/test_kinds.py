@@ -8,7 +8,7 @@ import pytest
 
 from gridwell.engine.job import CHUNK_FAILED, JobError, JobState
 from gridwell.engine.json_text import shown
-from tests.harness.nap_kind import NAP, Nap, site_with_naps
+from tests.harness.nap_kind import NAP, nap, site_with_naps
 from tests.harness.web_http import SMALL, Site
 from tests.web_tier.api.test_jobs import assert_problem, body_of
 from web_tier.dependencies import dependencies_of
@@ -127,7 +127,7 @@ def test_a_failed_job_of_any_kind_can_be_submitted_again_from_its_page(site: Sit
 
 def test_a_job_of_a_kind_of_another_release_is_shown_plainly() -> None:
     site = Site()
-    job = Nap(0.5).submit(dependencies_of(site.app).service)
+    job = dependencies_of(site.app).service.submit(nap(0.5))
     site.world.ledger.cancel(job.id, job.attempt, now=site.world.clock.now())
 
     shown = body_of(site.client.get(f"/v1/jobs/{job.id}"))

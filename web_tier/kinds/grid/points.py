@@ -185,7 +185,7 @@ def _derived(job: Job, wanted: Series) -> Job | None:
         if problem is None:
             return None
         asked = GridQuestion(dataclasses.replace(problem, series=wanted), grid_view(job).seed)
-        return asked.submit(current().service)
+        return current().service.submit(asked.work())
 
 
 def _points(job: Job, count: int, headers: dict[str, str] | None = None) -> Response:

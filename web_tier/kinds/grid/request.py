@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-    from gridwell.engine.job import Job
-    from web_tier.jobs.service import JobService
+    from gridwell.engine.kind import Work
 
 _T = TypeVar("_T")
 _DRAWN_WITH: Final = ("seed", "energy_range")  #: fields that belong to `atom_count`
@@ -60,9 +59,9 @@ class GridQuestion:
         """The kind of its job: a series is one of its own."""
         return self.kind if self.problem.series is None else SERIES_KIND
 
-    def submit(self, service: JobService) -> Job:
-        """Return the client's job for it."""
-        return service.submit(work_of(self.problem, kind=self.kind, seed=self.seed))
+    def work(self) -> Work:
+        """Return it as the engine takes it."""
+        return work_of(self.problem, kind=self.kind, seed=self.seed)
 
 
 def read_fields(fields: dict[str, Any]) -> GridQuestion:

@@ -11,6 +11,7 @@ from gridwell.engine.limits import MAX_BODY_BYTES
 from gridwell.kinds.grid import limits
 from gridwell.kinds.grid.formats import SUFFIXES
 from gridwell.kinds.grid.job_view import grid_view
+from gridwell.kinds.grid.work import work_of
 from web_tier.kind import JobPresenter, PageView, WebForm, WebKind
 from web_tier.kinds.grid import atom_files, map_routes, openapi, points
 from web_tier.kinds.grid.examples import EXAMPLES
@@ -18,7 +19,7 @@ from web_tier.kinds.grid.form import DEFAULTS, Form, filled, read_form, with_fau
 from web_tier.kinds.grid.job_page import estimate_words, job_summary, job_view
 from web_tier.kinds.grid.models import AtomsShown, JobRequest, JobShown, PointsShown
 from web_tier.kinds.grid.present import show_job, show_step
-from web_tier.kinds.grid.request import GridQuestion, read_fields
+from web_tier.kinds.grid.request import read_fields
 from web_tier.kinds.grid.stored_problem import read_problem, stored_problem
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from gridwell.engine.job import Job
+    from gridwell.engine.kind import Work
     from gridwell.kinds.grid.atoms import Atoms
     from web_tier.jobs.cached_jobs import Progress
     from web_tier.kind import JobSummary, Upload
@@ -45,15 +47,15 @@ class GridForm(WebForm):
         """Return the form with what was typed, and each fault at its field."""
         return _form_page(with_faults(filled(fields), faults))
 
-    def read(self, fields: Mapping[str, str], upload: Upload | None) -> GridQuestion:
+    def read(self, fields: Mapping[str, str], upload: Upload | None) -> Work:
         """Return the problem that the form asks for."""
-        return read_form(filled(fields), upload)
+        return read_form(filled(fields), upload).work()
 
     def estimate(
         self, fields: Mapping[str, str], upload: Upload | None, *, dollars_per_hour: float
     ) -> str:
         """Return the size, time and cost of the form's job in words."""
-        asked = self.read(fields, upload)
+        asked = read_form(filled(fields), upload)
         problem = asked.problem
         words = estimate_words(
             problem.grid.shape,
@@ -103,20 +105,20 @@ class GridWeb(WebKind):
     routes = (points.routes, atom_files.routes, map_routes.routes)
     form = GridForm()
 
-    def read(self, fields: dict[str, Any], kind: str | None) -> GridQuestion:
+    def read(self, fields: dict[str, Any], kind: str | None) -> Work:
         """Return the problem that a body asks for; its kind must be that of its fields."""
         asked = read_fields(fields)
         if kind not in (None, asked.job_kind):
             detail = f"the other fields ask for a job of kind {asked.job_kind}, not {kind}"
             raise InvalidJob(Fault("/kind", f"{detail}; change them, or leave kind out"))
-        return asked
+        return asked.work()
 
     @contextmanager
-    def stored(self, job: Job) -> Iterator[GridQuestion | None]:
+    def stored(self, job: Job) -> Iterator[Work | None]:
         """Hold a permit to submit and yield a job's problem; None if its atoms are gone."""
         with stored_problem(job) as problem:
             seed = grid_view(job).seed
-            yield None if problem is None else GridQuestion(problem, seed, job.kind)
+            yield None if problem is None else work_of(problem, kind=job.kind, seed=seed)
 
 
 def _form_page(form: Form) -> PageView:
