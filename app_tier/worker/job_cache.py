@@ -118,6 +118,8 @@ def obsolete_reason(message: ChunkMessage, job: Job | None, now: float) -> str |
 
 def _has_ended(message: ChunkMessage, job: Job) -> bool:
     """Return True if all tasks of a chunk are known to have ended; no blocks are read for it."""
+    if job.block:
+        return message.task_set <= job.ended
     if message.tasks is None:
         return message.chunk in job.done or message.chunk in job.failed
     return all(task in job.done or task in job.failed for task in message.task_set)

@@ -33,7 +33,9 @@ def count_tasks(ledger: JobLedger, job: Job) -> TaskCounts:
         ServiceError: if the blocks cannot be read.
         InvalidMessage: if one of them is damaged.
     """
-    return task_states(ledger, job).counts if job.counts is None else job.counts
+    if job.state.terminal and job.counts is not None:
+        return job.counts
+    return task_states(ledger, job).counts
 
 
 def missing_tasks(ledger: JobLedger, job: Job) -> TaskSet:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gridwell.engine.blocks import Blocks
 from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.engine.register import Best
+from gridwell.engine.task_set import TaskSet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,7 +102,8 @@ class Job:
     block: int | None = None
     full: frozenset[int] = frozenset()  #: blocks of which every task has come to an end
     failed: frozenset[int] = frozenset()  #: tasks computed without success, of a job without blocks
-    counts: TaskCounts | None = None  #: how many tasks ended how, of an ended job that has rows
+    #: Of a job that has rows: how many tasks ended how.  Before its end a hint, of blocks only.
+    counts: TaskCounts | None = None
 
     @property
     def has_rows(self) -> bool:
@@ -112,6 +114,13 @@ class Job:
     def blocks(self) -> Blocks | None:
         """The layout of the tasks in blocks; None: their states lie in the job's item."""
         return Blocks(self.tasks, self.block) if self.block else None
+
+    @property
+    def ended(self) -> TaskSet:
+        """The tasks that have come to an end; of blocks only those that are settled."""
+        if self.blocks is None:
+            return TaskSet.of(self.done | self.failed)
+        return TaskSet.union(map(self.blocks.all_of, self.full))
 
     @property
     def complete(self) -> bool:
@@ -173,6 +182,7 @@ class Job:
             done=frozenset(),
             failed=frozenset(),
             full=frozenset(),
+            counts=None,
             credits=frozenset(),
             digests=frozenset(),
             replicas=frozenset(),

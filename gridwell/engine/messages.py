@@ -106,6 +106,11 @@ class Envelope:
             _check(self.token, _TOKEN, "token")
         _check_several(self.tasks, self.chunk)
 
+    @property
+    def task_set(self) -> TaskSet:
+        """The tasks of the chunk."""
+        return TaskSet.parse(str(self.chunk) if self.tasks is None else self.tasks)
+
     @classmethod
     def peek(cls, text: str) -> Envelope | None:
         """What can be told of a message that this release need not understand; None: nothing."""

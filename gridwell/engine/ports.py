@@ -294,6 +294,7 @@ class JobLedger(Protocol):
         done: frozenset[int] = frozenset(),
         failed: frozenset[int] = frozenset(),
         full: frozenset[int] = frozenset(),
+        counts: TaskCounts | None = None,
     ) -> Job | None:
         """Add to a running attempt tasks that came to an end, or settled blocks of them.
 
@@ -305,6 +306,8 @@ class JobLedger(Protocol):
             done: tasks that were computed with success, of a job without blocks.
             failed: tasks that were computed without; one that is done too is done.
             full: blocks that `settle` returned as settled; none only says that the job moves.
+            counts: how far the job is, for people: the last such record stays, and it decides
+                nothing.
 
         Returns:
             The job after that; None if there is no unfinished job of this attempt.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gridwell.engine.blocks import TaskCounts
-from gridwell.engine.count_tasks import count_tasks, task_states
+from gridwell.engine.count_tasks import task_states
 from gridwell.engine.job import TASKS_FAILED, JobError, expiry
 from gridwell.engine.messages import ChunkMessage, ErrorMessage, RowsMessage
 from gridwell.engine.object_keys import rows_object
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gridwell.engine.ports import Clock, JobLedger, ObjectStore
 
 LOST: Final = "lost"  #: the reason of a task whose workers ended without a report of it
+COUNT_SECONDS: Final = 5.0  #: between two reads of all blocks of a job, to count its tasks
 _KNOWN: Final = 100  #: attempts whose blocks are remembered, to count them without a read
 
 
@@ -150,7 +151,7 @@ class TaskResults:
         self._ledger = ledger
         self._store = store
         self._clock = clock
-        self._seen: OrderedDict[str, dict[int, TaskCounts]] = OrderedDict()
+        self._seen: OrderedDict[str, tuple[float, dict[int, TaskCounts]]] = OrderedDict()
 
     def collect(self, job: Job, messages: Sequence[RowsMessage]) -> Job | None:
         """Keep the rows of results of one attempt, then settle their tasks.
@@ -204,36 +205,30 @@ class TaskResults:
             joined.failed,
             expires=expiry(job.deadline),
         )
-        self._remember(job.attempt, settled)
         return self._ledger.record_tasks(
             job.id,
             job.attempt,
             workers=joined.workers,
             now=self._clock.now(),
             full=frozenset(block.number for block in settled if block.settled),
+            counts=self._counts(job, settled),
         )
 
-    def counts(self, job: Job) -> TaskCounts:
-        """Return how far a job is, as this collector knows: a hint, of blocks that it met itself.
+    def _counts(self, job: Job, settled: Sequence[Block]) -> TaskCounts:
+        """Return how far a job is: a hint, of all blocks as read lately and of those just settled.
 
-        The blocks are read once for an attempt; what other collectors settle later is known to
-        them alone until the job ends.
-
-        Raises:
-            ServiceError: if the blocks cannot be read.
+        Blocks are read once in some seconds, as other collectors settle some of them too.
         """
-        if job.blocks is None or job.counts is not None:
-            return count_tasks(self._ledger, job)
-        seen = self._seen.get(job.attempt, {})
-        if len(seen) < len(job.blocks):
+        assert job.blocks is not None  # noqa: S101 - only called for these
+        now = self._clock.monotonic()
+        read_at, seen = self._seen.get(job.attempt, (float("-inf"), {}))
+        if now - read_at >= COUNT_SECONDS:
+            read_at = now
             read = self._ledger.read_blocks(job.id, job.attempt, job.blocks)
-            self._remember(job.attempt, read)
-            seen = self._seen[job.attempt]
-        return sum(seen.values(), TaskCounts(total=0))
-
-    def _remember(self, attempt: str, blocks: Sequence[Block]) -> None:
-        seen = self._seen.setdefault(attempt, {})
-        seen.update({block.number: block.counts for block in blocks})
-        self._seen.move_to_end(attempt)
+            seen = {block.number: block.counts for block in read}
+        seen |= {block.number: block.counts for block in settled}
+        self._seen[job.attempt] = read_at, seen
+        self._seen.move_to_end(job.attempt)
         while len(self._seen) > _KNOWN:
             self._seen.popitem(last=False)
+        return sum(seen.values(), TaskCounts(total=0))

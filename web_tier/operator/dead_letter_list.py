@@ -134,7 +134,7 @@ class DeadLetterList:
         reasons = {
             f"its job is at run {job.run}": job.attempt != envelope.attempt,
             f"its job is {job.state}": job.state.terminal,
-            "its result is merged": envelope.chunk in job.done,
+            "its result is merged": envelope.task_set <= job.ended,
         }
         for reason, holds in reasons.items():
             if holds:

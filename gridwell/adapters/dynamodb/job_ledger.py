@@ -70,7 +70,7 @@ _RESTART: Final = (
     "SET #attempt = :fresh, #state = :queued, #resends = :none, #moved = :now "
     "ADD #run :one, #refusals :one "
     "REMOVE #done, #credits, #opinions, #workers, #best, #best_by, #points, #sent_at, #resend_at, "
-    "#failed, #full"
+    "#failed, #full, #counts"
 )
 _FINISH: Final = (
     "SET #state = :done, #result = :result, #finished = :now, #expires = :expires "
@@ -314,15 +314,18 @@ class DynamoJobLedger:
         done: frozenset[int] = frozenset(),
         failed: frozenset[int] = frozenset(),
         full: frozenset[int] = frozenset(),
+        counts: TaskCounts | None = None,
     ) -> Job | None:
         """See `gridwell.engine.ports.JobLedger`."""
         added = {"done": done, "failed": failed, "full": full}
         values = {name: number_set(numbers) for name, numbers in added.items() if numbers}
         if workers:
             values["workers"] = text_set(workers)
-        change = _RECORD
+        change = _RECORD if counts is None else f"{_RECORD}, #counts = :counts"
         if values:
             change += " ADD " + ", ".join(f"#{name} :{name}" for name in values)
+        if counts is not None:
+            values["counts"] = counts_map(counts)
         values |= _live(attempt) | {"now": number(now)}
         recorded, item = self._table.update(job_key(job), change, _LIVE, values)
         return decode_job(item) if recorded and item is not None else None

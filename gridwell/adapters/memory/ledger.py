@@ -232,6 +232,7 @@ class MemoryLedger:
         done: frozenset[int] = frozenset(),
         failed: frozenset[int] = frozenset(),
         full: frozenset[int] = frozenset(),
+        counts: TaskCounts | None = None,
     ) -> Job | None:
         """See `gridwell.engine.ports.JobLedger`."""
         with self._lock:
@@ -244,6 +245,7 @@ class MemoryLedger:
                 done=stored.done | done,
                 failed=stored.failed | failed,
                 full=stored.full | full,
+                counts=counts or stored.counts,
                 workers=stored.workers | workers,
                 moved=now,
             )

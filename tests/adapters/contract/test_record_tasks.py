@@ -45,7 +45,7 @@ def stored(ledger: JobLedger, **changes: Any) -> Job:
 def record(
     ledger: JobLedger, job: Job, *, now: float = NOW + 1, **sets: AbstractSet[int]
 ) -> Job | None:
-    frozen = {name: frozenset(numbers) for name, numbers in sets.items()}
+    frozen: dict[str, Any] = {name: frozenset(numbers) for name, numbers in sets.items()}
     return ledger.record_tasks(job.id, job.attempt, workers=WORKERS, now=now, **frozen)
 
 
@@ -92,6 +92,22 @@ def test_recording_no_block_says_that_the_job_moves(ledger: JobLedger) -> None:
     assert record(ledger, job) == replace(
         job, state=JobState.RUNNING, workers=WORKERS, moved=NOW + 1
     )
+
+
+def test_the_last_counts_of_a_running_job_stay(ledger: JobLedger) -> None:
+    job = stored(ledger, block=2)
+    for done in (1, 2):
+        counts = TaskCounts(total=TASKS, done=done)
+        ledger.record_tasks(job.id, job.attempt, workers=WORKERS, now=NOW, counts=counts)
+    record(ledger, job, full={0})
+
+    after = ledger.read(job.id)
+    assert after is not None
+    assert after.counts == TaskCounts(total=TASKS, done=2)
+    assert ledger.restart(job.id, job.attempt, OTHER_ATTEMPT, now=NOW + 2)
+    fresh = ledger.read(job.id)
+    assert fresh is not None
+    assert fresh.counts is None
 
 
 @pytest.mark.parametrize("state", [JobState.DONE, JobState.FAILED, JobState.CANCELLED])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridwell.adapters.memory import ManualClock, MemoryLedger, MemoryStore
-from gridwell.engine.blocks import TaskCounts
+from gridwell.engine.blocks import Blocks, TaskCounts
 from gridwell.engine.count_tasks import count_tasks, missing_tasks
 from gridwell.engine.errors import ObjectDenied, ServiceBusy, ServiceDenied
 from gridwell.engine.job import JobState
@@ -19,8 +19,9 @@ from gridwell.engine.messages import RowsMessage
 from gridwell.engine.object_keys import rows_prefix
 from gridwell.engine.rows import Row, decode_segment, shown_rows
 from gridwell.engine.task_set import TaskSet
-from tests.harness.builders import NOW, OTHER_ATTEMPT, a_job, a_problem, a_result, an_error
+from tests.harness.builders import ATTEMPT, NOW, OTHER_ATTEMPT, a_job, a_problem, a_result, an_error
 from web_tier.collector.task_results import (
+    COUNT_SECONDS,
     TaskResults,
     end_of,
     end_tasks,
@@ -46,7 +47,8 @@ class Stored:
     def __init__(self, **changes: Any) -> None:
         self.ledger = MemoryLedger()
         self.store = MemoryStore()
-        self.results = TaskResults(ledger=self.ledger, store=self.store, clock=ManualClock(NOW))
+        self.clock = ManualClock(NOW)
+        self.results = TaskResults(ledger=self.ledger, store=self.store, clock=self.clock)
         self.job = a_job(PROBLEM, chunks=TASKS, client=f"c{next(_clients)}", **changes)
         assert self.ledger.create(self.job)
 
@@ -131,7 +133,9 @@ def test_a_collector_that_dies_before_the_job_is_written_leaves_what_the_next_co
     assert once is not None
     assert once.complete
     assert settle_again(stored.ledger, once, now=NOW) is None
-    assert stored.results.collect(stored.job, results) == replace(once, workers=frozenset({"w"}))
+    after = stored.results.collect(stored.job, results)
+    counts = TaskCounts(total=TASKS, done=TASKS)
+    assert after == replace(once, workers=frozenset({"w"}), counts=counts)
 
 
 def test_results_of_another_attempt_do_not_touch_the_job() -> None:
@@ -221,7 +225,7 @@ def test_a_chunk_is_missing_while_any_of_its_tasks_is(block: int) -> None:
     assert is_missing(stored.ledger, after, TaskSet.span(5, 6))
 
 
-def test_counting_reads_blocks_once_for_an_attempt() -> None:
+def test_a_running_job_says_how_far_it_is_and_blocks_are_read_seldom() -> None:
     stored = Stored(block=3)
     reads = 0
     read = stored.ledger.read_blocks
@@ -232,12 +236,26 @@ def test_counting_reads_blocks_once_for_an_attempt() -> None:
         return read(*args, **options)
 
     stored.ledger.read_blocks = counted  # type: ignore[method-assign]
-    for task in range(TASKS):
-        after = stored.results.collect(stored.job, [message(stored.job, a_row(task))])
-        assert after is not None
-        assert stored.results.counts(after).done == task + 1
+    for task in range(TASKS - 1):
+        stored.results.collect(stored.job, [message(stored.job, a_row(task, code=int(task == 2)))])
+        failed = int(task >= 2)
+        assert stored.read().counts == TaskCounts(
+            total=TASKS, done=task + 1 - failed, failed=failed
+        )
 
     assert reads == 1
+
+
+def test_tasks_that_another_collector_settled_are_counted_some_seconds_later() -> None:
+    stored = Stored(block=3)
+    stored.results.collect(stored.job, [message(stored.job, a_row(0))])
+    stored.ledger.settle(stored.job.id, ATTEMPT, Blocks(TASKS, 3), TaskSet.span(5, 8), expires=NOW)
+
+    stored.results.collect(stored.job, [message(stored.job, a_row(1))])
+    assert stored.read().counts == TaskCounts(total=TASKS, done=2)
+    stored.clock.sleep(COUNT_SECONDS)
+    stored.results.collect(stored.job, [message(stored.job, a_row(1))])
+    assert stored.read().counts == TaskCounts(total=TASKS, done=5)
 
 
 flushes = st.lists(
