@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gridwell.engine.errors import Fault, InvalidJob
-from gridwell.kinds.grid.formats.atoms.pdb_columns import columns, misfit
-from gridwell.kinds.grid.formats.titles import one_line
+from gridwell.kinds.grid.formats.atoms.pdb_records import columns, misfit
+from gridwell.kinds.grid.formats.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Bytes as lines of text; or why they are none."""
+"""Text of files: bytes as lines, titles as one line; or the reason why bytes are no text."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from gridwell.kinds.grid import limits
 
 LONGEST_LINE: Final = 10_000  #: characters; lines of atoms have a hundred
 MOST_LINES: Final = 4 * limits.MAX_ATOMS  #: of a file: blank lines and comments beside the atoms
+
+TITLE_CHARACTERS: Final = 72  #: so that no line of a file passes the 80 columns of old readers
 
 #: How files begin that hold another file: people upload them by mistake.
 _PACKED: Final = (
@@ -100,3 +102,14 @@ def _decoded(data: bytes) -> tuple[str, tuple[str, ...]]:
         return data.decode(), ()
     except UnicodeDecodeError:
         return data.decode("latin-1"), ("the text is not UTF-8, and was read as Latin-1",)
+
+
+def one_line(text: str, longest: int = TITLE_CHARACTERS) -> str:
+    """Text as one short line of printable ASCII; what is none of it becomes a question mark."""
+    plain = "".join(c if " " <= c <= "~" else "?" for c in " ".join(text.split()))
+    return plain if len(plain) <= longest else plain[: longest - 3] + "..."
+
+
+def shortened(text: str, longest: int = 200) -> str:
+    """Text as one short line of printable characters, for people to read."""
+    return "".join(c for c in " ".join(text[: 2 * longest].split()) if c.isprintable())[:longest]

@@ -1,4 +1,4 @@
-"""The parts of PDB that PQR and PDBQT share: records, titles and models."""
+"""The parts of PDB that PQR, PDBQT and written files share: records, titles, models, columns."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from gridwell.kinds.grid.formats.text import Text
 
 ATOM_RECORDS: Final = ("ATOM", "HETATM")
+#: Bounds of a coordinate in eight characters with three decimals.
+_LEAST: Final = -999.999
+_LARGEST: Final = 9999.999
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +68,19 @@ def atom_records(text: Text) -> Records:
         skipped=len(lines) - blank - len(numbers),
         notes=notes,
     )
+
+
+def columns(position: tuple[float, float, float]) -> str:
+    """Return columns 31 to 54: eight characters each, three decimals, nothing between them."""
+    return "".join(f"{value:8.3f}" for value in position)
+
+
+def misfit(position: tuple[float, float, float]) -> str | None:
+    """Return the fault of a position that the columns cannot hold, or None."""
+    for axis, value in zip("xyz", position, strict=True):
+        if not _LEAST <= round(value, 3) <= _LARGEST:
+            return (
+                f"{axis} = {value!r} does not fit into PDB's eight columns, which hold "
+                f"{_LEAST} to {_LARGEST}; shift the molecule, or take CSV"
+            )
+    return None

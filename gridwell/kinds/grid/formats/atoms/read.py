@@ -20,15 +20,14 @@ from gridwell.kinds.grid.formats.atoms.detect import (
     shown_by,
     suffix_of,
 )
-from gridwell.kinds.grid.formats.atoms.json_file import read_json
+from gridwell.kinds.grid.formats.atoms.json_atoms import read_json
 from gridwell.kinds.grid.formats.atoms.mol2 import read_mol2
 from gridwell.kinds.grid.formats.atoms.npy import MAGIC, read_npy
 from gridwell.kinds.grid.formats.atoms.pdbqt import read_pdbqt
 from gridwell.kinds.grid.formats.atoms.pqr import read_pqr
 from gridwell.kinds.grid.formats.atoms.xyz import read_xyz
 from gridwell.kinds.grid.formats.numbers import shown
-from gridwell.kinds.grid.formats.text import file_fault, read_text
-from gridwell.kinds.grid.formats.titles import shortened
+from gridwell.kinds.grid.formats.text import file_fault, read_text, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

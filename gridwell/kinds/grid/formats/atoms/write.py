@@ -11,8 +11,8 @@ import numpy as np
 
 from gridwell.engine.errors import Fault, InvalidJob
 from gridwell.kinds.grid.formats.atoms.atom_lines import REPORTED
-from gridwell.kinds.grid.formats.atoms.pdb_columns import columns, misfit
-from gridwell.kinds.grid.formats.titles import one_line
+from gridwell.kinds.grid.formats.atoms.pdb_records import columns, misfit
+from gridwell.kinds.grid.formats.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ import numpy as np
 
 from gridwell.engine.errors import Fault, InvalidJob
 from gridwell.kinds.grid.formats.maps.value_blocks import pieces, without_gaps
-from gridwell.kinds.grid.formats.titles import one_line
+from gridwell.kinds.grid.formats.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

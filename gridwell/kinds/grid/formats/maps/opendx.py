@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gridwell.kinds.grid.formats.maps.value_blocks import pieces, without_gaps
-from gridwell.kinds.grid.formats.titles import one_line
+from gridwell.kinds.grid.formats.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
