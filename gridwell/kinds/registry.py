@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from gridwell.kinds.grid.map_kind import MAP
 from gridwell.kinds.grid.minimum_kind import MINIMUM
 from gridwell.kinds.grid.series_kind import SERIES
+from gridwell.kinds.sleep.spec import SLEEP_KIND
 
 if TYPE_CHECKING:
     from gridwell.engine.kind import Kinds
@@ -20,5 +21,6 @@ KINDS: Final[Kinds] = MappingProxyType(
         "minimum": MINIMUM,
         "series": SERIES,
         "map": MAP,
+        "sleep": SLEEP_KIND,
     }
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND, SERIES_KIND
 from web_tier.kinds.grid.web import GridWeb
+from web_tier.kinds.sleep.web import SleepWeb
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,4 +22,5 @@ WEB_KINDS: Final[Mapping[str, WebKind]] = {
     MINIMUM_KIND: _GRID,
     SERIES_KIND: _GRID,
     MAP_KIND: _GRID,
+    "sleep": SleepWeb(),
 }

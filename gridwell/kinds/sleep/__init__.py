@@ -1,0 +1,1 @@
+"""The sleep kind: tasks that wait, to measure everything but their work."""
