@@ -1,6 +1,6 @@
-"""What happens to a job, for those who subscribe to it: a message of its own for each event.  Pure.
+"""Events of a job, a message each, for subscribers.
 
-Delivered at least once and in no certain order, like all messages: `at` tells what is newer, and
+Delivered at least once and in no certain order, like all messages: `at` orders them, and
 a job's end is the last of its attempt.
 """
 

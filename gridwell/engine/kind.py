@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a job ends well."""
+    """The end of a job that has an answer."""
 
     best: Best  #: the answer's register: it takes the place of the merged one
     record: bytes  #: JSON text by which anybody can check the answer
@@ -40,7 +40,7 @@ class Flaw:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """What the engine draws after the report, so that no report can be made to fit it."""
+    """Chance drawn by the engine after the report, so that no report can be made to fit it."""
 
     seed: int
     most: int  #: samples at most, for a check that takes some
@@ -52,7 +52,7 @@ def _no_refusal() -> InvalidJob | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What a client asks for, described by its kind."""
+    """The request of a client, described by its kind."""
 
     kind: str
     sha: str  #: the spec's, in hex
@@ -80,7 +80,7 @@ class Kind(Protocol):
 
     @property
     def reports_progress(self) -> bool:
-        """Whether workers report how far a task is before it ends."""
+        """Return whether workers report how far a task is before it ends."""
 
     def seconds(self, job: Job) -> float:
         """Return the estimated seconds of one core for a job."""

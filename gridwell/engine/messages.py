@@ -254,7 +254,7 @@ class ResultMessage(_Message):
 
     @property
     def register(self) -> Best | None:
-        """What the task gives to the job's register."""
+        """Return what the task gives to the job's register."""
         return None if self.best is None else Best(self.best, self.payload or (), self.worker)
 
 

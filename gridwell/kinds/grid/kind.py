@@ -1,4 +1,4 @@
-"""What the grid kinds share on the engine's side: believing reports, and ending jobs.  Pure."""
+"""The grid kinds on the engine's side: which reports fit, and how jobs end."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class GridKind:
     Attributes:
         name: on the wire.
         keeps_map: whether each task stores a file.
-        has_series: whether a report lists points, and tells of them as they are found.
+        has_series: whether a report lists points, and progress counts them.
     """
 
     name: str
@@ -44,11 +44,11 @@ class GridKind:
 
     @property
     def reports_progress(self) -> bool:
-        """See `gridwell.engine.kind.Kind`."""
+        """Return whether workers report how many points of a task are found."""
         return self.has_series
 
     def seconds(self, job: Job) -> float:
-        """See `gridwell.engine.kind.Kind`."""
+        """Return the estimated seconds of one core for a job."""
         view = grid_view(job)
         return cost.seconds(
             view.grid.shape,
@@ -59,7 +59,7 @@ class GridKind:
         )
 
     def misfit(self, job: Job, report: ResultMessage) -> str | None:
-        """See `gridwell.engine.kind.Kind`."""
+        """Return why a report cannot be of a job, if it cannot."""
         if (report.payload is not None) != self.has_series:
             return "a result of one kind, and a job of another"
         if (report.digest is not None) != self.keeps_map:
@@ -74,22 +74,22 @@ class GridKind:
         return None
 
     def agree(self, job: Job, one: Replica, other: Replica) -> bool:
-        """See `gridwell.engine.kind.Kind`."""
+        """Return whether two reports of a box can both be true."""
         view = grid_view(job)
         box = view.chunking.box(one.task)
         return agree(one, other, view.grid, box, series=self.has_series)
 
     def check_spec(self, job: Job, spec: bytes) -> None:
-        """See `gridwell.engine.kind.Kind`."""
+        """Return if a stored problem is a job's; errors as of `gridwell.engine.kind.Kind`."""
         Problem.decode(spec, sha=job.spec)
 
     def end(self, job: Job, spec: bytes, draw: Draw) -> Ended | Flaw | JobError:
-        """See `gridwell.engine.kind.Kind`.
+        """Verify the merged points, and return how the job ends.
 
         The winner, or each point of a series, is computed once more, canonically, so its value is
-        true.  That no other point is less is checked at the problem's incumbent, at the winner's
-        neighbours and at the points drawn (all points of a small grid): a wrong choice that none
-        of these disproves becomes the answer.
+        true.  Lesser points are looked for at the problem's incumbent, among the winner's
+        neighbours and among the points drawn.  Of a small grid all points are looked at.  A wrong
+        choice that none of these disproves becomes the answer.
         """
         view = grid_view(job)
         problem = Problem.decode(spec, sha=job.spec)
@@ -106,7 +106,7 @@ class GridKind:
         return ended(problem, points)
 
     def facts(self, job: Job) -> dict[str, Any]:
-        """See `gridwell.engine.kind.Kind`."""
+        """Return how many points are merged and, of a done job, the least of them."""
         view = grid_view(job)
         facts: dict[str, Any] = {
             "points_done": view.points_done,
