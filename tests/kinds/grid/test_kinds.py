@@ -192,7 +192,7 @@ def test_work_and_its_job_say_the_same(kind: str, seed: int) -> None:
 
     job = build_new_job(work, "a" * 16, "public", None, 0.0)
 
-    assert (job.kind, job.problem, job.tasks) == (work.kind, work.sha, work.tasks)
+    assert (job.kind, job.spec, job.tasks) == (work.kind, work.sha, work.tasks)
     assert grid_view(job).chunking.sha == work.plan
     assert grid_view(job).seed == seed
     assert KINDS[kind].seconds(job) == work.seconds
