@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LONGEST_WAIT_SECONDS: Final = 30  #: that the service holds a request
 _LOOK_SECONDS: Final = 0.25
+_PLAIN_LOOK_SECONDS: Final = 1.0  #: of a kind whose steps no stream tells
 _SILENCE_SECONDS: Final = 25.0  #: of a stream, which says each ten that it is still there
 _NO_STREAM_SECONDS: Final = 12.0  #: less than that is polled: a stream is left late by up to ten
 _STREAM_AGAIN_SECONDS: Final = 30.0  #: after one that was refused, or broke
@@ -115,7 +116,8 @@ class Job(Generic[StatusT]):
             left = deadline - now
             if left <= 0:
                 raise JobTimeout(self.status, cast("float", timeout))
-            if left > _NO_STREAM_SECONDS and now >= stream_at:
+            streamed = self.status.steps_in_stream
+            if streamed and left > _NO_STREAM_SECONDS and now >= stream_at:
                 began = now
                 try:
                     for event in self._stream(last, deadline - _NO_STREAM_SECONDS):
@@ -128,10 +130,11 @@ class Job(Generic[StatusT]):
                 if time.monotonic() - began < _STREAM_AGAIN_SECONDS:
                     stream_at = time.monotonic() + _STREAM_AGAIN_SECONDS
             else:
-                time.sleep(min(_LOOK_SECONDS, left))
+                time.sleep(min(_LOOK_SECONDS if streamed else _PLAIN_LOOK_SECONDS, left))
             seen = self.status
-            if self.refresh() != seen:
-                yield self.status
+            latest = self.refresh()
+            if (latest, latest.measure) != (seen, seen.measure):
+                yield latest
 
     def cancel(self) -> StatusT:
         """Cancel it, for everybody who waits for it; what is cancelled already stays so.

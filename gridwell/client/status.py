@@ -63,6 +63,11 @@ class JobStatus:
         return Measure(done, total, f"{done:,} / {total:,} tasks")
 
     @property
+    def steps_in_stream(self) -> bool:
+        """Whether the stream of events tells each step; else the job itself is asked for."""
+        return False
+
+    @property
     def counts(self) -> str:
         """What `measure` does not say of its tasks; empty: nothing."""
         return ""

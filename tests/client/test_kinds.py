@@ -37,15 +37,15 @@ def client(served: Served) -> Iterator[Client]:
         yield made
 
 
-def finish(served: Served, job_id: str) -> None:
-    """Let all tasks of a nap be done."""
+def finish(served: Served, job_id: str, *, tasks: int = 4) -> None:
+    """Let some tasks of a nap be done: with all of them it ends."""
     ledger = served.site.world.ledger
     job = ledger.read(job_id)
     assert job is not None
     now = served.site.world.clock.now()
-    for task in range(job.tasks):
+    for task in range(tasks):
         ledger.merge(job.id, job.attempt, frozenset({task}), Best("0"), worker="i-1", now=now)
-    assert ledger.finish(job.id, job.attempt, Best("0"), now=now)
+    assert ledger.finish(job.id, job.attempt, Best("0"), now=now) is (tasks == job.tasks)
 
 
 def test_a_job_of_any_kind_is_submitted_by_name(served: Served, client: Client) -> None:
@@ -100,6 +100,18 @@ def test_steps_of_any_kind_move_its_tasks(client: Client) -> None:
 
 
 @pytest.mark.parametrize("field", ["kind", "details", "progress", "id"])
+def test_each_step_of_a_job_of_any_kind_is_seen(served: Served, client: Client) -> None:
+    job = client.submit(kind=NAP, seconds=0.5)
+    seen: list[int] = []
+
+    for status in job.events(timeout=60):
+        seen.append(status.measure.done)
+        finish(served, job.id, tasks=min(len(seen) * 2, 4))
+
+    assert seen == [0, 2, 4]
+    assert job.status.done
+
+
 def test_a_job_without_what_all_kinds_have_is_no_job(client: Client, field: str) -> None:
     fields = dict(client.submit(kind=NAP, seconds=0.5).status.fields)
     del fields[field]

@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gridwell.engine.blocks import TaskCounts
 from gridwell.engine.errors import GridwellError
 from gridwell.engine.job import JobState
 
@@ -60,3 +61,23 @@ def with_progress(ledger: JobLedger, jobs: Iterable[Job], kinds: Kinds) -> list[
         else job
         for job in jobs
     ]
+
+
+def with_counts(ledger: JobLedger, job: Job) -> Job:
+    """Return the same job; an unfinished one whose tasks lie in blocks with their counts.
+
+    Blocks that cannot be read are left out, as the counts are only a hint.
+    """
+    if job.blocks is None or job.state.terminal:
+        return job
+    try:
+        found = ledger.read_blocks(job.id, job.attempt, job.blocks)
+    except GridwellError as error:
+        logger.warning(
+            "the tasks of job %s cannot be counted: %s",
+            job.id,
+            error,
+            extra={"action": "progress.uncounted", "job": job.id},
+        )
+        return job
+    return replace(job, counts=sum((block.counts for block in found), TaskCounts(total=0)))

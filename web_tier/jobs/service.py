@@ -32,7 +32,7 @@ from web_tier.jobs.cached_jobs import (
 from web_tier.jobs.enqueue import doubled, pack_size, resend_seconds, send_chunks, send_tasks
 from web_tier.jobs.new_job import build_new_job, ended_job
 from web_tier.jobs.quota_check import Reservation
-from web_tier.jobs.reported_progress import with_progress
+from web_tier.jobs.reported_progress import with_counts, with_progress
 from web_tier.jobs.sealed_cache import sealed
 from web_tier.jobs.signer import Signer
 
@@ -218,7 +218,7 @@ class JobService:
         """The job as it is shown; if it has ended the cache knows it from now on."""
         if job.state.terminal:
             self.cache.set(final_key(job.id), encode_final(job), seconds=FINAL_SECONDS)
-        return with_progress(self.ledger, [job], self.kinds)[0]
+        return with_counts(self.ledger, with_progress(self.ledger, [job], self.kinds)[0])
 
     def _known_end(self, work: Work, values: Mapping[str, bytes]) -> Ended | None:
         """Return the end that an equal spec's answer gives, if that is still kept and true."""

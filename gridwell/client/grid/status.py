@@ -89,6 +89,11 @@ class GridStatus(JobStatus):
         return Measure(wanted if self.done else found, wanted, words)
 
     @property
+    def steps_in_stream(self) -> bool:
+        """Points and chunks are in the stream of events."""
+        return True
+
+    @property
     def counts(self) -> str:
         """The chunks that are done."""
         return f"{self.chunks_done}/{self.chunks_total} chunks"

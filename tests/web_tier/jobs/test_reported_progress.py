@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 from gridwell.adapters.memory import MemoryLedger
+from gridwell.engine.blocks import TaskCounts
 from gridwell.engine.errors import ServiceBusy
 from gridwell.engine.job import JobState
+from gridwell.engine.task_set import TaskSet
 from gridwell.kinds.grid.series import Series
 from gridwell.kinds.registry import KINDS
 from tests.harness.builders import NOW, OTHER_ATTEMPT, a_job, a_problem
 from tests.harness.web_http import SMALL, Site
-from web_tier.jobs.reported_progress import with_progress
+from web_tier.api.present import task_progress
+from web_tier.jobs.reported_progress import with_counts, with_progress
 
 IONS = SMALL | {"place": {"count": 3, "energy": 1, "min_separation": 1}}
 SERIES = a_job(replace(a_problem(), series=Series(6, 5.0, 1)))
@@ -93,3 +96,42 @@ def test_only_unfinished_series_are_asked_for() -> None:
     jobs = [a_job(), replace(SERIES, state=JobState.CANCELLED)]
 
     assert with_progress(Closed(), jobs, KINDS) == jobs
+
+
+def test_an_unfinished_job_of_blocks_is_shown_with_its_counts() -> None:
+    ledger = MemoryLedger()
+    job = replace(a_job(), tasks=1500, block=1000)
+    assert job.blocks is not None
+    done, failed = TaskSet.span(990, 1010), TaskSet.span(0, 3)
+    ledger.settle(job.id, job.attempt, job.blocks, done, failed, expires=NOW)
+
+    counted = with_counts(ledger, job)
+
+    assert counted.counts == TaskCounts(total=1500, done=20, failed=3)
+    assert task_progress(counted).model_dump() == {
+        "tasks_done": 20,
+        "tasks_failed": 3,
+        "tasks_total": 1500,
+    }
+
+
+def test_a_job_without_blocks_or_with_an_end_is_not_counted_again() -> None:
+    ledger = MemoryLedger()
+    ended = replace(a_job(), tasks=1500, block=1000, state=JobState.CANCELLED)
+
+    assert with_counts(ledger, a_job()).counts is None
+    assert with_counts(ledger, ended).counts is None
+
+
+def test_blocks_that_cannot_be_read_leave_the_job_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def away(*_: Any) -> Any:
+        raise ServiceBusy("throttled")
+
+    ledger = MemoryLedger()
+    monkeypatch.setattr(ledger, "read_blocks", away)
+    job = replace(a_job(), tasks=1500, block=1000, full=frozenset({1}))
+
+    assert with_counts(ledger, job) == job
+    assert task_progress(job).tasks_done == 500
