@@ -37,10 +37,16 @@ class Progress:
     attempt: str
     done: frozenset[int]  #: tasks merged
     found: int = 0  #: items of its register's payload, as `Job.found`
+    counted: int = 0  #: tasks done of a job of blocks, whose numbers are in no list
+
+    @property
+    def tasks_done(self) -> int:
+        """The number of tasks that are done."""
+        return self.counted or len(self.done)
 
     def joined(self, other: Progress) -> Progress:
         """The further of two looks at the same attempt, whichever came first."""
-        further = max(self, other, key=lambda progress: len(progress.done))
+        further = max(self, other, key=lambda progress: progress.tasks_done)
         return replace(further, found=max(self.found, other.found))
 
 
@@ -106,17 +112,23 @@ def _is_final(job: Job) -> bool:
 
 def progress_of(job: Job) -> Progress:
     """How far a job's attempt has come."""
-    return Progress(attempt=job.attempt, done=job.done, found=job.found)
+    return Progress(attempt=job.attempt, done=job.done, found=job.found, counted=_counted(job))
+
+
+def _counted(job: Job) -> int:
+    return 0 if job.counts is None else job.counts.done
 
 
 def encode_progress(job: Job) -> bytes:
     """The same, as the cache holds it; what workers report stands in the ledger alone."""
-    fields = {
+    fields: dict[str, Any] = {
         "version": _VERSION,
         "id": job.id,
         "attempt": job.attempt,
         "done": sorted(job.done),
     }
+    if counted := _counted(job):
+        fields["counted"] = counted
     return canonical_json(fields).encode()
 
 
@@ -127,9 +139,10 @@ def decode_progress(data: bytes, job: str) -> Progress | None:
         if fields["id"] != job:
             return None
         done = frozenset(fields["done"])
-        if any(type(task) is not int or task < 0 for task in done):
+        counted = fields.get("counted", 0)
+        if any(type(number) is not int or number < 0 for number in (*done, counted)):
             return None
-        return Progress(attempt=str(fields["attempt"]), done=done)
+        return Progress(attempt=str(fields["attempt"]), done=done, counted=counted)
 
     return _decode(data, read)
 

@@ -138,14 +138,14 @@ def plain_step(job: Job, progress: Progress) -> Mapping[str, Any]:
     """Return how far a job of any kind is: the tasks of it that are done."""
     return {
         "state": state_at(job, progress),
-        "tasks_done": len(progress.done),
+        "tasks_done": progress.tasks_done,
         "tasks_total": job.tasks,
     }
 
 
 def state_at(job: Job, progress: Progress) -> str:
     """Return the state of a job that was read before it had come so far."""
-    moves = bool(progress.done or progress.found)
+    moves = bool(progress.tasks_done or progress.found)
     return "running" if moves and not job.state.terminal else job.state.value
 
 
@@ -156,4 +156,4 @@ def _event(name: str, job: Job, progress: Progress, show: Show) -> str:
 
 def _id(progress: Progress) -> str:
     """Return the id of a state, which is not sent twice to a client."""
-    return f"{progress.attempt}-{len(progress.done)}-{progress.found}"
+    return f"{progress.attempt}-{progress.tasks_done}-{progress.found}"

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gridwell.engine.blocks import TaskCounts
 from gridwell.engine.job import Job, JobError, JobState
 from gridwell.kinds.grid.answer import decode_answer, encode_answer
 from gridwell.kinds.grid.job_view import grid_view, register_of
@@ -25,6 +26,7 @@ from web_tier.jobs.cached_jobs import (
     encode_progress,
     final_key,
     progress_key,
+    progress_of,
 )
 from web_tier.kinds.grid.present import show_job
 
@@ -245,3 +247,17 @@ def test_keys_are_what_memcached_takes() -> None:
     assert len(set(keys)) == 3
     assert all(len(key) <= 250 and key.isascii() and key.isprintable() for key in keys)
     assert not any(" " in key for key in keys)
+
+
+def test_progress_of_a_job_of_blocks_is_a_number_and_no_list() -> None:
+    job = replace(JOB, done=frozenset(), block=2, counts=TaskCounts(total=4, done=3, failed=1))
+    data = encode_progress(job)
+    read = decode_progress(data, job.id)
+
+    assert read == progress_of(job)
+    assert read is not None
+    assert (read.tasks_done, read.done) == (3, frozenset())
+    earlier = replace(read, counted=1)
+    assert earlier.joined(read) == read.joined(earlier) == read
+    assert decode_progress(mutated(data, counted="3"), job.id) is None
+    assert decode_progress(mutated(data, counted=-1), job.id) is None
