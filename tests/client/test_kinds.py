@@ -99,7 +99,6 @@ def test_steps_of_any_kind_move_its_tasks(client: Client) -> None:
         moved(status, ServerEvent("progress", "{}"))
 
 
-@pytest.mark.parametrize("field", ["kind", "details", "progress", "id"])
 def test_each_step_of_a_job_of_any_kind_is_seen(served: Served, client: Client) -> None:
     job = client.submit(kind=NAP, seconds=0.5)
     seen: list[int] = []
@@ -112,6 +111,7 @@ def test_each_step_of_a_job_of_any_kind_is_seen(served: Served, client: Client) 
     assert job.status.done
 
 
+@pytest.mark.parametrize("field", ["kind", "details", "progress", "id"])
 def test_a_job_without_what_all_kinds_have_is_no_job(client: Client, field: str) -> None:
     fields = dict(client.submit(kind=NAP, seconds=0.5).status.fields)
     del fields[field]
