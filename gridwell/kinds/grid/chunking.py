@@ -60,10 +60,10 @@ class Chunking:
         )
         return Box(low, high)
 
-    def chunk_at(self, place: tuple[int, int, int]) -> int:
+    def chunk_at(self, triple: tuple[int, int, int]) -> int:
         """Return the number of the chunk that holds the point with these grid indices."""
         number = 0
-        for cuts, at in zip(self.cuts, place, strict=True):
+        for cuts, at in zip(self.cuts, triple, strict=True):
             number = number * (len(cuts) - 1) + bisect.bisect_right(cuts, at) - 1
         return number
 

@@ -67,9 +67,9 @@ def map_values(
         least = grid_view(job).result
         if first == 0 and least is not None and least.index >= values.size:
             # What would break the file off later shall refuse it before it begins.
-            place = grid_view(job).grid.triple(least.index)
-            chunk = ChunkReader(store, job, grid_view(job).chunking.chunk_at(place))
-            check.check_answer(chunk.read_value(place))
+            triple = grid_view(job).grid.triple(least.index)
+            chunk = ChunkReader(store, job, grid_view(job).chunking.chunk_at(triple))
+            check.check_answer(chunk.read_value(triple))
         first += values.size
         yield values
 
@@ -122,14 +122,14 @@ class ChunkReader:
         offset = start - first * BLOCK_BYTES
         return data[offset : offset + length]
 
-    def read_value(self, place: tuple[int, int, int]) -> float:
+    def read_value(self, triple: tuple[int, int, int]) -> float:
         """Return the value of one point of the chunk; errors as of `read`.
 
         Args:
-            place: the point's grid indices.
+            triple: the point's grid indices.
         """
         box = grid_view(self._job).chunking.box(self._chunk)
-        own = [at - low for at, low in zip(place, box.low, strict=True)]
+        own = [at - low for at, low in zip(triple, box.low, strict=True)]
         before = int(np.ravel_multi_index(own, box.shape)) * VALUE_BYTES
         data = self.read(len(float64_header(box.shape)) + before, VALUE_BYTES)
         if len(data) != VALUE_BYTES:

@@ -37,5 +37,5 @@ def _least(replica: Replica) -> Minimum | None:
 def _is_in(point: Minimum | None, grid: Grid, box: Box) -> bool:
     if point is None:
         return False
-    place = grid.triple(point.index)
-    return all(low <= at < high for low, at, high in zip(box.low, place, box.high, strict=True))
+    triple = grid.triple(point.index)
+    return all(low <= at < high for low, at, high in zip(box.low, triple, box.high, strict=True))

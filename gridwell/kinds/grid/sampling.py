@@ -62,13 +62,13 @@ def neighbours(grid: Grid, index: int, *, most: int) -> NDArray[np.int64]:
         index: the point.
         most: how many are returned at most.
     """
-    place = grid.triple(index)
+    triple = grid.triple(index)
     moves = sorted(itertools.product((-1, 0, 1), repeat=3), key=lambda move: sum(map(abs, move)))
-    near = [tuple(at + by for at, by in zip(place, move, strict=True)) for move in moves[1:]]
+    near = [tuple(at + by for at, by in zip(triple, move, strict=True)) for move in moves[1:]]
     inside = [
-        grid.linear(*there)
-        for there in near
-        if all(0 <= at < size for at, size in zip(there, grid.shape, strict=True))
+        grid.linear(*neighbour)
+        for neighbour in near
+        if all(0 <= at < size for at, size in zip(neighbour, grid.shape, strict=True))
     ]
     return np.array(inside[:most], dtype=np.int64)
 

@@ -106,9 +106,9 @@ class Series:
 
     def _faults(self) -> Iterator[Fault]:
         if not 1 <= self.count <= limits.MAX_SERIES:
-            what = "ions" if self.ion else "points"
+            noun = "ions" if self.ion else "points"
             yield Fault(
-                self.path, f"{self.count} is not between 1 and {limits.MAX_SERIES} {what} of a job"
+                self.path, f"{self.count} is not between 1 and {limits.MAX_SERIES} {noun} of a job"
             )
         if not 0 <= self.min_separation <= limits.MAX_DISTANCE:
             yield Fault(

@@ -113,10 +113,10 @@ def _remote(state: Path) -> Iterator[RemoteFaults]:
         raise click.ClickException(str(error)) from error
 
 
-def _lines(told: dict[str, Any]) -> Iterator[str]:
-    planned = told["plan"]["faults"]
-    yield f"{len(planned)} faults are planned, seed {told['plan']['seed']}"
-    if told["away_seconds"]:
-        yield f"the region is away for {told['away_seconds']:.1f} s more"
+def _lines(report: dict[str, Any]) -> Iterator[str]:
+    planned = report["plan"]["faults"]
+    yield f"{len(planned)} faults are planned, seed {report['plan']['seed']}"
+    if report["away_seconds"]:
+        yield f"the region is away for {report['away_seconds']:.1f} s more"
     for kind in dict.fromkeys(fault["kind"] for fault in planned):
-        yield f"{told['injected'].get(kind, 0):8}  {kind}: {KINDS[kind].does}"
+        yield f"{report['injected'].get(kind, 0):8}  {kind}: {KINDS[kind].does}"

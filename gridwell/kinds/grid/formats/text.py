@@ -63,11 +63,11 @@ def read_text(data: bytes) -> Text:
     """
     if kind := next((kind for start, kind in _DOCUMENTS if data.startswith(start)), None):
         raise file_fault(f"the file is {kind}; atoms are read from text with numbers, such as CSV")
-    for start, what in _PACKED:
+    for start, packing in _PACKED:
         if data.startswith(start):
             if any(mark in data[:_ZIP_HEAD] for mark in _SPREADSHEETS):
                 raise file_fault("the file is a spreadsheet or another document; save it as CSV")
-            raise file_fault(f"the file is {what}; unpack it and give the file that is in it")
+            raise file_fault(f"the file is {packing}; unpack it and give the file that is in it")
     text, notes = _decoded(data)
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1

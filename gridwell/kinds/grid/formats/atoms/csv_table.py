@@ -38,16 +38,16 @@ def read_table(text: Text) -> Rows:
     header = fields_of(first, delimiter)
     if any(map(is_number, header)):
         columns, width = _above(lines[: numbers[0] - 1], delimiter)
-        why = "; without a header they are x, y, z and charge"
+        remark = "; without a header they are x, y, z and charge"
     else:
         columns, width = _columns(header, numbers.pop(0)), len(header)
-        why = ", as in the header"
+        remark = ", as in the header"
     if not numbers:
         raise file_fault("the file holds a header and no atom below it")
     nonblank = sum(map(bool, stripped))
     return Rows(
         table=read_rows(
-            [lines[k - 1] for k in numbers], numbers, _cutter(columns, width, delimiter, why)
+            [lines[k - 1] for k in numbers], numbers, _cutter(columns, width, delimiter, remark)
         ),
         numbers=numbers,
         skipped=nonblank - len(numbers),
@@ -61,7 +61,7 @@ def fields_of(line: str, delimiter: str | None) -> list[str]:
 
 
 def _cutter(
-    columns: Sequence[int], width: int, delimiter: str | None, why: str
+    columns: Sequence[int], width: int, delimiter: str | None, remark: str
 ) -> Callable[[str], Sequence[str]]:
     pick: Callable[[list[str]], tuple[str, ...]] = itemgetter(*columns)
 
@@ -70,7 +70,7 @@ def _cutter(
         if len(fields) != width:
             decimal = delimiter == "," and len(fields) > width
             raise BadLine(
-                f"it has {len(fields)} fields where there should be {width}{why}"
+                f"it has {len(fields)} fields where there should be {width}{remark}"
                 + ("; a decimal mark must be a point, as commas part fields" if decimal else "")
             )
         return pick(fields)

@@ -79,9 +79,9 @@ def _line(lines: Sequence[str], k: int) -> str:
 
 
 def _check_count(counts: str, found: int) -> None:
-    said = counts.split()[:1]
-    if said and said[0] != str(found) and said[0].isascii() and said[0].isdigit():
+    stated = counts.split()[:1]
+    if stated and stated[0] != str(found) and stated[0].isascii() and stated[0].isdigit():
         raise file_fault(
-            f"the molecule should have {said[0][:20]} atoms, but {found} lines follow; the file "
+            f"the molecule should have {stated[0][:20]} atoms, but {found} lines follow; the file "
             "is cut short, or the count is wrong"
         )

@@ -144,13 +144,13 @@ def _rows_named() -> Iterator[None]:
 
 
 def _by_row(fault: Fault) -> Fault:
-    _, _, *place = fault.pointer.split("/")
-    return Fault(fault.pointer, f"atoms[{place[0]}]: {fault.detail}") if place else fault
+    _, _, *parts = fault.pointer.split("/")
+    return Fault(fault.pointer, f"atoms[{parts[0]}]: {fault.detail}") if parts else fault
 
 
 def _by_line(fault: Fault, rows: Rows) -> Fault:
     """Return the fault of an atom with its line."""
-    _, _, *place = fault.pointer.split("/")  # "/atoms/7/3", or "/atoms" for all of them
-    if not place:
+    _, _, *parts = fault.pointer.split("/")  # "/atoms/7/3", or "/atoms" for all of them
+    if not parts:
         return fault
-    return Fault(fault.pointer, f"line {rows.numbers[int(place[0])]}: {fault.detail}")
+    return Fault(fault.pointer, f"line {rows.numbers[int(parts[0])]}: {fault.detail}")

@@ -40,10 +40,10 @@ def read_xyz(text: Text) -> Rows:
     found = _PROPERTIES.search(comment)
     columns = _PLAIN if found is None else _columns(found[1])
     end = _HEAD + count
-    there = sum(bool(line.strip()) for line in lines[_HEAD:end])
-    if there < count:
+    present = sum(bool(line.strip()) for line in lines[_HEAD:end])
+    if present < count:
         raise file_fault(
-            f"line 1 says {count} atoms, but {there} lines follow; the file is cut short, or "
+            f"line 1 says {count} atoms, but {present} lines follow; the file is cut short, or "
             "the count is wrong"
         )
     notes = text.notes
@@ -100,15 +100,15 @@ def _cutter(columns: Sequence[int]) -> Callable[[str], Sequence[str]]:
 def _columns(properties: str) -> tuple[int, ...]:
     """Return the columns of x, y, z and charge in `species:S:1:pos:R:3:charge:R:1` or the like."""
     parts = properties.split(":")
-    place: dict[str, int] = {}
+    columns: dict[str, int] = {}
     column = 0
     for name, width in zip(parts[::3], parts[2::3], strict=False):
         if not (width.isascii() and width.isdigit() and len(width) <= _DIGITS):
             raise InvalidJob(line_fault(2, f"Properties={shown(properties)} cannot be read"))
-        place[name.lower()] = column
+        columns[name.lower()] = column
         column += int(width)
-    charges = [name for name in _CHARGES if name in place]
-    if "pos" not in place or not charges:
+    charges = [name for name in _CHARGES if name in columns]
+    if "pos" not in columns or not charges:
         raise InvalidJob(
             line_fault(
                 2,
@@ -116,5 +116,5 @@ def _columns(properties: str) -> tuple[int, ...]:
                 f"the known names are {', '.join(_CHARGES)}",
             )
         )
-    x = place["pos"]
-    return x, x + 1, x + 2, place[charges[0]]
+    x = columns["pos"]
+    return x, x + 1, x + 2, columns[charges[0]]
