@@ -132,7 +132,7 @@ def test_a_repeated_done_problem_takes_less_than_50_ms_of_a_core() -> None:
     site = Site()
     request = {"grid_size": 16, "atom_count": 1000, "seed": 3}
     job = site.stored(site.post(request))
-    site.world.finisher().fail(job, JobError(NO_CANDIDATE_POINT, "as if"))
+    site.world.finisher().fail(job, JobError(NO_CANDIDATE_POINT, "as if", permanent=True))
     seconds = []
 
     for _ in range(5):
@@ -146,7 +146,9 @@ def test_a_repeated_done_problem_takes_less_than_50_ms_of_a_core() -> None:
 def test_a_job_that_failed_by_itself_is_shown_at_once() -> None:
     site = Site()
     job = site.stored(site.post(SMALL))
-    site.world.finisher().fail(job, JobError(NO_CANDIDATE_POINT, NO_CANDIDATE_DETAIL))
+    site.world.finisher().fail(
+        job, JobError(NO_CANDIDATE_POINT, NO_CANDIDATE_DETAIL, permanent=True)
+    )
 
     response = site.post(SMALL)
 
