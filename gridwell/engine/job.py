@@ -58,7 +58,7 @@ UNFINISHED: Final = frozenset({JobState.QUEUED, JobState.RUNNING})
 
 @dataclass(frozen=True, slots=True)
 class JobError:
-    """Why a job failed: a stable code and a sentence for people."""
+    """The reason why a job failed: a stable code and a sentence for people."""
 
     code: str
     detail: str

@@ -1,4 +1,4 @@
-"""What the grid kinds keep of a job, with their own types.  Pure.
+"""A job of the grid kinds, with their own types.  Pure.
 
 The engine keeps it for them and never looks in; all that knows a grid asks here.
 """
@@ -71,7 +71,7 @@ class GridView:
 
     @property
     def candidate(self) -> tuple[Minimum, ...]:
-        """What the merged tasks say that the answer is: `answer`, before the job is done."""
+        """The answer by what is merged so far: what `answer` becomes if it is true."""
         best = self.best
         return () if best is None else self.points or (best,)
 

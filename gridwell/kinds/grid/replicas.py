@@ -1,4 +1,4 @@
-"""What two reports of a task of the grid kinds say together.  Pure.
+"""Comparison of two reports of one task of the grid kinds.  Pure.
 
 A kernel gives the least of its box and of a likely point from elsewhere, which each worker may
 have another one of.  So two honest reports of a chunk may differ. Their points in the box must be
