@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)
 class Replica:
-    """What one worker reported of a task that two compute."""
+    """The report of one worker on a task that two compute."""
 
     task: int
     worker: str
