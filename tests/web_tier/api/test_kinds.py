@@ -143,7 +143,8 @@ def test_the_description_holds_the_schemas_of_each_kind(site: Site) -> None:
     schemas = spec["components"]["schemas"]
     requests = [one["$ref"].rsplit("/", 1)[-1] for one in schemas["Request"]["anyOf"]]
     jobs = [one["$ref"].rsplit("/", 1)[-1] for one in schemas["Job"]["anyOf"]]
-    assert requests == ["JobRequest", "NapRequest"]
+    assert requests[0] == "JobRequest"
+    assert "NapRequest" in requests
     assert jobs == ["JobShown", "PlainJobShown"]
     assert {*requests, *jobs} <= schemas.keys()
     assert "NapRequest" in site.client.get("/docs").text
