@@ -9,7 +9,7 @@ PINNED := --quiet --disable-pip-version-check --no-deps --require-hashes --only-
 GRIDWELL := $(PYTHON) -m gridwell
 FAULTY := $(if $(FAULTS),--faults $(FAULTS)) $(if $(FAULTS_SEED),--faults-seed $(FAULTS_SEED))
 
-.PHONY: help run up down test check simulate mutants chaos exactness abuse fuzz bench-kernels screenshots notebook settings sbom lock clean
+.PHONY: help run up down test unit check simulate mutants chaos exactness abuse fuzz bench-kernels screenshots notebook settings sbom lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,9 @@ down: .venv/ready ## end what `make up` started
 
 test: .venv/ready .venv/testers ## run every test; says what was skipped and why
 	@exec $(PYTHON) -m pytest
+
+unit: .venv/ready ## run the tests that start no process and no server
+	@exec $(PYTHON) -m pytest -m 'not system'
 
 screenshots: .venv/ready .venv/testers ## take the pictures of docs/images again
 	@exec $(PYTHON) -m tests.browser.screenshots

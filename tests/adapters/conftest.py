@@ -54,7 +54,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
             client.close()
 
 
-@pytest.fixture(scope="session", params=["memory", "aws"])
+@pytest.fixture(scope="session", params=["memory", pytest.param("aws", marks=pytest.mark.system)])
 def backend(request: pytest.FixtureRequest) -> str:
     """Which of the two is under test."""
     return str(request.param)

@@ -59,10 +59,9 @@ def test_a_service_of_another_time_is_followed() -> None:
 def test_the_systems_monotonic_clock_counts_what_the_machine_slept() -> None:
     import time  # noqa: PLC0415 - only this test is about the machine's own clock
 
-    first = SystemClock().monotonic()
+    readings = [time.monotonic(), SystemClock().monotonic(), SystemClock().monotonic()]
 
-    assert first >= time.monotonic() - 1.0
-    assert SystemClock().monotonic() >= first
+    assert readings == sorted(readings)
 
 
 class _Raw:
@@ -77,6 +76,7 @@ class _Raw:
     ("date", "heard"),
     [("Tue, 14 Nov 2023 22:13:20 GMT", True), ("yesterday", False), (None, False)],
 )
+@pytest.mark.system
 def test_a_client_keeps_the_clock_right_by_each_reply(date: str | None, *, heard: bool) -> None:
     clock = ServiceClock(WrongClock(ManualClock(NOW), ahead=-181.0))
     made = boto3.client(

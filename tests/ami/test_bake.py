@@ -20,6 +20,7 @@ from gridwell.deploy.cloudformation import create_or_update
 from gridwell.local_stack.program_environment import python
 from tests.ami.conftest import FLEET
 from tests.ami.test_bundle import files_of
+from tests.harness.waiting import DEADLINE
 from user_data.render import encoded, worker_user_data
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def test_an_instance_of_the_image_verifies_its_release_works_and_powers_off(
     )
     instance = reply["Instances"][0]["InstanceId"]
 
-    workshop.region.await_state(instance, "stopped", seconds=40)
+    workshop.region.await_state(instance, "stopped")
 
     console = workshop.region.console(instance)
     assert f"release {baked.release[:12]} is verified, in the image" in console
@@ -303,7 +304,7 @@ def test_the_command_cleans_up_when_it_is_told_to_end(
         assert bake.stderr is not None
         assert b"boots from" in bake.stderr.readline()
         bake.terminate()
-        out, _ = bake.communicate(timeout=30)
+        out, _ = bake.communicate(timeout=DEADLINE)
 
     assert bake.returncode == 143
     assert out == b""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.harness.waiting import DEADLINE
 from tests.local_stack.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def test_without_a_sign_of_progress_it_ends_with_0_and_says_why(
 
     process = start(sign, 1)
 
-    words, _ = process.communicate(timeout=20)
+    words, _ = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0
     assert words == "gridwell: no worker has reached its queue for 1 s; powering off\n"
 
@@ -46,7 +47,7 @@ def test_each_sign_of_progress_puts_the_end_off(tmp_path: Path) -> None:
         time.sleep(0.5)
 
     assert process.poll() is None
-    process.communicate(timeout=20)
+    process.communicate(timeout=DEADLINE)
     assert process.returncode == 0
 
 
@@ -56,5 +57,5 @@ def test_told_to_stop_it_does_not_end_well(tmp_path: Path) -> None:
 
     process.send_signal(signal.SIGTERM)
 
-    process.communicate(timeout=20)
+    process.communicate(timeout=DEADLINE)
     assert process.returncode == 75

@@ -173,7 +173,11 @@ def test_other_bytes_under_the_wanted_name_are_neither_run_nor_kept(
     assert not list(home.folder.rglob("*.whl"))
 
 
-@pytest.mark.parametrize(("release", "bucket"), [("cd" * 32, None), (sha_of(WHEEL), "no-such")])
+@pytest.mark.parametrize(
+    ("release", "bucket"),
+    [("cd" * 32, None), (sha_of(WHEEL), "no-such")],
+    ids=["release", "bucket"],
+)
 def test_what_the_bucket_does_not_give_is_said_with_the_buckets_name(
     home: Home, workshop: Workshop, release: str, bucket: str | None
 ) -> None:

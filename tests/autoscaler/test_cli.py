@@ -17,6 +17,7 @@ from gridwell.adapters.memory import ManualClock, MemoryEc2, MemoryLedger, Memor
 from gridwell.engine.errors import ServiceDenied
 from gridwell.engine.ports import Depth
 from gridwell.fleet.model import Control, Offering
+from tests.harness.waiting import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -217,9 +218,14 @@ cli.main(["run"])
 """
 
 
+@pytest.mark.system
 def test_a_tick_that_hangs_ends_the_program_and_tells_where() -> None:
     run = subprocess.run(
-        [sys.executable, "-c", HUNG], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", HUNG],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
     )
 
     assert run.returncode == 1

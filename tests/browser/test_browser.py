@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from tests.harness.waiting import DEADLINE
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
 
@@ -41,7 +43,7 @@ def verified(page: Page) -> str:
 
 def job_of(tab: Tab) -> dict[str, Any]:
     found: dict[str, Any] = requests.get(
-        f"{tab.url}/v1/jobs/{tab.page.url.rsplit('/', 1)[-1]}", timeout=10
+        f"{tab.url}/v1/jobs/{tab.page.url.rsplit('/', 1)[-1]}", timeout=DEADLINE
     ).json()
     return found
 
@@ -306,9 +308,9 @@ def test_somebody_elses_cancelling_shows_at_once(tab: Tab) -> None:
     submit_random(page, atoms="13", seed="6")
     page.wait_for_selector("#boxes")
 
-    requests.delete(f"{tab.url}/v1/jobs/{page.url.rsplit('/', 1)[-1]}", timeout=10)
+    requests.delete(f"{tab.url}/v1/jobs/{page.url.rsplit('/', 1)[-1]}", timeout=DEADLINE)
 
-    page.wait_for_selector(".state.cancelled", timeout=5000)
+    page.wait_for_selector(".state.cancelled", timeout=1000 * DEADLINE)
 
 
 def test_without_event_streams_the_page_asks_by_itself(tab: Tab) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from urllib3 import disable_warnings
 from urllib3.exceptions import InsecureRequestWarning
 
 from gridwell.local_stack.memcached import free_port
+from tests.harness.waiting import DEADLINE, await_true
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.load.server import Server
 
-PATIENCE = 20.0
+PATIENCE = DEADLINE
 
 
 def _found(program: str) -> str:
@@ -33,6 +33,15 @@ def _found(program: str) -> str:
             pytest.fail(words)
         pytest.skip(words)
     return found
+
+
+def _answers(url: str, process: subprocess.Popen[bytes], folder: Path) -> bool:
+    try:
+        requests.get(url, timeout=PATIENCE, verify=False)  # noqa: S501 - its own certificate
+    except requests.ConnectionError:
+        assert process.poll() is None, (folder / "error").read_text()
+        return False
+    return True
 
 
 @contextmanager
@@ -96,15 +105,8 @@ def nginx_before(
     command = [nginx, "-p", str(folder), "-e", f"{folder}/error", "-c", f"{folder}/nginx.conf"]
     process = subprocess.Popen(command)
     try:
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                requests.get(f"{scheme}://127.0.0.1:{port}/healthz", timeout=PATIENCE, verify=False)  # noqa: S501 - its own certificate
-                break
-            except requests.ConnectionError:
-                assert process.poll() is None, (folder / "error").read_text()
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+        url = f"{scheme}://127.0.0.1:{port}/healthz"
+        await_true(lambda: _answers(url, process, folder))
         yield port
     finally:
         process.terminate()

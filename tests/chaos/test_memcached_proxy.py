@@ -13,7 +13,7 @@ import pytest
 from gridwell.local_stack.faults.calling_process import MARK
 from gridwell.local_stack.memcached import start_memcached
 from tests.chaos.memcached_proxy import CacheRelay, Point
-from tests.end_to_end.processes import await_true
+from tests.harness.waiting import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,7 @@ def set_by_a_program(relay: CacheRelay, state: Path) -> int:
     """The exit status of a program that sets a key."""
     port = relay.address.partition(":")[2]
     command = [sys.executable, "-c", SETS, port]
-    return subprocess.run(command, env={MARK: str(state)}, check=False, timeout=20).returncode
+    return subprocess.run(command, env={MARK: str(state)}, check=False, timeout=240).returncode
 
 
 def test_everything_is_passed_on_and_a_value_is_no_command(relay: CacheRelay) -> None:

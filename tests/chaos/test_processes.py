@@ -6,7 +6,8 @@ import subprocess
 import sys
 from dataclasses import replace
 
-from tests.end_to_end.processes import Family, Process, await_true
+from tests.end_to_end.processes import Family, Process
+from tests.harness.waiting import await_true
 
 
 def started(*arguments: str) -> tuple[subprocess.Popen[bytes], Process]:

@@ -25,6 +25,7 @@ from gridwell.kinds.grid.formats import fit
 from gridwell.kinds.grid.job_view import grid_view
 from gridwell.terminal import ExitStatus
 from tests.harness.served_app import Served, serving
+from tests.harness.waiting import DEADLINE
 from tests.harness.web_http import SMALL, Site
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def program(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=DEADLINE,
         env=os.environ | environment,
     )
 
@@ -406,9 +407,9 @@ def test_ctrl_c_ends_with_130() -> None:
             text=True,
         )
         with process:
-            assert asked.wait(30)
+            assert asked.wait(DEADLINE)
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=30)
+            _, err = process.communicate(timeout=DEADLINE)
 
     told, interrupted = err.splitlines()
     assert (process.returncode, interrupted) == (ExitStatus.INTERRUPTED, "interrupted")
@@ -422,7 +423,11 @@ def test_help_names_each_command_and_exit_status_and_imports_none_of_them() -> N
         "print(sorted({'requests', 'rich', 'boto3', 'gridwell.local_stack'} & set(sys.modules)))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=DEADLINE,
     )
 
     listed = done.stdout.split("Commands:")[1].split()
@@ -522,7 +527,7 @@ def test_without_colour_a_terminals_bar_has_none(served: Served) -> None:
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=theirs, env=environment, text=True
         ) as process:
-            out, _ = process.communicate(timeout=30)
+            out, _ = process.communicate(timeout=DEADLINE)
         os.close(theirs)
         shown = os.read(ours, 1 << 16).decode()
         os.close(ours)
@@ -548,7 +553,7 @@ def test_a_reader_that_goes_away_ends_a_command_without_a_word(served: Served) -
         stderr=subprocess.PIPE,
         text=True,
         check=False,
-        timeout=60,
+        timeout=DEADLINE,
     )
 
     assert (done.returncode, done.stderr) == (ExitStatus.FAILED, "")
@@ -610,7 +615,11 @@ def test_a_missing_library_is_told_with_its_remedy() -> None:
         "from gridwell.cli import main; main(['jobs'])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE,
     )
 
     assert done.returncode == 1

@@ -47,6 +47,7 @@ from gridwell.kinds.grid.grid import Grid
 from gridwell.kinds.grid.job_view import grid_view
 from tests.harness.builders import NOW, a_problem
 from tests.harness.served_app import Served, serving
+from tests.harness.waiting import DEADLINE
 from tests.harness.web_http import Site
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def test_a_submitted_job_is_computed_and_keeps_every_bit(served: Served, client:
     job = client.submit(**SMALL)
     served.finish(job.id)
 
-    result = job.wait(timeout=10)
+    result = job.wait(timeout=DEADLINE)
 
     stored = served.site.world.ledger.read(job.id)
     assert stored is not None
@@ -197,7 +198,7 @@ def test_the_picture_of_a_job_has_its_atoms_its_box_and_its_points(
     job = client.submit(grid_size=4, atoms=ROWS, place={"count": 3, "energy": 1})
     before = job.picture().svg
     served.finish(job.id)
-    job.wait(timeout=10)
+    job.wait(timeout=DEADLINE)
     picture = job.picture()
 
     shapes = Counter(child.tag.split("}")[1] for child in ET.fromstring(picture.svg))  # noqa: S314 - our own
@@ -224,7 +225,7 @@ def test_a_wait_is_held_by_the_service(served: Served, client: Client) -> None:
     worker = threading.Thread(target=work)
     worker.start()
 
-    job.wait(timeout=20)
+    job.wait(timeout=DEADLINE)
 
     worker.join()
     assert served.requests[1:] == [("GET", f"/v1/jobs/{job.id}?", "wait=20")]
@@ -245,7 +246,7 @@ def test_a_cancelled_job_says_so_to_whoever_waits(client: Client) -> None:
     assert job.cancel().state == "cancelled"
     assert client.job(job.id).cancel().state == "cancelled"
     with pytest.raises(JobCancelled, match=f"job {job.id} was cancelled; submit it again"):
-        job.wait(timeout=10)
+        job.wait(timeout=DEADLINE)
 
 
 def test_a_done_job_is_not_cancelled(served: Served, client: Client) -> None:
@@ -264,7 +265,7 @@ def test_progress_is_told_until_the_end(served: Served, client: Client) -> None:
         if len(seen) == 1:
             served.finish(job.id)
 
-    job.wait(timeout=10, progress=on_progress)
+    job.wait(timeout=DEADLINE, progress=on_progress)
 
     assert [(status.state, status.points_done) for status in seen] == [("queued", 0), ("done", 64)]
 
@@ -276,7 +277,7 @@ def test_steps_come_by_one_stream_and_not_by_asking_again(served: Served, client
     seen: list[GridStatus] = []
     chunks = iter(range(stored.tasks))
 
-    for status in job.events(timeout=60):
+    for status in job.events(timeout=DEADLINE):
         seen.append(status)
         if (chunk := next(chunks, None)) is not None:
             served.site.world.answer(stored, problem, [chunk])
@@ -320,7 +321,7 @@ def test_the_points_of_a_series_are_steps(served: Served, client: Client) -> Non
     assert stored is not None
     seen: list[tuple[str, int]] = []
 
-    for status in job.events(timeout=10):
+    for status in job.events(timeout=DEADLINE):
         seen.append((status.state, status.points_found))
         if status.points_found == 2:
             served.finish(job.id)
@@ -354,7 +355,7 @@ def test_without_a_stream_the_job_is_asked_for_instead(
             running.finish(job.id)
 
     served.before = no_stream
-    job.wait(timeout=60, progress=lambda _: None)
+    job.wait(timeout=DEADLINE, progress=lambda _: None)
 
     assert job.status.done
     assert sum(path.endswith("/events?") for _, path, _ in served.requests) == 1
@@ -407,7 +408,7 @@ def test_a_failed_job_says_why(served: Served, client: Client) -> None:
     world.finisher().fail(stored, error)
 
     with pytest.raises(JobFailed, match="chunk 0 failed ten times") as caught:
-        job.wait(timeout=10)
+        job.wait(timeout=DEADLINE)
 
     assert (caught.value.code, caught.value.status.error) == (CHUNK_FAILED, error)
     assert job.result is None
@@ -431,7 +432,7 @@ def test_a_kept_map_is_read_as_arrays_and_stored_as_files(
     with pytest.raises(WrongState, match="only a done job has its whole map"):
         job.grid()
     served.finish(job.id)
-    result = job.wait(timeout=10)
+    result = job.wait(timeout=DEADLINE)
 
     grid = job.grid()
     stored = job.download("grid.dx", tmp_path / "grid.dx")
@@ -616,7 +617,11 @@ def test_each_thread_has_connections_of_its_own(served: Served, client: Client) 
 def test_importing_gridwell_imports_no_http_client() -> None:
     code = "import gridwell, sys; print('requests' in sys.modules, gridwell.Client.__name__)"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=DEADLINE,
     )
 
     assert done.stdout.split() == ["False", "Client"]
@@ -632,7 +637,7 @@ def test_ions_are_placed_and_read_in_their_order(served: Served, client: Client)
     job = client.submit(**asked)
     assert not job.points
     served.finish(job.id)
-    job.wait(timeout=10)
+    job.wait(timeout=DEADLINE)
 
     stored = served.site.world.ledger.read(job.id)
     assert stored is not None

@@ -19,7 +19,8 @@ from gridwell.local_stack.faults.client import RemoteFaults
 from gridwell.local_stack.faults.plan import NOTHING
 from gridwell.local_stack.memcached import free_port
 from gridwell.local_stack.state import Running, StateFolder
-from tests.end_to_end.processes import Family, await_true
+from tests.end_to_end.processes import Family
+from tests.harness.waiting import DEADLINE, await_true
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +69,7 @@ class Stack:
             capture_output=True,
             text=True,
             check=False,
-            timeout=200,
+            timeout=DEADLINE,
         )
         assert load.returncode == 0, load.stdout + load.stderr
         told: dict[str, Any] = json.loads(report.read_text())
@@ -76,16 +77,16 @@ class Stack:
 
     def fleet(self) -> dict[str, list[str]]:
         """Ids of instances by their state, as the API shows them."""
-        view = requests.get(f"{self.url}/v1/fleet", timeout=10).json()
+        view = requests.get(f"{self.url}/v1/fleet", timeout=DEADLINE).json()
         states: dict[str, list[str]] = {}
         for instance in view["instances"]:
             states.setdefault(instance["state"], []).append(instance["id"])
         return states
 
-    def await_home(self, seconds: float = 60.0) -> None:
+    def await_home(self) -> None:
         """Wait until no instance is on any more."""
         on = ("pending", "running", "stopping")
-        await_true(lambda: not any(self.fleet().get(state) for state in on), seconds)
+        await_true(lambda: not any(self.fleet().get(state) for state in on))
 
 
 def start_stack(state: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -122,14 +123,14 @@ def stack(state: Path) -> Iterator[Stack]:
         return folder.running() is not None
 
     try:
-        await_true(is_up, 240.0)
+        await_true(is_up)
         running = folder.running()
         assert running is not None
         family = Family(process.pid)
         yield Stack(state=folder, running=running, family=family)
         members = family.members()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        assert process.wait(DEADLINE) == 0
         assert members.alive() == []
     finally:
         process.kill()

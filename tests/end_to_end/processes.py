@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +97,6 @@ class Family:
         """Those that are there now."""
         found = self._ids()
         return Members(frozenset((pid, start) for pid in found if (start := _start_time(pid))))
-
-
-def await_true(condition: Callable[[], bool], seconds: float) -> None:
-    """Wait for what other processes will bring about.
-
-    Raises:
-        AssertionError: it did not come true in time.
-    """
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not true within {seconds:g} s: {condition}"
-        time.sleep(0.05)
 
 
 def _start_time(pid: int) -> str | None:

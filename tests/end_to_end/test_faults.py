@@ -14,8 +14,8 @@ from gridwell.engine.object_keys import problem_object
 from gridwell.local_stack.faults.plan import FaultPlan, PlannedFault
 from gridwell.local_stack.faults.presets import PRESETS
 from tests.chaos.stack import queue_url, region_client
-from tests.end_to_end.processes import await_true
 from tests.harness.grid_requests import read_job
+from tests.harness.waiting import DEADLINE, await_true
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +99,7 @@ def test_a_program_can_be_killed_exactly_after_its_call(stack: Stack, tmp_path: 
         assert remote.injected() == {"crash after": 1}
 
     assert told["verified"] == 2
-    await_true(lambda: stack.family.named("web_tier", "collect") not in ([], killed), 30)
+    await_true(lambda: stack.family.named("web_tier", "collect") not in ([], killed))
 
 
 def test_a_denied_object_fails_its_own_job_and_ends_no_program(stack: Stack) -> None:
@@ -117,9 +117,9 @@ def test_a_denied_object_fails_its_own_job_and_ends_no_program(stack: Stack) -> 
     with stack.faults(FaultPlan(seed=1, faults=(denied,))) as remote:
         bad = submitted(stack, wanted)
         good = submitted(stack, {**wanted, "seed": 4712})
-        await_true(lambda: shown(stack, good)["state"] == "done", 90)
-        await_true(lambda: shown(stack, bad)["state"] == "failed", 120)
-        atoms = requests.get(f"{stack.url}/v1/jobs/{bad}/atoms", timeout=30)
+        await_true(lambda: shown(stack, good)["state"] == "done")
+        await_true(lambda: shown(stack, bad)["state"] == "failed")
+        atoms = requests.get(f"{stack.url}/v1/jobs/{bad}/atoms", timeout=DEADLINE)
         assert remote.injected()["access denied"] >= 4
 
     assert shown(stack, bad)["error"]["code"] == "storage_denied"
@@ -130,11 +130,11 @@ def test_a_denied_object_fails_its_own_job_and_ends_no_program(stack: Stack) -> 
 
 def submitted(stack: Stack, wanted: dict[str, Any]) -> str:
     """The id of a job."""
-    reply = requests.post(f"{stack.url}/v1/jobs", json=wanted, timeout=30)
+    reply = requests.post(f"{stack.url}/v1/jobs", json=wanted, timeout=DEADLINE)
     return str(reply.json()["id"])
 
 
 def shown(stack: Stack, job: str) -> dict[str, Any]:
     """A job as it is now."""
-    found: dict[str, Any] = requests.get(f"{stack.url}/v1/jobs/{job}", timeout=30).json()
+    found: dict[str, Any] = requests.get(f"{stack.url}/v1/jobs/{job}", timeout=DEADLINE).json()
     return found

@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from gridwell.adapters.aws import client
 from gridwell.adapters.dynamodb.fleet_ledger import DynamoFleetLedger
 from gridwell.deploy.cloudformation import create_or_update
 from tests.adapters.aws.imds import ROLE, Imds, imds
+from tests.harness.waiting import DEADLINE, await_true
 from tests.local_stack.conftest import running_region
 from web_tier.collector.heartbeat import collector_name
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 FLEET = "hiccup"
-SECONDS = 60.0  #: a deadline, not a duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +95,11 @@ def place(region: Place) -> Place:
 
 
 def until(holds: Callable[[], Any], process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not holds():
+    def held() -> bool:
         assert process.poll() is None, f"the program has ended with {process.returncode}"
-        assert time.monotonic() < deadline, "not within the deadline"
-        time.sleep(0.2)
+        return bool(holds())
+
+    await_true(held, pause=0.2)
 
 
 def free_port() -> int:
@@ -112,7 +111,7 @@ def free_port() -> int:
 
 def ended(process: subprocess.Popen[bytes]) -> int:
     process.terminate()
-    return process.wait(SECONDS)
+    return process.wait(DEADLINE)
 
 
 def test_an_autoscaler_that_starts_without_credentials_takes_its_lease_later(place: Place) -> None:
@@ -152,7 +151,9 @@ def test_a_web_tier_that_starts_without_credentials_is_not_ready_and_then_is(
 
     def ready() -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as reply:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{port}/readyz", timeout=DEADLINE
+            ) as reply:
                 told.append((reply.status, reply.read().decode()))
         except urllib.error.HTTPError as error:
             with error:

@@ -19,8 +19,9 @@ from gridwell.kinds.grid.grid import Grid
 from gridwell.kinds.grid.problem import Problem
 from gridwell.local_stack.memcached import connect, free_port
 from tests.end_to_end.conftest import CAP, ROOT, Stack, start_stack
-from tests.end_to_end.processes import Family, await_true
+from tests.end_to_end.processes import Family
 from tests.harness.oracle import true_minimum
+from tests.harness.waiting import DEADLINE, await_true
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +35,10 @@ DEMO_ANSWER = {"minimum   -2.1043295141892497", "index     (3, 19, 8)"}
 def ask(stack: Stack, body: dict[str, Any], *, wait: int = 30) -> dict[str, Any]:
     """A job's JSON after it ended, or after as many waits as a slow machine needs."""
     reply = requests.post(
-        f"{stack.url}/v1/jobs", json=body, headers={"Prefer": f"wait={wait}"}, timeout=60
+        f"{stack.url}/v1/jobs",
+        json=body,
+        headers={"Prefer": f"wait={wait}"},
+        timeout=DEADLINE,
     )
     reply.raise_for_status()
     job: dict[str, Any] = reply.json()
@@ -42,7 +46,9 @@ def ask(stack: Stack, body: dict[str, Any], *, wait: int = 30) -> dict[str, Any]
         if job["state"] in ("done", "failed"):
             break
         job = requests.get(
-            f"{stack.url}/v1/jobs/{job['id']}", headers={"Prefer": "wait=30"}, timeout=60
+            f"{stack.url}/v1/jobs/{job['id']}",
+            headers={"Prefer": "wait=30"},
+            timeout=DEADLINE,
         ).json()
     return job
 
@@ -56,7 +62,7 @@ def kill_autoscaler(stack: Stack) -> None:
     """Kill it, and wait until another one runs in its place."""
     (autoscaler,) = stack.family.named("autoscaler")
     os.kill(autoscaler, signal.SIGKILL)
-    await_true(lambda: stack.family.named("autoscaler") not in ([], [autoscaler]), 30)
+    await_true(lambda: stack.family.named("autoscaler") not in ([], [autoscaler]))
 
 
 def test_a_job_wakes_an_instance_and_its_answer_is_exact_to_the_last_bit(stack: Stack) -> None:
@@ -88,7 +94,9 @@ def test_the_same_problem_again_is_answered_by_its_post_without_computing(stack:
     assert first["state"] == "done"
 
     with requests.Session() as session:
-        again = [session.post(f"{stack.url}/v1/jobs", json=body, timeout=30) for _ in range(5)]
+        again = [
+            session.post(f"{stack.url}/v1/jobs", json=body, timeout=DEADLINE) for _ in range(5)
+        ]
 
     # No header asked to wait, so an answer that had to be computed would be a 202.
     assert [reply.status_code for reply in again] == [200] * 5
@@ -97,10 +105,10 @@ def test_the_same_problem_again_is_answered_by_its_post_without_computing(stack:
 
 
 def test_a_large_job_is_shared_by_several_instances_and_its_bar_moves(stack: Stack) -> None:
-    job = requests.post(f"{stack.url}/v1/jobs", json=a_long_job(1), timeout=30).json()
+    job = requests.post(f"{stack.url}/v1/jobs", json=a_long_job(1), timeout=DEADLINE).json()
     seen = set()
     while job["state"] not in ("done", "failed"):
-        job = requests.get(f"{stack.url}/v1/jobs/{job['id']}", timeout=30).json()
+        job = requests.get(f"{stack.url}/v1/jobs/{job['id']}", timeout=DEADLINE).json()
         seen.add(job["progress"]["points_done"])
         time.sleep(0.05)
 
@@ -129,8 +137,8 @@ def test_a_hundred_mixed_jobs_from_no_instance_at_all_are_all_verified(
 
 def test_an_instance_that_loses_its_power_costs_time_and_no_answer(stack: Stack) -> None:
     body = a_long_job(9)
-    job = requests.post(f"{stack.url}/v1/jobs", json=body, timeout=30).json()
-    await_true(lambda: bool(stack.fleet().get("running")), 60)
+    job = requests.post(f"{stack.url}/v1/jobs", json=body, timeout=DEADLINE).json()
+    await_true(lambda: bool(stack.fleet().get("running")))
     victim = stack.fleet()["running"][0]
     pid = int((stack.state.path / "instances" / victim / "pid").read_text())
 
@@ -139,18 +147,20 @@ def test_an_instance_that_loses_its_power_costs_time_and_no_answer(stack: Stack)
     def ended() -> bool:
         nonlocal job
         job = requests.get(
-            f"{stack.url}/v1/jobs/{job['id']}", headers={"Prefer": "wait=10"}, timeout=60
+            f"{stack.url}/v1/jobs/{job['id']}",
+            headers={"Prefer": "wait=10"},
+            timeout=DEADLINE,
         ).json()
         return job["state"] in ("done", "failed")
 
-    await_true(ended, 150)
+    await_true(ended)
     assert job["state"] == "done"
     assert job["chunks"]["done"] == job["chunks"]["total"]
 
 
 def test_a_cache_that_forgets_everything_in_mid_job_changes_no_answer(stack: Stack) -> None:
     body = a_long_job(11)
-    job = requests.post(f"{stack.url}/v1/jobs", json=body, timeout=30).json()
+    job = requests.post(f"{stack.url}/v1/jobs", json=body, timeout=DEADLINE).json()
     flushes = 0
     while job["state"] not in ("done", "failed"):
         with connect(stack.running.memcached, 5.0) as cache:
@@ -158,7 +168,9 @@ def test_a_cache_that_forgets_everything_in_mid_job_changes_no_answer(stack: Sta
             assert cache.recv(64) == b"OK\r\n"
         flushes += 1
         job = requests.get(
-            f"{stack.url}/v1/jobs/{job['id']}", headers={"Prefer": "wait=1"}, timeout=30
+            f"{stack.url}/v1/jobs/{job['id']}",
+            headers={"Prefer": "wait=1"},
+            timeout=DEADLINE,
         ).json()
 
     assert flushes > 1
@@ -172,12 +184,14 @@ def test_an_autoscaler_that_is_killed_is_started_again_and_launches_nothing_twic
     stack.await_home()
     before = {instance for ids in stack.fleet().values() for instance in ids}
     body = a_long_job(12)
-    job = requests.post(f"{stack.url}/v1/jobs", json=body, timeout=30).json()
+    job = requests.post(f"{stack.url}/v1/jobs", json=body, timeout=DEADLINE).json()
     for _ in range(3):
         kill_autoscaler(stack)
     for _ in range(4):
         job = requests.get(
-            f"{stack.url}/v1/jobs/{job['id']}", headers={"Prefer": "wait=30"}, timeout=60
+            f"{stack.url}/v1/jobs/{job['id']}",
+            headers={"Prefer": "wait=30"},
+            timeout=DEADLINE,
         ).json()
         if job["state"] == "done":
             break
@@ -189,12 +203,12 @@ def test_an_autoscaler_that_is_killed_is_started_again_and_launches_nothing_twic
 
 
 def test_a_page_is_there_for_people(stack: Stack) -> None:
-    page = requests.get(stack.url, timeout=10)
+    page = requests.get(stack.url, timeout=DEADLINE)
     assert page.status_code == 200
     assert "<form" in page.text
 
     # The form as it stands, sent as a browser without scripts sends it.
-    job = requests.post(f"{stack.url}/jobs", data={}, timeout=10)
+    job = requests.post(f"{stack.url}/jobs", data={}, timeout=DEADLINE)
 
     assert job.status_code == 200
     assert "/jobs/" in job.url
@@ -212,10 +226,10 @@ def test_the_demo_runs_once_or_ends_at_a_signal_and_nothing_survives(
     process = start_stack(tmp_path / "state", f"--port={free_port()}", "--demo")
     try:
         folder = tmp_path / "state"
-        await_true((folder / "running.json").exists, 60)
+        await_true((folder / "running.json").exists)
         members = Family(process.pid).members()
         process.send_signal(number)
-        assert process.wait(60) == 0
+        assert process.wait(DEADLINE) == 0
     finally:
         process.kill()
         out, _ = process.communicate()
@@ -228,9 +242,9 @@ def test_make_run_once_prints_the_answer_and_leaves_nothing(stack: Stack, tmp_pa
     subprocess.run(["cp", "-al", stack.state.path / "images", images], check=True)
     process = start_stack(tmp_path / "state", f"--port={free_port()}", "--demo", "--once")
     family = Family(process.pid)
-    await_true((tmp_path / "state" / "running.json").exists, 60)
+    await_true((tmp_path / "state" / "running.json").exists)
     members = family.members()
-    out, _ = process.communicate(timeout=120)
+    out, _ = process.communicate(timeout=DEADLINE)
 
     assert process.returncode == 0, out
     assert set(out.splitlines()) >= DEMO_ANSWER
@@ -247,7 +261,7 @@ def test_the_doctor_finds_a_running_stack_well(stack: Stack) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=DEADLINE,
         )
 
     answer = examined()

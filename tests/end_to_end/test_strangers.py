@@ -24,8 +24,8 @@ from gridwell.local_stack.memcached import connect
 from tests.browser.conftest import launched
 from tests.chaos.stack import region_client
 from tests.end_to_end.listeners import Listeners, listeners_of
-from tests.end_to_end.processes import await_true
 from tests.harness.users import NOBODY, needs_another_user, run_as_nobody
+from tests.harness.waiting import DEADLINE, await_true
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,10 +84,10 @@ def instance(stack: Stack) -> Iterator[str]:
         UserData="#!/bin/sh\nsleep 600\n",
     )
     instance = str(launched["Instances"][0]["InstanceId"])
-    await_true(lambda: state_of(stack, instance)[0] == "running", 60)
+    await_true(lambda: state_of(stack, instance)[0] == "running")
     yield instance
     ec2.terminate_instances(InstanceIds=[instance])
-    await_true(lambda: state_of(stack, instance)[0] == "terminated", 60)
+    await_true(lambda: state_of(stack, instance)[0] == "terminated")
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def world(opened: Open) -> World:
     s3 = region_client(stack.running, "s3")
     filters = [{"Name": "image-id", "Values": [BASE_IMAGE]}]
     found = ec2.describe_instances(Filters=filters)["Reservations"]
-    jobs = requests.get(f"{stack.url}/v1/jobs", timeout=10).json()["jobs"]
+    jobs = requests.get(f"{stack.url}/v1/jobs", timeout=DEADLINE).json()["jobs"]
     with connect(stack.running.memcached, 5) as link:
         link.sendall(b"get canary\r\n")
         cached = link.recv(64)

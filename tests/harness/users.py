@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.harness.waiting import DEADLINE
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -45,5 +47,5 @@ def run_as_nobody(
         capture_output=True,
         text=True,
         check=True,
-        timeout=200,
+        timeout=DEADLINE,
     )

@@ -20,6 +20,7 @@ from gridwell.adapters.memcached.cache import MemcachedCache
 from gridwell.adapters.system_clock import SystemClock
 from gridwell.engine.job import DEADLINE_EXCEEDED, JobError
 from gridwell.kinds.grid.job_view import grid_view
+from tests.harness.waiting import DEADLINE
 from tests.harness.web import World
 from tests.harness.web_http import Site, narrow_gates
 from tests.harness.web_keys import USUAL, Keyed
@@ -100,8 +101,9 @@ def hasty() -> APIFlask:
 
 
 def lingering() -> APIFlask:
-    """A site that gives a client a minute to close its end."""
-    buffering_worker.LINGER_SECONDS = 60.0  # type: ignore[misc]
+    """A site that gives a client for ever to send a head and to close its end."""
+    request_buffer.HEAD_SECONDS = 10 * DEADLINE  # type: ignore[misc]
+    buffering_worker.LINGER_SECONDS = 10 * DEADLINE  # type: ignore[misc]
     return Site().app
 
 

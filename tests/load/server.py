@@ -12,12 +12,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.harness.waiting import DEADLINE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gridwell.local_stack.memcached import Memcached
 
-PATIENCE = 20.0
+PATIENCE = DEADLINE
 
 
 class Server:

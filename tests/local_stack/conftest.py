@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +22,7 @@ from gridwell.local_stack.machine.command_stubs import main as stand_in
 from gridwell.local_stack.program_environment import python
 from gridwell.local_stack.region.images import ImageRecord, ImageStore
 from tests.harness.local_region import Bench
+from tests.harness.waiting import DEADLINE, await_true
 from tests.local_stack.machine.units import IMAGES
 
 if TYPE_CHECKING:
@@ -75,22 +75,34 @@ class Region:
         reply = self.ec2.describe_instances(InstanceIds=[instance])
         return reply["Reservations"][0]["Instances"][0]
 
-    def await_state(self, instance: str, *states: str, seconds: float = 15) -> Any:
-        deadline = time.monotonic() + seconds
-        while (seen := self.describe(instance))["State"]["Name"] not in states:
-            assert time.monotonic() < deadline, (seen["State"], self.console(instance))
-            time.sleep(0.01)
+    def await_state(self, instance: str, *states: str) -> Any:
+        seen: dict[str, Any] = {}
+
+        def is_there() -> bool:
+            seen.clear()
+            seen.update(self.describe(instance))
+            return seen["State"]["Name"] in states
+
+        with self._explained(instance):
+            await_true(is_there, pause=0.01)
         return seen
 
     def console(self, instance: str) -> str:
         return str(self.ec2.get_console_output(InstanceId=instance)["Output"])
 
     def await_console(self, instance: str, words: str, *, times: int = 1) -> str:
-        deadline = time.monotonic() + 15
-        while (text := self.console(instance)).count(words) < times:
-            assert time.monotonic() < deadline, text
-            time.sleep(0.01)
-        return text
+        with self._explained(instance):
+            await_true(lambda: self.console(instance).count(words) >= times, pause=0.01)
+        return self.console(instance)
+
+    @contextmanager
+    def _explained(self, instance: str) -> Iterator[None]:
+        """Show the instance with what was awaited in vain."""
+        try:
+            yield
+        except AssertionError as error:
+            error.add_note(f"{self.describe(instance)['State']}\n{self.console(instance)}")
+            raise
 
     def folder(self, instance: str) -> Path:
         return self.state / "instances" / instance
@@ -127,7 +139,7 @@ def serving(command: Sequence[str], *, state: Path, env: Mapping[str, str]) -> I
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
+            assert process.wait(DEADLINE) == 0
         assert process.stdout is not None
         process.stdout.close()
 

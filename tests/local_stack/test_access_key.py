@@ -11,7 +11,7 @@ from gridwell.local_stack.region.access_key import (
     key_refusal,
 )
 
-KEY = draw_access_key()
+KEY = "LOCAL" + "0123456789abcdef" * 3
 
 
 def v4(key: str) -> str:

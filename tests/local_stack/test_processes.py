@@ -3,13 +3,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from gridwell.engine.errors import ServiceError
 from gridwell.local_stack.processes import start
+from tests.harness.waiting import await_true
 
 ENV = {"PATH": os.defpath, "ONLY": "this"}
 PARENT = """
@@ -32,7 +32,7 @@ def is_alive(pid: int) -> bool:
 def test_a_child_gets_its_built_environment_and_its_log(tmp_path: Path) -> None:
     child = start("env", ["env"], env=ENV, log=tmp_path / "logs/env.log")
 
-    assert child.process.wait(5) == 0
+    assert child.process.wait() == 0
     assert set(child.last_lines().splitlines()) >= {"ONLY=this"}
     assert "HOME" not in child.last_lines()
 
@@ -48,10 +48,7 @@ def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
     )
     assert parent.returncode == -signal.SIGKILL
 
-    deadline = time.monotonic() + 5
-    while is_alive(int(parent.stdout)):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    await_true(lambda: not is_alive(int(parent.stdout)))
 
 
 def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
@@ -71,15 +68,12 @@ def test_what_a_killed_child_leaves_behind_is_ended_before_it_is_started_again(
     child = start("left", ["sh", "-c", script], env=ENV, log=tmp_path / "log", read_output=True)
     assert child.process.stdout is not None
     orphan = int(child.process.stdout.readline())
-    assert child.process.wait(5) == -signal.SIGKILL
+    assert child.process.wait() == -signal.SIGKILL
     assert is_alive(orphan)
 
     child.clear()
 
-    deadline = time.monotonic() + 5
-    while is_alive(orphan):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    await_true(lambda: not is_alive(orphan))
     child.clear()  # nothing is left, which is no error
     child.process.stdout.close()
 

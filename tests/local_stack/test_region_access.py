@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from gridwell.adapters.aws.client import translated
 from gridwell.engine.errors import ServiceDenied
+from tests.harness.waiting import DEADLINE
 
 if TYPE_CHECKING:
     from tests.local_stack.conftest import Region
@@ -56,7 +57,7 @@ def ask(
     region: Region, method: str, path: str, headers: dict[str, str], body: bytes = b""
 ) -> tuple[int, bytes, http.client.HTTPMessage]:
     host = region.endpoint.removeprefix("http://")
-    connection = http.client.HTTPConnection(host, timeout=10)
+    connection = http.client.HTTPConnection(host, timeout=DEADLINE)
     connection.request(method, path, body, headers)
     reply = connection.getresponse()
     found = reply.status, reply.read(), reply.headers

@@ -26,17 +26,17 @@ from gridwell.engine.object_keys import problem_object
 from gridwell.kinds.grid.minimum import Minimum, lesser
 from tests.harness.builders import a_job, a_problem, a_token
 from tests.harness.oracle import true_minimum
+from tests.harness.waiting import DEADLINE, await_true
 from tests.local_stack.conftest import running_region
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from gridwell.engine.job import Job
 
 ROOT = Path(__file__).parents[2]
 FLEET = "workers"
 WORKER = "arn:aws:ec2:us-east-1:1:instance/i-1"
-SECONDS = 60.0  #: a deadline, not a duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ class Place:
         """A worker that is at work, and does not go for being idle."""
         earlier = self.fleet.heartbeats([WORKER]).get(WORKER)
         process = self.start(GRIDWELL_IDLE_POLLS="1000")
-        until(lambda: self.fleet.heartbeats([WORKER]).get(WORKER) != earlier)
+        await_true(lambda: self.fleet.heartbeats([WORKER]).get(WORKER) != earlier)
         return process
 
 
@@ -127,16 +127,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             client.close()
 
 
-def until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < deadline, "not within the deadline"
-        time.sleep(0.02)
-
-
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     try:
-        _, words = process.communicate(timeout=SECONDS)
+        _, words = process.communicate(timeout=DEADLINE)
     finally:
         process.kill()
     return process.returncode, words
@@ -182,10 +175,10 @@ def test_a_worker_told_to_stop_gives_back_at_once_what_has_not_started(place: Pl
     place.submit(chunks=4, n=60, atoms=250_000, seed=2)  # minutes of computing
     process = place.start(GRIDWELL_POLL_SECONDS="20")
     try:
-        until(lambda: place.chunks.depth().in_flight == 2)
+        await_true(lambda: place.chunks.depth().in_flight == 2)
         process.send_signal(signal.SIGTERM)
         # One has not started; on a busy machine neither of them has.
-        until(lambda: place.chunks.depth().in_flight < 2)
+        await_true(lambda: place.chunks.depth().in_flight < 2)
     finally:
         process.kill()
         process.communicate()
@@ -195,7 +188,7 @@ def test_a_worker_told_to_stop_gives_back_at_once_what_has_not_started(place: Pl
 
 def test_a_sigterm_while_it_starts_is_no_clean_end_either(place: Place) -> None:
     process = place.start(GRIDWELL_IDLE_POLLS="1000")
-    until(lambda: children(process))
+    await_true(lambda: children(process))
 
     process.send_signal(signal.SIGTERM)
 
@@ -215,13 +208,13 @@ def test_a_stray_sigterm_while_idle_ends_with_75_and_not_with_0(place: Place) ->
 
 def test_the_compute_processes_of_a_killed_worker_end_with_it(place: Place) -> None:
     process = place.start_and_await_beat()
-    until(lambda: children(process))
+    await_true(lambda: children(process))
     orphans = children(process)
 
     process.kill()
     process.communicate()
 
-    until(lambda: not any(_runs(orphan) for orphan in orphans))
+    await_true(lambda: not any(_runs(orphan) for orphan in orphans))
 
 
 def _runs(process: int) -> bool:

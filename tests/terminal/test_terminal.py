@@ -26,6 +26,7 @@ from gridwell.terminal.job_text import instance_name
 from gridwell.terminal.progress_bar import LiveBar, PlainBar, bar_on, counting
 from tests.harness.builders import NOW
 from tests.harness.served_app import Served, serving
+from tests.harness.waiting import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -277,7 +278,7 @@ def test_a_fleet_that_cannot_be_read_does_not_end_the_wait(
                 running.finish(job.id)
 
         served.before = break_fleet
-        result = follow(client, job, timeout=10)
+        result = follow(client, job, timeout=DEADLINE)
 
     assert result == job.result
     assert "100 %" in capsys.readouterr().err

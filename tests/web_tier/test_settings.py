@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from gridwell.access.quota import Quota
+from tests.harness.waiting import DEADLINE
 from web_tier.auth.route_rules import RouteKind
 from web_tier.settings import Settings
 
@@ -79,7 +80,7 @@ def test_settings_that_cannot_be_used_are_all_told_and_end_the_command() -> None
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=DEADLINE,
     )
 
     assert done.returncode == 2
@@ -104,7 +105,7 @@ def serve(**settings: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=DEADLINE,
     )
 
 

@@ -10,12 +10,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
 
+from tests.harness.waiting import DEADLINE, await_true
 from workload_generator.cli import main
 from workload_generator.service import ServiceClient
 
@@ -200,7 +200,7 @@ def test_on_a_terminal_a_bar_is_drawn_and_elsewhere_plain_lines(live: Live) -> N
     command = [sys.executable, "-m", "workload_generator", f"--url={live.url}", *SMALL]
     try:
         ended = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=theirs, check=False, timeout=60
+            command, stdout=subprocess.PIPE, stderr=theirs, check=False, timeout=DEADLINE
         )
         shown = os.read(ours, 65536).decode()
     finally:
@@ -217,12 +217,10 @@ def test_an_interrupted_run_ends_at_once_with_status_130(live: Live) -> None:
     live.working = False
     command = [sys.executable, "-m", "workload_generator", f"--url={live.url}", *SMALL]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 20
-        while not live.posts and time.monotonic() < deadline:
-            time.sleep(0.01)
+        await_true(lambda: live.posts)
 
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=10)
+        _, told = process.communicate(timeout=DEADLINE)
 
     assert live.posts
     assert process.returncode == 130

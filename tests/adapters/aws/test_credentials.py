@@ -85,6 +85,7 @@ def test_a_client_made_while_the_metadata_service_fails_recovers_without_a_resta
     assert why in caplog.records[0].getMessage()
 
 
+@pytest.mark.system
 def test_a_metadata_service_that_is_not_up_yet_is_waited_for(
     service: Imds, monkeypatch: pytest.MonkeyPatch
 ) -> None:

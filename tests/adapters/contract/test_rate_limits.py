@@ -103,6 +103,7 @@ def test_processes_count_together(memcached: Memcached, who: str) -> None:
     two.close()
 
 
+@pytest.mark.system
 def test_without_memcached_a_process_counts_for_itself_and_says_so_once(
     who: str, caplog: pytest.LogCaptureFixture
 ) -> None:

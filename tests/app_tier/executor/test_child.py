@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.harness.grid_tasks import RUNNERS
+
+pytestmark = pytest.mark.system
 
 ROOT = Path(__file__).parents[3]
 LISTED = "import app_tier.executor.child, json, pkgutil, sys; {}; print(json.dumps([*sys.modules]))"

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from app_tier.executor.port import RunTask, TaskOutcome
 
+pytestmark = pytest.mark.system
+
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[ProcessPool]:

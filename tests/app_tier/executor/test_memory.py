@@ -24,9 +24,12 @@ from tests.harness.grid_tasks import RUNNERS, a_run_task
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.skipif(
-    not Path("/proc/self/status").exists(), reason="the peak is read in /proc: run on Linux"
-)
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(
+        not Path("/proc/self/status").exists(), reason="the peak is read in /proc: run on Linux"
+    ),
+]
 LARGE, SMALL = Grid.cube(128), Grid.cube(6)
 PART = Box((5, 5, 5), (9, 9, 9))
 

@@ -32,15 +32,16 @@ from gridwell.kinds.grid.series import Series
 from tests.harness.builders import a_long_problem, a_problem, of_version
 from tests.harness.grid_tasks import RUNNERS, a_run_task, best_of, points_of
 from tests.harness.oracle import true_minimum, true_series
+from tests.harness.waiting import await_true
 from tests.harness.worker import World, actions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from gridwell.kinds.grid.grid import Box
     from gridwell.kinds.grid.problem import Problem
 
-SECONDS = 60.0  #: a deadline, not a duration
+pytestmark = pytest.mark.system
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def a_long_task(ticket: int) -> RunTask:
 def outcomes(pool: ProcessPool, count: int) -> dict[int, TaskOutcome]:
     """The next outcomes, by ticket."""
     found: dict[int, TaskOutcome] = {}
-    until(lambda: _gather(pool, found, count))
+    await_true(lambda: _gather(pool, found, count))
     return found
 
 
@@ -71,13 +72,6 @@ def _gather(pool: ProcessPool, found: dict[int, TaskOutcome], count: int) -> boo
     pool.wait(0.05)
     found.update({outcome.ticket: outcome for outcome in pool.finished()})
     return len(found) >= count
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < deadline, "not within the deadline"
-        time.sleep(0.005)
 
 
 def computes(pool: ProcessPool) -> bool:
@@ -129,7 +123,7 @@ def test_points_of_a_series_are_counted_as_they_are_found(pool: ProcessPool) -> 
         counts.append(pool.reported().get(1, 0))
         return bool(outcomes_so_far := pool.finished()) and outcomes_so_far[0].error is None
 
-    until(ended)
+    await_true(ended)
 
     assert counts == sorted(counts)
     assert set(counts) & set(range(1, 30))
@@ -177,7 +171,7 @@ def test_a_stored_problem_that_is_damaged_fails_its_chunk_and_not_the_process(
 def test_a_process_that_dies_loses_what_it_computed_and_not_what_waited(pool: ProcessPool) -> None:
     pool.submit(a_long_task(1))
     pool.submit(a_task(2))
-    until(lambda: pool.progress().get(1, 0) > 0)
+    await_true(lambda: pool.progress().get(1, 0) > 0)
 
     os.kill(process_of(pool), signal.SIGKILL)
 
@@ -264,9 +258,9 @@ def test_a_death_met_at_the_next_submission_loses_the_older_tasks_and_not_the_ne
     pool: ProcessPool,
 ) -> None:
     pool.submit(a_long_task(1))
-    until(lambda: pool.progress().get(1, 0) > 0)
+    await_true(lambda: pool.progress().get(1, 0) > 0)
     os.kill(process_of(pool), signal.SIGKILL)
-    until(lambda: pool._processes[0]._executor._broken is not False)
+    await_true(lambda: pool._processes[0]._executor._broken is not False)
 
     pool.submit(a_task(2))
 
@@ -277,7 +271,7 @@ def test_a_death_met_at_the_next_submission_loses_the_older_tasks_and_not_the_ne
 def test_a_process_that_died_with_nothing_to_do_is_replaced_unnoticed(pool: ProcessPool) -> None:
     victim = process_of(pool)
     os.kill(victim, signal.SIGKILL)
-    until(lambda: pool._processes[0]._executor._broken is not False)
+    await_true(lambda: pool._processes[0]._executor._broken is not False)
 
     pool.submit(a_task(4))
 
@@ -288,7 +282,7 @@ def test_a_process_that_died_with_nothing_to_do_is_replaced_unnoticed(pool: Proc
 def test_progress_rises_while_a_task_computes_and_a_discarded_one_stops(pool: ProcessPool) -> None:
     pool.submit(a_long_task(1))
     pool.submit(a_task(2))
-    until(lambda: pool.progress().get(1, 0) > 5)
+    await_true(lambda: pool.progress().get(1, 0) > 5)
     assert list(pool.progress()) == [1]
     process = process_of(pool)
 
@@ -300,7 +294,7 @@ def test_progress_rises_while_a_task_computes_and_a_discarded_one_stops(pool: Pr
 
 def test_a_discarded_task_that_does_not_stop_has_its_process_killed(pool: ProcessPool) -> None:
     pool.submit(a_long_task(1))
-    until(lambda: pool.progress().get(1, 0) > 0)
+    await_true(lambda: pool.progress().get(1, 0) > 0)
     stopped = process_of(pool)
     os.kill(stopped, signal.SIGSTOP)
 
@@ -328,18 +322,20 @@ def test_a_chunk_whose_process_was_killed_is_given_back_and_computed_again(
     world = World(processes=pool)
     job = world.submit(a_long_problem(), chunks=1)
     world.step()
-    until(lambda: len(pool.progress()) > 0)
+    await_true(lambda: len(pool.progress()) > 0)
 
     os.kill(process_of(pool), signal.SIGKILL)
 
-    until(lambda: "worker.chunk_failed" in actions(world.step()))
+    await_true(lambda: "worker.chunk_failed" in actions(world.step()))
     world.clock.advance(3)  # more than the first pause, less than the lease
-    until(lambda: world.step() is not None and len(pool.progress()) > 0)
+    await_true(lambda: world.step() is not None and len(pool.progress()) > 0)
     world.ledger.fail(job.id, job.attempt, JobError("x", "y"), now=world.clock.now())
     world.clock.advance(7)
     world.step()
     assert world.left() == (0, 0)
-    until(lambda: computes(pool))  # a process that does not stop in time is killed, and replaced
+    await_true(
+        lambda: computes(pool)
+    )  # a process that does not stop in time is killed, and replaced
 
 
 def test_the_installation_computes() -> None:
@@ -368,7 +364,7 @@ def test_a_process_that_cannot_be_replaced_fails_its_tasks_until_it_can(
     pool: ProcessPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     os.kill(process_of(pool), signal.SIGKILL)
-    until(lambda: pool._processes[0]._executor._broken is not False)
+    await_true(lambda: pool._processes[0]._executor._broken is not False)
 
     def refused(self: ComputeProcess) -> None:
         raise OSError(errno.EMFILE, "Too many open files")
@@ -397,5 +393,5 @@ def test_the_self_test_passes_on_each_process() -> None:
             flaws.extend([] if flaw is None else [flaw])
             return bool(flaws)
 
-        until(ended)
+        await_true(ended)
     assert flaws == [""]

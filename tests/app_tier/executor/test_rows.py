@@ -16,6 +16,8 @@ from tests.harness.row_runner import EVEN_RUNNERS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.system
+
 SECONDS = 60.0  #: a deadline, not a duration
 
 

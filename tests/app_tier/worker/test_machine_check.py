@@ -62,6 +62,7 @@ def _limited(folder: Path, limit: int, found: SimpleQueue[str]) -> None:
     found.put(check(folder))
 
 
+@pytest.mark.system
 def test_a_limit_on_the_size_of_files_is_a_flaw(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     found: SimpleQueue[str] = context.SimpleQueue()

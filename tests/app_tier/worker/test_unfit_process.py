@@ -13,12 +13,15 @@ import pytest
 from app_tier.worker.step_report import WorkerExit
 from gridwell.engine.messages import ErrorMessage, ResultMessage, decode_report
 from gridwell.engine.task_failure import MACHINE_FAILED
-from tests.system.test_worker_process import ROOT, WORKER, Place, ended, place, until
+from tests.harness.waiting import await_true
+from tests.system.test_worker_process import ROOT, WORKER, Place, ended, place
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from gridwell.engine.messages import Report
+
+pytestmark = pytest.mark.system
 
 __all__ = ["place"]  # the region that the workers of this module share, too
 
@@ -108,7 +111,7 @@ def test_a_disk_that_fills_up_ends_the_worker_as_unfit_with_its_failure_reported
             GRIDWELL_MIN_FREE_MEBIBYTES="1",
             GRIDWELL_IDLE_POLLS="1000",
         )
-        until(lambda: WORKER in place.fleet.heartbeats([WORKER]) and _is_fit(place))
+        await_true(lambda: WORKER in place.fleet.heartbeats([WORKER]) and _is_fit(place))
         room = shutil.disk_usage(disk).free
         (disk / "filling").write_bytes(bytes(room - 4096))
         job = place.submit(chunks=2, n=20, atoms=2000, seed=99)
@@ -121,7 +124,7 @@ def test_a_disk_that_fills_up_ends_the_worker_as_unfit_with_its_failure_reported
     failed = [each for each in reports(place) if isinstance(each, ErrorMessage)]
     assert {each.code for each in failed} == {MACHINE_FAILED}
     assert {each.job for each in failed} == {job.id}
-    until(lambda: place.chunks.depth().visible == 2)  # its chunk comes back after its pause
+    await_true(lambda: place.chunks.depth().visible == 2)  # its chunk comes back after its pause
     assert is_done_by_another(place)
 
 

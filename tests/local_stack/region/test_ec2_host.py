@@ -10,6 +10,7 @@ from gridwell.adapters.http_kill import HttpKill
 from gridwell.engine.errors import WrongState
 from gridwell.local_stack.machine import processes
 from gridwell.local_stack.region.kill_endpoint import PATH
+from tests.harness.waiting import await_true
 from tests.local_stack.conftest import Region
 
 BOTH = """MIME-Version: 1.0
@@ -159,7 +160,7 @@ def test_a_stubborn_worker_and_its_runaway_child_are_killed(region: Region, laun
     region.await_state(instance, "running")
 
     region.ec2.stop_instances(InstanceIds=[instance])
-    region.await_state(instance, "stopped", seconds=5)
+    region.await_state(instance, "stopped")
 
     assert "timed out. Killing" in region.console(instance)
     assert processes.marked("GRIDWELL_INSTANCE_FOLDER", str(region.folder(instance))) == []
@@ -180,12 +181,12 @@ def test_force_ends_a_shutdown_that_hangs(region: Region, launched: Any) -> None
     region.await_console(instance, "deaf")
     region.await_state(instance, "running")
     region.ec2.stop_instances(InstanceIds=[instance])
-    began = time.monotonic()
 
     region.ec2.stop_instances(InstanceIds=[instance], Force=True)
 
     region.await_state(instance, "stopped")
-    assert time.monotonic() - began < 40  # for so long the host waits without force
+    log = (region.state / "cloud.log").read_text()
+    assert f"instance {instance} did not shut down in" not in log  # nor was that waited for
 
 
 def test_a_reboot_keeps_the_instance_running_and_boots_it_again(
@@ -248,10 +249,7 @@ def test_an_instance_that_is_terminated_leaves_no_folder(region: Region) -> None
     region.ec2.terminate_instances(InstanceIds=[instance])
     region.await_state(instance, "terminated")
 
-    deadline = time.monotonic() + 5
-    while region.folder(instance).exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    await_true(lambda: not region.folder(instance).exists())
 
 
 def test_shutdown_behaviour_terminate_ends_the_instance_for_good(region: Region) -> None:

@@ -27,6 +27,7 @@ from gridwell.fleet.refusal import Refusal
 from gridwell.kinds.grid.job_view import grid_view
 from tests.harness.builders import NOW
 from tests.harness.oracle import true_minimum
+from tests.harness.waiting import await_true
 from tests.harness.web import Fuse
 from tests.harness.web_http import SMALL, Site, a_service, narrow_gates, problem_of
 from web_tier.dependencies import dependencies_of
@@ -188,9 +189,7 @@ def finish_when_awaited(site: Site) -> threading.Thread:
     """End every unfinished job as soon as a request waits."""
 
     def end() -> None:
-        deadline = time.monotonic() + 10
-        while not len(site.watcher._watch) and time.monotonic() < deadline:
-            time.sleep(0.001)
+        await_true(lambda: len(site.watcher._watch), pause=0.001)
         for job in site.world.ledger.unfinished():
             stored = site.world.ledger.read(job)
             assert stored is not None
@@ -239,11 +238,9 @@ def test_when_the_time_is_up_the_job_is_still_accepted() -> None:
 
 def test_nobody_waits_where_there_is_no_room_or_the_process_ends() -> None:
     site = Site(capacity=0)
-    started = time.monotonic()
 
     response = site.post(SMALL, Prefer="wait=30")
 
-    assert time.monotonic() - started < 30  # for so long it was ready to wait
     assert response.status_code == 202
     assert "Preference-Applied" not in response.headers
     assert response.headers["Retry-After"] == "1"

@@ -8,6 +8,7 @@ import pytest
 import requests
 from prometheus_client import CollectorRegistry, Counter
 
+from tests.harness.waiting import DEADLINE
 from web_tier.monitoring.metrics_server import MetricsServer
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[MetricsServer]:
 
 def get(server: MetricsServer, **headers: str) -> requests.Response:
     return requests.get(
-        f"http://127.0.0.1:{server.server_port}/metrics", headers=headers, timeout=5
+        f"http://127.0.0.1:{server.server_port}/metrics", headers=headers, timeout=DEADLINE
     )
 
 
@@ -59,4 +60,4 @@ def test_a_foreign_name_is_served_only_where_other_machines_are(server: MetricsS
 def test_there_is_nothing_but_reading(server: MetricsServer, method: str) -> None:
     url = f"http://127.0.0.1:{server.server_port}/"
 
-    assert requests.request(method, url, timeout=5).status_code == 501
+    assert requests.request(method, url, timeout=DEADLINE).status_code == 501

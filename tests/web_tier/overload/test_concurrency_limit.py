@@ -11,6 +11,7 @@ import pytest
 
 from gridwell.adapters.memory import ManualClock, MemoryQueue
 from gridwell.engine.errors import ServiceBusy
+from tests.harness.waiting import DEADLINE
 from tests.harness.web import Fuse, Fused
 from tests.harness.web_http import SMALL, Site
 from web_tier.overload.concurrency_limit import (
@@ -55,7 +56,7 @@ def test_whoever_waits_gets_the_next_place() -> None:
 
     place.leave()
 
-    thread.join(10)
+    thread.join(DEADLINE)
     assert done == [True]
 
 
@@ -75,7 +76,7 @@ def test_a_place_that_the_door_took_is_used_and_given_back_once() -> None:
 
     thread = threading.Thread(target=serve)  # a thread has a context of its own
     thread.start()
-    thread.join(10)
+    thread.join(DEADLINE)
 
     assert free == [True]
     assert gate.try_enter() is not None
@@ -148,7 +149,7 @@ def test_waiting_owners_are_admitted_in_turn_and_the_longest_line_makes_room() -
         time.sleep(0.001)
     place.leave()
     for thread in threads:
-        thread.join(10)
+        thread.join(DEADLINE)
 
     assert refused == ["greedy"]
     assert order == ["greedy", "modest", "greedy"]

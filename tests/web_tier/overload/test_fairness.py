@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.harness.waiting import await_true
 from tests.load.app import A_KEY, ANOTHER, HELD, OPENS, PLACES, QUEUED, fixed_key
 from tests.load.server import PATIENCE, serving
 from web_tier.http_server.eviction import PAUSE_SECONDS
@@ -191,9 +192,8 @@ def test_waits_of_one_client_leave_room_for_another(world: tuple[Server, Party, 
         links = [stack.enter_context(greedy.connect(server)) for _ in range(PLACES)]
         for link in links:
             link.sendall(greedy.request("GET", f"/v1/jobs/{job}", wait))
-        deadline = time.monotonic() + PATIENCE
-        while b'waiting{kind="wait"} 4.0' not in modest.ask(server, "GET", "/metrics"):
-            assert time.monotonic() < deadline
+        waiting = b'waiting{kind="wait"} 4.0'
+        await_true(lambda: waiting in modest.ask(server, "GET", "/metrics"))
         assert GRANTED not in greedy.ask(server, "GET", f"/v1/jobs/{job}", wait)
 
         mine = stack.enter_context(modest.connect(server))

@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from tests.browser.tls import nginx_before
+from tests.harness.waiting import DEADLINE
 from tests.load import app
 from tests.load.server import Server, serving
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STREAMS = 300
-PATIENCE = 20.0
+PATIENCE = DEADLINE
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gridwell.engine.job import CHUNK_FAILED, JobError, JobState
 from tests.harness.builders import NOW
+from tests.harness.waiting import DEADLINE, await_true
 from tests.harness.web import Fuse, Fused, World
 from tests.harness.web_http import a_service
 from web_tier.waiting.watcher import Watcher, await_end
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from gridwell.engine.job import Job
     from gridwell.engine.ports import Cache
 
-PATIENCE = 10.0
+PATIENCE = DEADLINE
 FAILED = JobError(CHUNK_FAILED, "why")
 
 
@@ -59,10 +60,7 @@ def a_watcher(world: World, *, capacity: int = 8, cache: Cache | None = None) ->
 
 
 def until_waiting(watcher: Watcher, count: int) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while len(watcher._watch) < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+    await_true(lambda: len(watcher._watch) >= count, pause=0.001)
 
 
 def test_requests_wake_when_the_cache_shows_the_end() -> None:

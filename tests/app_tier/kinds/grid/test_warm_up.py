@@ -14,6 +14,8 @@ from app_tier.kinds.grid.warm_up import have_compiled
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.system
+
 
 def test_they_are_waited_for_with_signs_of_life_and_then_never_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -34,6 +34,7 @@ from gridwell.kinds.grid.map_objects import map_digests_object, map_object
 from gridwell.kinds.grid.map_reader import MapGone, map_values
 from tests.harness.builders import NOW, a_job, a_problem, a_register
 from tests.harness.oracle import true_map, true_minimum
+from tests.harness.waiting import DEADLINE
 from tests.harness.web import Fuse, World
 from tests.harness.web_http import SMALL, Site, a_service, narrow_gates, problem_of
 from tests.load.server import serving
@@ -339,16 +340,16 @@ def test_a_chunk_that_is_missing_in_the_middle_ends_the_download() -> None:
 def test_a_file_that_breaks_off_never_looks_whole(tmp_path: Path) -> None:
     app = "tests.harness.web_http:broken_application()"
     with serving(tmp_path / "log", threads=40, app=app) as server:
-        (job,) = requests.get(f"{server.url}/v1/jobs", timeout=20).json()["jobs"]
+        (job,) = requests.get(f"{server.url}/v1/jobs", timeout=DEADLINE).json()["jobs"]
         for form in FORMS:
             url = f"{server.url}/v1/jobs/{job['id']}/grid.{form}"
-            with requests.get(url, stream=True, timeout=20) as response:
+            with requests.get(url, stream=True, timeout=DEADLINE) as response:
                 assert response.status_code == 200
                 pieces = response.iter_content(65_536)
                 assert next(pieces)
                 with pytest.raises(requests.exceptions.ChunkedEncodingError):
                     deque(pieces, maxlen=0)
-        assert requests.get(f"{server.url}/healthz", timeout=20).status_code == 200
+        assert requests.get(f"{server.url}/healthz", timeout=DEADLINE).status_code == 200
         assert "the map of chunk 7" in server.log
 
 

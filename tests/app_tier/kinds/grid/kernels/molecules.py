@@ -10,6 +10,7 @@ import numpy as np
 
 from gridwell.kinds.grid.formats import read_atoms
 from gridwell.kinds.grid.grid import Grid
+from tests.harness.waiting import DEADLINE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,7 +89,7 @@ dielectric 1.0
         ["autogrid4", "-p", "map.gpf", "-l", "map.glg"],
         cwd=receptor.parent,
         check=True,
-        timeout=60,
+        timeout=DEADLINE,
     )
     x, y, z = (middle - count // 2 for middle, count in zip(centre, cells, strict=True))
     shape = (cells[0] + 1, cells[1] + 1, cells[2] + 1)

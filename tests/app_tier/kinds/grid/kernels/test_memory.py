@@ -14,6 +14,8 @@ from app_tier.kinds.grid.kernels import KERNELS
 from app_tier.kinds.grid.kernels.numba_compile import COMPILES
 from tests.app_tier.kinds.grid.kernels.memory import MOST
 
+pytestmark = pytest.mark.system
+
 ROOT = Path(__file__).parents[5]
 
 

@@ -14,6 +14,8 @@ pytest.importorskip("numba", reason="numba is not installed: pip install 'gridwe
 
 from app_tier.kinds.grid.kernels import numba_compile
 
+pytestmark = pytest.mark.system
+
 SOURCES = Path(numba_compile.__file__).parent
 FILES = [file.relative_to(SOURCES).as_posix() for file in sorted(SOURCES.rglob("*.py"))]
 

@@ -10,6 +10,9 @@ import pytest
 
 from app_tier.kinds.grid.kernels.choice import fastest
 from tests.harness.builders import a_problem
+from tests.harness.waiting import DEADLINE
+
+pytestmark = pytest.mark.system
 
 
 @pytest.mark.parametrize(
@@ -37,7 +40,7 @@ def in_a_process_without_numba(program: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=DEADLINE,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

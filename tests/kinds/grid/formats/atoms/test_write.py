@@ -81,6 +81,8 @@ def test_ase_reads_the_same_charges_from_extended_xyz(some: Atoms) -> None:
     assert read.info["title"] == "a 'title' of : mine"
 
 
+# ASE 3.28 sets an array's shape, which numpy 2.5 deprecates.
+@pytest.mark.filterwarnings("ignore:Setting the shape on a NumPy array:DeprecationWarning:ase")
 def test_charges_that_ase_writes_are_read() -> None:
     molecule = ase.Atoms(
         "OH2", [[0, 0, 0.12], [0, 0.76, -0.48], [0, -0.76, -0.48]], charges=[-0.8, 0.4, 0.4]
