@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +10,7 @@ from app_tier.executor.pool import ProcessPool
 from app_tier.executor.smoke import SmokeFailed, smoke
 from gridwell.engine.task_failure import PROBLEM_UNREADABLE, PROCESS_DIED, UNSUPPORTED
 from tests.harness.echo_kind import ECHO, TEXTS, an_echo
+from tests.harness.waiting import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,11 +32,13 @@ def ran(pool: ProcessPool, *tasks: RunTask) -> list[TaskOutcome]:
     for task in tasks:
         pool.submit(task)
     found: list[TaskOutcome] = []
-    deadline = time.monotonic() + 60
-    while len(found) < len(tasks):
-        assert time.monotonic() < deadline, "no outcome within the deadline"
+
+    def have_ended() -> bool:
         pool.wait(0.05)
-        found += pool.finished()
+        found.extend(pool.finished())
+        return len(found) >= len(tasks)
+
+    await_true(have_ended, pause=0.0)
     return sorted(found, key=lambda outcome: outcome.ticket)
 
 
@@ -60,10 +62,7 @@ def test_the_file_of_a_task_keeps_its_type_and_content(pool: ProcessPool) -> Non
 
 def test_the_progress_that_a_task_reports_is_shown_until_it_ends(pool: ProcessPool) -> None:
     pool.submit(an_echo(1, detail={"steps": 10**6}))
-    deadline = time.monotonic() + 60
-    while pool.reported().get(1, 0) < 2:
-        assert time.monotonic() < deadline, "no progress within the deadline"
-        time.sleep(0.01)
+    await_true(lambda: pool.reported().get(1, 0) >= 2)
 
     pool.discard(1)
 
