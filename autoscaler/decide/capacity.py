@@ -115,7 +115,7 @@ def classify(
         stopped=states[InstanceState.STOPPED] - len(asked) - out[InstanceState.STOPPED],
         answered=len(answered),
         unanswered=len(unanswered),
-        standing=shown + len(answered) - len(left_out),
+        standing=shown + len(answered) + len(_hidden(snapshot, answered)) - len(left_out),
         uncounted=left_out,
         startable=_startable(hopeful, snapshot, slots),
         doubtful=_startable(
@@ -253,6 +253,13 @@ def _those(
         and instance.slot in slots
         and holds(slots[instance.slot], instance)
     )
+
+
+def _hidden(snapshot: Snapshot, answered: Iterable[Slot]) -> set[int]:
+    """Return unreadable slots that may record a launch which EC2 does not show yet."""
+    alive = [i for i in snapshot.instances if i.state is not InstanceState.TERMINATED]
+    known = {i.slot for i in alive} | {slot.number for slot in answered}
+    return {slot.number for slot in snapshot.slots if slot.unreadable} - known
 
 
 def _stale(stopped: Iterable[Instance], release: str | None) -> tuple[str, ...]:
