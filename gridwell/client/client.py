@@ -74,7 +74,7 @@ class Client:
 
     @property
     def url(self) -> str:
-        """Where the service is."""
+        """The service's address."""
         return self._transport.url
 
     @overload

@@ -2,7 +2,7 @@
 
 * GridwellError
   x JobFailed           the service gave the job up, and says why
-    + JobCancelled      somebody cancelled it; submit it again to compute it
+    + JobCancelled      it was cancelled; submit it again to compute it
   x JobTimeout          the job still runs; wait longer, or read it later
   x NoSuchJob           no job of that id, or it has expired; submit it again
   x InvalidMessage      the answer is not one of this interface: look at the URL
@@ -36,7 +36,7 @@ class JobFailed(GridwellError):  # noqa: N818 - see InvalidJob
 
 
 class JobCancelled(JobFailed):
-    """Somebody cancelled the job."""
+    """The job was cancelled."""
 
     def __init__(self, status: JobStatus) -> None:
         super().__init__(status)
@@ -44,7 +44,7 @@ class JobCancelled(JobFailed):
 
 
 def no_result(status: JobStatus) -> JobFailed:
-    """The error that tells why a job has ended without a result."""
+    """Return the error of a job that ended without a result."""
     cancelled = status.state == JobState.CANCELLED
     return JobCancelled(status) if cancelled else JobFailed(status)
 

@@ -38,7 +38,7 @@ class FleetStatus:
 
     @property
     def running(self) -> int:
-        """How many instances run."""
+        """Number of running instances."""
         return sum(instance.state == InstanceState.RUNNING for instance in self.instances)
 
     @classmethod

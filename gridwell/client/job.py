@@ -76,7 +76,7 @@ class Job(Generic[StatusT]):
 
         Raises:
             JobFailed: if the service gave it up.
-            JobCancelled: if somebody cancelled it.
+            JobCancelled: if it was cancelled.
             JobTimeout: if it still runs; waiting again is fine.
         """
         if progress is not None:

@@ -31,7 +31,7 @@ def plain(value: Any) -> Any:
 
 
 def _not_finite(value: Any, pointer: str) -> Iterator[Fault]:
-    """What JSON has no numbers for."""
+    """A value for which JSON has no number."""
     if isinstance(value, float) and not math.isfinite(value):
         yield Fault(pointer, f"{value!r} is not a finite number")
     elif isinstance(value, dict | list):

@@ -18,7 +18,7 @@ _MISSHAPEN: Final = (AttributeError, KeyError, TypeError, ValueError)
 
 
 class Measure(NamedTuple):
-    """How far a job has come."""
+    """Progress of a job."""
 
     done: int
     total: int
@@ -47,29 +47,29 @@ class JobStatus:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """True if it will not change any more."""
         return self.state not in UNFINISHED
 
     @property
     def done(self) -> bool:
-        """Whether it has ended with a result."""
+        """True if it has ended with a result."""
         return self.state == JobState.DONE
 
     @property
     def measure(self) -> Measure:
-        """How far it has come, in tasks."""
+        """Its progress, in tasks."""
         progress = self.fields["progress"]
         done, total = progress["tasks_done"], progress["tasks_total"]
         return Measure(done, total, f"{done:,} / {total:,} tasks")
 
     @property
     def steps_in_stream(self) -> bool:
-        """Whether the stream of events tells each step; else the job itself is asked for."""
+        """True if the stream of events has each step; else the job itself is polled."""
         return False
 
     @property
     def counts(self) -> str:
-        """What `measure` does not say of its tasks; empty: nothing."""
+        """A note on its tasks beside `measure`; empty: none."""
         return ""
 
     @property
@@ -79,12 +79,12 @@ class JobStatus:
 
     @property
     def subject(self) -> str:
-        """What was asked, in a word or two."""
+        """The request in a word or two."""
         return self.kind
 
     @property
     def answer(self) -> str:
-        """What a done job found, in a few words."""
+        """The result of a done job in a few words."""
         return self.measure.words
 
     def facts(self) -> list[tuple[str, str]]:

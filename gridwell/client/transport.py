@@ -269,7 +269,7 @@ def parsed(response: requests.Response) -> Any:
 
 
 def _check(response: requests.Response, *, has_key: bool) -> None:
-    """Return if an answer is a good one, and raise the error that it tells of if not."""
+    """Return if a response is a success, else raise its error."""
     if response.is_redirect:
         # The interface has none, and where this one leads is not known to be the service.
         place = excerpt(response.headers["Location"], _SHOWN)

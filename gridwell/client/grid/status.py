@@ -73,12 +73,12 @@ class GridStatus(JobStatus):
 
     @property
     def done(self) -> bool:
-        """Whether it has ended with a result."""
+        """True if it has ended with a result."""
         return self.state == JobState.DONE and self.result is not None
 
     @property
     def measure(self) -> Measure:
-        """How far it has come: in points of its series, or else in points of the grid."""
+        """Its progress, in points of its series or else of the grid."""
         found, wanted = self.points_found, self.points_wanted
         if wanted == 1:
             words = f"{self.points_done:,} / {self.points_total:,} points"
