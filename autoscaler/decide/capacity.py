@@ -115,7 +115,10 @@ def classify(
         stopped=states[InstanceState.STOPPED] - len(asked) - out[InstanceState.STOPPED],
         answered=len(answered),
         unanswered=len(unanswered),
-        standing=shown + len(answered) + len(_hidden(snapshot, answered)) - len(left_out),
+        standing=shown
+        + len(answered)
+        + len(_hidden(snapshot, answered, places=_places(snapshot, policy, len(left_out))))
+        - len(left_out),
         uncounted=left_out,
         startable=_startable(hopeful, snapshot, slots),
         doubtful=_startable(
@@ -255,11 +258,18 @@ def _those(
     )
 
 
-def _hidden(snapshot: Snapshot, answered: Iterable[Slot]) -> set[int]:
-    """Return unreadable slots that may record a launch which EC2 does not show yet."""
+def _hidden(snapshot: Snapshot, answered: Iterable[Slot], *, places: int) -> set[int]:
+    """Return unreadable slots that may record a launch which EC2 does not show yet.
+
+    Args:
+        snapshot: the world.
+        answered: slots whose launch was answered, which are counted already.
+        places: slots from this number on are not launched in.
+    """
     alive = [i for i in snapshot.instances if i.state is not InstanceState.TERMINATED]
     known = {i.slot for i in alive} | {slot.number for slot in answered}
-    return {slot.number for slot in snapshot.slots if slot.unreadable} - known
+    unreadable = {slot.number for slot in snapshot.slots if slot.unreadable}
+    return {number for number in unreadable - known if number < places}
 
 
 def _stale(stopped: Iterable[Instance], release: str | None) -> tuple[str, ...]:
@@ -269,12 +279,22 @@ def _stale(stopped: Iterable[Instance], release: str | None) -> tuple[str, ...]:
     return tuple(instance.id for instance in stopped if instance.release != release)
 
 
+def _places(snapshot: Snapshot, policy: Policy, uncounted: int) -> int:
+    """Return how many slots there are.
+
+    There are as many as the cap, and one more for each instance that the cap does not count and
+    for each slot that is avoided, as a machine was unfit there.
+    """
+    extra = uncounted + len(spoilt(snapshot.refusals))
+    return min(PLACES, policy.max_instances + extra)
+
+
 def _free(
     snapshot: Snapshot, policy: Policy, intents: Mapping[int, Intent], extra: int
 ) -> list[int]:
     """Return slots that hold no instance and cannot: there are never two in one slot.
 
-    There are as many as the cap, and one more for each instance that the cap does not count.
+    There are `_places` of them, taken or not.
     """
     alive = [i for i in snapshot.instances if i.state is not InstanceState.TERMINATED]
     names = {instance.id for instance in alive}
@@ -283,7 +303,7 @@ def _free(
     taken |= {slot.number for slot in snapshot.slots if slot.instance in names or slot.unreadable}
     return [
         number
-        for number in range(min(PLACES, policy.max_instances + extra))
+        for number in range(_places(snapshot, policy, extra))
         if number not in taken and intents.get(number, Intent.NONE) is Intent.NONE
     ]
 
@@ -298,7 +318,7 @@ def _free_ready(
 ) -> tuple[int, ...]:
     """Free slots that may be tried now; those in which a machine was unfit come last."""
     avoided = spoilt(snapshot.refusals)
-    free = _free(snapshot, policy, intents, extra + len(avoided))
+    free = _free(snapshot, policy, intents, extra)
     ready = _ready(free, slots, snapshot)
     return tuple(sorted(ready, key=lambda number: number in avoided))
 

@@ -28,3 +28,10 @@ def test_unreadable_slot_of_a_shown_instance_is_counted_once() -> None:
 
     look = snapshot(*three, visible=WAITING, slots=spoilt)
     assert classify(look, POLICY).standing == len(three)
+
+
+def test_unreadable_slot_in_which_nothing_is_launched_takes_no_place() -> None:
+    three = [instance(slot) for slot in range(3)]
+    slots = (*map(slot_of, three), Slot(number=55, unreadable="row 55"))
+
+    assert decide(snapshot(*three, visible=WAITING, slots=slots), POLICY).launch
