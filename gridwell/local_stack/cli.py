@@ -238,7 +238,8 @@ def _stay(stack: LocalStack, *, demo: bool, once: bool, as_json: bool) -> int:
             stack.report(f"open {running.url} in a browser; Ctrl-C ends everything")
         return _serve(stack, shown, once=once)
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        # Once all is up a signal is how it is meant to end, also before `_serve` has begun.
+        return _INTERRUPTED if stack.state.running() is None else 0
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # ending must come to its end
