@@ -228,7 +228,7 @@ def test_a_wait_is_held_by_the_service(served: Served, client: Client) -> None:
     job.wait(timeout=DEADLINE)
 
     worker.join()
-    assert served.requests[1:] == [("GET", f"/v1/jobs/{job.id}?", "wait=20")]
+    assert served.requests[1:] == [("GET", f"/v1/jobs/{job.id}?", "wait=30")]
 
 
 def test_a_submission_can_wait_too(served: Served, client: Client) -> None:
@@ -321,7 +321,7 @@ def test_the_points_of_a_series_are_steps(served: Served, client: Client) -> Non
     assert stored is not None
     seen: list[tuple[str, int]] = []
 
-    for status in job.events(timeout=DEADLINE):
+    for status in job.events(timeout=20):
         seen.append((status.state, status.points_found))
         if status.points_found == 2:
             served.finish(job.id)

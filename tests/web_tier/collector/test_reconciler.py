@@ -131,8 +131,10 @@ def test_chunks_that_nobody_sent_are_sent_after_fifteen_seconds(world: World) ->
 def test_a_long_job_is_given_three_times_its_work_before_its_messages_count_as_lost(
     world: World,
 ) -> None:
-    problem = a_problem()
-    job = world.submit(problem, atom_count=10**6, grid=replace(problem.grid, shape=(64, 64, 64)))
+    problem, atoms = a_problem(), 10**9
+    job = world.submit(
+        problem, chunks=1, detail={**a_job(problem, chunks=1).detail, "atom_count": atoms}
+    )
     world.clock.advance(UNSENT_SECONDS)
 
     world.reconciler().step()
@@ -140,8 +142,9 @@ def test_a_long_job_is_given_three_times_its_work_before_its_messages_count_as_l
     sent = world.job(job)
     assert sent.sent_at is not None
     assert sent.resend_at is not None
-    # With four atoms for each point every pair is summed, a thousand million a second.
-    assert sent.resend_at - sent.sent_at == pytest.approx(3 * 64**3 * 10**6 / 1e9, rel=0.01)
+    # With more than four atoms for each point every pair is summed, a thousand million a second.
+    pairs = problem.grid.points * atoms
+    assert sent.resend_at - sent.sent_at == pytest.approx(3 * pairs / 1e9, rel=0.01)
 
 
 def test_only_missing_chunks_are_sent(world: World) -> None:
