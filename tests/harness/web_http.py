@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gridwell.adapters.memory import ManualClock
-from gridwell.engine.job import JobState
+from gridwell.engine.job import JobState, expiry
 from gridwell.engine.messages import MAP_KIND
+from gridwell.engine.task_set import TaskSet
 from gridwell.kinds.grid.formats.atoms.npy import float64_header
 from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.map_objects import map_object
@@ -165,6 +166,9 @@ class Site:
 
     def finish(self, job: Job) -> None:
         """Let workers compute all of a job, and the collector end it."""
+        if job.has_rows:
+            self._finish_tasks(job)
+            return
         problem = problem_of(a_service(self.world), job)
         assert problem is not None
         if job.kind == MAP_KIND:
@@ -174,6 +178,22 @@ class Site:
         while collector.step().received:
             pass
         assert self.world.job(job).state.terminal
+
+    def _finish_tasks(self, job: Job) -> None:
+        ledger, now = self.world.ledger, self.world.clock.now()
+        tasks, workers = TaskSet.span(0, job.tasks), frozenset({"worker-1"})
+        if job.blocks is None:
+            merged = ledger.record_tasks(
+                job.id, job.attempt, workers=workers, now=now, done=frozenset(tasks)
+            )
+        else:
+            settled = ledger.settle(
+                job.id, job.attempt, job.blocks, tasks, TaskSet.of(()), expires=expiry(job.deadline)
+            )
+            full = frozenset(block.number for block in settled)
+            merged = ledger.record_tasks(job.id, job.attempt, workers=workers, now=now, full=full)
+        assert merged is not None
+        assert self.world.finisher().finish(merged) is not None
 
     def done(self, body: dict[str, Any] | None = None) -> Job:
         """A job that was submitted and computed."""

@@ -79,6 +79,9 @@ def _finish(site: Site, delay: float) -> None:
             found = site.world.ledger.read(job)
             if found is None:
                 continue
+            if found.has_rows:
+                site.finish(found)
+                continue
             view = grid_view(found)
             searches = 1 if view.series is None else view.series.count
             if searches * view.grid.points * view.atom_count <= MOST_PAIRS:

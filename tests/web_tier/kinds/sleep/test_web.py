@@ -56,3 +56,13 @@ def test_fault_names_the_field(change: dict[str, Any], pointer: str) -> None:
 
     assert response.status_code == 422
     assert pointer in [fault["pointer"] for fault in response.get_json()["errors"]]
+
+
+@pytest.mark.parametrize("count", [3, 1_000])
+def test_ended_job_says_how_many_tasks_are_done(count: int) -> None:
+    site = Site()
+    job = site.done(ASKED | {"count": count})
+
+    progress = site.client.get(f"/v1/jobs/{job.id}").get_json()["progress"]
+
+    assert progress == {"tasks_done": count, "tasks_failed": 0, "tasks_total": count}
