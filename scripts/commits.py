@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-FIRST: Final = "a59b26e52fd5"
+FIRST: Final = "388f859b7d93"
 LONGEST: Final = 72
 
 

@@ -282,8 +282,8 @@ def _stale(stopped: Iterable[Instance], release: str | None) -> tuple[str, ...]:
 def _places(snapshot: Snapshot, policy: Policy, uncounted: int) -> int:
     """Return how many slots there are.
 
-    There are as many as the cap, and one more for each instance that the cap does not count and
-    for each slot that is avoided, as a machine was unfit there.
+    There are as many as the cap, and one more for each instance that the cap does not count.  An
+    avoided slot, in which a machine was unfit, adds one too.
     """
     extra = uncounted + len(spoilt(snapshot.refusals))
     return min(PLACES, policy.max_instances + extra)
@@ -294,7 +294,7 @@ def _free(
 ) -> list[int]:
     """Return slots that hold no instance and cannot: there are never two in one slot.
 
-    There are `_places` of them, taken or not.
+    There are `_places` slots in all.
     """
     alive = [i for i in snapshot.instances if i.state is not InstanceState.TERMINATED]
     names = {instance.id for instance in alive}

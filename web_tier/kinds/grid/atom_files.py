@@ -13,10 +13,11 @@ from gridwell.engine.job import JobState
 from gridwell.kinds.grid.job_view import grid_view
 from web_tier.api.downloads import download, in_pieces
 from web_tier.api.etags import kept, unless_known
-from web_tier.api.responses import find_job, gone, no_such_job
+from web_tier.api.responses import gone
 from web_tier.dependencies import current
 from web_tier.kinds.grid import openapi
 from web_tier.kinds.grid.atom_forms import FORMS, chosen_form
+from web_tier.kinds.grid.find_job import find_grid_job
 from web_tier.kinds.grid.stored_problem import read_problem
 from web_tier.problem_details import problem_response
 
@@ -45,9 +46,9 @@ def atoms(job_id: str) -> Response:
             f"{request.headers.get('Accept')}",
             code="not_acceptable",
         )
-    job = find_job(job_id)
-    if job is None:
-        return no_such_job(job_id)
+    job = find_grid_job(job_id)
+    if isinstance(job, Response):
+        return job
     count = grid_view(job).atom_count
     # Each form has bytes of its own, so an ETag of its own.
     return unless_known(
@@ -65,9 +66,9 @@ def atoms(job_id: str) -> Response:
 @routes.doc(**openapi.RECORD)
 def record(job_id: str) -> Response:
     """Return the record of a done job."""
-    job = find_job(job_id)
-    if job is None:
-        return no_such_job(job_id)
+    job = find_grid_job(job_id)
+    if isinstance(job, Response):
+        return job
     if job.state is not JobState.DONE:
         return problem_response(
             HTTPStatus.CONFLICT,

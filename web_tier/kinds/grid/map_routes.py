@@ -6,16 +6,15 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from apiflask import APIBlueprint
+from flask import Response
 
 from gridwell.engine.messages import MAP_KIND
-from web_tier.api.responses import find_job, no_such_job
 from web_tier.kinds.grid import openapi
+from web_tier.kinds.grid.find_job import find_grid_job
 from web_tier.kinds.grid.map_download import CUBE, DX, NPZ, map_file
 from web_tier.problem_details import problem_response
 
 if TYPE_CHECKING:
-    from flask import Response
-
     from web_tier.kinds.grid.map_download import MapForm
 
 routes = APIBlueprint("grids", __name__)
@@ -43,9 +42,9 @@ def grid_npz(job_id: str) -> Response:
 
 
 def _grid(job_id: str, form: MapForm) -> Response:
-    job = find_job(job_id)
-    if job is None:
-        return no_such_job(job_id)
+    job = find_grid_job(job_id)
+    if isinstance(job, Response):
+        return job
     if job.kind != MAP_KIND:
         # Not 404, which says that there is no such job.
         return problem_response(

@@ -46,6 +46,7 @@ ATOMS: Final[dict[str, Any]] = {
             },
         },
         404: NO_JOB,
+        409: problem("The job is of a kind without atoms."),
         406: problem("Atoms do not come in a form that Accept allows."),
         410: problem("They are no longer kept."),
         503: BUSY,

@@ -22,12 +22,13 @@ from gridwell.kinds.grid.series import Series
 from web_tier.api.etags import kept, tagged
 from web_tier.api.jobs import POLL_SECONDS, awaited
 from web_tier.api.present import show_job
-from web_tier.api.responses import find_job, gone, json_response, no_such_job
+from web_tier.api.responses import gone, json_response
 from web_tier.auth.guard import demand
 from web_tier.auth.refusals import AccessRefused
 from web_tier.auth.route_rules import SUBMITS
 from web_tier.dependencies import current
 from web_tier.kinds.grid import openapi
+from web_tier.kinds.grid.find_job import find_grid_job
 from web_tier.kinds.grid.map_download import CSV, map_file
 from web_tier.kinds.grid.models import PointsShown
 from web_tier.kinds.grid.present import show_points
@@ -50,9 +51,9 @@ routes = APIBlueprint("points", __name__)
 @routes.doc(**openapi.RESULT)
 def result(job_id: str) -> Response:
     """Return the first points of a done job, or the job that looks for more of them."""
-    job = find_job(job_id)
-    if job is None:
-        return no_such_job(job_id)
+    job = find_grid_job(job_id)
+    if isinstance(job, Response):
+        return job
     wanted = _wanted(job)
     if job.state is not JobState.DONE:
         return _not_done(job, "a result")
@@ -105,9 +106,9 @@ def _as_it_is(job: Job, wanted: Series) -> Response:
 @routes.doc(**openapi.POINTS_CSV)
 def points_file(job_id: str) -> Response:
     """Return the points with every bit, as CSV; of a job that kept its map, all of the grid's."""
-    job = find_job(job_id)
-    if job is None:
-        return no_such_job(job_id)
+    job = find_grid_job(job_id)
+    if isinstance(job, Response):
+        return job
     if job.kind == MAP_KIND:
         return map_file(job, CSV)
     if job.state is not JobState.DONE:
@@ -122,9 +123,9 @@ def points_file(job_id: str) -> Response:
 @routes.doc(**openapi.IONS_PDB)
 def ions_file(job_id: str) -> Response:
     """Return the placed ions as HETATM records."""
-    job = find_job(job_id)
-    if job is None:
-        return no_such_job(job_id)
+    job = find_grid_job(job_id)
+    if isinstance(job, Response):
+        return job
     if job.state is not JobState.DONE:
         return _not_done(job, "ions")
     view = grid_view(job)

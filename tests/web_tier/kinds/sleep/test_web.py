@@ -66,3 +66,16 @@ def test_ended_job_says_how_many_tasks_are_done(count: int) -> None:
     progress = site.client.get(f"/v1/jobs/{job.id}").get_json()["progress"]
 
     assert progress == {"tasks_done": count, "tasks_failed": 0, "tasks_total": count}
+
+
+@pytest.mark.parametrize(
+    "path", ["atoms", "record", "result?top=3", "points.csv", "ions.pdb", "grid.dx", "grid.npz"]
+)
+def test_files_of_the_grid_kinds_are_refused(path: str) -> None:
+    site = Site()
+    job = site.done(ASKED)
+
+    response = site.client.get(f"/v1/jobs/{job.id}/{path}")
+
+    assert (response.status_code, response.get_json()["code"]) == (409, "other_kind")
+    assert job.id in response.get_json()["detail"]
