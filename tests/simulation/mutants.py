@@ -260,8 +260,6 @@ def _refused_chunks_are_overlooked(patches: Patches) -> None:
         enqueue, "send_chunks", lambda original, *args, **kw: bool(original(*args, **kw)) or True
     )
     patches.set(enqueue, "_ROUNDS", 1)
-    for module in (service, reconciler):
-        patches.set(module, "send_chunks", enqueue.send_chunks)
 
 
 @_mutant("Reports are believed whoever sends them, with any token.", kind="forged report")

@@ -14,7 +14,7 @@ from web_tier.collector.denials import Denials
 from web_tier.collector.replicas import Replicas
 from web_tier.collector.task_failures import TaskFailures
 from web_tier.collector.task_results import settle_again
-from web_tier.jobs.enqueue import doubled, pack_size, resend_seconds, send_chunks, send_tasks
+from web_tier.jobs.enqueue import resend_seconds, send_of_job
 
 if TYPE_CHECKING:
     from gridwell.engine.job import Job
@@ -207,12 +207,11 @@ class Reconciler:
 
     def _send(self, job: Job, *, with_replicas: bool = False) -> bool:
         """Queue the tasks that a job lacks; returns whether the queue took all of them."""
-        if job.has_rows:
-            missing = missing_tasks(self._ledger, job)
-            kind = kind_of(self._finisher.kinds, job)
-            pack = pack_size(kind.seconds(job) / job.tasks)
-            return send_tasks(self._chunks, job, missing, signer=self._signer, pack=pack)
-        chunks = job.missing
-        if with_replicas:
-            chunks = doubled(job, chunks, self._signer, self._finisher.doubled_share)
-        return send_chunks(self._chunks, job, chunks, signer=self._signer)
+        return send_of_job(
+            self._chunks,
+            job,
+            missing_tasks(self._ledger, job),
+            seconds=kind_of(self._finisher.kinds, job).seconds(job),
+            signer=self._signer,
+            share=self._finisher.doubled_share if with_replicas else 0.0,
+        )

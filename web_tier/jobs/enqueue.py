@@ -62,6 +62,25 @@ def send_tasks(
     return _send(queue, job, tasks.pieces(pack), signer=signer, again=again)
 
 
+def send_of_job(
+    queue: Queue, job: Job, tasks: TaskSet, *, seconds: float, signer: Signer, share: float = 0.0
+) -> bool:
+    """Queue tasks of a job, in chunks as its kind of result asks for; returns as `send_chunks`.
+
+    Args:
+        queue: of chunks.
+        job: the job.
+        tasks: their numbers.
+        seconds: estimated, of one core for all of the job's tasks.
+        signer: makes the token of each chunk.
+        share: of the chunks that two workers compute, where tasks leave no rows.
+    """
+    if job.has_rows:
+        pack = pack_size(seconds / job.tasks)
+        return send_tasks(queue, job, tasks, signer=signer, pack=pack)
+    return send_chunks(queue, job, doubled(job, list(tasks), signer, share), signer=signer)
+
+
 def pack_size(seconds: float) -> int:
     """Return how many tasks to send in a chunk, for tasks of so many seconds of one core each."""
     if seconds <= 0:

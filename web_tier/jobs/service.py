@@ -29,7 +29,7 @@ from web_tier.jobs.cached_jobs import (
     final_key,
     progress_key,
 )
-from web_tier.jobs.enqueue import doubled, pack_size, resend_seconds, send_chunks, send_tasks
+from web_tier.jobs.enqueue import resend_seconds, send_of_job
 from web_tier.jobs.new_job import build_new_job, ended_job
 from web_tier.jobs.quota_check import Reservation
 from web_tier.jobs.reported_progress import with_counts, with_progress
@@ -252,7 +252,15 @@ class JobService:
     def _dispatch(self, job: Job, seconds: float) -> None:
         """Send the chunks; what does not succeed is left to the reconciler."""
         try:
-            if self._send(job, seconds):
+            sent = send_of_job(
+                self.chunks,
+                job,
+                TaskSet.span(0, job.tasks),
+                seconds=seconds,
+                signer=cast("Signer", self.signer),
+                share=self.doubled_share,
+            )
+            if sent:
                 sent_at = self.clock.now()
                 self.ledger.mark_sent(
                     job.id,
@@ -274,15 +282,6 @@ class JobService:
                 extra={"action": "job.unsent", "job": job.id},
             )
         self.cache.set(progress_key(job.id), encode_progress(job), seconds=PROGRESS_SECONDS)
-
-    def _send(self, job: Job, seconds: float) -> bool:
-        """Queue all tasks of a job; returns whether the queue took them."""
-        signer = cast("Signer", self.signer)
-        if job.has_rows:
-            tasks, pack = TaskSet.span(0, job.tasks), pack_size(seconds / job.tasks)
-            return send_tasks(self.chunks, job, tasks, signer=signer, pack=pack)
-        chunks = doubled(job, range(job.tasks), signer, self.doubled_share)
-        return send_chunks(self.chunks, job, chunks, signer=signer)
 
 
 def _lasting(values: Mapping[str, bytes], job: str, now: float) -> Job | None:
