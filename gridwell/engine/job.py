@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.engine.blocks import Blocks
-from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.engine.register import Best
 from gridwell.engine.task_set import TaskSet
 
@@ -20,11 +19,6 @@ if TYPE_CHECKING:
     from gridwell.engine.blocks import TaskCounts
     from gridwell.engine.replica import Replica
 
-NO_CANDIDATE_POINT: Final = "no_candidate_point"
-NO_CANDIDATE_DETAIL: Final = (
-    "every point of the grid lies on an atom or nearer to one than min_distance, so no point "
-    "qualifies; move the grid, lower min_distance or give a softening"
-)
 DEADLINE_EXCEEDED: Final = "deadline_exceeded"
 CHUNK_FAILED: Final = "chunk_failed"
 INTEGRITY: Final = "integrity"
@@ -33,6 +27,7 @@ STORAGE_DENIED: Final = "storage_denied"  #: the store or the ledger refuses wha
 TASKS_FAILED: Final = "tasks_failed"  #: some tasks were computed without success
 NO_WORKER: Final = "no_worker"  #: none of a release that can compute it
 
+_SHARE_A_SPEC: Final = frozenset({"map"})  #: release 0.1 added this kind alone to its ids
 PUBLIC_CLIENT: Final = "public"  #: who everybody is while there are no API keys
 DEADLINE_SECONDS: Final = 3600.0  #: from acceptance to a job that is given up
 KEPT_SECONDS: Final = 7 * 86_400.0  #: how long a finished job can be read, at least
@@ -220,11 +215,11 @@ def expiry(finished: float) -> float:
     return float(math.ceil(finished + KEPT_SECONDS))
 
 
-def job_id(client: str, problem_sha: str, kind: str = MINIMUM_KIND) -> str:
-    """The id of `client`'s job of a kind for a problem: 32 hex digits.
+def job_id(client: str, spec: str, kind: str = "") -> str:
+    """Return the id of a client's job of a kind for a spec: 32 hex digits.
 
-    A hash and not a number, so that a retry, a second tab and an impatient client join one job.
-    Only a map adds its kind: that there is a series the problem's sha says already.
+    It is a hash, so that a retry, a second tab and an impatient client join one job.  The spec says
+    its kind, but for the kinds that share a spec with another one, of which there are few.
     """
-    words = [client, problem_sha, kind] if kind == MAP_KIND else [client, problem_sha]
+    words = [client, spec, kind] if kind in _SHARE_A_SPEC else [client, spec]
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:32]

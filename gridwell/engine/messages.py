@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 VERSION: Final = 2  #: from 2 on, each message of a chunk carries the token of that chunk
 TASKS_VERSION: Final = 3  #: of messages that name several tasks: chunks of them, and their rows
-MINIMUM_KIND: Final = "minimum"  #: the kind of chunk whose result is its least potential
-SERIES_KIND: Final = "series"  #: the kind of chunk, and of its result, that has several points
-MAP_KIND: Final = "map"  #: as minimum, and the potential of each of its points is kept
 ROWS_KIND: Final = "rows"  #: the kind of result that says of each of its tasks what it gave
 PAYLOAD_KIND: Final = "series"  #: of a result that has a payload: as release 0.1 called it
 ERROR_KIND: Final = "error"  #: the kind of message on the results queue that tells of a failed try

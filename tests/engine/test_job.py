@@ -13,14 +13,14 @@ from gridwell.engine.job import (
     DEADLINE_EXCEEDED,
     INTEGRITY,
     LOST_MESSAGES,
-    NO_CANDIDATE_POINT,
     Job,
     JobError,
     JobState,
     job_id,
 )
-from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND, SERIES_KIND
+from gridwell.kinds.grid.feasibility import NO_CANDIDATE_POINT
 from gridwell.kinds.grid.job_view import grid_view
+from gridwell.kinds.grid.names import MAP_KIND, MINIMUM_KIND, SERIES_KIND
 from tests.harness.builders import NOW, a_job, a_problem
 from tests.kinds.grid.strategies import jobs
 

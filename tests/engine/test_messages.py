@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from gridwell.engine.errors import InvalidMessage, OtherVersion
 from gridwell.engine.limits import MESSAGE_BYTES
 from gridwell.engine.messages import (
-    MINIMUM_KIND,
     TASKS_VERSION,
     VERSION,
     ChunkMessage,
@@ -31,6 +30,7 @@ from gridwell.engine.rows import Row
 from gridwell.engine.task_set import TaskSet
 from gridwell.kinds.grid.limits import MAX_SERIES
 from gridwell.kinds.grid.minimum import Minimum
+from gridwell.kinds.grid.names import MINIMUM_KIND
 from tests.kinds.grid.strategies import minima
 
 CHUNK = ChunkMessage(

@@ -11,18 +11,13 @@ import numpy as np
 
 from gridwell.adapters.memory import MemoryLedger
 from gridwell.engine.job import DEADLINE_SECONDS, PUBLIC_CLIENT, Job, JobState, job_id
-from gridwell.engine.messages import (
-    MAP_KIND,
-    MINIMUM_KIND,
-    SERIES_KIND,
-    ErrorMessage,
-    ResultMessage,
-)
+from gridwell.engine.messages import ErrorMessage, ResultMessage
 from gridwell.engine.task_failure import MACHINE_FAILED
 from gridwell.kinds.grid.atoms import Atoms, random_atoms
 from gridwell.kinds.grid.chunking import split
 from gridwell.kinds.grid.grid import Grid
 from gridwell.kinds.grid.job_view import grid_detail, register_of
+from gridwell.kinds.grid.names import MAP_KIND, MINIMUM_KIND, SERIES_KIND
 from gridwell.kinds.grid.problem import Problem
 from web_tier.jobs.signer import Signer
 

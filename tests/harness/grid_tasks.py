@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from app_tier.executor.port import RunTask
-from gridwell.engine.messages import MINIMUM_KIND
 from gridwell.kinds.grid.chunking import Chunking
 from gridwell.kinds.grid.minimum import Minimum
+from gridwell.kinds.grid.names import MINIMUM_KIND
 
 RUNNERS: Final = "app_tier.kinds.registry:RUNNERS"  #: for executors
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from gridwell.adapters.memory import ManualClock
 from gridwell.engine.job import JobState, expiry
-from gridwell.engine.messages import MAP_KIND
 from gridwell.engine.task_set import TaskSet
 from gridwell.kinds.grid.formats.atoms.npy import float64_header
 from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.map_objects import map_object
+from gridwell.kinds.grid.names import MAP_KIND
 from gridwell.kinds.grid.problem import Problem
 from gridwell.kinds.registry import KINDS
 from tests.harness.builders import SIGNER

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from gridwell.engine.errors import InvalidMessage, ServiceBusy
 from gridwell.engine.job import JobState
-from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.map_objects import map_object
 from gridwell.kinds.grid.map_reader import ChunkReader
+from gridwell.kinds.grid.names import MAP_KIND, MINIMUM_KIND
 from gridwell.kinds.grid.work import work_of
 from gridwell.kinds.registry import KINDS
 from tests.simulation.compute import map_of

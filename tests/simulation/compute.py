@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from app_tier.executor.port import RunTask, TaskOutcome
 from app_tier.kinds.grid.known_task import KNOWN_ANSWER, known_problem
-from gridwell.engine.messages import MAP_KIND
 from gridwell.engine.task_failure import RAISED
 from gridwell.kinds.grid.map_objects import MAP_FILE
 from gridwell.kinds.grid.minimum import Minimum
+from gridwell.kinds.grid.names import MAP_KIND
 from gridwell.kinds.grid.potential import potential
 from tests.harness.grid_tasks import box_of
 from tests.simulation.illness import TEXT, Illness

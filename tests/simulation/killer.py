@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.engine.errors import ServiceDenied
-from gridwell.engine.messages import MAP_KIND, ErrorMessage, ResultMessage
+from gridwell.engine.messages import ErrorMessage, ResultMessage
 from gridwell.engine.task_failure import RAISED
 from gridwell.engine.task_files import block_digests
 from gridwell.fleet.model import Control, InstanceState, Slot
 from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.minimum import Minimum
+from gridwell.kinds.grid.names import MAP_KIND
 from tests.simulation.faults import SKEW
 from tests.simulation.kernel import Process
 from tests.simulation.region import BROKEN

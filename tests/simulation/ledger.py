@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.adapters.memory import MemoryLedger
 from gridwell.engine.job import DEADLINE_EXCEEDED, Job, JobState
-from gridwell.engine.messages import MAP_KIND
 from gridwell.engine.register import lesser
 from gridwell.fleet.model import FleetView
 from gridwell.kinds.grid.job_view import grid_view
+from gridwell.kinds.grid.names import MAP_KIND
 from tests.harness.builders import SECRET
 from tests.simulation.faults import SERVICE_SKEW
 from tests.simulation.invariants import (

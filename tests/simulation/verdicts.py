@@ -13,19 +13,14 @@ from gridwell.engine.job import (
     DEADLINE_EXCEEDED,
     INTEGRITY,
     LOST_MESSAGES,
-    NO_CANDIDATE_POINT,
     STORAGE_DENIED,
     Job,
 )
-from gridwell.engine.messages import (
-    SERIES_KIND,
-    VERSION,
-    ChunkMessage,
-    ErrorMessage,
-    decode_report,
-)
+from gridwell.engine.messages import VERSION, ChunkMessage, ErrorMessage, decode_report
+from gridwell.kinds.grid.feasibility import NO_CANDIDATE_POINT
 from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.map_objects import map_object
+from gridwell.kinds.grid.names import SERIES_KIND
 from tests.simulation.compute import map_of
 from tests.simulation.faults import SERVICE_SKEW
 from tests.simulation.invariants import I5, I5_DEATHS, I5_TRIES, I6_CHUNK, I6_RESULT

@@ -15,9 +15,9 @@ from app_tier.kinds.registry import RUNNERS
 from app_tier.worker.context import WorkerPorts
 from app_tier.worker.worker import Worker, WorkerConfig
 from gridwell.engine.job import JobState
-from gridwell.engine.messages import MAP_KIND, SERIES_KIND
 from gridwell.kinds.grid import cost
 from gridwell.kinds.grid.job_view import grid_view
+from gridwell.kinds.grid.names import MAP_KIND, SERIES_KIND
 from tests.harness.oracle import true_series, true_value
 from tests.harness.web_http import Site, a_service, problem_of
 

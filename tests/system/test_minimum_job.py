@@ -15,8 +15,9 @@ from app_tier.kinds.registry import RUNNERS
 from app_tier.worker.context import WorkerPorts
 from app_tier.worker.worker import Worker, WorkerConfig
 from gridwell.engine.errors import HopelessJob, InvalidJob
-from gridwell.engine.job import INTEGRITY, NO_CANDIDATE_POINT, Job, JobState
+from gridwell.engine.job import INTEGRITY, Job, JobState
 from gridwell.engine.object_keys import record_object
+from gridwell.kinds.grid.feasibility import NO_CANDIDATE_POINT
 from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.minimum import Minimum
 from gridwell.kinds.grid.series import Series

@@ -21,9 +21,10 @@ from gridwell.adapters.aws.sqs import SqsQueue
 from gridwell.adapters.dynamodb.fleet_ledger import DynamoFleetLedger
 from gridwell.adapters.dynamodb.job_ledger import DynamoJobLedger
 from gridwell.deploy.cloudformation import create_or_update
-from gridwell.engine.messages import MINIMUM_KIND, ChunkMessage, ResultMessage
+from gridwell.engine.messages import ChunkMessage, ResultMessage
 from gridwell.engine.object_keys import problem_object
 from gridwell.kinds.grid.minimum import Minimum, lesser
+from gridwell.kinds.grid.names import MINIMUM_KIND
 from tests.harness.builders import a_job, a_problem, a_token
 from tests.harness.oracle import true_minimum
 from tests.harness.waiting import DEADLINE, await_true

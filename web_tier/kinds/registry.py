@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND, SERIES_KIND
+from gridwell.kinds.grid.names import MAP_KIND, MINIMUM_KIND, SERIES_KIND
 from web_tier.kinds.grid.web import GridWeb
 from web_tier.kinds.sleep.web import SleepWeb
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 from gridwell.client.notebook_html import table
 from gridwell.client.status import JobStatus, Measure, common_values
 from gridwell.engine.job import JobState
-from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND, SERIES_KIND
+from gridwell.kinds.grid.names import MAP_KIND, MINIMUM_KIND, SERIES_KIND
 
 Triple = tuple[float, float, float]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gridwell.engine.limits import MAX_CHUNKS
-from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.kinds.grid import limits
+from gridwell.kinds.grid.names import MAP_KIND, MINIMUM_KIND
 
 if TYPE_CHECKING:
     from gridwell.kinds.grid.series import Series

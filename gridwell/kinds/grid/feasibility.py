@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from gridwell.kinds.grid.grid import Grid
     from gridwell.kinds.grid.problem import Problem
 
+NO_CANDIDATE_POINT: Final = "no_candidate_point"
+NO_CANDIDATE_DETAIL: Final = (
+    "every point of the grid lies on an atom or nearer to one than min_distance, so no point "
+    "qualifies; move the grid, lower min_distance or give a softening"
+)
 _BLOCK: Final = 1 << 16  #: pairs looked at before asking whether a point was found
 
 

@@ -6,10 +6,11 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from gridwell.engine.errors import InvalidMessage
-from gridwell.engine.job import NO_CANDIDATE_DETAIL, NO_CANDIDATE_POINT, JobError
+from gridwell.engine.job import JobError
 from gridwell.engine.kind import Draw, Ended, Flaw
 from gridwell.kinds.grid import cost
 from gridwell.kinds.grid.answer import encode_answer
+from gridwell.kinds.grid.feasibility import NO_CANDIDATE_DETAIL, NO_CANDIDATE_POINT
 from gridwell.kinds.grid.job_view import grid_view, register_of
 from gridwell.kinds.grid.likely_minimum import find_incumbent
 from gridwell.kinds.grid.minimum import Minimum

@@ -7,12 +7,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gridwell.engine.errors import Fault, HopelessJob, InvalidJob
-from gridwell.engine.job import NO_CANDIDATE_DETAIL, NO_CANDIDATE_POINT
 from gridwell.engine.kind import Ended, Work
 from gridwell.kinds.grid import cost, limits
 from gridwell.kinds.grid.answer import decode_answer
 from gridwell.kinds.grid.chunking import Chunking, split
-from gridwell.kinds.grid.feasibility import has_no_candidate
+from gridwell.kinds.grid.feasibility import (
+    NO_CANDIDATE_DETAIL,
+    NO_CANDIDATE_POINT,
+    has_no_candidate,
+)
 from gridwell.kinds.grid.job_view import grid_detail
 from gridwell.kinds.grid.kind import ended
 from gridwell.kinds.grid.likely_minimum import find_incumbent

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from gridwell.engine.blocks import TaskCounts
 from gridwell.engine.job import Job, JobError, JobState
-from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND, SERIES_KIND
 from gridwell.engine.register import Best
 from gridwell.kinds.grid.minimum import Minimum
+from gridwell.kinds.grid.names import MAP_KIND, MINIMUM_KIND, SERIES_KIND
 from tests.harness.builders import a_job
 from tests.kinds.grid.strategies import minima, problems, series
 

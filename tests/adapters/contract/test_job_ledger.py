@@ -10,18 +10,11 @@ from gridwell.access.secret import SECRET_BYTES
 from gridwell.adapters.dynamodb.job_ledger import DynamoJobLedger
 from gridwell.adapters.memory import MemoryLedger
 from gridwell.engine.errors import InvalidJob, InvalidMessage, ServiceBusy, ServiceDenied
-from gridwell.engine.job import (
-    CHUNK_FAILED,
-    KEPT_SECONDS,
-    NO_CANDIDATE_POINT,
-    Job,
-    JobError,
-    JobState,
-    credit,
-)
+from gridwell.engine.job import CHUNK_FAILED, KEPT_SECONDS, Job, JobError, JobState, credit
 from gridwell.engine.register import Best
 from gridwell.engine.replica import Replica
 from gridwell.engine.task_failure import ChunkFailure, failure_of
+from gridwell.kinds.grid.feasibility import NO_CANDIDATE_POINT
 from gridwell.kinds.grid.job_view import grid_view, register_of
 from gridwell.kinds.grid.minimum import Minimum
 from tests.harness.builders import (

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from gridwell.adapters.dynamodb.job_ledger import DynamoJobLedger
 from gridwell.adapters.memory import MemoryLedger
-from gridwell.engine.job import DEADLINE_SECONDS, NO_CANDIDATE_POINT, JobError, JobState
+from gridwell.engine.job import DEADLINE_SECONDS, JobError, JobState
+from gridwell.kinds.grid.feasibility import NO_CANDIDATE_POINT
 from gridwell.kinds.grid.job_view import register_of
 from gridwell.kinds.grid.minimum import Minimum
 from tests.harness.builders import NOW, a_job, a_problem, a_register

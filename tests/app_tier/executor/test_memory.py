@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from app_tier.executor.pool import ProcessPool
-from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND, SERIES_KIND
 from gridwell.kinds.grid.atoms import Atoms, random_atoms
 from gridwell.kinds.grid.grid import Box, Grid
 from gridwell.kinds.grid.limits import MAX_ATOMS
+from gridwell.kinds.grid.names import MAP_KIND, MINIMUM_KIND, SERIES_KIND
 from gridwell.kinds.grid.problem import Problem
 from gridwell.kinds.grid.series import Series
 from tests.app_tier.kinds.grid.kernels.memory import MOST, peak

@@ -19,7 +19,6 @@ from app_tier.executor.smoke import smoke
 from app_tier.kinds.grid.known_task import known_task
 from app_tier.worker.fitness import SelfTest
 from gridwell.engine.job import JobError
-from gridwell.engine.messages import SERIES_KIND
 from gridwell.engine.task_failure import (
     MACHINE_FAILED,
     PROBLEM_UNREADABLE,
@@ -28,6 +27,7 @@ from gridwell.engine.task_failure import (
     UNSUPPORTED,
 )
 from gridwell.kinds.grid.chunking import split
+from gridwell.kinds.grid.names import SERIES_KIND
 from gridwell.kinds.grid.series import Series
 from tests.harness.builders import a_long_problem, a_problem, of_version
 from tests.harness.grid_tasks import RUNNERS, a_run_task, best_of, points_of

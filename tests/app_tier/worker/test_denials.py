@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from gridwell.engine.errors import ServiceDenied
-from gridwell.engine.messages import MAP_KIND
 from gridwell.engine.object_keys import problem_object
 from gridwell.engine.task_failure import MAP_DENIED, PROBLEM_DENIED
 from gridwell.kinds.grid.map_objects import map_object
+from gridwell.kinds.grid.names import MAP_KIND
 from tests.harness.builders import a_problem
 from tests.harness.denying import ARCHIVED, Denying, about, every
 from tests.harness.worker import World, actions

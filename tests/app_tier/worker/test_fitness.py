@@ -17,7 +17,6 @@ from app_tier.worker.liveness import Contact, Notifier
 from app_tier.worker.loop import work
 from app_tier.worker.step_report import WorkerExit
 from app_tier.worker.worker import DRAIN_SECONDS
-from gridwell.engine.messages import MAP_KIND
 from gridwell.engine.task_failure import (
     MACHINE_FAILED,
     MAP_DENIED,
@@ -29,6 +28,7 @@ from gridwell.engine.task_failure import (
     Suspect,
 )
 from gridwell.kinds.grid.minimum import Minimum
+from gridwell.kinds.grid.names import MAP_KIND
 from tests.harness.builders import NOW, a_problem
 from tests.harness.oracle import true_minimum
 from tests.harness.worker import WORKER, World, actions, busy

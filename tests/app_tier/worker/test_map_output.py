@@ -11,10 +11,11 @@ import pytest
 from app_tier.executor.pool import ProcessPool
 from app_tier.kinds.grid.kernels import potential_map
 from app_tier.kinds.grid.runners import MAP
-from gridwell.engine.messages import MAP_KIND, ResultMessage
+from gridwell.engine.messages import ResultMessage
 from gridwell.engine.task_files import block_digests, digest_of
 from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.map_objects import map_digests_object, map_object
+from gridwell.kinds.grid.names import MAP_KIND
 from tests.harness.builders import a_job, a_problem, atoms_at
 from tests.harness.grid_tasks import RUNNERS, a_run_task, best_of
 from tests.harness.oracle import true_minimum

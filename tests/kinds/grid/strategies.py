@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from gridwell.engine.job import Job, JobState
-from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND, SERIES_KIND
 from gridwell.kinds.grid import limits
 from gridwell.kinds.grid.atoms import Atoms
 from gridwell.kinds.grid.chunking import split
 from gridwell.kinds.grid.grid import Grid
 from gridwell.kinds.grid.minimum import Minimum
+from gridwell.kinds.grid.names import MAP_KIND, MINIMUM_KIND, SERIES_KIND
 from gridwell.kinds.grid.problem import Problem
 from gridwell.kinds.grid.series import Series
 from tests.harness.builders import a_job

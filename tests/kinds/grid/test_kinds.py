@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridwell.engine.errors import HopelessJob, InvalidMessage, OtherVersion
-from gridwell.engine.job import NO_CANDIDATE_POINT, Job, JobError, JobState
+from gridwell.engine.job import Job, JobError, JobState
 from gridwell.engine.kind import Draw, Ended, Flaw, Kind, kind_of
+from gridwell.kinds.grid.feasibility import NO_CANDIDATE_POINT
 from gridwell.kinds.grid.job_view import grid_view, register_of
 from gridwell.kinds.grid.map_kind import MAP
 from gridwell.kinds.grid.minimum import Minimum

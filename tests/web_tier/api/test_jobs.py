@@ -12,18 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gridwell.engine import limits
-from gridwell.engine.job import (
-    CHUNK_FAILED,
-    KEPT_SECONDS,
-    NO_CANDIDATE_DETAIL,
-    NO_CANDIDATE_POINT,
-    JobError,
-)
+from gridwell.engine.job import CHUNK_FAILED, KEPT_SECONDS, JobError
 from gridwell.engine.ports import Depth
 from gridwell.fleet.billing import Bill
 from gridwell.fleet.history import History, Sample
 from gridwell.fleet.model import Decision, FleetView, InstanceView
 from gridwell.fleet.refusal import Refusal
+from gridwell.kinds.grid.feasibility import NO_CANDIDATE_DETAIL, NO_CANDIDATE_POINT
 from gridwell.kinds.grid.job_view import grid_view
 from tests.harness.builders import NOW
 from tests.harness.oracle import true_minimum

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridwell.engine.errors import InvalidMessage, ServiceBusy
-from gridwell.engine.job import INTEGRITY, NO_CANDIDATE_POINT, Job, JobError, JobState
+from gridwell.engine.job import INTEGRITY, Job, JobError, JobState
 from gridwell.engine.object_keys import problem_object, record_object
+from gridwell.kinds.grid.feasibility import NO_CANDIDATE_POINT
 from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.minimum import Minimum
 from tests.harness.builders import NOW, OTHER_ATTEMPT, a_job, a_problem, a_result

@@ -8,16 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gridwell.engine.errors import InvalidMessage, ServiceBusy
-from gridwell.engine.job import (
-    INTEGRITY,
-    KEPT_SECONDS,
-    NO_CANDIDATE_POINT,
-    Job,
-    JobError,
-    JobState,
-)
+from gridwell.engine.job import INTEGRITY, KEPT_SECONDS, Job, JobError, JobState
 from gridwell.engine.object_keys import answer_object, problem_object, record_object
 from gridwell.kinds.grid.answer import decode_answer
+from gridwell.kinds.grid.feasibility import NO_CANDIDATE_POINT
 from gridwell.kinds.grid.grid import Grid
 from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.minimum import Minimum

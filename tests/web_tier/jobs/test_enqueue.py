@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gridwell.adapters.memory import ManualClock, MemoryQueue
-from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND, ChunkMessage
+from gridwell.engine.messages import ChunkMessage
+from gridwell.kinds.grid.names import MAP_KIND, MINIMUM_KIND
 from tests.harness.builders import SIGNER, a_job, a_token
 from web_tier.jobs.enqueue import send_chunks
 

@@ -10,7 +10,7 @@ import pytest
 from gridwell.access.quota import Quota, charged, day_of
 from gridwell.adapters.memory import MemoryAccessLedger
 from gridwell.engine.errors import ServiceBusy
-from gridwell.engine.messages import MAP_KIND
+from gridwell.kinds.grid.names import MAP_KIND
 from gridwell.kinds.grid.work import work_of
 from tests.harness.builders import a_problem
 from tests.harness.web import Fuse, World

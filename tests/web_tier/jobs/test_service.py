@@ -7,23 +7,17 @@ from dataclasses import replace
 import pytest
 
 from gridwell.engine.errors import HopelessJob, ServiceBusy, ServiceDenied
-from gridwell.engine.job import (
-    CHUNK_FAILED,
-    KEPT_SECONDS,
-    NO_CANDIDATE_DETAIL,
-    NO_CANDIDATE_POINT,
-    JobError,
-    JobState,
-    job_id,
-)
-from gridwell.engine.messages import MAP_KIND, SERIES_KIND, ChunkMessage
+from gridwell.engine.job import CHUNK_FAILED, KEPT_SECONDS, JobError, JobState, job_id
+from gridwell.engine.messages import ChunkMessage
 from gridwell.engine.object_keys import answer_object, problem_object, record_object
 from gridwell.kinds.grid import cost
 from gridwell.kinds.grid.answer import encode_answer
 from gridwell.kinds.grid.atoms import Atoms
+from gridwell.kinds.grid.feasibility import NO_CANDIDATE_DETAIL, NO_CANDIDATE_POINT
 from gridwell.kinds.grid.grid import Grid
 from gridwell.kinds.grid.job_view import grid_view
 from gridwell.kinds.grid.minimum import Minimum
+from gridwell.kinds.grid.names import MAP_KIND, SERIES_KIND
 from gridwell.kinds.grid.problem import Problem
 from gridwell.kinds.grid.series import Series
 from gridwell.kinds.grid.work import work_of

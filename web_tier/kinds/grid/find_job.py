@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND, SERIES_KIND
+from gridwell.kinds.grid.names import GRID_KINDS
 from web_tier.api.responses import find_job, no_such_job
 from web_tier.problem_details import problem_response
 
@@ -14,15 +14,13 @@ if TYPE_CHECKING:
 
     from gridwell.engine.job import Job
 
-_GRID_KINDS: Final = frozenset({MINIMUM_KIND, SERIES_KIND, MAP_KIND})
-
 
 def find_grid_job(job_id: str) -> Job | Response:
     """Return the job of that id, or the refusal if there is none or it is of another kind."""
     job = find_job(job_id)
     if job is None:
         return no_such_job(job_id)
-    if job.kind not in _GRID_KINDS:
+    if job.kind not in GRID_KINDS:
         # Not 404, which says that there is no such job.
         return problem_response(
             HTTPStatus.CONFLICT,

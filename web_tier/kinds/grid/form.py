@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from gridwell.engine.errors import Fault, InvalidJob
-from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.kinds.grid.fit_grid import fit
 from gridwell.kinds.grid.formats.atoms.read import read_atoms
+from gridwell.kinds.grid.names import MAP_KIND, MINIMUM_KIND
 from gridwell.kinds.grid.problem import Problem
 from web_tier.kinds.grid.examples import EXAMPLES
 from web_tier.kinds.grid.request import (

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gridwell.engine.job import Job, JobError, JobState
-from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.engine.read_jobs import counted
 from gridwell.kinds.grid import cost
 from gridwell.kinds.grid.formats import MAP_FORMATS
 from gridwell.kinds.grid.job_view import GridView, grid_view
+from gridwell.kinds.grid.names import MAP_KIND, MINIMUM_KIND
 from gridwell.kinds.grid.series import Series
 from web_tier.kind import JobSummary
 from web_tier.kinds.grid.present import has_map

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from apiflask import APIBlueprint
 from flask import Response
 
-from gridwell.engine.messages import MAP_KIND
+from gridwell.kinds.grid.names import MAP_KIND
 from web_tier.kinds.grid import openapi
 from web_tier.kinds.grid.find_job import find_grid_job
 from web_tier.kinds.grid.map_download import CUBE, DX, NPZ, map_file

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from gridwell.engine.job import JobState
-from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND, SERIES_KIND
 from gridwell.kinds.grid import limits
+from gridwell.kinds.grid.names import MAP_KIND, MINIMUM_KIND, SERIES_KIND
 from gridwell.kinds.grid.series import IONS
 from web_tier.api.models import ErrorShown
 

@@ -14,10 +14,10 @@ from flask import Response, request
 from gridwell.engine.errors import Fault, InvalidJob
 from gridwell.engine.job import JobState
 from gridwell.engine.job import job_id as job_id_of
-from gridwell.engine.messages import MAP_KIND
 from gridwell.kinds.grid import limits
 from gridwell.kinds.grid.formats import Ion, ions_pdb, points_csv
 from gridwell.kinds.grid.job_view import grid_view
+from gridwell.kinds.grid.names import MAP_KIND
 from gridwell.kinds.grid.series import Series
 from web_tier.api.etags import kept, tagged
 from web_tier.api.jobs import POLL_SECONDS, awaited

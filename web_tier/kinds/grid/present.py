@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gridwell.engine.job import JobState
-from gridwell.engine.messages import MAP_KIND
 from gridwell.kinds.grid.formats import MAP_FORMATS
 from gridwell.kinds.grid.job_view import grid_view
+from gridwell.kinds.grid.names import MAP_KIND
 from gridwell.kinds.grid.series import Series
 from web_tier.api.present import show_error, utc
 from web_tier.kinds.grid.models import (

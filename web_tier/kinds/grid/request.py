@@ -10,11 +10,11 @@ from pydantic import BaseModel, ValidationError
 
 from gridwell.engine.errors import POINTER, Fault, InvalidJob
 from gridwell.engine.json_text import shown
-from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND, SERIES_KIND
 from gridwell.kinds.grid import limits
 from gridwell.kinds.grid.atoms import Atoms, random_atoms
 from gridwell.kinds.grid.formats.atoms.json_atoms import atoms_in
 from gridwell.kinds.grid.grid import Grid
+from gridwell.kinds.grid.names import MAP_KIND, MINIMUM_KIND, SERIES_KIND
 from gridwell.kinds.grid.problem import Problem, option_faults
 from gridwell.kinds.grid.series import Series
 from gridwell.kinds.grid.work import work_of

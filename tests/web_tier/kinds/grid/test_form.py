@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridwell.engine.errors import InvalidJob
-from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.kinds.grid.atoms import random_atoms
 from gridwell.kinds.grid.grid import Grid
+from gridwell.kinds.grid.names import MAP_KIND, MINIMUM_KIND
 from gridwell.kinds.grid.series import Series
 from web_tier.kind import Upload
 from web_tier.kinds.grid.examples import EXAMPLES

@@ -22,7 +22,6 @@ from hypothesis import strategies as st
 
 from gridwell.engine.errors import GridwellError, InvalidMessage
 from gridwell.engine.job import JobState
-from gridwell.engine.messages import MAP_KIND
 from gridwell.engine.object_keys import problem_object
 from gridwell.engine.task_files import BLOCK_BYTES, block_digests, digest_of
 from gridwell.kinds.grid.formats.atoms.npy import float64_header
@@ -32,6 +31,7 @@ from gridwell.kinds.grid.job_view import grid_view, register_of
 from gridwell.kinds.grid.map_check import MapCheck
 from gridwell.kinds.grid.map_objects import map_digests_object, map_object
 from gridwell.kinds.grid.map_reader import MapGone, map_values
+from gridwell.kinds.grid.names import MAP_KIND
 from tests.harness.builders import NOW, a_job, a_problem, a_register
 from tests.harness.oracle import true_map, true_minimum
 from tests.harness.waiting import DEADLINE

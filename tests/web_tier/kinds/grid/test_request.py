@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from gridwell.engine.errors import InvalidJob
 from gridwell.engine.limits import MAX_BODY_BYTES
-from gridwell.engine.messages import MAP_KIND, MINIMUM_KIND
 from gridwell.kinds.grid import limits
 from gridwell.kinds.grid.atoms import random_atoms
 from gridwell.kinds.grid.formats import csv_atoms, json_atoms, npy_atoms
 from gridwell.kinds.grid.formats.atoms.json_atoms import atoms_in
 from gridwell.kinds.grid.grid import Grid
+from gridwell.kinds.grid.names import MAP_KIND, MINIMUM_KIND
 from tests.harness.grid_requests import read_job
 from tests.harness.scaling import LINEAR, counted_calls, growth
 from web_tier.api.request_body import NotJson
